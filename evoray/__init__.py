@@ -1,0 +1,54 @@
+"""EvoRay: gradient-free fine-tuning of pretrained networks by subspace evolution, on any Ray cluster.
+
+``evoray.evolve(evoray.load_config("run.toml"), "runs/first")`` is a whole run; every part is usable alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from evoray.config import RunConfig, load_config, parse_config
+from evoray.errors import EvorayError
+
+if TYPE_CHECKING:
+    from evoray.data import open_dataset as open_dataset
+    from evoray.evaluation import Evaluator as Evaluator
+    from evoray.models import ModelHost as ModelHost
+    from evoray.models import Parent as Parent
+    from evoray.models import Preprocessing as Preprocessing
+    from evoray.models import load_parent as load_parent
+    from evoray.mutation import Entry as Entry
+    from evoray.mutation import Lineage as Lineage
+    from evoray.mutation import Mutation as Mutation
+    from evoray.mutation import Space as Space
+    from evoray.results import RunResult as RunResult
+    from evoray.search import Progress as Progress
+    from evoray.search import evolve as evolve
+
+_LAZY = {
+    "ShardDataset": "evoray.data",
+    "open_dataset": "evoray.data",
+    "Evaluator": "evoray.evaluation",
+    "ModelHost": "evoray.models",
+    "Parent": "evoray.models",
+    "Preprocessing": "evoray.models",
+    "load_parent": "evoray.models",
+    "Entry": "evoray.mutation",
+    "Lineage": "evoray.mutation",
+    "Mutation": "evoray.mutation",
+    "Space": "evoray.mutation",
+    "RunResult": "evoray.results",
+    "Progress": "evoray.search",
+    "evolve": "evoray.search",
+}
+"""Where each name lives; imported on first use, so that ``evoray --help`` does not wait for torch."""
+
+__all__ = ["EvorayError", "RunConfig", "load_config", "parse_config", *_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'evoray' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LAZY[name]), name)

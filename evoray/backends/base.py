@@ -1,0 +1,74 @@
+"""The extension point: evaluate (shard, item) pairs somewhere, give the results back keyed, in any order.
+
+A backend's results equal ``local.py``'s bit for bit. Losing a worker is its own business: the units are done again,
+and a result that arrives twice counts once. An item that kills its worker again and again is given up and comes
+back with a reason in place of a value; anything else that goes wrong raises one of EvoRay's own errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import nn
+
+from evoray.evaluation import Evaluator, Program
+
+
+class Unit(Protocol):
+    """Work for one worker on one shard: picklable, pure, small on the wire."""
+
+    def run(self, evaluator: Evaluator) -> list[Any]:
+        """One value an item, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """Items to evaluate on each shard, and how to make a unit of some of them."""
+
+    work: Mapping[int, Sequence[int]]
+    unit: Callable[[int, tuple[int, ...]], Unit]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One item's value on one shard; ``failure`` says why there is none."""
+
+    shard: int
+    item: int
+    value: Any = None
+    failure: str | None = None
+
+
+@dataclass
+class Work:
+    """What a run has cost so far, for ``summary.json`` and the progress bar."""
+
+    units: int = 0
+    bytes_to_workers: int = 0
+    retries: int = 0
+    workers: int = 0
+
+
+class Backend(Protocol):
+    """Opened once for a model and a program, then given one job after another."""
+
+    work: Work
+
+    def has_gpu(self) -> bool:
+        """Whether a worker could have one."""
+        ...
+
+    def open(self, model: nn.Module, program: Program) -> None:
+        """Starts workers and gives each the model. The caller's model is not written to."""
+        ...
+
+    def run(self, job: Job) -> Iterator[Outcome]:
+        """Yields one Outcome for every (shard, item), as they finish."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the workers; safe to call twice."""
+        ...

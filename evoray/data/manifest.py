@@ -1,0 +1,81 @@
+"""``manifest.json``: what a shard directory holds, written last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evoray.data.transform import ImageTransform
+from evoray.errors import DataError
+
+NAME = "manifest.json"
+
+
+class ShardEntry(BaseModel):
+    """One shard file; sha256 is over all its bytes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str
+    rows: int = Field(ge=1)
+    bytes: int = Field(ge=1)
+    sha256: str
+
+
+class Unreadable(BaseModel):
+    """A file that could not be decoded, and why; it is in no shard."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    error: str
+
+
+class Manifest(BaseModel):
+    """Nothing in it depends on when, where or by how many workers the shards were made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    transform: ImageTransform
+    decoder: str
+    """The decoding library and its version."""
+    order_seed: int
+    per_class: int | None = None
+    rows: int = Field(ge=1)
+    shards: tuple[ShardEntry, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the JSON with sorted keys and no white space."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        path = directory / NAME
+        if not directory.is_dir():
+            raise DataError(
+                f"{directory}: no such directory. Make shards with evoray data ingest SOURCE {directory}."
+            )
+        if not path.is_file():
+            raise DataError(
+                f"{directory}: no {NAME} in it, so it holds no (finished) shards. "
+                "Make them with evoray data ingest SOURCE DEST, and name DEST."
+            )
+        try:
+            manifest = cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise DataError(f"{path}: damaged ({where}: {first['msg']}). Ingest the images again.") from None
+        if sum(shard.rows for shard in manifest.shards) != manifest.rows:
+            raise DataError(f"{path}: damaged (rows do not add up). Ingest the images again.")
+        return manifest

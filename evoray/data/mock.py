@@ -1,0 +1,61 @@
+"""Images of any number and size, generated where they are needed and never stored."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evoray.data.shard import Shard
+from evoray.errors import ConfigError
+
+
+class MockSpec(BaseModel):
+    """``mock:images=512,size=224,classes=1000,channels=3,seed=0,shard_size=1024``; every key has a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images: int = Field(512, ge=1)
+    size: int = Field(224, ge=1)
+    classes: int = Field(1000, ge=2)
+    channels: int = Field(3, ge=1)
+    seed: int = Field(0, ge=0, lt=2**32)
+    shard_size: int = Field(1024, ge=1)
+
+
+class MockDataset:
+    """Uniform random bytes and labels, addressed by (seed, shard): the same on every worker."""
+
+    def __init__(self, spec: str) -> None:
+        self._spec = _parse(spec)
+        self.name = spec
+        s = self._spec
+        self.classes = tuple(f"class{i}" for i in range(s.classes))
+        whole, rest = divmod(s.images, s.shard_size)
+        self.shard_rows = (s.shard_size,) * whole + ((rest,) if rest else ())
+        self.image_shape = (s.channels, s.size, s.size)
+        self.digest = hashlib.sha256(s.model_dump_json().encode()).hexdigest()
+
+    def load(self, index: int) -> Shard:
+        rows = self.shard_rows[index]
+        random = np.random.Generator(np.random.Philox(key=[self._spec.seed, index]))
+        labels = random.integers(len(self.classes), size=rows)
+        images = random.integers(256, size=(rows, *self.image_shape), dtype=np.uint8)
+        return Shard(index, images, labels, [f"mock/{index}/{row}" for row in range(rows)])
+
+
+def _parse(spec: str) -> MockSpec:
+    body = spec.removeprefix("mock:")
+    try:
+        pairs = dict(item.split("=", 1) for item in body.split(",") if item)
+        return MockSpec.model_validate(pairs)
+    except (ValueError, ValidationError) as error:
+        reason = (
+            error.errors()[0]["msg"]
+            if isinstance(error, ValidationError)
+            else "key=value, separated by commas"
+        )
+        raise ConfigError(
+            f'data.path = "{spec}": {reason}. Write mock:images=512,size=224,classes=1000,channels=3,seed=0.'
+        ) from None

@@ -1,0 +1,24 @@
+"""From stored bytes to a batch, bit-identical to torchvision's reference transform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype) -> Tensor:
+    """(x / 255 - mean) / std in float32, then ``dtype``: uint8 [b, C, H, W] to [b, C, H, W] on the same device.
+
+    The divisors are tensors on the device: CUDA turns a division by a Python number into a multiplication by its
+    reciprocal, which differs in the last bit.
+    """
+    device = images.device
+    batch = images.to(torch.float32).div_(torch.tensor(255.0, device=device))
+    batch.sub_(_per_channel(mean, device)).div_(_per_channel(std, device))
+    return batch.to(dtype)
+
+
+def _per_channel(values: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)

@@ -1,0 +1,66 @@
+"""Shards on a local disk, mapped into memory; each is checked against its digest when it is first read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from evoray.data.manifest import Manifest, ShardEntry
+from evoray.data.shard import Shard
+from evoray.errors import DataError
+
+
+class ArrowDataset:
+    """A directory made by ``evoray data ingest``."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.manifest = Manifest.read(directory)
+        self.name = str(directory)
+        self.classes = self.manifest.classes
+        self.shard_rows = tuple(shard.rows for shard in self.manifest.shards)
+        self.image_shape = self.manifest.image_shape
+        self.digest = self.manifest.digest
+        self._checked: set[int] = set()
+
+    def load(self, index: int) -> Shard:
+        entry = self.manifest.shards[index]
+        path = self._directory / entry.file
+        if index not in self._checked:
+            check_file(path, entry)
+            self._checked.add(index)
+        with pa.memory_map(str(path)) as mapped:
+            batches = pa.ipc.open_file(mapped).read_all()
+        images = [_images(chunk, self.image_shape) for chunk in batches.column("image").chunks]
+        return Shard(
+            index,
+            images[0] if len(images) == 1 else np.concatenate(images),
+            batches.column("label").to_numpy(),
+            batches.column("source").to_pylist(),
+        )
+
+
+def check_file(path: Path, entry: ShardEntry) -> None:
+    """Raises DataError when a shard is missing, or is not what was written."""
+    try:
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error}). Copy it again, or ingest the images again."
+        ) from None
+    if found != entry.sha256:
+        raise DataError(
+            f"{path}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. "
+            "Copy it again, or ingest the images again."
+        )
+
+
+def _images(chunk: pa.FixedSizeBinaryArray, shape: tuple[int, int, int]) -> np.ndarray:
+    """uint8 [n, C, H, W], a view of the mapped file."""
+    width = chunk.type.byte_width
+    data = np.frombuffer(chunk.buffers()[1], dtype=np.uint8)
+    return data[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(len(chunk), *shape)

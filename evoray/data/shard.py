@@ -1,0 +1,32 @@
+"""What every data source gives: shards of images, each an independent unit of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Shard:
+    """images uint8 [n, C, H, W] (may be a read-only view of a mapped file), labels int64 [n], n source names."""
+
+    index: int
+    images: np.ndarray
+    labels: np.ndarray
+    sources: list[str]
+
+
+class ShardDataset(Protocol):
+    """The extension point: shards together hold every record once, always in the same order."""
+
+    name: str
+    classes: tuple[str, ...]
+    shard_rows: tuple[int, ...]
+    image_shape: tuple[int, int, int]
+    digest: str
+
+    def load(self, index: int) -> Shard:
+        """One shard; raises DataError naming the file when it is damaged."""
+        ...

@@ -1,0 +1,90 @@
+"""The last look: named networks and the ensemble on one shard, where all members' logits meet on one worker.
+
+Probabilities of the members are averaged in their order, in float64; after each member the ensemble so far is
+scored, which gives accuracy against size for the price of a softmax. What leaves the worker is per-image scores
+of the few named networks, sums for the rest, and the ensemble's probabilities (the likeliest classes of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from evoray.ensembles.combine import RunningMean
+from evoray.errors import EvorayError
+from evoray.evaluation import Evaluator, named_failure
+from evoray.fitness import PerImage, score_images
+from evoray.fitness.per_image import score_log_probabilities
+from evoray.mutation import Lineage
+
+MAX_CLASSES = 20
+"""Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One voice of the ensemble; weights need not sum to one."""
+
+    name: str
+    lineage: Lineage
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class PanelUnit:
+    """Named networks (parent, best, soup) and the ensemble's members, on one shard of one split."""
+
+    base: Lineage
+    named: tuple[tuple[str, Lineage], ...]
+    members: tuple[Member, ...]
+    split: str
+    shard: int
+
+    def run(self, evaluator: Evaluator) -> list[dict[str, np.ndarray]]:
+        """One dictionary of arrays, for images n in row order:
+
+        index, label int64 [n]; nll, confidence float64 and rank int64 [named (+ ensemble), n];
+        members, curve float64 [members, 5] (fitness.COLUMNS of each member, and of the ensemble up to it);
+        classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first.
+        """
+        prepared = evaluator.prepared(self.split, self.shard)
+        labels = prepared.labels
+        scored = [score_images(self._logits(evaluator, *pair), labels) for pair in self.named]
+        result: dict[str, np.ndarray] = {
+            "index": evaluator.splits.first_row(self.split, self.shard) + prepared.rows,
+            "label": labels.cpu().numpy(),
+        }
+        if self.members:
+            scored.append(self._ensemble(evaluator, labels, result))
+        for part in ("nll", "rank", "confidence"):
+            result[part] = np.stack([getattr(scores, part) for scores in scored])
+        return [result]
+
+    def _ensemble(self, evaluator: Evaluator, labels: Tensor, result: dict[str, np.ndarray]) -> PerImage:
+        members, curve = [], []
+        for own, so_far, mean in self._averages(evaluator, labels):
+            members.append(own.counts())
+            curve.append(so_far.counts())
+        result["members"], result["curve"] = np.stack(members), np.stack(curve)
+        top = mean.topk(min(MAX_CLASSES, mean.shape[1]), dim=1)
+        result["classes"] = top.indices.int().cpu().numpy()
+        result["probability"] = top.values.float().cpu().numpy()
+        return so_far
+
+    def _averages(self, evaluator: Evaluator, labels: Tensor) -> Iterator[tuple[PerImage, PerImage, Tensor]]:
+        running = RunningMean()
+        for member in self.members:
+            logits = self._logits(evaluator, member.name, member.lineage)
+            mean = running.add(logits, member.weight)
+            yield score_images(logits, labels), score_log_probabilities(mean.log(), labels), mean
+
+    def _logits(self, evaluator: Evaluator, name: str, lineage: Lineage) -> Tensor:
+        try:
+            return evaluator.lineage_logits(self.base, lineage, self.split, self.shard)
+        except (EvorayError, MemoryError):
+            raise
+        except Exception as error:
+            raise named_failure(error, name, self.split, self.shard) from error

@@ -1,0 +1,59 @@
+"""What can go wrong, in one tree. Every message says what, where, and what to do.
+
+EvorayError                 exit 1
+├── UsageError              exit 2   a command that cannot be carried out as given
+│   ├── ConfigError                  a key of the configuration, or what it names
+│   ├── DataError                    images, shards, manifests
+│   └── ModelError                   parents and checkpoints
+├── LineageError            exit 1   a recipe that does not match its parent, space or weights
+└── RunError                exit 1   a run that started and could not finish
+    ├── EvaluationError              a user's function raised; names the child and the shard
+    └── BackendError                 the cluster cannot do what was asked
+        └── WorkerLost               one worker is gone; its work is done again elsewhere
+"""
+
+from __future__ import annotations
+
+
+class EvorayError(Exception):
+    """Base of all errors that EvoRay raises on purpose; ``exit_code`` is the command line's."""
+
+    exit_code = 1
+
+
+class UsageError(EvorayError):
+    """The request itself is wrong; nothing was started or written."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration key, its value, or what it names."""
+
+
+class DataError(UsageError):
+    """Images, shards or manifests that are missing, empty or damaged."""
+
+
+class ModelError(UsageError):
+    """A parent network or a checkpoint that cannot be used."""
+
+
+class LineageError(EvorayError):
+    """A lineage that is malformed, or whose parent, space or weights have another digest."""
+
+
+class RunError(EvorayError):
+    """A run that was started and cannot finish."""
+
+
+class EvaluationError(RunError):
+    """A model or a user's function raised while a child was evaluated on a shard."""
+
+
+class BackendError(RunError):
+    """The backend cannot give what the run needs."""
+
+
+class WorkerLost(BackendError):
+    """A worker died; the units it held are to be evaluated elsewhere."""

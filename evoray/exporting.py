@@ -1,0 +1,108 @@
+"""From a run or a lineage file to a checkpoint; every digest is checked on the way, none is skipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from evoray.errors import LineageError, UsageError
+from evoray.models import read_state, write_state
+from evoray.mutation import Lineage, Mutation, Space, lineage_document, rebuild
+from evoray.store import RunDirectory
+
+
+def export_member(directory: RunDirectory, member: str, output: Path, parent: Path | None) -> str:
+    """Writes one network of a run; returns its weights' SHA-256.
+
+    ``best``, ``soup``, ``parent`` and the ensemble's members have lineage files. Any other child is put together
+    from its row in ``population.parquet`` and its generation's base, which hold no digest of its weights.
+    """
+    state = _parent_state(directory, parent)
+    space = _space(directory)
+    if directory.exists(f"lineage/{member}.json"):
+        document = _json(directory.read(f"lineage/{member}.json"), f"lineage/{member}.json")
+    else:
+        document = _child_document(directory, member, state, space)
+    return _write(document, state, space, output)
+
+
+def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
+    """The same from two files; a ``space.json`` beside the lineage, or up to two folders up, is checked as well."""
+    try:
+        content = lineage.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{lineage}: cannot be read ({error}). Name a lineage file.") from None
+    document = _json(content, str(lineage))
+    state = read_state(parent)
+    space = None
+    for folder in (lineage.parent, *list(lineage.resolve().parents)[1:3]):
+        if (folder / "space.json").is_file():
+            space = _parse_space((folder / "space.json").read_bytes(), str(folder / "space.json"))
+            break
+    return _write(document, state, space, output)
+
+
+def _write(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None, output: Path) -> str:
+    rebuilt = rebuild(document, state, space)
+    for alias, name in document["parent"].get("aliases", {}).items():
+        rebuilt[alias] = rebuilt[name].clone()
+    write_state(output, rebuilt)
+    return str(document["weights_sha256"])
+
+
+def _parent_state(directory: RunDirectory, parent: Path | None) -> dict[str, Tensor]:
+    if parent is not None:
+        return read_state(parent)
+    if not directory.exists("parent.safetensors"):
+        raise UsageError(
+            f"{directory.location}: this run keeps no parent.safetensors (its parent is large). "
+            "Name the parent's checkpoint with --parent."
+        )
+    from evoray.models import parse_state
+
+    return parse_state(directory.read("parent.safetensors"), directory.path("parent.safetensors"))
+
+
+def _child_document(
+    directory: RunDirectory, member: str, state: dict[str, Tensor], space: Space
+) -> Mapping[str, Any]:
+    rows = directory.read_table("population.parquet").to_pylist()
+    row = next((row for row in rows if row["child_id"] == member), None)
+    if row is None:
+        raise UsageError(
+            f"{member}: no such member of {directory.location}. Name parent, best, soup, or a child_id of "
+            f"population.parquet, such as {rows[0]['child_id']}."
+        )
+    parent = _json(directory.read("lineage/parent.json"), "lineage/parent.json")
+    base_name = f"lineage/bases/g{row['generation']:04d}.json"
+    base = Lineage.from_json(_json(directory.read(base_name), base_name)["entries"])
+    keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
+    lineage = base.child(Mutation(**{key: row[key] for key in keys}))
+    name, aliases = parent["parent"]["name"], parent["parent"].get("aliases", {})
+    document = lineage_document(name, state, space, lineage, aliases=aliases)
+    for part in ("parent", "space"):
+        if document[part]["sha256"] != parent[part]["sha256"]:
+            raise LineageError(
+                f"the {part}'s digest differs: lineage/parent.json says {parent[part]['sha256']}, "
+                f"found {document[part]['sha256']}. Use the {part} that the run was made with."
+            )
+    return document
+
+
+def _space(directory: RunDirectory) -> Space:
+    return _parse_space(directory.read("space.json"), directory.path("space.json"))
+
+
+def _parse_space(content: bytes, origin: str) -> Space:
+    return Space.from_json(_json(content, origin))
+
+
+def _json(content: bytes, origin: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise LineageError(f"{origin}: damaged, not JSON ({error}).") from None

@@ -1,0 +1,68 @@
+"""A model's tensors under their canonical names, and which of them may be mutated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+import torch
+from torch import Tensor, nn
+
+from evoray.errors import ConfigError, ModelError
+
+
+def canonical_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """(state, aliases): tensors of the state_dict, copied to the CPU in their own type, a tied one once.
+
+    A tensor shared under several names counts under the first of them in byte order; ``aliases`` maps the others
+    to it.
+    """
+    state: dict[str, Tensor] = {}
+    aliases: dict[str, str] = {}
+    first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
+    tensors = model.state_dict(keep_vars=True)
+    for name in sorted(tensors, key=str.encode):
+        tensor = tensors[name]
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        if tensor.numel() and key in first:
+            aliases[name] = first[key]
+            continue
+        first[key] = name
+        state[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+    return state, aliases
+
+
+def mutable_names(model: nn.Module, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """Canonical names of the floating parameters that the patterns choose, in byte order.
+
+    A tied tensor is chosen by any of its names, and left out by any of them.
+
+    Raises:
+        ConfigError: a pattern of ``include`` matches nothing, or nothing is left.
+        ModelError: a parameter holds NaN or infinity.
+    """
+    _, aliases = canonical_state(model)
+    groups: dict[str, list[str]] = {}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for name, parameter in parameters.items():
+        if parameter.is_floating_point() and parameter.numel():
+            groups.setdefault(aliases.get(name, name), []).append(name)
+    for name in groups:
+        if not bool(torch.isfinite(parameters[name]).all()):
+            raise ModelError(f"the parent's tensor {name} holds NaN or infinity. Take another checkpoint.")
+    for pattern in include:
+        if not any(fnmatchcase(name, pattern) for names in groups.values() for name in names):
+            raise ConfigError(
+                f'mutation.include: "{pattern}" matches none of the {len(groups)} parameters '
+                f"({', '.join(sorted(groups)[:4])}, …)."
+            )
+    chosen = [
+        canonical for canonical, names in groups.items() if _any(names, include) and not _any(names, exclude)
+    ]
+    if not chosen:
+        raise ConfigError("mutation.exclude leaves no parameter to mutate. Exclude less, or include more.")
+    return sorted(chosen, key=str.encode)
+
+
+def _any(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)

@@ -1,0 +1,104 @@
+"""``lineage.json``: a recipe with the digests of all it starts from and leads to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from evoray.errors import LineageError
+from evoray.mutation.apply import apply_lineage
+from evoray.mutation.digest import tensors_sha256
+from evoray.mutation.recipe import Lineage
+from evoray.mutation.space import Space
+
+KEYS = {"format", "parent", "space", "entries", "weights_sha256", "sha256"}
+
+
+def child_state(state: Mapping[str, Tensor], space: Space, lineage: Lineage) -> dict[str, Tensor]:
+    """The child's tensors: mutated ones rebuilt and cast to their own types, all others the parent's."""
+    flat = apply_lineage(space.flatten(state), space, lineage.entries)
+    return {**state, **(space.unflatten(flat) if lineage.entries else {})}
+
+
+def lineage_document(
+    parent_name: str,
+    state: Mapping[str, Tensor],
+    space: Space,
+    lineage: Lineage,
+    aliases: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The document of one network; it holds the space, so that it and the parent are enough to rebuild.
+
+    Args:
+        state: the parent's tensors, tied ones once. aliases: their further names, to the name in ``state``.
+    """
+    parent: dict[str, Any] = {"name": parent_name, "sha256": tensors_sha256(state)}
+    if aliases:
+        parent["aliases"] = dict(aliases)
+    document = {
+        "format": 1,
+        "parent": parent,
+        "space": {"sha256": space.sha256, **space.to_json()},
+        "entries": lineage.to_json(),
+        "weights_sha256": tensors_sha256(child_state(state, space, lineage)),
+    }
+    return {**document, "sha256": _digest(document)}
+
+
+def rebuild(document: Any, state: Mapping[str, Tensor], space: Space | None = None) -> dict[str, Tensor]:
+    """The tensors a document describes, from the parent's.
+
+    Args:
+        state: the parent's tensors; names that the document lists as aliases are left out of it.
+        space: a space kept elsewhere (``space.json``), which must be the same.
+
+    Raises:
+        LineageError: the document is malformed, or a digest differs; the message names which.
+    """
+    parent, own = _checked(document, space)
+    aliases = document["parent"].get("aliases", {})
+    state = {name: tensor for name, tensor in state.items() if name not in aliases}
+    _same("parent", parent, tensors_sha256(state), "Give the checkpoint that the run started from.")
+    rebuilt = child_state(state, own, Lineage.from_json(document["entries"]))
+    found = tensors_sha256(rebuilt)
+    _same(
+        "weights", document["weights_sha256"], found, "The lineage's entries or its weights_sha256 changed."
+    )
+    return rebuilt
+
+
+def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
+    """The parent's digest and the space, once the document is known to be whole."""
+    try:
+        if document["format"] != 1:
+            raise LineageError(f"lineage: format is {document['format']!r}, this program knows 1.")
+        if not document.keys() <= KEYS:
+            raise LineageError(
+                f"lineage: {sorted(document.keys() - KEYS)} is no part of it. The file was changed."
+            )
+        rest = {key: value for key, value in document.items() if key != "sha256"}
+        _same("lineage", document.get("sha256", _digest(rest)), _digest(rest), "The file was changed.")
+        said, parent = document["space"]["sha256"], document["parent"]["sha256"]
+        document["entries"], document["weights_sha256"], dict(document["parent"].get("aliases", {}))
+        own = Space.from_json(document["space"]) if "tensors" in document["space"] else space
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LineageError(f"lineage: malformed, {error} is missing or of the wrong kind.") from None
+    if own is None:
+        raise LineageError("lineage: it holds no space; put the run's space.json beside it.")
+    for one in (own, space or own):
+        _same("space", said, one.sha256, "Use the space.json that the run wrote.")
+    return parent, own
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _same(what: str, said: str, found: str, remedy: str) -> None:
+    if said != found:
+        raise LineageError(f"the {what} digest differs: expected {said}, found {found}. {remedy}")

@@ -1,0 +1,173 @@
+"""The parameter space: which tensors may be mutated, laid end to end, and the scale of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoray.errors import LineageError, ModelError
+from evoray.mutation.table import FLOAT32_MAX
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""Types whose values float32 holds exactly: what is not mutated comes back bit for bit."""
+_BLOCK = 1 << 20
+
+
+class TensorSpec(NamedTuple):
+    """One tensor: full dotted name, shape, the parent's own type, and its float32 scale."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+class Space:
+    """Tensors in byte order of their names, flattened row-major and laid end to end: n coordinates."""
+
+    def __init__(self, tensors: Sequence[TensorSpec]) -> None:
+        self.tensors = tuple(sorted(tensors, key=lambda spec: spec.name.encode()))
+        sizes = np.array([spec.size for spec in self.tensors], dtype=np.int64)
+        self.offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+        self.scales = np.array([spec.scale for spec in self.tensors], dtype=np.float32)
+        self.n = int(self.offsets[-1])
+
+    @classmethod
+    def from_state(
+        cls, state: Mapping[str, Tensor], names: Sequence[str], scale: Literal["rms", "absolute"]
+    ) -> Space:
+        """The space of the named tensors; ``rms`` scales are computed here, once, in float64.
+
+        Raises ModelError for a tensor that is none of DTYPES, or whose scale is not finite.
+        """
+        specs = []
+        for name in sorted(set(names), key=str.encode):
+            spec = TensorSpec(name, tuple(state[name].shape), _dtype(state[name]), 1.0)
+            if spec.dtype not in DTYPES:
+                raise ModelError(
+                    f"{name} is {spec.dtype}: only {', '.join(DTYPES)} can be mutated exactly. "
+                    "Cast the parent to one of them, or exclude that tensor."
+                )
+            specs.append(spec._replace(scale=_rms(name, state[name])) if scale == "rms" else spec)
+        return cls(specs)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of ``to_json`` with sorted keys and no white space."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """``space.json``; a scale is the shortest decimal that gives the same float32 back."""
+        tensors = [
+            {
+                "name": t.name,
+                "shape": list(t.shape),
+                "dtype": t.dtype,
+                "scale": _shortest(t.scale),
+            }
+            for t in self.tensors
+        ]
+        return {"format": 1, "tensors": tensors}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Space:
+        """Raises LineageError when it is not a space of format 1."""
+        try:
+            if value["format"] != 1:
+                raise ValueError(f"format is {value['format']!r}, this program knows 1")
+            specs = [_spec(tensor) for tensor in value["tensors"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise LineageError(
+                f"the space is not one of format 1 ({type(error).__name__}: {error})."
+            ) from None
+        names = [spec.name.encode() for spec in specs]
+        if any(one >= other for one, other in pairwise(names)):
+            raise LineageError(
+                "the space is not one of format 1 (its tensors are not in byte order of names)."
+            )
+        return cls(specs)
+
+    def check(self, state: Mapping[str, Tensor]) -> None:
+        """Raises LineageError naming a tensor that ``state`` lacks, or has in another shape or type."""
+        for spec in self.tensors:
+            tensor = state.get(spec.name)
+            if tensor is None:
+                raise LineageError(
+                    f"the parent lacks the space's {spec.name}. Use the parent and space of one run."
+                )
+            if (tuple(tensor.shape), _dtype(tensor)) != (spec.shape, spec.dtype):
+                raise LineageError(
+                    f"{spec.name} is {spec.dtype} {list(spec.shape)} in the space, {_dtype(tensor)} "
+                    f"{list(tensor.shape)} in the parent. Use the parent and space of one run."
+                )
+
+    def flatten(self, state: Mapping[str, Tensor]) -> np.ndarray:
+        """float32 [n]: the flat parent, upcast where it is stored in another type. Raises as ``check``."""
+        self.check(state)
+        flat = np.empty(self.n, dtype=np.float32)
+        for spec, values in zip(self.tensors, self._slices(flat), strict=True):
+            torch.from_numpy(values).copy_(state[spec.name].detach().reshape(-1))
+        return flat
+
+    def unflatten(self, flat: np.ndarray) -> dict[str, Tensor]:
+        """New tensors from a flat float32 vector, cast to the parent's own types (round to nearest even)."""
+        return {
+            spec.name: torch.from_numpy(values).reshape(spec.shape).to(DTYPES[spec.dtype], copy=True)
+            for spec, values in zip(self.tensors, self._slices(flat), strict=True)
+        }
+
+    def per_coordinate(self, values: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """[m]: one value a tensor, repeated for the (sorted) coordinates that fall into it."""
+        edges = np.searchsorted(indices, self.offsets)
+        return np.repeat(values, np.diff(edges))
+
+    def _slices(self, flat: np.ndarray) -> list[np.ndarray]:
+        return [flat[start:stop] for start, stop in pairwise(self.offsets.tolist())]
+
+
+def _shortest(scale: float) -> float:
+    return float(str(np.float32(scale)))
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _spec(value: Any) -> TensorSpec:
+    if value.keys() != {"name", "shape", "dtype", "scale"}:
+        raise ValueError(f"a tensor has name, shape, dtype and scale, found {sorted(value)}")
+    name, shape, dtype, scale = value["name"], value["shape"], value["dtype"], value["scale"]
+    if type(name) is not str or dtype not in DTYPES:
+        raise ValueError(f"{name!r} is of type {dtype!r}, this program knows {', '.join(DTYPES)}")
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"{name} has the shape {shape!r}")
+    if type(scale) not in (int, float) or not 0 <= scale <= FLOAT32_MAX:
+        raise ValueError(f"{name} has the scale {scale!r}, which is not a finite float32 of at least 0")
+    if _shortest(scale) != scale:
+        raise ValueError(f"{name} has the scale {scale!r}, which a float32 holds as {_shortest(scale)!r}")
+    return TensorSpec(name, tuple(shape), dtype, float(scale))
+
+
+def _rms(name: str, tensor: Tensor) -> float:
+    # by NumPy and in blocks: torch's sums change their last bits with the number of threads
+    values = tensor.detach().cpu().reshape(-1)
+    blocks = (values[first : first + _BLOCK] for first in range(0, values.numel(), _BLOCK))
+    sums = [float(np.square(block.double().numpy()).sum()) for block in blocks]
+    scale = math.sqrt(math.fsum(sums) / max(1, values.numel()))
+    if not math.isfinite(scale):
+        raise ModelError(f"{name} has values that are not finite. Mend the parent, or exclude that tensor.")
+    return float(np.float32(scale))

@@ -1,0 +1,164 @@
+"""Before a run: every input looked at, every ``"auto"`` resolved, nothing written yet."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evoray.backends import Backend, make_backend
+from evoray.config import RunConfig
+from evoray.data import normalise
+from evoray.errors import ConfigError, DataError, ModelError
+from evoray.evaluation import Program, Splits
+from evoray.fitness import make_fitness
+from evoray.models import (
+    Parent,
+    canonical_state,
+    check_outputs,
+    import_function,
+    load_parent,
+    mutable_names,
+)
+from evoray.mutation import Space, tensors_sha256
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run starts from, checked.
+
+    state: the parent's tensors under their canonical names; aliases: further names of tied tensors.
+    """
+
+    config: RunConfig
+    config_dir: Path | None
+    parent: Parent
+    state: dict[str, Tensor]
+    aliases: dict[str, str]
+    space: Space
+    splits: Splits
+
+    def identity(self) -> dict[str, Any]:
+        """Digests that a resumed run must find unchanged."""
+        return {
+            "parent": tensors_sha256(self.state),
+            "space": self.space.sha256,
+            "data": {name: dataset.digest for name, dataset in self.splits.datasets.items()},
+            "torch": torch.__version__,
+        }
+
+
+def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
+    """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
+    make_fitness(config.fitness.name, lambda name: import_function(name, config_dir))
+    splits = Splits(config.data, config.seed, config_dir)
+    for split in ("select", "test"):
+        if splits.images(split) == 0:
+            raise DataError(
+                f"data.{split}: no images ({config.data.path} holds {sum(splits.datasets[split].shard_rows)}). "
+                f"Raise data.{split} or ingest more images."
+            )
+    parent = load_parent(config.parent, config_dir, seed=config.seed)
+    state, aliases = canonical_state(parent.model)
+    names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
+    space = Space.from_state(state, names, config.mutation.scale)
+    if config.mutation.parts > space.n:
+        raise ConfigError(
+            f"mutation.parts = {config.mutation.parts} is more than the {space.n} weights that may be mutated: "
+            "some children would equal their parent. Lower parts, or include more tensors."
+        )
+    _check_forward(parent, splits)
+    return Inputs(config, config_dir, parent, state, aliases, space, splits)
+
+
+def _check_forward(parent: Parent, splits: Splits) -> None:
+    """One forward pass of two images: the shape fits, and there is an output for every class."""
+    dataset = splits.datasets["select"]
+    mean, std = normalisation(parent, dataset.image_shape[0])
+    other = splits.datasets["test"]
+    if (other.image_shape, other.classes) != (dataset.image_shape, dataset.classes):
+        raise DataError(
+            f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "
+            f"data.path ({dataset.image_shape}, {len(dataset.classes)} classes). Ingest both in the same way."
+        )
+    images = torch.from_numpy(dataset.load(splits.shards("select")[0]).images[:2].copy())
+    check_outputs(parent.model, normalise(images, mean, std, torch.float32), len(dataset.classes))
+
+
+def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The parent's (mean, std), identity where it has none; ModelError when the channels do not fit."""
+    mean, std = parent.preprocessing.mean, parent.preprocessing.std
+    if mean is None or std is None:
+        return (0.0,) * channels, (1.0,) * channels
+    if len(mean) != channels:
+        raise ModelError(
+            f"the parent {parent.name} normalises {len(mean)} channels, the images have {channels}. "
+            f"Ingest with --channels {len(mean)}, or set parent.mean and parent.std."
+        )
+    return mean, std
+
+
+def open_backend(inputs: Inputs) -> tuple[Backend, Inputs, Program]:
+    """Connects, resolves every ``"auto"`` for what is there, and starts the workers."""
+    compute = inputs.config.compute
+    backend = make_backend(compute)
+    try:
+        device = compute.device
+        if device == "auto":
+            device = "cuda" if backend.has_gpu() else "cpu"
+        elif device.startswith("cuda") and not backend.has_gpu():
+            raise ConfigError(f"compute.device = {device!r}: no GPU there. Set it to auto or cpu.")
+        resolved = {
+            "device": device,
+            "threads_per_worker": compute.threads_per_worker
+            if compute.threads_per_worker != "auto"
+            else max(1, int(compute.cpus_per_worker)),
+            "gpus_per_worker": compute.gpus_per_worker
+            if compute.gpus_per_worker != "auto"
+            else (1.0 if device != "cpu" else 0.0),
+        }
+        config = inputs.config.model_copy(update={"compute": compute.model_copy(update=resolved)})
+        inputs = Inputs(**{**vars(inputs), "config": config})
+        program = make_program(inputs)
+        backend.open(inputs.parent.model, program)
+    except BaseException:
+        backend.close()
+        raise
+    return backend, inputs, program
+
+
+def make_program(inputs: Inputs) -> Program:
+    """The workers' share of the configuration; ``compute`` must be resolved."""
+    config, compute = inputs.config, inputs.config.compute
+    mean, std = normalisation(inputs.parent, inputs.splits.datasets["select"].image_shape[0])
+    threads = compute.threads_per_worker
+    assert threads != "auto"
+    return Program(
+        space=inputs.space,
+        mean=mean,
+        std=std,
+        data=_absolute(config, inputs.config_dir),
+        seed=config.seed,
+        fitness=config.fitness.name,
+        device=compute.device,
+        dtype=compute.dtype,
+        batch_size=compute.batch_size,
+        threads=threads,
+        compile=compute.compile,
+        deterministic=compute.deterministic,
+        config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
+    )
+
+
+def _absolute(config: RunConfig, config_dir: Path | None) -> Any:
+    """Workers have another working directory, so local paths are made absolute."""
+    update: dict[str, str] = {}
+    for key in ("path", "test_path"):
+        value = getattr(config.data, key)
+        if value is not None and os.path.isdir(value):
+            update[key] = os.path.abspath(value)
+    return config.data.model_copy(update=update)

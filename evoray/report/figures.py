@@ -1,0 +1,227 @@
+"""The figures of a run. Each returns an SVG element, or None where the run has nothing to show in it."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from evoray.report.drawing import BAD, GOOD, GREY, INK, OURS, PARENT, new_figure, style, to_svg
+from evoray.report.run import METRICS, NETWORKS, Run
+from evoray.statistics import Comparison
+
+DOTS = 1500
+"""More children than this are drawn as a line, which is as dense and a tenth of the size."""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """What an axis shows: a column of the summary, its factor, and its words with their unit."""
+
+    key: str
+    factor: float
+    label: str
+
+
+_MEASURES = {
+    "nll": _Axis("nll", 1, "NLL (nats per image)"),
+    "top1": _Axis("top1", 100, "Top-1 accuracy (%)"),
+}
+
+
+def population(run: Run) -> str | None:
+    """All children on ``select``, sorted within each generation, against the parent; members marked."""
+    axis = _MEASURES["top1" if run.summary.get("fitness") == "top1" else "nll"]
+    sign = -1 if axis.key == "top1" else 1
+    known = [row for row in run.children if row[f"select_{axis.key}"] is not None]
+    if not known:
+        return None
+    known.sort(key=lambda row: (row["generation"], sign * row[f"select_{axis.key}"]))
+    values = np.array([row[f"select_{axis.key}"] for row in known]) * axis.factor
+    member = np.isin([row["child_id"] for row in known], run.members)
+    parent = run.number("parent", "select", axis.key)
+    with style("population"):
+        figure, (axes,) = new_figure(3.5)
+        places = np.arange(1, len(values) + 1)
+        _children(axes, places, values, member)
+        if parent is not None:
+            axes.axhline(parent * axis.factor, color=PARENT, linewidth=1.4, label="Parent")
+        _generations(axes, [row["generation"] for row in known])
+        _frame_most(axes, values, member, [] if parent is None else [parent * axis.factor])
+        axes.set_xlabel("Children, best first within a generation (count)")
+        axes.set_ylabel(f"{axis.label} on select")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
+        shown = (
+            f"{len(values)} children sorted by {axis.label} on the select images, against the parent's line"
+        )
+        return to_svg(figure, shown)
+
+
+def _children(axes: Axes, places: np.ndarray, values: np.ndarray, member: np.ndarray) -> None:
+    if len(values) > DOTS:
+        axes.plot(places, values, color=OURS, linewidth=2, label="Children")
+    else:
+        size = 16 if len(values) <= 200 else 6
+        axes.scatter(
+            places[~member], values[~member], s=size, facecolors="white", edgecolors=OURS, label="Children"
+        )
+    axes.scatter(
+        places[member], values[member], s=26, marker="D", color=INK, zorder=3, label="Ensemble members"
+    )
+
+
+def _generations(axes: Axes, generation: list[int]) -> None:
+    """Thin lines where a generation ends; the numbers below the top edge while they fit."""
+    counts = [(number, len(list(rows))) for number, rows in itertools.groupby(generation)]
+    if len(counts) < 2:
+        return
+    ends = np.cumsum([size for _, size in counts])
+    for end in ends[:-1]:
+        axes.axvline(float(end) + 0.5, color=GREY, linewidth=0.6, linestyle=":")
+    if len(counts) <= 8:
+        for (number, size), end in zip(counts, ends, strict=True):
+            axes.text(
+                float(end) - size / 2 + 0.5,
+                0.99,
+                f"gen {number}",
+                transform=axes.get_xaxis_transform(),
+                ha="center",
+                va="top",
+                fontsize=8.5,
+                color=GREY,
+            )
+
+
+def _frame_most(axes: Axes, values: np.ndarray, member: np.ndarray, always: list[float]) -> None:
+    """Keeps a few ruined children from flattening all others; says how many stand outside the frame."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    near = member | (np.abs(values - middle) <= 6 * max(high - low, 1e-9))
+    inside = np.concatenate([values[near], always])
+    outside = int(np.count_nonzero(~near))
+    bottom, top = float(inside.min()), float(inside.max())
+    margin = 0.08 * (top - bottom) or 0.05 * abs(top) or 1.0
+    axes.set_ylim(bottom - margin, top + 2 * margin)
+    if outside:
+        axes.text(
+            0.99,
+            0.03,
+            f"{outside} outside the frame",
+            transform=axes.transAxes,
+            ha="right",
+            fontsize=8.5,
+            color=GREY,
+        )
+
+
+def ensemble_size(run: Run) -> str | None:
+    """Accuracy and NLL on test while members join, against the parent, with the paired interval at full size."""
+    curve = run.curve
+    if not curve:
+        return None
+    sizes = [int(point["size"]) for point in curve]
+    with style("size"):
+        figure, panels = new_figure(4.6, 2, share_x=True)
+        for axes, axis in zip(panels, (_MEASURES["top1"], _MEASURES["nll"]), strict=True):
+            points = [np.nan if point[axis.key] is None else point[axis.key] * axis.factor for point in curve]
+            axes.plot(sizes, points, "o-", color=OURS, markersize=4.5, label="Ensemble")
+            _against_parent(axes, axis, run, sizes[-1])
+            axes.set_ylabel(axis.label)
+            axes.margins(x=0.06, y=0.15)
+        panels[-1].set_xlabel("Ensemble size (members)")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2
+        )
+        return to_svg(
+            figure, "Top-1 accuracy and NLL of the ensemble on test against its size, and the parent's"
+        )
+
+
+def _against_parent(axes: Axes, axis: _Axis, run: Run, size: int) -> None:
+    parent = run.test("parent", axis.key)
+    if parent is None:
+        return
+    axes.axhline(parent * axis.factor, color=PARENT, linewidth=1.4, label="Parent")
+    one = run.comparison("ensemble", axis.key)
+    if one is None or one.effect == "undefined":
+        return
+    # the interval is of the paired difference, so it is drawn on the parent's line and read against that line
+    bounds = [(parent + bound) * axis.factor for bound in one.ci95]
+    axes.plot([size, size], bounds, color=INK, linewidth=1.4, marker="_", markersize=9, label="95% interval")
+
+
+def differences(run: Run) -> str | None:
+    """A forest plot: every network's difference from the parent with its 95% interval."""
+    found = [one for one in run.comparisons if one.effect != "undefined"]
+    metrics = [metric for metric in METRICS if any(one.metric == metric for one in found)]
+    if not metrics:
+        return None
+    with style("differences"):
+        figure, panels = new_figure(0.3 + 2.0 * len(metrics), len(metrics))
+        for axes, metric in zip(panels, metrics, strict=True):
+            _forest(axes, metric, [one for one in found if one.metric == metric])
+        return to_svg(
+            figure, "Differences from the parent on test with 95% intervals, for each network and measure"
+        )
+
+
+def _forest(axes: Axes, metric: str, rows: list[Comparison]) -> None:
+    factor, unit = (1, "nats per image") if metric == "nll" else (100, "percentage points")
+    colours = {"better": GOOD, "worse": BAD, "not shown": GREY}
+    for place, one in enumerate(rows):
+        colour = colours[one.effect]
+        bounds = [bound * factor for bound in one.ci95]
+        axes.plot(bounds, [place, place], color=colour, linewidth=2.2, solid_capstyle="butt")
+        filled = colour if one.effect != "not shown" else "white"
+        axes.plot(one.difference * factor, place, "o", color=colour, markerfacecolor=filled, markersize=7)
+    axes.axvline(0, color=PARENT, linewidth=1.4)
+    axes.set_yticks(range(len(rows)), [NETWORKS.get(one.name, one.name) for one in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.margins(x=0.12)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    left, right = ("better", "worse") if metric == "nll" else ("worse", "better")
+    axes.set_title(f"← {left}", loc="left", color=GREY)
+    axes.set_title(f"{right} →", loc="right", color=GREY)
+    axes.set_xlabel(f"{METRICS[metric]} minus the parent's ({unit})")
+
+
+def reliability(run: Run) -> str | None:
+    """Accuracy against confidence, bin by bin, where the summary has ``reliability`` (see ensembles.Reliability)."""
+    found = run.reliability
+    if not found:
+        return None
+    marks = {
+        "parent": ("s--", PARENT),
+        "best_child": ("v:", GREY),
+        "soup": ("^-.", GOOD),
+        "ensemble": ("o-", OURS),
+    }
+    with style("reliability"):
+        figure, (axes,) = new_figure(3.9)
+        axes.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle=":", label="Perfect")
+        for name, sums in found.items():
+            counts, hits = np.array(sums["counts"]), np.array(sums["hits"])
+            confidence = np.array(sums["confidence"], dtype=float)
+            some = counts > 0
+            mark, colour = marks[name]
+            axes.plot(
+                100 * confidence[some] / counts[some],
+                100 * hits[some] / counts[some],
+                mark,
+                color=colour,
+                markersize=4.5,
+                linewidth=1.4,
+                label=NETWORKS[name],
+            )
+        axes.set_xlabel("Confidence, mean of its bin (%)")
+        axes.set_ylabel("Accuracy on test (%)")
+        figure.legend(loc="outside upper left", ncols=4, handletextpad=0.4, columnspacing=1.0)
+        return to_svg(
+            figure, "Accuracy on test against confidence in 15 bins; on the diagonal, confidence is right"
+        )

@@ -1,0 +1,165 @@
+"""The tables of a run as plain text, drawn by Rich on the terminal and by the template on the page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evoray.report import text
+from evoray.report.run import METRICS, NETWORKS, Run
+from evoray.statistics import Comparison
+
+TOP_CHILDREN = 10
+EFFECTS = {
+    "better": "better",
+    "worse": "worse",
+    "not shown": "no difference shown",
+    "undefined": "not defined",
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A title, column headings, rows of as many cells, and one sentence below.
+
+    words: how many leading columns hold words; the rest are numbers, set to the right.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    words: int = 1
+
+
+def networks(run: Run) -> Grid:
+    """Parent, best child, soup and ensemble on the test images."""
+    rows = tuple(
+        (
+            run.label(network),
+            text.percent(run.test(network, "top1")),
+            text.percent(run.test(network, "top5")),
+            text.nats(run.test(network, "nll")),
+            text.nats(run.test(network, "ece")),
+        )
+        for network in NETWORKS
+    )
+    note = f"{text.count(run.test('parent', 'n'))} test images, none of which chose anything. Lower is better for NLL "
+    note += "(nats per image) and ECE (calibration error, 0 to 1)."
+    return Grid("On the test images", ("Network", "Top-1", "Top-5", "NLL", "ECE"), rows, note)
+
+
+def comparisons(run: Run) -> Grid:
+    """Every difference to the parent with its interval."""
+    columns = ("Network", "Measure", "Difference", "95% interval", "p", "Reading")
+    rows = tuple(
+        (run.label(one.name), METRICS[one.metric], *difference(one), EFFECTS[one.effect])
+        for one in run.comparisons
+    )
+    note = "Paired on the same test images. NLL in nats per image (t-test), accuracy in percentage points "
+    note += "(exact McNemar test). Each row stands alone: without any true difference, one in forty would look better."
+    return Grid("Difference from the parent", columns, rows, note, words=2)
+
+
+def difference(one: Comparison) -> tuple[str, str, str]:
+    """Difference, interval and p as text; NLL in nats, accuracies in percentage points."""
+    values = one.to_dict()
+    factor, least = (1, 4) if one.metric == "nll" else (100, 2)
+    scaled = [None if v is None else v * factor for v in (values["difference"], *values["ci95"])]
+    middle, low, high = scaled
+    decimals = text.decimals_for(None if low is None or high is None else high - low, least)
+    interval = f"{text.signed(low, decimals)} to {text.signed(high, decimals)}"
+    return text.signed(middle, decimals), interval, text.p_value(values["p_value"])
+
+
+def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
+    """The fittest children on ``select``, with their test figures where they are members."""
+    members = set(run.members)
+    ranked = sorted(
+        (row for row in run.children if row["rank"] is not None), key=lambda row: int(row["rank"])
+    )
+    rows = tuple(
+        (
+            text.count(row["rank"]),
+            row["child_id"],
+            "yes" if row["child_id"] in members else "",
+            f"{row['part'] + 1} of {row['parts']}",
+            text.plain(row["sigma"]),
+            text.nats(row["select_nll"]),
+            text.percent(row["select_top1"]),
+            text.nats(row["test_nll"]),
+            text.percent(row["test_top1"]),
+        )
+        for row in ranked[:limit]
+    )
+    columns = (
+        "Rank",
+        "Child",
+        "Member",
+        "Part",
+        "Sigma",
+        "Select NLL",
+        "Select top-1",
+        "Test NLL",
+        "Test top-1",
+    )
+    return Grid(f"The {len(rows)} fittest children", columns, rows, _children_note(run), words=3)
+
+
+def _children_note(run: Run) -> str:
+    note = f"{text.count(len(run.children))} children, ranked on {text.count(run.number('splits', 'select'))} select "
+    note += "images, where the best of many looks better than it is. Only members were looked at on test."
+    failed = Counter(row["status"] for row in run.children if row["status"] != "ok")
+    if failed:
+        reasons = "; ".join(f"{number} × {status}" for status, number in failed.most_common(3))
+        note += f" {text.count(failed.total())} failed and rank last: {reasons}."
+    return note
+
+
+def work(run: Run) -> Grid:
+    """What the run cost."""
+    values, words = run.recorded("work"), run.get("work")
+    rows = (
+        ("Wall time", text.duration(values.get("wall_s"))),
+        ("Evaluations (child × shard)", text.count(values.get("units"))),
+        ("Image passes", text.count(values.get("images"))),
+        ("Image passes per second", text.count(values.get("images_per_s"))),
+        ("Sent to workers", text.size(values.get("bytes_to_workers"))),
+        ("Evaluations repeated", text.count(values.get("retries"))),
+        ("Workers", text.count(values.get("workers"))),
+        ("Backend", str(words.get("backend", text.NOTHING))),
+    )
+    loose = words.get("deterministic") is False
+    note = "compute.deterministic was off: a second run may differ in last bits." if loose else ""
+    return Grid("Work done", ("What", "How much"), rows, note)
+
+
+def mutation(run: Run) -> Grid | None:
+    """The mutated weights; None where the run recorded nothing of them."""
+    values = run.recorded("mutation")
+    known: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
+        ("n", "Weights that may mutate", text.count),
+        ("density", "Mutated in one child", text.percent),
+        ("sigma", "Sigma", text.plain),
+        ("vanished", "Mutations lost to rounding", text.percent),
+    )
+    rows = tuple((name, show(values[key])) for key, name, show in known if key in values)
+    return Grid("Mutation", ("What", "How much"), rows) if rows else None
+
+
+def settings(config: Mapping[str, Any]) -> Grid:
+    """The resolved configuration, a row a key."""
+    return Grid("Configuration", ("Key", "Value"), tuple(_flat(config, ())), words=2)
+
+
+def _flat(values: Mapping[str, Any], path: Sequence[str]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, (*path, str(key)))
+        elif value is not None:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            rows.append((".".join((*path, str(key))), shown or text.NOTHING))
+    return rows

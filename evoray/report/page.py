@@ -1,0 +1,134 @@
+"""One HTML page that stands alone: styles and figures inside, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pyarrow as pa
+from markupsafe import Markup
+
+from evoray.report import grids, text
+from evoray.report.run import Run
+
+_DIFFERENCES = """Dot: difference on test; bar: its 95% interval. A bar that crosses the line at zero, the parent,
+with a hollow dot shows no difference."""
+_SIZE = """Members join best first. The interval at full size is the paired difference laid on the parent's line: clear of
+the line is clear of zero. All sizes share the same images, so neighbours move together."""
+_POPULATION = """Every child on the images that chose among them. How many stand on the parent's better side says whether
+sigma and density fit; where none does, sigma is likely too large."""
+_RELIABILITY = (
+    """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure."""
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An SVG element with its title and how to read it."""
+
+    title: str
+    svg: Markup
+    caption: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A key number; ``effect`` is the comparison's, or empty."""
+
+    title: str
+    value: str
+    detail: str
+    effect: str = ""
+
+
+def render(summary: Mapping[str, Any], config: Mapping[str, Any], population: pa.Table) -> str:
+    """The page of a finished run.
+
+    Args:
+        summary, config: what ``summary.json`` and ``config.json`` hold.
+        population: what ``population.parquet`` holds.
+
+    Raises:
+        UsageError: one of them lacks something; names it.
+    """
+    run = Run.of(summary, population)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(
+        run_id=str(run.get("run_id")),
+        seed=run.get("seed"),
+        verdict=run.get("verdict"),
+        parent=_parent_name(config),
+        data=_section(config, "data").get("path", text.NOTHING),
+        images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
+        cards=_cards(run),
+        figures=_figures(run),
+        networks=grids.networks(run),
+        comparisons=grids.comparisons(run),
+        children=grids.children(run),
+        side=[grid for grid in (grids.work(run), grids.mutation(run)) if grid],
+        settings=grids.settings(config),
+    )
+
+
+def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = config.get(name, {})
+    return section if isinstance(section, Mapping) else {}
+
+
+def _parent_name(config: Mapping[str, Any]) -> str:
+    parent = _section(config, "parent")
+    weights = parent.get("weights")
+    return str(parent.get("name", text.NOTHING)) + (f" ({weights})" if weights else "")
+
+
+def _cards(run: Run) -> list[Card]:
+    cards = [_change(run, "ensemble", "nll"), _change(run, "ensemble", "top1")]
+    cards.append(_change(run, "best_child", "nll"))
+    parent = run.number("parent", "select", "nll")
+    nll = [row["select_nll"] for row in run.children if row["select_nll"] is not None]
+    fitter = 0 if parent is None else sum(value < parent for value in nll)
+    cards.append(
+        Card(
+            "Children with lower NLL than the parent, on select",
+            f"{text.count(fitter)} of {text.count(len(run.children))}",
+            "says how well sigma and density fit",
+        )
+    )
+    return cards
+
+
+def _change(run: Run, network: str, metric: str) -> Card:
+    """From the parent's value to the network's, with the paired interval."""
+    show = text.nats if metric == "nll" else text.percent
+    name = "NLL" if metric == "nll" else "top-1 accuracy"
+    title = f"{run.label(network)}: {name} on test"
+    value = f"{show(run.test('parent', metric))} → {show(run.test(network, metric))}"
+    one = run.comparison(network, metric)
+    if one is None:
+        return Card(title, value, "not compared")
+    difference, interval, _ = grids.difference(one)
+    unit = "" if metric == "nll" else " points"
+    return Card(
+        title, value, f"{difference}{unit} (95%: {interval}), {grids.EFFECTS[one.effect]}", one.effect
+    )
+
+
+def _figures(run: Run) -> list[Figure]:
+    from evoray.report import figures  # matplotlib takes a second to load: only where a page is drawn
+
+    drawn = (
+        ("How far from the parent?", figures.differences(run), _DIFFERENCES),
+        ("Do more members help?", figures.ensemble_size(run), _SIZE),
+        ("Were the children any good?", figures.population(run), _POPULATION),
+        ("Can its confidence be trusted?", figures.reliability(run), _RELIABILITY),
+    )
+    return [Figure(title, Markup(svg), caption) for title, svg, caption in drawn if svg is not None]

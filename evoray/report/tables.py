@@ -1,0 +1,42 @@
+"""A run's tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evoray.report import grids
+from evoray.report.grids import Grid
+from evoray.report.run import Run
+
+
+def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console) -> None:
+    """Prints verdict, networks, comparisons and the fittest children.
+
+    Raises:
+        UsageError: summary or population lacks something; names it.
+    """
+    run = Run.of(summary, population)
+    # all of it is made before anything is printed: an error leaves no half report
+    tables = [table(grid) for grid in (grids.networks(run), grids.comparisons(run), grids.children(run))]
+    console.print(Text(str(run.get("verdict")), style="bold"))
+    for one in tables:
+        console.print()
+        console.print(one)
+
+
+def table(grid: Grid) -> Table:
+    """A Rich table; cells are shown as they are, whatever markup they look like."""
+    drawn = Table(title=Text(grid.title), caption=Text(grid.note), box=box.SIMPLE_HEAD, title_justify="left")
+    drawn.caption_justify = "left"
+    for number, name in enumerate(grid.columns):
+        drawn.add_column(Text(name), justify="left" if number < grid.words else "right")
+    for row in grid.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn

@@ -1,0 +1,167 @@
+"""The run directory, on a local path or any ``pyarrow.fs`` URI: files appear whole or not at all.
+
+The journal is a folder of small Arrow files, one a flush, so that it works where nothing can be appended to (S3).
+A record is (stage, item, shard, payload); the first record of a key counts, as execution is at least once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.ipc
+import pyarrow.parquet
+
+from evoray.errors import RunError, UsageError
+
+Key = tuple[str, str, int]
+FLUSH_SECONDS = 2.0
+
+
+class RunDirectory:
+    """Named bytes under one root; every write is atomic (temporary name, then move; object stores put whole)."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location
+        try:
+            if "://" in location:
+                self._fs, self._root = pyarrow.fs.FileSystem.from_uri(location)
+            else:
+                self._fs, self._root = pyarrow.fs.LocalFileSystem(), os.path.abspath(location)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UsageError(f"{location}: not a path or URI that pyarrow can open ({error}).") from None
+        self.is_local = isinstance(self._fs, pyarrow.fs.LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    def exists(self, name: str) -> bool:
+        info = self._fs.get_file_info(self.path(name))
+        return bool(info.type == pyarrow.fs.FileType.File)
+
+    def names(self, folder: str = "") -> list[str]:
+        """Files directly in a folder, sorted; empty when there is no such folder."""
+        selector = pyarrow.fs.FileSelector(self.path(folder).rstrip("/"), allow_not_found=True)
+        return sorted(
+            info.base_name
+            for info in self._fs.get_file_info(selector)
+            if not info.base_name.endswith(".part")
+        )
+
+    def read(self, name: str) -> bytes:
+        try:
+            with self._fs.open_input_stream(self.path(name)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            raise UsageError(
+                f"{self.location}: no {name} in it. Name a run directory, as written by evoray run or demo."
+            ) from None
+
+    def write(self, name: str, content: bytes) -> None:
+        target = self.path(name)
+        try:
+            self._fs.create_dir(os.path.dirname(target), recursive=True)
+            if not self.is_local:
+                with self._fs.open_output_stream(target) as stream:
+                    stream.write(content)
+                return
+            with open(target + ".part", "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(target + ".part", target)
+        except OSError as error:
+            raise RunError(
+                f"{target}: cannot be written ({error}). Make room or mend the path, then go on with --resume: "
+                "everything finished so far is in the journal."
+            ) from error
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write(name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+    def read_json(self, name: str) -> Any:
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise UsageError(f"{self.location}/{name}: damaged, not JSON ({error}).") from None
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        sink = io.BytesIO()
+        pyarrow.parquet.write_table(table, sink)
+        self.write(name, sink.getvalue())
+
+    def read_table(self, name: str) -> pa.Table:
+        try:
+            return pyarrow.parquet.read_table(io.BytesIO(self.read(name)))
+        except pa.ArrowInvalid as error:
+            raise UsageError(f"{self.location}/{name}: damaged, not Parquet ({error}).") from None
+
+
+class Journal:
+    """Finished units, on disk within FLUSH_SECONDS of their arrival (and at every ``flush``)."""
+
+    _SCHEMA = pa.schema(
+        [("stage", pa.string()), ("item", pa.string()), ("shard", pa.int64()), ("payload", pa.binary())]
+    )
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self._waiting: list[tuple[str, str, int, bytes]] = []
+        self._flushed_at = time.monotonic()
+        segments = [name for name in directory.names("journal") if name.endswith(".arrow")]
+        self._segments = int(segments[-1].removesuffix(".arrow")) + 1 if segments else 0
+
+    def read(self) -> dict[Key, bytes]:
+        """Everything finished so far; damaged segments are refused by name."""
+        records: dict[Key, bytes] = {}
+        for name in self._directory.names("journal"):
+            if not name.endswith(".arrow"):
+                continue
+            try:
+                table = pa.ipc.open_stream(self._directory.read(f"journal/{name}")).read_all()
+            except pa.ArrowInvalid as error:
+                raise RunError(
+                    f"{self._directory.location}/journal/{name}: damaged ({error}). "
+                    "Remove that file; its units are evaluated again."
+                ) from None
+            for row in table.to_pylist():
+                records.setdefault((row["stage"], row["item"], row["shard"]), row["payload"])
+        return records
+
+    def add(self, key: Key, payload: bytes) -> None:
+        self._waiting.append((*key, payload))
+        if time.monotonic() - self._flushed_at > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            columns = [list(column) for column in zip(*self._waiting, strict=True)]
+            arrays = [
+                pa.array(values, field.type) for values, field in zip(columns, self._SCHEMA, strict=True)
+            ]
+            sink = io.BytesIO()
+            with pa.ipc.new_stream(sink, self._SCHEMA) as writer:
+                writer.write_batch(pa.record_batch(arrays, schema=self._SCHEMA))
+            self._directory.write(f"journal/{self._segments:08d}.arrow", sink.getvalue())
+            self._segments += 1
+            self._waiting.clear()
+        self._flushed_at = time.monotonic()
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Named arrays as bytes (NumPy's npz, no pickles)."""
+    sink = io.BytesIO()
+    np.savez(sink, **{name: np.asarray(value) for name, value in arrays.items()})  # type: ignore[arg-type]
+    return sink.getvalue()
+
+
+def unpack_arrays(payload: bytes) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}

@@ -1,0 +1,50 @@
+"""Format 1 in NumPy alone: python rebuild_numpy.py lineage.json space.json parent.safetensors out.npz"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+
+lineage, space = (json.loads(Path(path).read_bytes()) for path in sys.argv[1:3])
+raw = Path(sys.argv[3]).read_bytes()
+body = 8 + int.from_bytes(raw[:8], "little")
+header = json.loads(raw[8:body])
+table = np.array([NormalDist().inv_cdf((c + 0.5) / 65536) for c in range(65536)], np.float32)
+types = {"float32": "<f4", "float16": "<f2", "bfloat16": "<u2"}  # bfloat16 as its bits: NumPy has none
+
+
+def load(t):
+    start, stop = header[t["name"]]["data_offsets"]
+    values = np.frombuffer(raw[body + start : body + stop], types[t["dtype"]])
+    bits = t["dtype"] == "bfloat16"
+    return (values.astype("<u4") << 16).view("<f4") if bits else values.astype("<f4")
+
+
+def save(t, x):
+    bits = x.view("<u4")
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16 if t["dtype"] == "bfloat16" else x
+    return rounded.astype(types[t["dtype"]]).reshape(t["shape"])
+
+
+def words(seed, stream, kind, count):
+    key = np.array([seed, stream], np.uint64)
+    return np.random.Philox(key=key).random_raw(count).astype("<u8").view(kind)[:count]
+
+
+parts = [load(t) for t in space["tensors"]]
+scale = np.repeat(np.float32([t["scale"] for t in space["tensors"]]), [len(part) for part in parts])
+flat = np.concatenate(parts)
+for entry in lineage["entries"]:
+    m = entry["mutation"]
+    strata, k = -(-len(flat) // m["parts"]), np.uint64(m["parts"])
+    u = words(m["mask_seed"], 1, "<u4", strata).astype(np.uint64)
+    j = np.arange(strata, dtype=np.uint64) * k + ((u * k >> np.uint64(32)) + np.uint64(m["part"])) % k
+    z = table[words(m["noise_seed"], 2, "<u2", strata)][j < len(flat)]
+    j = j[j < len(flat)]
+    a = np.float32(m["sign"]) * (np.float32(m["sigma"]) * scale[j])
+    flat[j] = flat[j] + np.float32(entry["weight"]) * (z * a)
+ends = np.cumsum([len(part) for part in parts])[:-1]
+children = zip(space["tensors"], np.split(flat, ends), strict=True)
+np.savez(sys.argv[4], **{t["name"]: save(t, x) for t, x in children})

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from recipes import ENTRIES, LINEAGES, bits, parent, space
+
+from evoray.mutation import Entry, Lineage, add_delta_, apply_lineage, child_state, delta, weighted_delta
+
+STATE = parent()
+SPACE = space(STATE)
+FLAT = SPACE.flatten(STATE)
+FLAT[::50] = -0.0
+
+
+@given(ENTRIES)
+def test_weights_outside_the_mask_keep_every_bit(entry: Entry) -> None:
+    child = apply_lineage(FLAT.copy(), SPACE, [entry])
+    outside = np.ones(SPACE.n, dtype=bool)
+    outside[entry.mutation.indices(SPACE.n)] = False
+    assert child[outside].tobytes() == FLAT[outside].tobytes()
+
+
+@given(ENTRIES)
+def test_every_product_and_sum_is_rounded_to_float32(entry: Entry) -> None:
+    mutation, expected = entry.mutation, FLAT.copy()
+    scales = np.repeat(SPACE.scales, np.diff(SPACE.offsets))
+    pairs = zip(mutation.indices(SPACE.n), mutation.noise(SPACE.n), strict=True)
+    for index, z in pairs:
+        a = np.float32(mutation.sign) * np.float32(np.float32(mutation.sigma) * scales[index])
+        step = np.float32(np.float32(entry.weight) * np.float32(z * a))
+        expected[index] = np.float32(expected[index] + step)
+    assert apply_lineage(FLAT.copy(), SPACE, [entry]).tobytes() == expected.tobytes()
+
+
+@given(LINEAGES)
+def test_torch_adds_the_same_bits(lineage: Lineage) -> None:
+    flat = torch.from_numpy(FLAT.copy())
+    for entry in lineage.entries:
+        indices, values = (torch.from_numpy(array) for array in weighted_delta(SPACE, entry))
+        assert add_delta_(flat, indices, values) is flat
+    assert flat.numpy().tobytes() == apply_lineage(FLAT.copy(), SPACE, lineage.entries).tobytes()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@given(LINEAGES)
+def test_a_gpu_adds_the_same_bits(lineage: Lineage) -> None:
+    flat = torch.from_numpy(FLAT.copy()).cuda()
+    for entry in lineage.entries:
+        indices, values = (torch.from_numpy(array).cuda() for array in weighted_delta(SPACE, entry))
+        add_delta_(flat, indices, values)
+    assert flat.cpu().numpy().tobytes() == apply_lineage(FLAT.copy(), SPACE, lineage.entries).tobytes()
+
+
+@given(ENTRIES)
+def test_the_antithetic_twin_has_the_opposite_delta(entry: Entry) -> None:
+    twin = entry.mutation.model_copy(update={"sign": -entry.mutation.sign})
+    (indices, values), (same, opposite) = delta(SPACE, entry.mutation), delta(SPACE, twin)
+    assert np.array_equal(indices, same)
+    assert np.array_equal(values, -opposite)
+
+
+@given(LINEAGES)
+def test_a_lineage_applied_in_two_goes_is_the_same(lineage: Lineage) -> None:
+    first = apply_lineage(FLAT.copy(), SPACE, lineage.entries[:2])
+    second = apply_lineage(first, SPACE, lineage.entries[2:])
+    assert second.tobytes() == apply_lineage(FLAT.copy(), SPACE, lineage.entries).tobytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@given(lineage=LINEAGES)
+def test_a_child_differs_from_its_parent_in_its_masks_only(dtype: torch.dtype, lineage: Lineage) -> None:
+    state = parent(dtype)
+    ours = space(state)
+    child = child_state(state, ours, lineage)
+    touched = np.zeros(ours.n, dtype=bool)
+    for entry in lineage.entries:
+        touched[entry.mutation.indices(ours.n)] = True
+    found, before = ours.flatten(child), ours.flatten(state)
+    assert found[~touched].tobytes() == before[~touched].tobytes()
+    for name in ("bn.running_mean", "bn.num_batches_tracked"):
+        assert bits(child[name]) == bits(state[name])

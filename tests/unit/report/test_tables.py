@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from rich.console import Console
+
+from evoray.errors import UsageError
+from evoray.report import print_run
+
+
+def printed(summary: dict[str, Any], population: pa.Table) -> str:
+    sink = io.StringIO()
+    print_run(summary, population, Console(file=sink, width=140))
+    return sink.getvalue()
+
+
+def test_prints_verdict_networks_differences_and_children(
+    summary: dict[str, Any], population: pa.Table
+) -> None:
+    shown = printed(summary, population)
+    assert summary["verdict"][:40] in shown
+    for words in ("Ensemble of 8", "95% interval", "Top-1 accuracy", summary["best_child"]["id"]):
+        assert words in shown
+
+
+def test_markup_in_a_name_is_shown_as_it_is(summary: dict[str, Any], population: pa.Table) -> None:
+    hostile = summary | {
+        "verdict": "[red]fine[/red]",
+        "best_child": summary["best_child"] | {"id": "[/bold]x"},
+    }
+    shown = printed(hostile, population)
+    assert "[red]fine[/red]" in shown and "[/bold]x" in shown
+
+
+def test_an_incomplete_run_is_named_and_nothing_is_printed(
+    summary: dict[str, Any], population: pa.Table
+) -> None:
+    del summary["ensemble"]
+    sink = io.StringIO()
+    with pytest.raises(UsageError, match=r"summary.json: no ensemble.*--resume"):
+        print_run(summary, population, Console(file=sink))
+    assert sink.getvalue() == ""

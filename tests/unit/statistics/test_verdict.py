@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import math
+
+from evoray.statistics import Comparison, verdict
+
+
+def one(name: str, metric: str, difference: float, half: float, p: float) -> Comparison:
+    return Comparison(name, metric, difference, (difference - half, difference + half), p)
+
+
+UNCLEAR = one("best_child", "nll", -0.002, 0.003, 0.2)
+
+
+def test_no_improvement_is_said_plainly() -> None:
+    said = verdict([UNCLEAR, one("ensemble", "top1", 0.004, 0.005, 0.1)])
+    assert said.startswith("No improvement shown on test.")
+    assert "include zero" in said and "Improvement on" not in said
+
+
+def test_improvement_names_who_and_how_much() -> None:
+    said = verdict(
+        [UNCLEAR, one("ensemble", "nll", -0.0171, 0.004, 1e-9), one("ensemble", "top1", 0.0048, 0.003, 0.01)]
+    )
+    assert "the ensemble (NLL lower by 0.0171, top-1 accuracy higher by 0.48 percentage points)" in said
+    assert said.endswith("No improvement shown for the best child.")
+
+
+def test_worse_is_never_hidden_nor_counted_as_better() -> None:
+    said = verdict([one("soup", "nll", 0.02, 0.01, 0.001)])
+    assert (
+        said.startswith("No improvement shown")
+        and "Worse than the parent: the soup (NLL higher by 0.02)" in said
+    )
+    assert "include zero" not in said
+    both = verdict([one("soup", "nll", -0.02, 0.01, 0.001), one("soup", "top1", -0.02, 0.01, 0.001)])
+    assert "Improvement on the parent" in both and "Worse than the parent" in both
+
+
+def test_undefined_is_no_improvement() -> None:
+    said = verdict([Comparison("soup", "nll", math.nan, (math.nan, math.nan), math.nan)])
+    assert said.startswith("No improvement shown") and "not finite: the soup (NLL)" in said

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from evoray.config import load_config, parse_config
+from evoray.errors import ConfigError
+
+MINIMAL = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "mnist5k"}}
+
+
+def changed(path, value):
+    values = {section: dict(keys) for section, keys in MINIMAL.items()}
+    section, _, key = path.partition(".")
+    if key:
+        values.setdefault(section, {})[key] = value
+    else:
+        values[section] = value
+    return values
+
+
+def test_defaults_are_those_of_the_design():
+    config = parse_config(MINIMAL)
+    assert (config.mutation.sigma, config.mutation.parts, config.mutation.scale) == (0.1, 10, "rms")
+    assert (config.search.children, config.ensemble.size, config.compute.backend) == (40, 8, "ray")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("mutation.sigm", 0.1, "unknown key mutation.sigm"),
+        ("wrong", 1, "unknown key wrong"),
+        ("mutation.sigma", 0, "mutation.sigma"),
+        ("mutation.sigma", float("nan"), "mutation.sigma"),
+        ("mutation.sigma", -1.0, "greater than 0"),
+        ("mutation.parts", 0, "mutation.parts"),
+        ("data.select", 0, "data.select"),
+        ("data.select", 0.8, "overlap"),
+        ("fitness.name", "accuracy", "nll, top1, top5"),
+        ("compute.dtype", "int8", "float32"),
+        ("compute.device", "tpu", "cuda"),
+        ("parent.mean", [0.5], "mean and std"),
+        ("parent.source", "hub", "torchvision"),
+        ("search.children", 0, "search.children"),
+    ],
+)
+def test_a_wrong_key_is_named(path, value, words):
+    with pytest.raises(ConfigError, match=words) as caught:
+        parse_config(changed(path, value))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_test_set_of_its_own_is_used_whole():
+    config = parse_config({**MINIMAL, "data": {"path": "a", "test_path": "b"}})
+    assert (config.data.select, config.data.test) == (1.0, 1.0)
+
+
+def test_overrides_are_toml_values_or_words(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[parent]\nname = "resnet18"\nweights = "random"\n[data]\npath = "mnist5k"\n')
+    config = load_config(path, ["mutation.sigma=0.5", "compute.backend=local", "mutation.include=['a*']"])
+    assert (config.mutation.sigma, config.compute.backend, config.mutation.include) == (0.5, "local", ("a*",))
+
+
+@pytest.mark.parametrize("override", ["sigma", "=3", "data.path.x=1"])
+def test_a_malformed_override_is_refused(tmp_path, override):
+    path = tmp_path / "run.toml"
+    path.write_text('[parent]\nname = "resnet18"\nweights = "random"\n[data]\npath = "mnist5k"\n')
+    with pytest.raises(ConfigError, match="--set"):
+        load_config(path, [override])
+
+
+@pytest.mark.parametrize("content", ["a = [", None])
+def test_an_unreadable_file_is_named(tmp_path, content):
+    path = tmp_path / "run.toml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError, match=r"run\.toml"):
+        load_config(path)
+
+
+def test_configuration_needs_neither_torch_nor_ray():
+    code = "import sys, evoray.config; assert not {'torch', 'ray'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
