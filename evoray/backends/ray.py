@@ -20,6 +20,23 @@ from typing import Any
 
 # A driver under `uv run` would make Ray rebuild the environment for every worker; they run in this one.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+CLUSTER_FILE = "/tmp/ray/ray_current_cluster"
+
+
+def _secure_embedded() -> None:
+    """Before Ray reads its environment: an embedded cluster gets a secret of this process alone.
+
+    Nothing is left in the user's home, and no other user of the machine can run code through it. A cluster that
+    is there already has a mode and a token of its own, and a caller who imported Ray has chosen.
+    """
+    if "ray" in sys.modules or os.environ.get("RAY_ADDRESS") or os.path.exists(CLUSTER_FILE):
+        return
+    if "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+
+_secure_embedded()
 
 import numpy as np
 import ray
@@ -149,7 +166,7 @@ def connect(compute: ComputeConfig) -> bool:
     """Joins the cluster that RAY_ADDRESS names, or one running here; else starts one. True when it is our own."""
     if ray.is_initialized():
         return False
-    if os.environ.get("RAY_ADDRESS") or os.path.exists("/tmp/ray/ray_current_cluster"):
+    if os.environ.get("RAY_ADDRESS") or os.path.exists(CLUSTER_FILE):
         with contextlib.suppress(ConnectionError):
             ray.init(address="auto", log_to_driver=False, logging_level="warning")
             return False
@@ -163,10 +180,6 @@ def connect(compute: ComputeConfig) -> bool:
 
 
 def _start_embedded(compute: ComputeConfig) -> None:
-    # a secret of this process alone: nothing is left in the user's home, and no other user can run code here
-    if "RAY_AUTH_MODE" not in os.environ:
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     cores = os.cpu_count() or 1
     wanted = compute.workers * compute.cpus_per_worker if isinstance(compute.workers, int) else cores
     ray.init(

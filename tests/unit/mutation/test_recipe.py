@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from recipes import ENTRIES, LINEAGE, LINEAGES, mutations
+from recipes import LINEAGE, LINEAGES, mutations
 
 from evoray.errors import LineageError
 from evoray.mutation import Entry, Lineage, Mutation, soup
@@ -32,10 +32,10 @@ def test_round_trips(lineage: Lineage) -> None:
     assert hash(found) == hash(lineage)
 
 
-@given(ENTRIES)
-def test_a_mutation_is_about_a_hundred_bytes(entry: Entry) -> None:
-    assert len(json.dumps(Lineage((entry,)).to_json(), separators=(",", ":"))) < 200
-    assert len(pickle.dumps(entry.mutation)) < 200
+@given(mutations())
+def test_a_mutation_is_below_two_hundred_bytes(mutation: Mutation) -> None:
+    assert len(json.dumps(mutation.model_dump(), separators=(",", ":"))) < 200
+    assert len(pickle.dumps(mutation)) < 200
 
 
 @pytest.mark.parametrize(
