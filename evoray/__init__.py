@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from evoray.mutation import Lineage as Lineage
     from evoray.mutation import Mutation as Mutation
     from evoray.mutation import Space as Space
+    from evoray.progress import Progress as Progress
     from evoray.results import RunResult as RunResult
-    from evoray.search import Progress as Progress
     from evoray.search import evolve as evolve
 
 _LAZY = {
@@ -38,7 +38,7 @@ _LAZY = {
     "Mutation": "evoray.mutation",
     "Space": "evoray.mutation",
     "RunResult": "evoray.results",
-    "Progress": "evoray.search",
+    "Progress": "evoray.progress",
     "evolve": "evoray.search",
 }
 """Where each name lives; imported on first use, so that ``evoray --help`` does not wait for torch."""

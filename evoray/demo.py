@@ -34,7 +34,8 @@ class SmallCNN(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         x = functional.max_pool2d(functional.relu(self.conv1(images)), 2)
         x = functional.max_pool2d(functional.relu(self.conv2(x)), 2)
-        return self.output(functional.relu(self.hidden(x.flatten(1))))
+        logits: Tensor = self.output(functional.relu(self.hidden(x.flatten(1))))
+        return logits
 
 
 def small_cnn() -> nn.Module:
@@ -52,7 +53,7 @@ def train_parent(seed: int, path: Path) -> None:
         model = SmallCNN()
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
         for _ in range(EPOCHS):
-            for chosen in torch.randperm(len(labels)).split(BATCH):
+            for chosen in torch.split(torch.randperm(len(labels)), BATCH):
                 loss = functional.cross_entropy(model(images[chosen]), labels[chosen])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

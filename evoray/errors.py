@@ -9,7 +9,6 @@ EvorayError                 exit 1
 └── RunError                exit 1   a run that started and could not finish
     ├── EvaluationError              a user's function raised; names the child and the shard
     └── BackendError                 the cluster cannot do what was asked
-        └── WorkerLost               one worker is gone; its work is done again elsewhere
 """
 
 from __future__ import annotations
@@ -53,7 +52,3 @@ class EvaluationError(RunError):
 
 class BackendError(RunError):
     """The backend cannot give what the run needs."""
-
-
-class WorkerLost(BackendError):
-    """A worker died; the units it held are to be evaluated elsewhere."""

@@ -132,7 +132,7 @@ class Evaluator:
         rows = self.splits.rows[split][shard]
         images = torch.from_numpy(np.ascontiguousarray(loaded.images[rows]))
         fresh = Prepared(
-            batches=tuple(self._batch(part) for part in images.split(self.program.batch_size)),
+            batches=tuple(self._batch(part) for part in torch.split(images, self.program.batch_size)),
             labels=torch.from_numpy(loaded.labels[rows]).to(self.device),
             rows=rows,
             sources=tuple(loaded.sources[row] for row in rows),
@@ -171,9 +171,7 @@ class Evaluator:
 
     def _keep(self, key: tuple[str, int], prepared: Prepared) -> None:
         self._resident[key] = prepared
-        while (
-            sum(item.nbytes for item in self._resident.values()) > RESIDENT_BYTES and len(self._resident) > 1
-        ):
+        while sum(item.nbytes for item in self._resident.values()) > RESIDENT_BYTES and len(self._resident) > 1:
             self._resident.popitem(last=False)
 
 

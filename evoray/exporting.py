@@ -67,9 +67,7 @@ def _parent_state(directory: RunDirectory, parent: Path | None) -> dict[str, Ten
     return parse_state(directory.read("parent.safetensors"), directory.path("parent.safetensors"))
 
 
-def _child_document(
-    directory: RunDirectory, member: str, state: dict[str, Tensor], space: Space
-) -> Mapping[str, Any]:
+def _child_document(directory: RunDirectory, member: str, state: dict[str, Tensor], space: Space) -> Mapping[str, Any]:
     rows = directory.read_table("population.parquet").to_pylist()
     row = next((row for row in rows if row["child_id"] == member), None)
     if row is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ from evoray.config import load_config
 from evoray.data import ImageTransform, ingest_dataset, ingest_folder
 from evoray.errors import ConfigError
 from evoray.models import import_function, load_parent
-from evoray.search import Progress
+from evoray.progress import Progress
 
 
-def chosen_transform(
-    config: Path | None, resize: str, crop: int, interpolation: str, channels: int
-) -> ImageTransform:
+def chosen_transform(config: Path | None, resize: str, crop: int, interpolation: str, channels: int) -> ImageTransform:
     """The parent's own transform with ``--for``, else the options'; ``--resize none`` keeps images as they are."""
     if channels not in (1, 3):
         raise ConfigError(f"--channels {channels}: give 1 or 3.")
@@ -36,9 +33,7 @@ def _transform_of(path: Path) -> ImageTransform:
     parent = load_parent(config.parent, path.parent.resolve(), seed=config.seed)
     wanted = parent.preprocessing
     if wanted.crop is None and wanted.resize is None:
-        raise ConfigError(
-            f"--for {path}: the parent {parent.name} brings no resize or crop. Give --resize and --crop."
-        )
+        raise ConfigError(f"--for {path}: the parent {parent.name} brings no resize or crop. Give --resize and --crop.")
     return ImageTransform(
         resize=wanted.resize,
         crop=wanted.crop,

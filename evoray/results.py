@@ -87,9 +87,7 @@ class RunResult:
         return str(self.summary["verdict"])
 
 
-def write_results(
-    run: _Run, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel
-) -> RunResult:
+def write_results(run: _Run, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel) -> RunResult:
     """Writes lineages, tables, summary and page; ``summary.json`` comes last but for the page."""
     directory = run.directory
     population = population_table(judged, panel)
@@ -179,9 +177,7 @@ def predictions_table(panel: Panel) -> pa.Table:
             "index": pa.array(panel.images("index"), pa.int64()),
             "label": pa.array(panel.images("label"), pa.int64()),
             "classes": pa.FixedSizeListArray.from_arrays(pa.array(classes.ravel(), pa.int32()), width),
-            "probabilities": pa.FixedSizeListArray.from_arrays(
-                pa.array(probability.ravel(), pa.float32()), width
-            ),
+            "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probability.ravel(), pa.float32()), width),
         }
     )
 
@@ -196,9 +192,7 @@ def write_lineages(run: _Run, judged: Sequence[Judged], soup: Ask | None, panel:
             lineages[f"bases/g{one.ask.generation:04d}"] = Lineage(one.ask.lineage.entries[:-1])
     inputs = run.inputs
     for name, lineage in lineages.items():
-        document = lineage_document(
-            inputs.parent.name, inputs.state, inputs.space, lineage, aliases=inputs.aliases
-        )
+        document = lineage_document(inputs.parent.name, inputs.state, inputs.space, lineage, aliases=inputs.aliases)
         run.directory.write_json(f"lineage/{name}.json", document)
     if sum(tensor.nbytes for tensor in inputs.state.values()) <= SMALL_PARENT_BYTES:
         run.directory.write("parent.safetensors", state_bytes(inputs.state))

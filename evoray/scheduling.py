@@ -28,9 +28,7 @@ class Assignment:
 class Scheduler:
     """Hands out every (shard, item) until each is done or has failed ``max_attempts`` times."""
 
-    def __init__(
-        self, work: Mapping[int, Sequence[int]], target_seconds: float = 1.0, max_attempts: int = 3
-    ) -> None:
+    def __init__(self, work: Mapping[int, Sequence[int]], target_seconds: float = 1.0, max_attempts: int = 3) -> None:
         self._pending = {shard: deque(items) for shard, items in work.items() if len(items)}
         self._open = sum(len(items) for items in self._pending.values())
         self._running: dict[int, Assignment] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import signal
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,22 +24,10 @@ from evoray.fitness import COLUMNS, Fitness, make_fitness, merge_shards
 from evoray.models import import_function
 from evoray.mutation import Lineage
 from evoray.preparation import Inputs, check_inputs, open_backend
+from evoray.progress import Progress
 from evoray.results import Judged, Panel, RunResult, write_results
 from evoray.store import Journal, Key, RunDirectory, pack_arrays, unpack_arrays
 from evoray.strategies import Ask, Round, make_strategy
-
-
-class Progress:
-    """What a run tells as it goes; the command line draws it, a library user may override any of it."""
-
-    def stage(self, name: str, total: int) -> None:
-        """A stage of ``total`` (child, shard) evaluations begins."""
-
-    def advance(self, count: int) -> None:
-        """So many of them are done."""
-
-    def note(self, text: str) -> None:
-        """A sentence worth showing."""
 
 
 def evolve(
@@ -78,9 +67,7 @@ def evolve(
 def _check_directory(directory: RunDirectory, resume: bool) -> None:
     names = directory.names()
     if resume and "config.json" not in names:
-        raise UsageError(
-            f"{directory.location}: no run to resume there (no config.json). Leave --resume out."
-        )
+        raise UsageError(f"{directory.location}: no run to resume there (no config.json). Leave --resume out.")
     if not resume and names:
         what = "another run" if "config.json" in names else f"other files ({names[0]}, …)"
         raise UsageError(
@@ -284,13 +271,10 @@ def _terminable() -> Iterator[None]:
     def stop(*_: object) -> None:
         raise RunError("stopped by SIGTERM. What was finished is in the journal: go on with --resume.")
 
-    restore: Callable[[], None] = lambda: None  # noqa: E731
-    try:
-        previous = signal.signal(signal.SIGTERM, stop)
-        restore = lambda: signal.signal(signal.SIGTERM, previous) and None  # noqa: E731
-    except ValueError:
-        pass  # not the main thread: whoever owns it handles signals
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    previous = signal.signal(signal.SIGTERM, stop) if in_main_thread else None
     try:
         yield
     finally:
-        restore()
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, previous)

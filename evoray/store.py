@@ -50,9 +50,7 @@ class RunDirectory:
         """Files directly in a folder, sorted; empty when there is no such folder."""
         selector = pyarrow.fs.FileSelector(self.path(folder).rstrip("/"), allow_not_found=True)
         return sorted(
-            info.base_name
-            for info in self._fs.get_file_info(selector)
-            if not info.base_name.endswith(".part")
+            info.base_name for info in self._fs.get_file_info(selector) if not info.base_name.endswith(".part")
         )
 
     def read(self, name: str) -> bytes:
@@ -143,9 +141,7 @@ class Journal:
     def flush(self) -> None:
         if self._waiting:
             columns = [list(column) for column in zip(*self._waiting, strict=True)]
-            arrays = [
-                pa.array(values, field.type) for values, field in zip(columns, self._SCHEMA, strict=True)
-            ]
+            arrays = [pa.array(values, field.type) for values, field in zip(columns, self._SCHEMA, strict=True)]
             sink = io.BytesIO()
             with pa.ipc.new_stream(sink, self._SCHEMA) as writer:
                 writer.write_batch(pa.record_batch(arrays, schema=self._SCHEMA))

@@ -257,9 +257,7 @@ class RayBackend:
             gpus = 1.0 if program.device.startswith("cuda") else 0.0
         request = {"num_cpus": self._compute.cpus_per_worker, "num_gpus": gpus}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if not any(
-            node.get("CPU", 0) >= request["num_cpus"] and node.get("GPU", 0) >= gpus for node in nodes
-        ):
+        if not any(node.get("CPU", 0) >= request["num_cpus"] and node.get("GPU", 0) >= gpus for node in nodes):
             have = ", ".join(f"{n.get('CPU', 0):g} CPU / {n.get('GPU', 0):g} GPU" for n in nodes)
             raise BackendError(
                 f"no node can hold one worker: it asks for {request['num_cpus']:g} CPU and {gpus:g} GPU, the nodes "
@@ -313,9 +311,7 @@ class RayBackend:
             self.work.bytes_to_workers += len(payload)
             running[self._actors[worker].run.remote(payload)] = assignment
 
-    def _collect(
-        self, reference: Any, scheduler: Scheduler, running: dict[Any, Assignment]
-    ) -> Iterator[Outcome]:
+    def _collect(self, reference: Any, scheduler: Scheduler, running: dict[Any, Assignment]) -> Iterator[Outcome]:
         assignment = running.pop(reference, None)
         if assignment is None:
             return

@@ -130,7 +130,9 @@ def _write_shard(
     advance: Callable[[int], None] = lambda _: None,
 ) -> Result:
     bad: list[Unreadable] = []
-    images, labels, names = [], [], []
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    names: list[str] = []
     for record, image in _decoded(source, transform, records, bad, advance):
         if images and image.shape != images[0].shape:
             raise DataError(
@@ -144,9 +146,7 @@ def _write_shard(
         return None, None, "", bad
     content = _arrow(np.stack(images), labels, names)
     path.write_bytes(content)
-    entry = ShardEntry(
-        file=path.name, rows=len(images), bytes=len(content), sha256=hashlib.sha256(content).hexdigest()
-    )
+    entry = ShardEntry(file=path.name, rows=len(images), bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     return entry, images[0].shape, names[0], bad
 
 
@@ -176,9 +176,7 @@ def _arrow(images: np.ndarray, labels: list[int], names: list[str]) -> bytes:
     count, width = len(images), int(np.prod(images.shape[1:]))
     kind = pa.binary(width)
     image = pa.FixedSizeBinaryArray.from_buffers(kind, count, [None, pa.py_buffer(images.tobytes())])
-    table = pa.table(
-        {"image": image, "label": pa.array(labels, pa.int64()), "source": pa.array(names, pa.string())}
-    )
+    table = pa.table({"image": image, "label": pa.array(labels, pa.int64()), "source": pa.array(names, pa.string())})
     sink = io.BytesIO()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=BATCH_ROWS)
@@ -194,13 +192,9 @@ def _manifest(
     per_class: int | None,
 ) -> Manifest:
     bad = sorted((one for *_, found in results for one in found), key=lambda one: one.source)
-    whole = [
-        (entry, shape, name) for entry, shape, name, _ in results if entry is not None and shape is not None
-    ]
+    whole = [(entry, shape, name) for entry, shape, name, _ in results if entry is not None and shape is not None]
     if not whole:
-        raise DataError(
-            f"none of {len(bad)} files could be decoded; the first: {bad[0].source}: {bad[0].error}."
-        )
+        raise DataError(f"none of {len(bad)} files could be decoded; the first: {bad[0].source}: {bad[0].error}.")
     for _, shape, name in whole:
         if shape != whole[0][1]:
             raise DataError(

@@ -62,9 +62,7 @@ class Manifest(BaseModel):
     def read(cls, directory: Path) -> Manifest:
         path = directory / NAME
         if not directory.is_dir():
-            raise DataError(
-                f"{directory}: no such directory. Make shards with evoray data ingest SOURCE {directory}."
-            )
+            raise DataError(f"{directory}: no such directory. Make shards with evoray data ingest SOURCE {directory}.")
         if not path.is_file():
             raise DataError(
                 f"{directory}: no {NAME} in it, so it holds no (finished) shards. "

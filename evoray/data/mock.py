@@ -51,11 +51,7 @@ def _parse(spec: str) -> MockSpec:
         pairs = dict(item.split("=", 1) for item in body.split(",") if item)
         return MockSpec.model_validate(pairs)
     except (ValueError, ValidationError) as error:
-        reason = (
-            error.errors()[0]["msg"]
-            if isinstance(error, ValidationError)
-            else "key=value, separated by commas"
-        )
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "key=value, separated by commas"
         raise ConfigError(
             f'data.path = "{spec}": {reason}. Write mock:images=512,size=224,classes=1000,channels=3,seed=0.'
         ) from None

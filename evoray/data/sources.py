@@ -40,20 +40,14 @@ class FolderSource:
             raise DataError(f"{root}: no such directory. Name an ImageFolder tree: a folder for each class.")
         folders = sorted(path.name for path in root.iterdir() if path.is_dir())
         if not folders:
-            raise DataError(
-                f"{root}: no class folders in it. An ImageFolder tree has a folder for each class."
-            )
+            raise DataError(f"{root}: no class folders in it. An ImageFolder tree has a folder for each class.")
         names, labels = [], []
         for label, folder in enumerate(folders):
-            files = sorted(
-                p for p in (root / folder).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
-            )
+            files = sorted(p for p in (root / folder).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
             names += [path.relative_to(root).as_posix() for path in files]
             labels += [label] * len(files)
         if not names:
-            raise DataError(
-                f"{root}: no image files in its {len(folders)} class folders ({', '.join(SUFFIXES)})."
-            )
+            raise DataError(f"{root}: no image files in its {len(folders)} class folders ({', '.join(SUFFIXES)}).")
         return cls(root, tuple(folders), names, labels)
 
     def open(self, record: int) -> Image.Image:
@@ -78,9 +72,7 @@ class DatasetSource:
         if count == 0:
             raise DataError("the Dataset is empty.")
         found = getattr(dataset, "targets", None)
-        labels = [
-            int(label) for label in (found if found is not None else (dataset[i][1] for i in range(count)))
-        ]
+        labels = [int(label) for label in (found if found is not None else (dataset[i][1] for i in range(count)))]
         if min(labels) < 0:
             raise DataError(f"the Dataset has a label {min(labels)}: labels are 0, 1, 2, …")
         classes = getattr(dataset, "classes", None) or [str(i) for i in range(max(labels) + 1)]

@@ -10,9 +10,7 @@ SPLIT_STREAM = 3
 """First word of the spawn key; mutations use others."""
 
 
-def split_rows(
-    shard_rows: Sequence[int], fractions: Mapping[str, float], seed: int
-) -> dict[str, list[np.ndarray]]:
+def split_rows(shard_rows: Sequence[int], fractions: Mapping[str, float], seed: int) -> dict[str, list[np.ndarray]]:
     """Rows of each split in each shard: name -> one sorted int64 array a shard.
 
     A shard's rows are shuffled by (seed, shard) and cut in the order of ``fractions``. Cuts are rounded on the
@@ -28,9 +26,7 @@ def split_rows(
     return split
 
 
-def split_shard(
-    shard: int, start: int, rows: int, fractions: Mapping[str, float], seed: int
-) -> dict[str, np.ndarray]:
+def split_shard(shard: int, start: int, rows: int, fractions: Mapping[str, float], seed: int) -> dict[str, np.ndarray]:
     """One shard's rows of each split; ``start`` is the number of rows in the shards before it."""
     key = np.random.SeedSequence(seed, spawn_key=(SPLIT_STREAM, shard))
     order = np.random.Generator(np.random.Philox(key)).permutation(rows)

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as F
+from torchvision.transforms import InterpolationMode, functional
 
 from evoray.errors import DataError
 
@@ -25,7 +24,7 @@ class ImageTransform(BaseModel):
     crop: int | None = Field(224, ge=1)
     interpolation: str = "bilinear"
     antialias: bool = True
-    channels: Literal[1, 3] = 3
+    channels: int = Field(3, ge=1, le=3)
     decoder: Literal["pil"] = "pil"
 
     def __call__(self, image: Image.Image) -> np.ndarray:
@@ -33,10 +32,11 @@ class ImageTransform(BaseModel):
         image = image.convert("RGB" if self.channels == 3 else "L")
         if self.resize is not None:
             mode = InterpolationMode(self.interpolation)
-            image = F.resize(image, [self.resize], interpolation=mode, antialias=self.antialias)
+            image = functional.resize(image, [self.resize], interpolation=mode, antialias=self.antialias)
         if self.crop is not None:
-            image = F.center_crop(image, [self.crop, self.crop])
-        return F.pil_to_tensor(image).numpy()
+            image = functional.center_crop(image, [self.crop, self.crop])
+        stored: np.ndarray = functional.pil_to_tensor(image).numpy()
+        return stored
 
 
 def as_image(value: object, source: str) -> Image.Image:

@@ -28,9 +28,7 @@ class Reliability:
 
     def __add__(self, other: Reliability) -> Reliability:
         """Add in shard order: float sums depend on their order."""
-        return Reliability(
-            self.counts + other.counts, self.confidence + other.confidence, self.hits + other.hits
-        )
+        return Reliability(self.counts + other.counts, self.confidence + other.confidence, self.hits + other.hits)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """JSON's form; a sum that is not finite is None."""
@@ -50,9 +48,7 @@ def reliability_sums(confidence: np.ndarray, hits: np.ndarray) -> Reliability:
     """
     confidence, hits = np.asarray(confidence, dtype=np.float64), np.asarray(hits, dtype=bool)
     if confidence.ndim != 1 or confidence.shape != hits.shape:
-        raise RunError(
-            f"calibration: confidence {confidence.shape} and hits {hits.shape} differ; give both an image."
-        )
+        raise RunError(f"calibration: confidence {confidence.shape} and hits {hits.shape} differ; give both an image.")
     outside = confidence[(confidence < -_ROUNDING) | (confidence > 1 + _ROUNDING)]
     if outside.size:
         raise RunError(f"calibration: a confidence of {outside[0]}; give probabilities, not logits.")

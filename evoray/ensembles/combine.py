@@ -30,9 +30,7 @@ class RunningMean:
             RunError: another shape than the members before, or a weight that is not positive.
         """
         if not (math.isfinite(weight) and weight > 0):
-            raise RunError(
-                f"ensemble: a member of weight {weight}; weights are positive, leave out who has none."
-            )
+            raise RunError(f"ensemble: a member of weight {weight}; weights are positive, leave out who has none.")
         if self._total is not None and self._total.shape != logits.shape:
             raise RunError(
                 f"ensemble: logits {tuple(logits.shape)} after {tuple(self._total.shape)}; "

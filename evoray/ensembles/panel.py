@@ -7,7 +7,6 @@ of the few named networks, sums for the rest, and the ensemble's probabilities (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,22 +63,19 @@ class PanelUnit:
         return [result]
 
     def _ensemble(self, evaluator: Evaluator, labels: Tensor, result: dict[str, np.ndarray]) -> PerImage:
+        running = RunningMean()
         members, curve = [], []
-        for own, so_far, mean in self._averages(evaluator, labels):
-            members.append(own.counts())
+        for member in self.members:
+            logits = self._logits(evaluator, member.name, member.lineage)
+            mean = running.add(logits, member.weight)
+            so_far = score_log_probabilities(mean.log(), labels)
+            members.append(score_images(logits, labels).counts())
             curve.append(so_far.counts())
         result["members"], result["curve"] = np.stack(members), np.stack(curve)
         top = mean.topk(min(MAX_CLASSES, mean.shape[1]), dim=1)
         result["classes"] = top.indices.int().cpu().numpy()
         result["probability"] = top.values.float().cpu().numpy()
         return so_far
-
-    def _averages(self, evaluator: Evaluator, labels: Tensor) -> Iterator[tuple[PerImage, PerImage, Tensor]]:
-        running = RunningMean()
-        for member in self.members:
-            logits = self._logits(evaluator, member.name, member.lineage)
-            mean = running.add(logits, member.weight)
-            yield score_images(logits, labels), score_log_probabilities(mean.log(), labels), mean
 
     def _logits(self, evaluator: Evaluator, name: str, lineage: Lineage) -> Tensor:
         try:

@@ -52,7 +52,7 @@ class Metrics:
 
 def merge_shards(rows: np.ndarray) -> np.ndarray:
     """Adds float64 [shards, width] in shard order, one after the other (never pairwise)."""
-    total = rows[0].copy()
+    total: np.ndarray = rows[0].copy()
     for row in rows[1:]:
         total += row
     return total

@@ -2,7 +2,7 @@
 
 A child costs O(mutated weights): its values are computed in float32 from the base, rounded to the parent's own type
 and then to the type of evaluation, and written into the buffer; undo writes the base's values back, rounded in the
-same way, so that not a bit of a child remains. Memory: the base in float32, the buffer, and O(mutated weights).
+same way, so that not a bit of a child remains. Memory: the base in float32, the buffer, and O(mutated weights); after the first generation the parent too, on the host.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class ModelHost:
     ) -> None:
         state, _ = canonical_state(model)
         self.space, self.dtype, self.device = space, dtype, torch.device(device)
-        self._parent = torch.from_numpy(space.flatten(state))
+        self._base = torch.from_numpy(space.flatten(state)).to(self.device)
         self._base_entries: tuple[Entry, ...] = ()
-        self._base = self._parent.to(self.device, copy=True)
+        self._parent: Tensor | None = None
         self._own_types = self._types_of(space)
         self.model = model.to(device=self.device, dtype=dtype).eval().requires_grad_(False)
         self.flat = self._rounded(self._base, None).clone()
@@ -56,6 +56,8 @@ class ModelHost:
         if entries == self._base_entries:
             return
         known = len(self._base_entries)
+        if self._parent is None:
+            self._parent = self._base.cpu().clone()  # only a second base needs it: one generation does without
         if entries[:known] != self._base_entries:
             self._base.copy_(self._parent)
             known = 0
@@ -156,6 +158,6 @@ class ModelHost:
         for name, view in views.items():
             tied[parameters[name].data_ptr()] = view
         for parameter in parameters.values():
-            view = tied.get(parameter.data_ptr())
-            if view is not None and view.shape == parameter.shape:
-                parameter.data = view
+            shared = tied.get(parameter.data_ptr())
+            if shared is not None and shared.shape == parameter.shape:
+                parameter.data = shared

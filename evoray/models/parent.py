@@ -62,9 +62,7 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     parent.model.eval()
     for name, tensor in parent.model.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ModelError(
-                f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint."
-            )
+            raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
     return parent
 
 
@@ -105,7 +103,8 @@ def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
     except ValueError:
         close = [name for name in models.list_models(module=models) if name[:4] == config.name[:4]]
         raise ConfigError(
-            f'parent.name = "{config.name}": torchvision has no such classifier. Near it: {", ".join(close[:6]) or "none"}.'
+            f'parent.name = "{config.name}": torchvision has no such classifier. '
+            f"Near it: {', '.join(close[:6]) or 'none'}."
         ) from None
     model = builder(weights=None, **_QUIET.get(config.name, {}))
     assert config.weights is not None
@@ -156,19 +155,13 @@ def _timm(config: ParentConfig, config_dir: Path | None) -> Parent:
     try:
         import timm
     except ImportError:
-        raise ConfigError(
-            'parent.source = "timm": timm is not installed. Run: pip install "evoray[timm]"'
-        ) from None
-    known = config.weights not in ("random",) and not str(config.weights).endswith(
-        (".safetensors", ".pth", ".pt")
-    )
+        raise ConfigError('parent.source = "timm": timm is not installed. Run: pip install "evoray[timm]"') from None
+    known = config.weights not in ("random",) and not str(config.weights).endswith((".safetensors", ".pth", ".pt"))
     name = f"{config.name}.{config.weights}" if known and config.weights != "pretrained" else config.name
     try:
         model = timm.create_model(name, pretrained=known)
     except Exception as error:
-        raise ModelError(
-            f'parent.name = "{name}": timm cannot give it ({type(error).__name__}: {error}).'
-        ) from None
+        raise ModelError(f'parent.name = "{name}": timm cannot give it ({type(error).__name__}: {error}).') from None
     if not known and config.weights != "random":
         path = _checkpoint(config, config_dir, "no tag of timm")
         load_into(model, read_state(path), str(path))

@@ -56,9 +56,7 @@ def mutable_names(model: nn.Module, include: Sequence[str], exclude: Sequence[st
                 f'mutation.include: "{pattern}" matches none of the {len(groups)} parameters '
                 f"({', '.join(sorted(groups)[:4])}, …)."
             )
-    chosen = [
-        canonical for canonical, names in groups.items() if _any(names, include) and not _any(names, exclude)
-    ]
+    chosen = [canonical for canonical, names in groups.items() if _any(names, include) and not _any(names, exclude)]
     if not chosen:
         raise ConfigError("mutation.exclude leaves no parameter to mutate. Exclude less, or include more.")
     return sorted(chosen, key=str.encode)

@@ -65,9 +65,7 @@ def rebuild(document: Any, state: Mapping[str, Tensor], space: Space | None = No
     _same("parent", parent, tensors_sha256(state), "Give the checkpoint that the run started from.")
     rebuilt = child_state(state, own, Lineage.from_json(document["entries"]))
     found = tensors_sha256(rebuilt)
-    _same(
-        "weights", document["weights_sha256"], found, "The lineage's entries or its weights_sha256 changed."
-    )
+    _same("weights", document["weights_sha256"], found, "The lineage's entries or its weights_sha256 changed.")
     return rebuilt
 
 
@@ -77,9 +75,7 @@ def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
         if document["format"] != 1:
             raise LineageError(f"lineage: format is {document['format']!r}, this program knows 1.")
         if not document.keys() <= KEYS:
-            raise LineageError(
-                f"lineage: {sorted(document.keys() - KEYS)} is no part of it. The file was changed."
-            )
+            raise LineageError(f"lineage: {sorted(document.keys() - KEYS)} is no part of it. The file was changed.")
         rest = {key: value for key, value in document.items() if key != "sha256"}
         _same("lineage", document.get("sha256", _digest(rest)), _digest(rest), "The file was changed.")
         said, parent = document["space"]["sha256"], document["parent"]["sha256"]

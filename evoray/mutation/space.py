@@ -46,9 +46,7 @@ class Space:
         self.n = int(self.offsets[-1])
 
     @classmethod
-    def from_state(
-        cls, state: Mapping[str, Tensor], names: Sequence[str], scale: Literal["rms", "absolute"]
-    ) -> Space:
+    def from_state(cls, state: Mapping[str, Tensor], names: Sequence[str], scale: Literal["rms", "absolute"]) -> Space:
         """The space of the named tensors; ``rms`` scales are computed here, once, in float64.
 
         Raises ModelError for a tensor that is none of DTYPES, or whose scale is not finite.
@@ -91,14 +89,10 @@ class Space:
                 raise ValueError(f"format is {value['format']!r}, this program knows 1")
             specs = [_spec(tensor) for tensor in value["tensors"]]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise LineageError(
-                f"the space is not one of format 1 ({type(error).__name__}: {error})."
-            ) from None
+            raise LineageError(f"the space is not one of format 1 ({type(error).__name__}: {error}).") from None
         names = [spec.name.encode() for spec in specs]
         if any(one >= other for one, other in pairwise(names)):
-            raise LineageError(
-                "the space is not one of format 1 (its tensors are not in byte order of names)."
-            )
+            raise LineageError("the space is not one of format 1 (its tensors are not in byte order of names).")
         return cls(specs)
 
     def check(self, state: Mapping[str, Tensor]) -> None:
@@ -106,9 +100,7 @@ class Space:
         for spec in self.tensors:
             tensor = state.get(spec.name)
             if tensor is None:
-                raise LineageError(
-                    f"the parent lacks the space's {spec.name}. Use the parent and space of one run."
-                )
+                raise LineageError(f"the parent lacks the space's {spec.name}. Use the parent and space of one run.")
             if (tuple(tensor.shape), _dtype(tensor)) != (spec.shape, spec.dtype):
                 raise LineageError(
                     f"{spec.name} is {spec.dtype} {list(spec.shape)} in the space, {_dtype(tensor)} "

@@ -55,9 +55,7 @@ def population(run: Run) -> str | None:
         axes.set_ylabel(f"{axis.label} on select")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        shown = (
-            f"{len(values)} children sorted by {axis.label} on the select images, against the parent's line"
-        )
+        shown = f"{len(values)} children sorted by {axis.label} on the select images, against the parent's line"
         return to_svg(figure, shown)
 
 
@@ -66,12 +64,8 @@ def _children(axes: Axes, places: np.ndarray, values: np.ndarray, member: np.nda
         axes.plot(places, values, color=OURS, linewidth=2, label="Children")
     else:
         size = 16 if len(values) <= 200 else 6
-        axes.scatter(
-            places[~member], values[~member], s=size, facecolors="white", edgecolors=OURS, label="Children"
-        )
-    axes.scatter(
-        places[member], values[member], s=26, marker="D", color=INK, zorder=3, label="Ensemble members"
-    )
+        axes.scatter(places[~member], values[~member], s=size, facecolors="white", edgecolors=OURS, label="Children")
+    axes.scatter(places[member], values[member], s=26, marker="D", color=INK, zorder=3, label="Ensemble members")
 
 
 def _generations(axes: Axes, generation: list[int]) -> None:
@@ -134,12 +128,8 @@ def ensemble_size(run: Run) -> str | None:
         panels[-1].set_xlabel("Ensemble size (members)")
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(
-            handles, labels, loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2
-        )
-        return to_svg(
-            figure, "Top-1 accuracy and NLL of the ensemble on test against its size, and the parent's"
-        )
+        figure.legend(handles, labels, loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
+        return to_svg(figure, "Top-1 accuracy and NLL of the ensemble on test against its size, and the parent's")
 
 
 def _against_parent(axes: Axes, axis: _Axis, run: Run, size: int) -> None:
@@ -165,9 +155,7 @@ def differences(run: Run) -> str | None:
         figure, panels = new_figure(0.3 + 2.0 * len(metrics), len(metrics))
         for axes, metric in zip(panels, metrics, strict=True):
             _forest(axes, metric, [one for one in found if one.metric == metric])
-        return to_svg(
-            figure, "Differences from the parent on test with 95% intervals, for each network and measure"
-        )
+        return to_svg(figure, "Differences from the parent on test with 95% intervals, for each network and measure")
 
 
 def _forest(axes: Axes, metric: str, rows: list[Comparison]) -> None:
@@ -222,6 +210,4 @@ def reliability(run: Run) -> str | None:
         axes.set_xlabel("Confidence, mean of its bin (%)")
         axes.set_ylabel("Accuracy on test (%)")
         figure.legend(loc="outside upper left", ncols=4, handletextpad=0.4, columnspacing=1.0)
-        return to_svg(
-            figure, "Accuracy on test against confidence in 15 bins; on the diagonal, confidence is right"
-        )
+        return to_svg(figure, "Accuracy on test against confidence in 15 bins; on the diagonal, confidence is right")

@@ -55,8 +55,7 @@ def comparisons(run: Run) -> Grid:
     """Every difference to the parent with its interval."""
     columns = ("Network", "Measure", "Difference", "95% interval", "p", "Reading")
     rows = tuple(
-        (run.label(one.name), METRICS[one.metric], *difference(one), EFFECTS[one.effect])
-        for one in run.comparisons
+        (run.label(one.name), METRICS[one.metric], *difference(one), EFFECTS[one.effect]) for one in run.comparisons
     )
     note = "Paired on the same test images. NLL in nats per image (t-test), accuracy in percentage points "
     note += "(exact McNemar test). Each row stands alone: without any true difference, one in forty would look better."
@@ -77,9 +76,7 @@ def difference(one: Comparison) -> tuple[str, str, str]:
 def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
     """The fittest children on ``select``, with their test figures where they are members."""
     members = set(run.members)
-    ranked = sorted(
-        (row for row in run.children if row["rank"] is not None), key=lambda row: int(row["rank"])
-    )
+    ranked = sorted((row for row in run.children if row["rank"] is not None), key=lambda row: int(row["rank"]))
     rows = tuple(
         (
             text.count(row["rank"]),

@@ -16,13 +16,11 @@ from evoray.report.run import Run
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. A bar that crosses the line at zero, the parent,
 with a hollow dot shows no difference."""
-_SIZE = """Members join best first. The interval at full size is the paired difference laid on the parent's line: clear of
-the line is clear of zero. All sizes share the same images, so neighbours move together."""
-_POPULATION = """Every child on the images that chose among them. How many stand on the parent's better side says whether
-sigma and density fit; where none does, sigma is likely too large."""
-_RELIABILITY = (
-    """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure."""
-)
+_SIZE = """Members join best first. The interval at full size is the paired difference laid on the parent's line:
+clear of the line is clear of zero. All sizes share the same images, so neighbours move together."""
+_POPULATION = """Every child on the images that chose among them. How many stand on the parent's better side says
+whether sigma and density fit; where none does, sigma is likely too large."""
+_RELIABILITY = """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,7 @@ def _change(run: Run, network: str, metric: str) -> Card:
         return Card(title, value, "not compared")
     difference, interval, _ = grids.difference(one)
     unit = "" if metric == "nll" else " points"
-    return Card(
-        title, value, f"{difference}{unit} (95%: {interval}), {grids.EFFECTS[one.effect]}", one.effect
-    )
+    return Card(title, value, f"{difference}{unit} (95%: {interval}), {grids.EFFECTS[one.effect]}", one.effect)
 
 
 def _figures(run: Run) -> list[Figure]:

@@ -84,9 +84,7 @@ class Run:
         for name, sums in found.items():
             lengths = {len(sums.get(key, "")) for key in ("counts", "confidence", "hits")}
             if lengths == {0} or len(lengths) > 1:
-                raise UsageError(
-                    f"summary.json: reliability.{name} lacks counts, confidence or hits. {_REMEDY}"
-                )
+                raise UsageError(f"summary.json: reliability.{name} lacks counts, confidence or hits. {_REMEDY}")
         return {name: sums for name, sums in found.items() if name in NETWORKS}
 
     @property
@@ -103,9 +101,7 @@ class Run:
             raise UsageError(f"summary.json: ensemble.{name} is {records!r}, not a list. {_REMEDY}")
         for record in records:
             if not isinstance(record, Mapping) or any(key not in record for key in keys):
-                raise UsageError(
-                    f"summary.json: {record!r} in ensemble.{name} lacks {', '.join(keys)}. {_REMEDY}"
-                )
+                raise UsageError(f"summary.json: {record!r} in ensemble.{name} lacks {', '.join(keys)}. {_REMEDY}")
         return records
 
     @staticmethod

@@ -109,9 +109,7 @@ def compare(name: str, metric: str, candidate: np.ndarray, parent: np.ndarray) -
     for values, whose in ((ours, "candidate"), (theirs, "parent")):
         strange = values[(values != 0) & (values != 1)]
         if strange.size:
-            raise RunError(
-                f"{name}: {metric} of the {whose} holds {strange[0]}. Give 1 for right and 0 for wrong."
-            )
+            raise RunError(f"{name}: {metric} of the {whose} holds {strange[0]}. Give 1 for right and 0 for wrong.")
     return Comparison(name, metric, *_proportions(ours.astype(bool), theirs.astype(bool)))
 
 

@@ -23,9 +23,7 @@ def verdict(comparisons: Sequence[Comparison], split: str = "test") -> str:
     else:
         sentences.append(f"No improvement shown on {split}.")
         if not worse and not undefined:
-            sentences.append(
-                "Every difference from the parent may be chance: the 95% intervals include zero."
-            )
+            sentences.append("Every difference from the parent may be chance: the 95% intervals include zero.")
     if worse:
         sentences.append(f"Worse than the parent: {worse}.")
     if better and (unshown := _unshown(comparisons)):

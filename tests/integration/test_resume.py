@@ -14,7 +14,8 @@ import pytest
 
 from evoray import store
 from evoray.errors import UsageError
-from evoray.search import Progress, evolve
+from evoray.progress import Progress
+from evoray.search import evolve
 
 
 class StopsAfter(Progress):
@@ -30,9 +31,7 @@ class StopsAfter(Progress):
 
 
 def bytes_of(directory):
-    return {
-        name: directory.read(name) for name in ("population.parquet", "predictions.parquet", "ensemble.json")
-    }
+    return {name: directory.read(name) for name in ("population.parquet", "predictions.parquet", "ensemble.json")}
 
 
 @pytest.mark.parametrize("after", [3, 25, 36, 58])

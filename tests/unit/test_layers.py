@@ -11,7 +11,7 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "config"},
+    {"errors", "config", "progress"},
     {"mutation"},
     {"models", "data", "fitness", "statistics"},
     {"evaluation", "scheduling"},

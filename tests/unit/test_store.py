@@ -77,7 +77,4 @@ def test_arrays_survive_packing():
     arrays = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([2**60], dtype=np.int64)}
     found = unpack_arrays(pack_arrays(arrays))
     assert found.keys() == arrays.keys()
-    assert all(
-        np.array_equal(found[name], arrays[name]) and found[name].dtype == arrays[name].dtype
-        for name in arrays
-    )
+    assert all(np.array_equal(found[name], arrays[name]) and found[name].dtype == arrays[name].dtype for name in arrays)

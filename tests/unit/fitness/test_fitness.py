@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -52,7 +53,7 @@ def test_any_sharding_gives_the_same_number(name, cuts, seed):
     fitness = make_fitness(name, TARGETS.__getitem__)
     logits, labels = logits_and_labels(seed)
     edges = sorted({0, 37, *cuts})
-    rows = [vector(fitness, logits[a:b], labels[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    rows = [vector(fitness, logits[a:b], labels[a:b]) for a, b in itertools.pairwise(edges)]
     whole = fitness.value(vector(fitness, logits, labels))
     assert fitness.value(merge_shards(np.stack(rows))) == pytest.approx(whole, rel=1e-12)
 

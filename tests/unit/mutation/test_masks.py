@@ -45,9 +45,7 @@ def test_a_dense_mask_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mask_count(5, 0, 1, 0) == 5
 
 
-@pytest.mark.parametrize(
-    ("n", "parts", "part"), [(-1, 2, 0), (5, 0, 0), (5, 2**32 + 1, 0), (5, 3, 3), (5, 3, -1)]
-)
+@pytest.mark.parametrize(("n", "parts", "part"), [(-1, 2, 0), (5, 0, 0), (5, 2**32 + 1, 0), (5, 3, 3), (5, 3, -1)])
 def test_a_mask_that_does_not_exist_is_refused(n: int, parts: int, part: int) -> None:
     for function in (mask_indices, mask_count):
         with pytest.raises(LineageError, match=f"n = {n}, parts = {parts}, part = {part}"):

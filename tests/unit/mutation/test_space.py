@@ -47,9 +47,7 @@ def test_unflattened_tensors_do_not_share_the_flat_vector() -> None:
 def test_scales_are_the_root_mean_squares() -> None:
     state = parent()
     scales = {spec.name: spec.scale for spec in space(state).tensors}
-    assert scales["conv.weight"] == pytest.approx(
-        float(state["conv.weight"].double().square().mean().sqrt()), 1e-6
-    )
+    assert scales["conv.weight"] == pytest.approx(float(state["conv.weight"].double().square().mean().sqrt()), 1e-6)
     assert scales["fc.bias"] == 0
     assert set(Space.from_state(state, list(scales), "absolute").scales.tolist()) == {1.0}
 
@@ -131,9 +129,7 @@ def test_a_malformed_space_is_refused(change: dict[str, Any]) -> None:
         Space.from_json(document)
 
 
-@pytest.mark.parametrize(
-    "document", [None, [], "x", {}, {"format": 2, "tensors": []}, {"format": 1, "tensors": [1]}]
-)
+@pytest.mark.parametrize("document", [None, [], "x", {}, {"format": 2, "tensors": []}, {"format": 1, "tensors": [1]}])
 def test_what_is_no_space_is_refused(document: Any) -> None:
     with pytest.raises(LineageError, match="the space is not one of format 1"):
         Space.from_json(document)

@@ -11,9 +11,7 @@ from evoray.mutation import derive_seed, words16, words32
 
 
 @given(U64, st.integers(0, 3), st.integers(0, 70), st.integers(0, 70))
-def test_a_stream_read_from_any_word_is_the_same_stream(
-    seed: int, stream: int, start: int, count: int
-) -> None:
+def test_a_stream_read_from_any_word_is_the_same_stream(seed: int, stream: int, start: int, count: int) -> None:
     for words in (words16, words32):
         whole = words(seed, stream, start + count)
         assert np.array_equal(words(seed, stream, count, start), whole[start:])

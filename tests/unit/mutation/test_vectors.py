@@ -34,9 +34,7 @@ def test_table() -> None:
     assert sha256(quantiles()) == VECTORS["table_sha256"] == TABLE_SHA256
 
 
-@pytest.mark.parametrize(
-    "case", VECTORS["cases"], ids=lambda case: f"n{case['n']}-k{case['mutation']['part']}"
-)
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: f"n{case['n']}-k{case['mutation']['part']}")
 def test_case(case: dict[str, Any]) -> None:
     n, mutation = case["n"], Mutation(**case["mutation"])
     indices, noise = mutation.indices(n), mutation.noise(n)

@@ -87,10 +87,7 @@ def summary(population: pa.Table) -> dict[str, Any]:
     shift = {(one.name, one.metric): one.difference for one in comparisons}
     ranked = sorted(population.to_pylist(), key=lambda row: row["rank"])
     parent = _metrics(0.928, 0.2423, 0.0121)
-    curve = [
-        {"size": k, "nll": 0.2278 + 0.014 * (0.6**k - 0.6**8), "top1": 0.929 + 0.0013 * k}
-        for k in range(1, 9)
-    ]
+    curve = [{"size": k, "nll": 0.2278 + 0.014 * (0.6**k - 0.6**8), "top1": 0.929 + 0.0013 * k} for k in range(1, 9)]
     return {
         "format": 1,
         "run_id": "9f2c41d07be64d0d8f3e1f1f0a4b7c55",

@@ -47,9 +47,7 @@ def test_one_ruined_child_does_not_flatten_the_others(run: Run) -> None:
 
 def test_nothing_to_show_is_no_figure(summary: dict[str, Any], population: pa.Table) -> None:
     bare = summary | {"comparisons": [], "reliability": {}, "ensemble": {"members": []}}
-    failed = pa.Table.from_pylist(
-        [row | {"select_nll": None} for row in population.to_pylist()], population.schema
-    )
+    failed = pa.Table.from_pylist([row | {"select_nll": None} for row in population.to_pylist()], population.schema)
     assert [draw(Run.of(bare, failed)) for draw in ALL] == [None] * 4
 
 

@@ -26,9 +26,7 @@ def test_accuracy_is_in_points_and_read_like_the_verdict() -> None:
     assert one.effect == "better"
 
 
-def test_children_are_ranked_and_only_members_have_test_figures(
-    summary: dict[str, Any], population: pa.Table
-) -> None:
+def test_children_are_ranked_and_only_members_have_test_figures(summary: dict[str, Any], population: pa.Table) -> None:
     grid = grids.children(Run.of(summary, population))
     assert [row[0] for row in grid.rows] == [str(rank) for rank in range(1, 11)]
     assert [row[2] for row in grid.rows] == ["yes"] * 8 + [""] * 2

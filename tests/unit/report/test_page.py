@@ -49,9 +49,7 @@ def test_says_what_was_found(summary: dict[str, Any], config: dict[str, Any], po
         assert words in page
 
 
-def test_hostile_names_stay_text(
-    summary: dict[str, Any], config: dict[str, Any], population: pa.Table
-) -> None:
+def test_hostile_names_stay_text(summary: dict[str, Any], config: dict[str, Any], population: pa.Table) -> None:
     evil = '"><script>alert(1)</script>$x^$'
     summary |= {"run_id": evil, "verdict": evil}
     summary["best_child"]["id"] = evil
@@ -63,9 +61,7 @@ def test_hostile_names_stay_text(
     assert "<script" not in page and "&lt;script&gt;" in page
 
 
-def test_undefined_numbers_are_dashes(
-    summary: dict[str, Any], config: dict[str, Any], population: pa.Table
-) -> None:
+def test_undefined_numbers_are_dashes(summary: dict[str, Any], config: dict[str, Any], population: pa.Table) -> None:
     undefined = {"difference": None, "ci95": [None, None], "p_value": None}
     summary["comparisons"] = [one | undefined for one in summary["comparisons"]]
     summary["soup"] |= {"nll": None, "ece": None}
@@ -97,8 +93,6 @@ def test_damage_is_named(
         render(summary, config, population)
 
 
-def test_a_missing_column_is_named(
-    summary: dict[str, Any], config: dict[str, Any], population: pa.Table
-) -> None:
-    with pytest.raises(UsageError, match="population.parquet: no column rank"):
+def test_a_missing_column_is_named(summary: dict[str, Any], config: dict[str, Any], population: pa.Table) -> None:
+    with pytest.raises(UsageError, match=r"population\.parquet: no column rank"):
         render(summary, config, population.drop_columns(["rank"]))

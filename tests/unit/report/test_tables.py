@@ -17,9 +17,7 @@ def printed(summary: dict[str, Any], population: pa.Table) -> str:
     return sink.getvalue()
 
 
-def test_prints_verdict_networks_differences_and_children(
-    summary: dict[str, Any], population: pa.Table
-) -> None:
+def test_prints_verdict_networks_differences_and_children(summary: dict[str, Any], population: pa.Table) -> None:
     shown = printed(summary, population)
     assert summary["verdict"][:40] in shown
     for words in ("Ensemble of 8", "95% interval", "Top-1 accuracy", summary["best_child"]["id"]):
@@ -35,9 +33,7 @@ def test_markup_in_a_name_is_shown_as_it_is(summary: dict[str, Any], population:
     assert "[red]fine[/red]" in shown and "[/bold]x" in shown
 
 
-def test_an_incomplete_run_is_named_and_nothing_is_printed(
-    summary: dict[str, Any], population: pa.Table
-) -> None:
+def test_an_incomplete_run_is_named_and_nothing_is_printed(summary: dict[str, Any], population: pa.Table) -> None:
     del summary["ensemble"]
     sink = io.StringIO()
     with pytest.raises(UsageError, match=r"summary.json: no ensemble.*--resume"):

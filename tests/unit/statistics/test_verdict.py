@@ -28,10 +28,7 @@ def test_improvement_names_who_and_how_much() -> None:
 
 def test_worse_is_never_hidden_nor_counted_as_better() -> None:
     said = verdict([one("soup", "nll", 0.02, 0.01, 0.001)])
-    assert (
-        said.startswith("No improvement shown")
-        and "Worse than the parent: the soup (NLL higher by 0.02)" in said
-    )
+    assert said.startswith("No improvement shown") and "Worse than the parent: the soup (NLL higher by 0.02)" in said
     assert "include zero" not in said
     both = verdict([one("soup", "nll", -0.02, 0.01, 0.001), one("soup", "top1", -0.02, 0.01, 0.001)])
     assert "Improvement on the parent" in both and "Worse than the parent" in both
