@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 from rich.table import Table
 
-from evoray.errors import EvorayError, UsageError
+from evoray.errors import EvorayError, RunError, UsageError
 from evoray.progress import Progress
 
 app = typer.Typer(
@@ -53,8 +53,10 @@ class Bars(Progress):
         self._bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._bars.stop()
+        if kind is KeyboardInterrupt:
+            raise RunError("stopped. What was finished is kept: a run goes on with --resume.")
 
     def stage(self, name: str, total: int) -> None:
         if total:
@@ -281,13 +283,10 @@ def bench_throughput(
 def main() -> None:
     """Entry point: EvoRay's own errors become one message and an exit code, never a stack trace."""
     try:
-        app(standalone_mode=False)
+        app()
     except EvorayError as error:
         Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped. What was finished is in the journal: go on with --resume.")
-        sys.exit(1)
 
 
 def _free(path: Path) -> Path:
