@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -81,8 +80,9 @@ def demo(
     from evoray.search import evolve
 
     target = out or _free(Path("runs") / f"demo-seed{seed}")
-    with tempfile.TemporaryDirectory() as folder, Bars() as bars:
-        weights = Path(folder) / "parent.safetensors"
+    weights = target.with_name(f"{target.name}-parent.safetensors")
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    with Bars() as bars:
         bars.note("training the parent on 800 images")
         train_parent(seed, weights)
         result = evolve(demo_config(seed, weights, backend), target, progress=bars)

@@ -82,7 +82,7 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
             text.count(row["rank"]),
             row["child_id"],
             "yes" if row["child_id"] in members else "",
-            f"{row['part'] + 1} of {row['parts']}",
+            f"{row['part'] + 1}/{row['parts']}",
             text.plain(row["sigma"]),
             text.nats(row["select_nll"]),
             text.percent(row["select_top1"]),

@@ -36,7 +36,13 @@ def table(grid: Grid) -> Table:
     drawn = Table(title=Text(grid.title), caption=Text(grid.note), box=box.SIMPLE_HEAD, title_justify="left")
     drawn.caption_justify = "left"
     for number, name in enumerate(grid.columns):
-        drawn.add_column(Text(name), justify="left" if number < grid.words else "right")
+        # a child's id is what one copies: it is never cut, whatever the width of the terminal
+        drawn.add_column(
+            Text(name),
+            justify="left" if number < grid.words else "right",
+            no_wrap=name in ("Child", "Part"),
+            overflow="fold",
+        )
     for row in grid.rows:
         drawn.add_row(*(Text(cell) for cell in row))
     return drawn
