@@ -33,7 +33,14 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
 
 def table(grid: Grid) -> Table:
     """A Rich table; cells are shown as they are, whatever markup they look like."""
-    drawn = Table(title=Text(grid.title), caption=Text(grid.note), box=box.SIMPLE_HEAD, title_justify="left")
+    drawn = Table(
+        title=Text(grid.title),
+        caption=Text(grid.note),
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     drawn.caption_justify = "left"
     for number, name in enumerate(grid.columns):
         # a child's id is what one copies: it is never cut, whatever the width of the terminal
