@@ -78,7 +78,8 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> Non
             f"{origin}: does not fit the model: {'; '.join(problems[:5])}{more}. "
             "Name the architecture that the checkpoint was made with."
         )
-    model.load_state_dict(dict(state))
+    own.update(state)  # keeps the version metadata that some modules insist on
+    model.load_state_dict(own)
 
 
 def _tensors(loaded: Any, path: Path) -> dict[str, Tensor]:

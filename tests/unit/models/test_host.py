@@ -1,0 +1,149 @@
+"""The host against the NumPy reference: every bit of a child, and not a bit of it left after undo."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from evoray.models import ModelHost, canonical_state, mutable_names
+from evoray.mutation import Entry, Lineage, Mutation, Space, apply_lineage, child_state, soup
+
+DTYPES = [torch.float32, torch.bfloat16, torch.float16]
+
+
+class Tiny(nn.Module):
+    """Convolution, batch norm, a tied pair and an integer buffer: one of everything."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.first = nn.Linear(16, 16)
+        self.second = nn.Linear(16, 16)
+        self.second.weight = self.first.weight
+        self.out = nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.conv(x))).flatten(1)
+        return self.out(self.second(self.first(x)))
+
+
+def tiny(own=torch.float32, seed=0):
+    torch.manual_seed(seed)
+    model = Tiny().eval()
+    model.norm.running_mean.normal_()
+    model.norm.running_var.uniform_(0.5, 2)
+    return model.to(own)
+
+
+def host_of(model, dtype=torch.float32, include=("*",)):
+    state, _ = canonical_state(model)
+    space = Space.from_state(state, mutable_names(model, include, ()), "rms")
+    return ModelHost(copy.deepcopy(model), space, "cpu", dtype), state, space
+
+
+def mutation(seed, parts=7, sigma=0.1):
+    return Mutation(mask_seed=seed, parts=parts, part=seed % parts, noise_seed=seed + 1, sigma=sigma)
+
+
+def expected(space, state, entries, dtype):
+    """The reference: NumPy in float32, the parent's own type, then the type of evaluation."""
+    rebuilt = space.unflatten(apply_lineage(space.flatten(state), space, entries))
+    return torch.cat([rebuilt[spec.name].reshape(-1) for spec in space.tensors]).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_ten_thousand_children_leave_no_trace(dtype):
+    host, _, _ = host_of(tiny(), dtype)
+    before = host.flat.clone()
+    random = np.random.default_rng(0)
+    for number in range(10_000):
+        parts = int(random.choice([1, 2, 7, 50, 500]))
+        tail = [Entry(1.0, mutation(number, parts, float(random.choice([1e-4, 0.1, 10.0]))))]
+        host.apply(tail)
+        host.undo()
+    assert torch.equal(host.flat.view(torch.uint8), before.view(torch.uint8))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    own=st.sampled_from(DTYPES),
+    dtype=st.sampled_from(DTYPES),
+    parts=st.sampled_from([1, 2, 3, 10, 200]),
+    base=st.integers(0, 3),
+    tail=st.integers(0, 5),
+    weight=st.sampled_from([1.0, 0.125, 1 / 3, -0.5]),
+)
+def test_any_lineage_equals_the_reference(own, dtype, parts, base, tail, weight):
+    host, state, space = host_of(tiny(own), dtype)
+    entries = [Entry(weight, mutation(number, parts)) for number in range(base + tail)]
+    host.set_base(entries[:base])
+    with host.child(entries[base:]):
+        assert torch.equal(host.flat, expected(space, state, entries, dtype))
+    assert torch.equal(host.flat, expected(space, state, entries[:base], dtype))
+
+
+def test_bases_extend_and_restart():
+    host, state, space = host_of(tiny())
+    first, second = [Entry(1.0, mutation(1))], [Entry(1.0, mutation(1)), Entry(0.5, mutation(2, 1))]
+    for entries in (first, second, [], [Entry(1.0, mutation(9))], second):
+        host.set_base(entries)
+        assert torch.equal(host.flat, expected(space, state, entries, torch.float32))
+
+
+def test_the_model_computes_with_the_buffer_and_equals_a_fresh_one():
+    model = tiny()
+    host, state, space = host_of(model)
+    batch = torch.randn(3, 1, 4, 4)
+    parent = model(batch)
+    lineage = soup([Lineage().child(mutation(s)) for s in (1, 2, 3)], Lineage(), 2.0)
+    fresh = Tiny().eval()
+    rebuilt = child_state(state, space, lineage)
+    fresh.load_state_dict({**rebuilt, "second.weight": rebuilt["first.weight"]})
+    with torch.inference_mode():
+        assert torch.equal(host.forward(batch), parent)
+        with host.child(lineage.entries):
+            assert torch.equal(host.forward(batch), fresh(batch))
+            assert not torch.equal(host.forward(batch), parent)
+        assert torch.equal(host.forward(batch), parent)
+
+
+def test_a_tied_tensor_counts_once_and_moves_together():
+    model = tiny()
+    state, aliases = canonical_state(model)
+    assert aliases == {"second.weight": "first.weight"}
+    assert "second.weight" not in mutable_names(model, ("*",), ())
+    host, _, _ = host_of(model)
+    with host.child([Entry(1.0, mutation(0, 1))]):
+        assert torch.equal(host.model.first.weight, host.model.second.weight)
+        assert not torch.equal(host.model.first.weight, state["first.weight"])
+
+
+def test_tensors_outside_the_patterns_and_buffers_stay():
+    model = tiny()
+    host, state, _ = host_of(model, include=("conv.*",))
+    with host.child([Entry(1.0, mutation(0, 1, 5.0))]):
+        now, _ = canonical_state(host.model)
+    changed = {name for name in state if not torch.equal(state[name], now[name])}
+    assert changed == {"conv.weight", "conv.bias"}
+
+
+def test_the_callers_model_is_not_written():
+    model = tiny()
+    before = copy.deepcopy(model.state_dict())
+    host, _, _ = host_of(model)
+    host.apply([Entry(1.0, mutation(0, 1))])
+    assert all(torch.equal(model.state_dict()[name], before[name]) for name in before)
+
+
+def test_a_child_on_a_child_is_refused():
+    host, _, _ = host_of(tiny())
+    host.apply([Entry(1.0, mutation(0))])
+    with pytest.raises(RuntimeError, match="undo it first"):
+        host.apply([Entry(1.0, mutation(1))])

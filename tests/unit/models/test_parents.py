@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from evoray.config import ParentConfig
+from evoray.errors import ConfigError, ModelError
+from evoray.models import (
+    Parent,
+    Preprocessing,
+    check_outputs,
+    import_function,
+    load_into,
+    load_parent,
+    mutable_names,
+    read_state,
+    write_state,
+)
+
+MODULE = """
+from torch import nn
+from evoray import Parent, Preprocessing
+
+def plain():
+    return nn.Linear(4, 3)
+
+def whole():
+    return Parent(nn.Linear(4, 3), "mine", Preprocessing(mean=(0.5,), std=(0.25,), channels=1), ("a", "b", "c"))
+
+def number():
+    return 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "user_parents.py").write_text(MODULE)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("user_parents", None)
+
+
+def module(name, **keys):
+    return ParentConfig(source="module", name=f"user_parents:{name}", **keys)
+
+
+def test_random_torchvision_weights_are_the_seeds():
+    config = ParentConfig(name="squeezenet1_1", weights="random")
+    first, again, other = (load_parent(config, seed=seed).model.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_torchvision_architecture_brings_its_preprocessing():
+    found = load_parent(ParentConfig(name="efficientnet_b1", weights="random")).preprocessing
+    assert (found.resize, found.crop, found.interpolation) == (255, 240, "bilinear")
+    assert found.mean == (0.485, 0.456, 0.406)
+
+
+def test_weights_that_cannot_be_downloaded_name_the_file(monkeypatch, tmp_path):
+    from urllib.error import URLError
+
+    from torchvision.models import SqueezeNet1_1_Weights
+
+    def offline(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setattr(SqueezeNet1_1_Weights, "get_state_dict", offline)
+    with pytest.raises(ModelError, match=r"squeezenet1_1-.*\.pth .*no network"):
+        load_parent(ParentConfig(name="squeezenet1_1", weights="IMAGENET1K_V1"))
+
+
+def test_an_enum_name_loads_its_own_weights(monkeypatch):
+    from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
+
+    state = squeezenet1_1(weights=None).state_dict()
+    monkeypatch.setattr(SqueezeNet1_1_Weights, "get_state_dict", lambda *_, **__: state)
+    parent = load_parent(ParentConfig(name="squeezenet1_1", weights="IMAGENET1K_V1"))
+    assert all(torch.equal(parent.model.state_dict()[name], state[name]) for name in state)
+    assert parent.classes is not None
+    assert len(parent.classes) == 1000
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "words"),
+    [
+        ({"name": "resnet19", "weights": "random"}, ConfigError, "no such classifier"),
+        ({"name": "resnet18", "weights": "IMAGENET1K_V9"}, ConfigError, "IMAGENET1K_V1"),
+        ({"source": "timm", "name": "resnet18", "weights": "random"}, ConfigError, r"evoray\[timm\]"),
+    ],
+)
+def test_what_does_not_exist_is_named(config, error, words):
+    with pytest.raises(error, match=words):
+        load_parent(ParentConfig(**config))
+
+
+def test_a_plain_module_takes_the_configurations_normalisation(folder):
+    parent = load_parent(module("plain", mean=(0.1,), std=(0.2,)), folder)
+    assert (parent.preprocessing.mean, parent.preprocessing.std) == ((0.1,), (0.2,))
+    assert not parent.model.training
+
+
+def test_a_parent_brings_its_own_and_refuses_another(folder):
+    assert load_parent(module("whole"), folder).classes == ("a", "b", "c")
+    with pytest.raises(ConfigError, match="brings its own"):
+        load_parent(module("whole", mean=(0.1,), std=(0.2,)), folder)
+
+
+def test_a_function_that_returns_no_module_is_refused(folder):
+    with pytest.raises(ModelError, match="returned int"):
+        load_parent(module("number"), folder)
+
+
+def test_checkpoints_round_trip(folder, tmp_path):
+    state = {"weight": torch.randn(3, 4), "bias": torch.randn(3)}
+    write_state(tmp_path / "a.safetensors", state)
+    torch.save({"state_dict": state}, tmp_path / "a.pth")
+    for name in ("a.safetensors", "a.pth"):
+        parent = load_parent(module("plain", weights=name), folder)
+        assert torch.equal(parent.model.state_dict()["weight"], state["weight"])
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.safetensors", b"nonsense", "damaged"),
+        ("a.pth", b"nonsense", "not a PyTorch checkpoint|refused"),
+        ("a.bin", b"", "ends in"),
+        ("absent.pth", None, "no such file"),
+    ],
+)
+def test_a_bad_checkpoint_is_named(tmp_path, name, content, words):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=words) as caught:
+        read_state(tmp_path / name)
+    assert name in str(caught.value)
+
+
+def test_a_checkpoint_that_does_not_fit_lists_why(tmp_path):
+    with pytest.raises(ModelError, match=r"missing bias; unexpected extra; weight is \(2, 4\)"):
+        load_into(nn.Linear(4, 3), {"weight": torch.zeros(2, 4), "extra": torch.zeros(1)}, "file")
+
+
+def test_infinite_weights_are_refused(folder, tmp_path):
+    save_file({"weight": torch.full((3, 4), torch.inf), "bias": torch.zeros(3)}, tmp_path / "a.safetensors")
+    with pytest.raises(ModelError, match="weight holds NaN or infinity"):
+        load_parent(module("plain", weights="a.safetensors"), folder)
+
+
+def test_patterns_choose_parameters():
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    assert mutable_names(model, ("*",), ("1.*",)) == ["0.bias", "0.weight"]
+    assert mutable_names(model, ("*.weight",), ()) == ["0.weight", "1.weight"]
+    with pytest.raises(ConfigError, match=r'"2\*"'):
+        mutable_names(model, ("0.*", "2*"), ())
+
+
+@pytest.mark.parametrize(
+    ("model", "classes", "words"),
+    [
+        (nn.Linear(4, 3), 5, "3 outputs, the data 5 classes"),
+        (nn.Identity(), 2, None),
+        (nn.Linear(9, 3), 3, "cannot evaluate"),
+        (nn.Unflatten(1, (2, 2)), 2, "has to return logits"),
+    ],
+)
+def test_outputs_are_checked(model, classes, words):
+    sample = torch.zeros(2, 4)
+    if words is None:
+        assert check_outputs(model, sample, classes) == 4
+        return
+    with pytest.raises(ModelError, match=words):
+        check_outputs(model, sample, classes)
+
+
+@pytest.mark.parametrize("name", ["nocolon", "absent_module:f", "evoray.errors:absent", ":f"])
+def test_a_name_that_cannot_be_imported_is_named(name):
+    with pytest.raises(ConfigError, match=name.split(":")[0] or "package"):
+        import_function(name)
+
+
+def test_public_types_are_those_of_the_library():
+    import evoray
+
+    assert evoray.Parent is Parent
+    assert evoray.Preprocessing is Preprocessing
