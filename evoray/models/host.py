@@ -2,7 +2,8 @@
 
 A child costs O(mutated weights): its values are computed in float32 from the base, rounded to the parent's own type
 and then to the type of evaluation, and written into the buffer; undo writes the base's values back, rounded in the
-same way, so that not a bit of a child remains. Memory: the base in float32, the buffer, and O(mutated weights); after the first generation the parent too, on the host.
+same way, so that not a bit of a child remains. Memory: the base in float32, the buffer, and O(mutated weights);
+from the second base on also the parent, on the host.
 """
 
 from __future__ import annotations
