@@ -7,13 +7,15 @@ that order before anything is decoded; a record that cannot be decoded leaves it
 from __future__ import annotations
 
 import hashlib
-import io
 import multiprocessing
 import os
+import pickle
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ import pyarrow as pa
 from evoray.data.manifest import NAME, Manifest, ShardEntry, Unreadable
 from evoray.data.sources import DatasetSource, FolderSource, Source
 from evoray.data.transform import ImageTransform
-from evoray.errors import DataError
+from evoray.errors import ConfigError, DataError, RunError
 
 BATCH_ROWS = 256
 Advance = Callable[[int, int], None]
@@ -60,8 +62,14 @@ def ingest_source(
 
     Raises:
         DataError: ``dest`` exists, no record can be decoded, or images that are stored as they are differ in size.
+        ConfigError: an option below its least value.
+        RunError: a decoding process died.
     """
-    if dest.exists():
+    least = {"per_class": (per_class, 1), "seed": (seed, 0), "workers": (workers, 1), "shard_size": (shard_size, 1)}
+    for name, (value, bound) in least.items():
+        if value is not None and value < bound:
+            raise ConfigError(f"{name} = {value}: give {bound} or more.")
+    if os.path.lexists(dest):
         raise DataError(f"{dest}: exists already. Name a new directory for the shards.")
     order = _order(np.asarray(source.labels), per_class, seed)
     parts = [order[start : start + shard_size] for start in range(0, len(order), shard_size)]
@@ -108,18 +116,46 @@ def _write_all(
 ) -> list[Result]:
     total = sum(len(part) for part in parts)
     workers = min(workers or os.cpu_count() or 1, len(parts))
-    jobs = [(source, transform, directory / f"shard-{i:05d}.arrow", part) for i, part in enumerate(parts)]
-    results: dict[int, Result] = {}
+    paths = [directory / f"shard-{number:05d}.arrow" for number in range(len(parts))]
     if workers == 1:
-        for number, job in enumerate(jobs):
-            results[number] = _write_shard(*job, advance=lambda done: advance(done, total))
-    else:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(_write_shard, *job): number for number, job in enumerate(jobs)}
+        return [
+            _write_shard(source, transform, path, part, lambda done: advance(done, total))
+            for path, part in zip(paths, parts, strict=True)
+        ]
+    context = multiprocessing.get_context("spawn")
+    initial = (_pickled(source, transform),)
+    results: dict[int, Result] = {}
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=initial) as pool:
+        try:
+            futures = {pool.submit(_write_in_worker, paths[i], parts[i]): i for i in range(len(parts))}
             for future in as_completed(futures):
                 results[futures[future]] = future.result()
                 advance(len(parts[futures[future]]), total)
+        except BrokenProcessPool:
+            raise RunError("a decoding process died, perhaps for want of memory. Give fewer workers.") from None
+        finally:
+            pool.shutdown(cancel_futures=True)  # after a failure: not the rest of ImageNet first
     return [results[number] for number in range(len(parts))]
+
+
+def _pickled(source: Source, transform: ImageTransform) -> bytes:
+    try:
+        return pickle.dumps((source, transform))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise DataError(f"the records cannot be sent to other processes ({error}). Give workers = 1.") from None
+
+
+_at_work: tuple[Source, ImageTransform]
+"""Of a worker process: sent once, for the names of ImageNet's records alone are 47 MB."""
+
+
+def _start_worker(pickled: bytes) -> None:
+    global _at_work
+    _at_work = pickle.loads(pickled)
+
+
+def _write_in_worker(path: Path, records: np.ndarray) -> Result:
+    return _write_shard(*_at_work, path, records, lambda _: None)
 
 
 def _write_shard(
@@ -127,27 +163,34 @@ def _write_shard(
     transform: ImageTransform,
     path: Path,
     records: np.ndarray,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Callable[[int], None],
 ) -> Result:
     bad: list[Unreadable] = []
-    images: list[np.ndarray] = []
+    images = np.empty((0,), np.uint8)
     labels: list[int] = []
     names: list[str] = []
     for record, image in _decoded(source, transform, records, bad, advance):
-        if images and image.shape != images[0].shape:
-            raise DataError(
-                f"{source.names[record]}: {image.shape} where {names[0]} is {images[0].shape}. Images that are "
-                "stored as they are must be of one size: give --resize and --crop."
-            )
-        images.append(image)
+        if not names:
+            images = np.empty((len(records), *image.shape), np.uint8)
+        elif image.shape != images.shape[1:]:
+            raise _differs(source.names[record], image.shape, names[0], images.shape[1:])
+        images[len(names)] = image
         labels.append(source.labels[record])
         names.append(source.names[record])
-    if not images:
+    if not names:
         return None, None, "", bad
-    content = _arrow(np.stack(images), labels, names)
-    path.write_bytes(content)
-    entry = ShardEntry(file=path.name, rows=len(images), bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-    return entry, images[0].shape, names[0], bad
+    _write_arrow(path, images[: len(names)], labels, names)
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    entry = ShardEntry(file=path.name, rows=len(names), bytes=path.stat().st_size, sha256=digest)
+    return entry, images.shape[1:], names[0], bad
+
+
+def _differs(name: str, shape: tuple[int, ...], first: str, expected: tuple[int, ...]) -> DataError:
+    return DataError(
+        f"{name}: {shape} where {first} is {expected}. Images that are stored as they are must be "
+        "of one size: give --resize and --crop."
+    )
 
 
 def _decoded(
@@ -163,24 +206,30 @@ def _decoded(
         except DataError:
             raise
         except Exception as error:  # a decoder may raise anything on bytes that are no image
-            reason = f"{type(error).__name__}: {error}".replace(str(getattr(source, "root", "\0")), "…")
-            bad.append(Unreadable(source=source.names[record], error=reason.splitlines()[0][:300]))
+            bad.append(Unreadable(source=source.names[record], error=_reason(error, source, record)))
             continue
         finally:
             advance(1)
         yield record, image
 
 
-def _arrow(images: np.ndarray, labels: list[int], names: list[str]) -> bytes:
+def _reason(error: Exception, source: Source, record: int) -> str:
+    """One line, the same on every machine and run: no folder of this machine, no address in memory."""
+    name, root = source.names[record], getattr(source, "root", None)
+    reason = re.sub(r" at 0x[0-9a-fA-F]+", "", f"{type(error).__name__}: {error}")
+    if root is not None:
+        reason = reason.replace(str(root / name), name)
+    return reason.splitlines()[0][:300]
+
+
+def _write_arrow(path: Path, images: np.ndarray, labels: list[int], names: list[str]) -> None:
     """An uncompressed Arrow file: image fixed_size_binary, label int64, source string, BATCH_ROWS a batch."""
     count, width = len(images), int(np.prod(images.shape[1:]))
     kind = pa.binary(width)
-    image = pa.FixedSizeBinaryArray.from_buffers(kind, count, [None, pa.py_buffer(images.tobytes())])
+    image = pa.FixedSizeBinaryArray.from_buffers(kind, count, [None, pa.py_buffer(images)])
     table = pa.table({"image": image, "label": pa.array(labels, pa.int64()), "source": pa.array(names, pa.string())})
-    sink = io.BytesIO()
-    with pa.ipc.new_file(sink, table.schema) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=BATCH_ROWS)
-    return sink.getvalue()
 
 
 def _manifest(
@@ -197,10 +246,7 @@ def _manifest(
         raise DataError(f"none of {len(bad)} files could be decoded; the first: {bad[0].source}: {bad[0].error}.")
     for _, shape, name in whole:
         if shape != whole[0][1]:
-            raise DataError(
-                f"{name}: {shape} where {whole[0][2]} is {whole[0][1]}. Images that are stored as they are must be "
-                "of one size: give --resize and --crop."
-            )
+            raise _differs(name, shape, whole[0][2], whole[0][1])
     channels, height, width = whole[0][1]
     return Manifest(
         image_shape=(channels, height, width),

@@ -74,6 +74,8 @@ class Manifest(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise DataError(f"{path}: damaged ({where}: {first['msg']}). Ingest the images again.") from None
+        except DataError as error:  # the transform's own checks
+            raise DataError(f"{path}: damaged ({error}) Ingest the images again.") from None
         if sum(shard.rows for shard in manifest.shards) != manifest.rows:
             raise DataError(f"{path}: damaged (rows do not add up). Ingest the images again.")
         return manifest

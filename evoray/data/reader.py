@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from evoray.data.manifest import Manifest, ShardEntry
+from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.data.shard import Shard
 from evoray.errors import DataError
 
@@ -34,6 +34,7 @@ class ArrowDataset:
             self._checked.add(index)
         with pa.memory_map(str(path)) as mapped:
             batches = pa.ipc.open_file(mapped).read_all()
+        self._check_described(entry, batches)
         images = [_images(chunk, self.image_shape) for chunk in batches.column("image").chunks]
         return Shard(
             index,
@@ -41,6 +42,21 @@ class ArrowDataset:
             batches.column("label").to_numpy(),
             batches.column("source").to_pylist(),
         )
+
+    def _check_described(self, entry: ShardEntry, batches: pa.Table) -> None:
+        """A whole shard under an edited manifest would give wrong pictures, or labels without a class."""
+        labels = batches.column("label").to_numpy()
+        width = int(np.prod(self.image_shape))
+        if (
+            len(labels) != entry.rows
+            or batches.schema.field("image").type != pa.binary(width)
+            or labels.min() < 0
+            or labels.max() >= len(self.classes)
+        ):
+            raise DataError(
+                f"{self._directory / NAME}: does not describe {entry.file} (rows, image_shape or classes differ). "
+                "Copy it again, or ingest the images again."
+            )
 
 
 def check_file(path: Path, entry: ShardEntry) -> None:

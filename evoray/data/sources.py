@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +15,9 @@ from evoray.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """What torchvision's ImageFolder reads."""
+
+_UNREADABLE = -1
+"""The label of a record that raised when it was asked for its label; it is in no shard."""
 
 
 class Source(Protocol):
@@ -36,18 +41,22 @@ class FolderSource:
 
     @classmethod
     def scan(cls, root: Path) -> FolderSource:
+        """Links to folders are followed, as ImageFolder does; raises DataError where there is nothing to read."""
         if not root.is_dir():
-            raise DataError(f"{root}: no such directory. Name an ImageFolder tree: a folder for each class.")
+            what = "not a directory" if root.exists() else "no such directory"
+            raise DataError(f"{root}: {what}. Name an ImageFolder tree: a folder for each class.")
         folders = sorted(path.name for path in root.iterdir() if path.is_dir())
         if not folders:
             raise DataError(f"{root}: no class folders in it. An ImageFolder tree has a folder for each class.")
         names, labels = [], []
         for label, folder in enumerate(folders):
-            files = sorted(p for p in (root / folder).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            files = _image_files(root / folder)
             names += [path.relative_to(root).as_posix() for path in files]
             labels += [label] * len(files)
         if not names:
             raise DataError(f"{root}: no image files in its {len(folders)} class folders ({', '.join(SUFFIXES)}).")
+        for name in (*folders, *names):
+            _check_text(root, name)
         return cls(root, tuple(folders), names, labels)
 
     def open(self, record: int) -> Image.Image:
@@ -67,18 +76,74 @@ class DatasetSource:
 
     @classmethod
     def of(cls, dataset: Any) -> DatasetSource:
-        """Labels come from ``dataset.targets`` where there is one, else every record is looked at once."""
-        count = len(dataset)
+        """Labels come from ``dataset.targets`` where there is one, else every record is looked at once.
+
+        Raises:
+            DataError: no length, no record, or labels that are not 0, 1, 2, … below the number of classes.
+        """
+        try:
+            count = len(dataset)
+        except TypeError:
+            raise DataError(f"{type(dataset).__name__} has no length. Give a Dataset with __len__ and [i].") from None
         if count == 0:
             raise DataError("the Dataset is empty.")
-        found = getattr(dataset, "targets", None)
-        labels = [int(label) for label in (found if found is not None else (dataset[i][1] for i in range(count)))]
-        if min(labels) < 0:
-            raise DataError(f"the Dataset has a label {min(labels)}: labels are 0, 1, 2, …")
+        labels = _labels(dataset, count)
         classes = getattr(dataset, "classes", None) or [str(i) for i in range(max(labels) + 1)]
         if max(labels) >= len(classes):
             raise DataError(f"the Dataset has a label {max(labels)} and {len(classes)} classes.")
         return cls(dataset, tuple(str(c) for c in classes), [f"record/{i}" for i in range(count)], labels)
 
     def open(self, record: int) -> Image.Image:
-        return as_image(self.dataset[record][0], self.names[record])
+        value, label = self.dataset[record][:2]
+        if _label(label, record) != self.labels[record]:
+            raise DataError(
+                f"{self.names[record]}: the Dataset gave the labels {self.labels[record]} and {label}. "
+                "Its targets must be the labels its records come with, the same every time."
+            )
+        return as_image(value, self.names[record])
+
+
+def _image_files(folder: Path) -> list[Path]:
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename}: cannot be read ({error.strerror}). Allow it, or move it away.") from None
+
+    found = os.walk(folder, onerror=refuse, followlinks=True)
+    return sorted(Path(at) / name for at, _, files in found for name in files if name.lower().endswith(SUFFIXES))
+
+
+def _check_text(root: Path, name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{root}: the name {os.fsencode(name)!r} in it is not UTF-8. Rename the file.") from None
+
+
+def _labels(dataset: Any, count: int) -> list[int]:
+    """One label a record, _UNREADABLE where asking for it raises; a target_transform makes ``targets`` moot."""
+    targets = getattr(dataset, "targets", None)
+    if targets is not None and getattr(dataset, "target_transform", None) is None:
+        if len(targets) != count:
+            raise DataError(f"the Dataset has {count} records and {len(targets)} targets.")
+        return [_label(label, record) for record, label in enumerate(targets)]
+    labels, first = [], ""
+    for record in range(count):
+        try:
+            value = dataset[record][1]
+        except Exception as error:  # a decoder may raise anything; it is listed when the record is opened again
+            first = first or f"record/{record}: {type(error).__name__}: {error}"
+            labels.append(_UNREADABLE)
+            continue
+        labels.append(_label(value, record))
+    if max(labels) == _UNREADABLE:
+        raise DataError(f"none of {count} records could be read; the first: {first}.")
+    return labels
+
+
+def _label(value: Any, record: int) -> int:
+    try:
+        label = operator.index(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(f"record/{record}: the label {value!r} is not a whole number 0, 1, 2, …") from None
+    if label < 0:
+        raise DataError(f"the Dataset has a label {label}: labels are 0, 1, 2, …")
+    return label

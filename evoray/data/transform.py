@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torchvision.transforms import InterpolationMode, functional
 
 from evoray.errors import DataError
@@ -24,8 +24,23 @@ class ImageTransform(BaseModel):
     crop: int | None = Field(224, ge=1)
     interpolation: str = "bilinear"
     antialias: bool = True
-    channels: int = Field(3, ge=1, le=3)
+    channels: int = 3
     decoder: Literal["pil"] = "pil"
+
+    @field_validator("interpolation")
+    @classmethod
+    def _known_interpolation(cls, value: str) -> str:
+        known = [mode.value for mode in InterpolationMode]
+        if value not in known:
+            raise DataError(f"interpolation {value!r}: give one of {', '.join(known)}.")
+        return value
+
+    @field_validator("channels")
+    @classmethod
+    def _grey_or_rgb(cls, value: int) -> int:
+        if value not in (1, 3):
+            raise DataError(f"channels {value}: give 1 (grey) or 3 (RGB).")
+        return value
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         """uint8 [C, H, W] of a decoded image."""

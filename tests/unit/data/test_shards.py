@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import torchvision
@@ -213,6 +214,51 @@ def test_a_damaged_manifest_is_named(tree, tmp_path, damage):
     path.write_text(damage)
     with pytest.raises(DataError, match=r"manifest\.json"):
         open_dataset(str(tmp_path / "shards"))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda values: values.update(image_shape=[3, 8, 8]),
+        lambda values: values.update(classes=["class0"]),
+        lambda values: (values["shards"][0].update(rows=26), values.update(rows=26)),
+        lambda values: values["transform"].update(channels=2),
+    ],
+)
+def test_an_edited_manifest_gives_no_wrong_pictures_or_labels(edit, tree, tmp_path):
+    ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
+    path = tmp_path / "shards" / "manifest.json"
+    values = json.loads(path.read_text())
+    edit(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        ArrowDataset(tmp_path / "shards").load(0)
+
+
+@pytest.mark.parametrize("wrong", [{"interpolation": "bilinaer"}, {"channels": 2}])
+def test_a_transform_that_does_not_exist_is_refused(wrong):
+    with pytest.raises(DataError, match=str(next(iter(wrong.values())))):
+        ImageTransform(**wrong)
+
+
+def test_a_mean_for_other_channels_is_refused():
+    with pytest.raises(DataError, match="1 channels"):
+        normalise(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), (0.5,) * 3, (0.5,) * 3, torch.float32)
+
+
+def test_shards_are_batches_of_256_uncompressed(tmp_path):
+    manifest = ingest_dataset(
+        [(Image.new("L", (2, 2), i % 256), 0) for i in range(600)],
+        tmp_path / "shards",
+        ImageTransform(resize=None, crop=None, channels=1),
+    )
+    content = (tmp_path / "shards" / manifest.shards[0].file).read_bytes()
+    file = pa.ipc.open_file(io.BytesIO(content))
+    assert [file.get_batch(i).num_rows for i in range(file.num_record_batches)] == [256, 256, 88]
+    assert file.schema.types == [pa.binary(4), pa.int64(), pa.string()]
+    shard = ArrowDataset(tmp_path / "shards").load(0)
+    assert [int(image[0, 0, 0]) for image in shard.images] == [int(s[7:]) % 256 for s in shard.sources]
+    assert content.find(file.read_all().column("image").chunk(0).buffers()[1].to_pybytes()) > 0
 
 
 def test_a_stopped_ingest_leaves_nothing_and_can_start_again(tree, tmp_path):
