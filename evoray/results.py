@@ -6,72 +6,25 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from evoray.ensembles import Member, Reliability, ece, reliability_sums
 from evoray.evaluation import DTYPES
-from evoray.fitness import Metrics, merge_shards, metrics_of
+from evoray.fitness import Metrics, metrics_of
+from evoray.judging import Judged
+from evoray.last_look import Panel
 from evoray.models import state_bytes
 from evoray.mutation import Lineage, apply_lineage, lineage_document, weighted_delta
+from evoray.running import OpenRun
 from evoray.statistics import compare, verdict
 from evoray.store import RunDirectory
 from evoray.strategies import Ask
 
-if TYPE_CHECKING:
-    from evoray.search import _Run
-
 SMALL_PARENT_BYTES = 64 * 2**20
 """A parent up to this size is kept in the run directory, so that it stands alone."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A candidate and what ``select`` says of it; fitness is -inf and status a reason where it failed."""
-
-    ask: Ask
-    total: np.ndarray | None
-    fitness: float
-    status: str
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The panel's shards in order; see ``PanelUnit.run`` for the arrays."""
-
-    names: tuple[str, ...]
-    members: tuple[Member, ...]
-    shards: Sequence[dict[str, np.ndarray]]
-
-    def column(self, part: str, name: str) -> np.ndarray:
-        """``nll``, ``rank`` or ``confidence`` of one named network, over all images in order."""
-        row = self.names.index(name)
-        return np.concatenate([shard[part][row] for shard in self.shards])
-
-    def images(self, part: str) -> np.ndarray:
-        """Anything that is kept once an image: index, label, classes, probability."""
-        return np.concatenate([shard[part] for shard in self.shards])
-
-    def metrics(self, name: str) -> Metrics:
-        nll, rank = self.column("nll", name), self.column("rank", name)
-        return Metrics(
-            n=len(nll),
-            top1=float(np.mean(rank < 1)),
-            top5=float(np.mean(rank < 5)),
-            nll=float(np.sum(nll) / len(nll)),
-            ece=ece(self.reliability(name)),
-        )
-
-    def reliability(self, name: str) -> Reliability:
-        return reliability_sums(self.column("confidence", name), self.column("rank", name) < 1)
-
-    def merged(self, part: str) -> list[Metrics]:
-        """``members`` or ``curve``: one Metrics a member."""
-        stacked = np.stack([shard[part] for shard in self.shards])
-        return [metrics_of(merge_shards(stacked[:, member])) for member in range(stacked.shape[1])]
 
 
 @dataclass(frozen=True)
@@ -87,7 +40,9 @@ class RunResult:
         return str(self.summary["verdict"])
 
 
-def write_results(run: _Run, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel) -> RunResult:
+def write_results(
+    run: OpenRun, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel
+) -> RunResult:
     """Writes lineages, tables, summary and page; ``summary.json`` comes last but for the page."""
     directory = run.directory
     population = population_table(judged, panel)
@@ -182,7 +137,7 @@ def predictions_table(panel: Panel) -> pa.Table:
     )
 
 
-def write_lineages(run: _Run, judged: Sequence[Judged], soup: Ask | None, panel: Panel) -> None:
+def write_lineages(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, panel: Panel) -> None:
     """A lineage file for the parent, the best child, the soup, every member, and each generation's base."""
     best = panel.members[0].lineage
     lineages = {"parent": Lineage(), "best": best, "soup": soup.lineage if soup else Lineage()}
@@ -198,7 +153,7 @@ def write_lineages(run: _Run, judged: Sequence[Judged], soup: Ask | None, panel:
         run.directory.write("parent.safetensors", state_bytes(inputs.state))
 
 
-def vanished_share(run: _Run, lineage: Lineage) -> float:
+def vanished_share(run: OpenRun, lineage: Lineage) -> float:
     """Share of a child's mutated weights that equal its parent's, rounded to the type they are evaluated in."""
     space, dtype = run.inputs.space, DTYPES[run.config.compute.dtype]
     base = apply_lineage(space.flatten(run.inputs.state), space, lineage.entries[:-1])
@@ -209,7 +164,7 @@ def vanished_share(run: _Run, lineage: Lineage) -> float:
 
 
 def make_summary(
-    run: _Run, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel
+    run: OpenRun, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel
 ) -> dict[str, Any]:
     """``summary.json``: every figure that is reported is measured on ``test``."""
     tested = {name: panel.metrics(name).to_dict() for name in panel.names}

@@ -17,10 +17,14 @@ LAYERS = [
     {"evaluation", "scheduling"},
     {"strategies", "backends", "ensembles", "store"},
     {"report", "preparation"},
+    {"running"},
+    {"judging"},
+    {"last_look"},
     {"results", "exporting"},
     {"search"},
     {"ingesting", "demo"},
     {"benchmarks"},
+    {"commands"},
     {"cli", "__init__", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

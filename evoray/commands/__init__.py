@@ -1,0 +1,1 @@
+"""The command line's sub-commands; ``cli.py`` puts them together."""

@@ -1,0 +1,92 @@
+"""``evoray data``: shards from images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from evoray.commands.common import Bars, Json
+from evoray.errors import UsageError
+
+data = typer.Typer(help="Shards of images: ingest, verify, show.", no_args_is_help=True)
+
+
+@data.command("ingest")
+def data_ingest(
+    source: Annotated[str, typer.Argument(help="An ImageFolder tree, or package.module:function of a Dataset.")],
+    dest: Annotated[Path, typer.Argument(help="A new directory for the shards.")],
+    config: Annotated[Path | None, typer.Option("--for", help="Take the transform of this run's parent.")] = None,
+    resize: Annotated[str, typer.Option(help="Shorter side in pixels, or none.")] = "256",
+    crop: Annotated[int, typer.Option(min=1, help="Centre crop in pixels.")] = 224,
+    interpolation: Annotated[str, typer.Option(help="bilinear or bicubic.")] = "bilinear",
+    channels: Annotated[int, typer.Option(help="1 or 3.")] = 3,
+    per_class: Annotated[int | None, typer.Option(min=1, help="Images of each class, chosen by the seed.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Images a shard.")] = 1024,
+    as_json: Json = False,
+) -> None:
+    """Decode images once, into shards that every run maps into memory."""
+    from evoray.ingesting import chosen_transform, ingest
+
+    transform = chosen_transform(config, resize, crop, interpolation, channels)
+    with Bars() as bars:
+        summary = ingest(source, dest, transform, per_class, seed, workers, shard_size, bars)
+    if as_json:
+        typer.echo(json.dumps(summary))
+        return
+    typer.echo(f"{summary['rows']} images of {summary['classes']} classes in {summary['shards']} shards: {dest}")
+    for bad in summary["unreadable"][:10]:
+        typer.echo(f"  skipped {bad['source']}: {bad['error']}", err=True)
+    if len(summary["unreadable"]) > 0:
+        typer.echo(f"{len(summary['unreadable'])} unreadable files skipped (all in manifest.json)", err=True)
+
+
+@data.command("verify")
+def data_verify(dest: Path, as_json: Json = False) -> None:
+    """Check every shard's digest against the manifest."""
+    from evoray.data import verify
+
+    found = verify(dest)
+    if as_json:
+        typer.echo(json.dumps({"rows": found.rows, "shards": found.shards, "damaged": found.damaged}))
+    else:
+        for message in found.damaged:
+            typer.echo(message, err=True)
+        whole = "all whole" if not found.damaged else f"{len(found.damaged)} damaged"
+        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {dest}")
+    if found.damaged:
+        sys.exit(UsageError.exit_code)
+
+
+@data.command("show")
+def data_show(dest: Path, as_json: Json = False) -> None:
+    """Print what a shard directory holds."""
+    from evoray.data import Manifest
+
+    manifest = Manifest.read(dest)
+    if as_json:
+        typer.echo(manifest.model_dump_json())
+        return
+    table = Table(show_header=False, box=None)
+    for key, value in (
+        ("images", f"{manifest.rows:,} of {'x'.join(str(side) for side in manifest.image_shape)}"),
+        (
+            "classes",
+            f"{len(manifest.classes)}: {', '.join(manifest.classes[:6])}{', …' * (len(manifest.classes) > 6)}",
+        ),
+        ("shards", f"{len(manifest.shards)}, {sum(shard.bytes for shard in manifest.shards) / 1e6:.1f} MB"),
+        ("transform", manifest.transform.model_dump_json()),
+        ("decoder", manifest.decoder),
+        ("unreadable", str(len(manifest.unreadable))),
+        ("digest", manifest.digest),
+    ):
+        table.add_row(key, escape(value))
+    Console().print(table)

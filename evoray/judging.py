@@ -1,0 +1,82 @@
+"""What ``select`` says of a round's candidates: from the journal where it is known, else evaluated now."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from evoray.backends import Job
+from evoray.evaluation import Candidate, ChildrenUnit, is_valid
+from evoray.fitness import COLUMNS, Fitness, merge_shards
+from evoray.running import OpenRun
+from evoray.strategies import Ask, Round
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate and what ``select`` says of it; fitness is -inf and status a reason where it failed."""
+
+    ask: Ask
+    total: np.ndarray | None
+    fitness: float
+    status: str
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Sums as they come: float64 [candidates, shards, width], NaN until known; failures by candidate."""
+
+    sums: np.ndarray
+    failures: dict[int, str]
+
+
+def judge_round(run: OpenRun, asked: Round) -> list[Judged]:
+    """Every candidate of a round, in the order asked, with its merged sums on ``select``."""
+    rows = _evaluate(run, asked)
+    return [
+        _judge(run.fitness, ask, rows.sums[number], rows.failures.get(number)) for number, ask in enumerate(asked.asks)
+    ]
+
+
+def _evaluate(run: OpenRun, asked: Round) -> _Rows:
+    shards = run.inputs.splits.shards("select")
+    width = len(COLUMNS) + run.fitness.width
+    rows = _Rows(np.full((len(asked.asks), len(shards), width), math.nan), {})
+    name = f"g{asked.asks[-1].generation:04d}/{asked.asks[-1].kind}"
+    column = {shard: position for position, shard in enumerate(shards)}
+    work: dict[int, list[int]] = {shard: [] for shard in shards}
+    for shard in shards:
+        for number, ask in enumerate(asked.asks):
+            payload = run.known.get((name, ask.name, shard))
+            if payload is None:
+                work[shard].append(number)
+            else:
+                rows.sums[number, column[shard]] = np.frombuffer(payload)
+
+    def unit(shard: int, items: tuple[int, ...]) -> ChildrenUnit:
+        asks = [asked.asks[item] for item in items]
+        children = tuple(Candidate(ask.name, ask.lineage.tail(asked.base)) for ask in asks)
+        return ChildrenUnit(asked.base, children, "select", shard)
+
+    for shard, number, value, failure in run.outcomes(name, Job(work, unit)):
+        if failure is not None:
+            rows.failures[number] = failure
+            continue
+        rows.sums[number, column[shard]] = value
+        run.images += int(value[0])
+        run.journal.add((name, asked.asks[number].name, shard), value.tobytes())
+    return rows
+
+
+def _judge(fitness: Fitness, ask: Ask, rows: np.ndarray, failure: str | None) -> Judged:
+    if failure is not None:
+        return Judged(ask, None, -math.inf, failure)
+    total = merge_shards(rows)
+    if not is_valid(total):
+        return Judged(ask, total, -math.inf, f"{int(total[3])} images with NaN or infinite outputs")
+    value = fitness.value(total)
+    if not math.isfinite(value):
+        return Judged(ask, total, -math.inf, f"fitness is {value}")
+    return Judged(ask, total, value, "ok")

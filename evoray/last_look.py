@@ -1,0 +1,88 @@
+"""The end of a run: who is in the ensemble, and the one look at ``test`` for parent, best child, soup and ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evoray.backends import Job
+from evoray.ensembles import Member, PanelUnit, Reliability, ece, reliability_sums, top_k
+from evoray.errors import RunError
+from evoray.fitness import Metrics, merge_shards, metrics_of
+from evoray.judging import Judged
+from evoray.mutation import Lineage
+from evoray.running import OpenRun
+from evoray.store import pack_arrays, unpack_arrays
+from evoray.strategies import Ask
+
+Named = tuple[tuple[str, Lineage], ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The panel's shards in order; see ``PanelUnit.run`` for the arrays."""
+
+    names: tuple[str, ...]
+    members: tuple[Member, ...]
+    shards: Sequence[dict[str, np.ndarray]]
+
+    def column(self, part: str, name: str) -> np.ndarray:
+        """``nll``, ``rank`` or ``confidence`` of one named network, over all images in order."""
+        row = self.names.index(name)
+        return np.concatenate([shard[part][row] for shard in self.shards])
+
+    def images(self, part: str) -> np.ndarray:
+        """Anything that is kept once an image: index, label, classes, probability."""
+        return np.concatenate([shard[part] for shard in self.shards])
+
+    def metrics(self, name: str) -> Metrics:
+        nll, rank = self.column("nll", name), self.column("rank", name)
+        return Metrics(
+            n=len(nll),
+            top1=float(np.mean(rank < 1)),
+            top5=float(np.mean(rank < 5)),
+            nll=float(np.sum(nll) / len(nll)),
+            ece=ece(self.reliability(name)),
+        )
+
+    def reliability(self, name: str) -> Reliability:
+        return reliability_sums(self.column("confidence", name), self.column("rank", name) < 1)
+
+    def merged(self, part: str) -> list[Metrics]:
+        """``members`` or ``curve``: one Metrics a member."""
+        stacked = np.stack([shard[part] for shard in self.shards])
+        return [metrics_of(merge_shards(stacked[:, member])) for member in range(stacked.shape[1])]
+
+
+def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None) -> tuple[Panel, Panel]:
+    """(test, select): the named networks and the ensemble on ``test``; the parent with its calibration on ``select``."""
+    children = [one for one in judged if one.ask.kind == "child"]
+    chosen = [children[i] for i in top_k([one.fitness for one in children], run.config.ensemble.size)]
+    members = tuple(Member(one.ask.name, one.ask.lineage) for one in chosen)
+    parent = ("parent", Lineage())
+    named = (parent, ("best_child", members[0].lineage), ("soup", soup.lineage if soup else Lineage()))
+    on_select = _panel(run, "panel/select", (parent,), (), "select")
+    return _panel(run, "panel/test", named, members, "test"), on_select
+
+
+def _panel(run: OpenRun, name: str, named: Named, members: tuple[Member, ...], split: str) -> Panel:
+    shards = run.inputs.splits.shards(split)
+    found = {
+        shard: unpack_arrays(run.known[name, "all", shard]) for shard in shards if (name, "all", shard) in run.known
+    }
+    base = Lineage(members[0].lineage.entries[:-1]) if members else Lineage()
+
+    def unit(shard: int, items: tuple[int, ...]) -> PanelUnit:
+        return PanelUnit(base, named, members, split, shard)
+
+    work = {shard: [0] for shard in shards if shard not in found}
+    for shard, _, value, failure in run.outcomes(name, Job(work, unit)):
+        if failure is not None:
+            raise RunError(f"shard {shard} of {split} killed every worker that met it: {failure}")
+        found[shard] = value
+        run.images += len(value["index"]) * (len(named) + len(members))
+        run.journal.add((name, "all", shard), pack_arrays(value))
+    names = tuple(key for key, _ in named) + (("ensemble",) if members else ())
+    return Panel(names, members, [found[shard] for shard in shards])

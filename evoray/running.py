@@ -1,0 +1,105 @@
+"""A run that is open: its directory, its journal, its workers. Search, judging and the last look share it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from evoray.backends import Backend, Job
+from evoray.errors import RunError, UsageError
+from evoray.evaluation import Program
+from evoray.fitness import Fitness, make_fitness
+from evoray.models import import_function
+from evoray.preparation import Inputs
+from evoray.progress import Progress
+from evoray.store import Journal, Key, RunDirectory
+
+
+class OpenRun:
+    """Use as a context: SIGTERM ends it like Ctrl-C does, and the journal is flushed on every way out.
+
+    Raises:
+        UsageError: a resumed run's config, parent, data or PyTorch is not what it started with.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        inputs: Inputs,
+        program: Program,
+        backend: Backend,
+        progress: Progress,
+        resume: bool,
+    ) -> None:
+        self.directory, self.inputs, self.config = directory, inputs, inputs.config
+        self.program, self.backend, self.progress = program, backend, progress
+        self.fitness: Fitness = make_fitness(
+            inputs.config.fitness.name, lambda name: import_function(name, inputs.config_dir)
+        )
+        self.run_id = self._begin(resume)
+        self.journal = Journal(directory)
+        self.known: dict[Key, bytes] = self.journal.read() if resume else {}
+        """Units that were finished before; what they hold is not evaluated again."""
+        self.images = 0
+        self.started = time.perf_counter()
+        self.history: list[dict[str, Any]] = []
+        """One line a round, for ``metrics.jsonl``."""
+
+    def __enter__(self) -> OpenRun:
+        self._previous = _on_sigterm(_stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _on_sigterm(self._previous)
+        self.journal.flush()
+
+    def outcomes(self, name: str, job: Job) -> Iterator[tuple[int, int, Any, str | None]]:
+        """(shard, item, value, failure) of a job's items as they finish, with progress under ``name``."""
+        self.progress.stage(name, sum(len(items) for items in job.work.values()))
+        for outcome in self.backend.run(job):
+            self.progress.advance(1)
+            yield outcome.shard, outcome.item, outcome.value, outcome.failure
+
+    def _begin(self, resume: bool) -> str:
+        """Writes what identifies the run, or compares it with what a resumed run wrote."""
+        config, identity = self.config.model_dump(mode="json"), self.inputs.identity()
+        if not resume:
+            run_id = uuid.uuid4().hex
+            self.directory.write_json("space.json", self.inputs.space.to_json())
+            self.directory.write_json("journal/identity.json", {"run_id": run_id, **identity})
+            self.directory.write_json("config.json", config)
+            return run_id
+        before = {"config": self.directory.read_json("config.json")}
+        before |= self.directory.read_json("journal/identity.json")
+        run_id = str(before.pop("run_id"))
+        for name, value in {"config": config, **identity}.items():
+            if before.get(name) != value:
+                raise UsageError(
+                    f"{self.directory.location}: --resume refused, {_difference(name, before.get(name), value)}. "
+                    "Resume with what the run started with, or start a new one with another --out."
+                )
+        return run_id
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    """The first value that differs, by its dotted name."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            if before.get(key) != now.get(key):
+                return _difference(f"{name}.{key}", before.get(key), now.get(key))
+    return f"{name} was {before!r} and is {now!r}"
+
+
+def _stop(*_: object) -> None:
+    raise RunError("stopped by SIGTERM. What was finished is in the journal: go on with --resume.")
+
+
+def _on_sigterm(handler: Any) -> Any:
+    """Sets the handler and returns the one before; only the main thread may."""
+    if threading.current_thread() is threading.main_thread():
+        return signal.signal(signal.SIGTERM, handler)
+    return None
