@@ -57,7 +57,7 @@ class Panel:
 
 
 def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None) -> tuple[Panel, Panel]:
-    """(test, select): the named networks and the ensemble on ``test``; the parent with its calibration on ``select``."""
+    """(test, select): named networks and ensemble on ``test``; the parent with its calibration on ``select``."""
     children = [one for one in judged if one.ask.kind == "child"]
     chosen = [children[i] for i in top_k([one.fitness for one in children], run.config.ensemble.size)]
     members = tuple(Member(one.ask.name, one.ask.lineage) for one in chosen)
