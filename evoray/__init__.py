@@ -1,6 +1,6 @@
 """EvoRay: gradient-free fine-tuning of pretrained networks by subspace evolution, on any Ray cluster.
 
-``evoray.evolve(evoray.load_config("run.toml"), "runs/first")`` is a whole run; every part is usable alone.
+``evoray.evolve("run.toml", "runs/first")`` is a whole run; every part is usable alone.
 """
 
 from __future__ import annotations

@@ -38,8 +38,9 @@ def demo(
     """Evolve a small network on 5,000 packaged real images; ends with a table and a report page."""
     from evoray.demo import demo_config, train_parent
     from evoray.search import evolve
+    from evoray.store import free_path
 
-    target = out or _free(Path("runs") / f"demo-seed{seed}")
+    target = out or free_path(Path("runs") / f"demo-seed{seed}")
     weights = target.with_name(f"{target.name}-parent.safetensors")
     weights.parent.mkdir(parents=True, exist_ok=True)
     with Bars() as bars:
@@ -139,13 +140,6 @@ def main() -> None:
     except EvorayError as error:
         Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-
-
-def _free(path: Path) -> Path:
-    """The path, or the first of path-2, path-3, … that does not exist."""
-    if not path.exists():
-        return path
-    return next(p for n in range(2, 10**6) if not (p := path.with_name(f"{path.name}-{n}")).exists())
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from evoray.config import RunConfig
+from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import RunError, UsageError
 from evoray.judging import Judged, judge_round
 from evoray.last_look import last_look
@@ -17,13 +18,13 @@ from evoray.preparation import check_inputs, open_backend
 from evoray.progress import Progress
 from evoray.results import RunResult, write_results
 from evoray.running import OpenRun
-from evoray.store import RunDirectory
+from evoray.store import RunDirectory, free_path
 from evoray.strategies import Ask, Round, make_strategy
 
 
 def evolve(
-    config: RunConfig,
-    out: str | Path,
+    config: RunConfig | Mapping[str, Any] | str | Path,
+    out: str | Path | None = None,
     *,
     config_dir: Path | None = None,
     resume: bool = False,
@@ -32,17 +33,24 @@ def evolve(
     """One run, from a checked configuration to a finished run directory.
 
     Args:
-        config: the run; ``evoray.config.load_config`` reads one from TOML.
+        config: the run: a checked RunConfig, the same as nested dictionaries, or the path of a TOML file.
         out: a new or empty directory, or any ``pyarrow.fs`` URI; with ``resume``, one that holds this run's beginning.
-        config_dir: folder from which ``package.module:function`` names are imported, here and on the workers.
+            Left out: the first of runs/run, runs/run-2, … that does not exist.
+        config_dir: folder from which ``package.module:function`` names are imported, here and on the workers; a TOML
+            file's own unless given.
         resume: continue at the unit the run stopped at; config, parent and data must be unchanged.
 
     Raises:
         UsageError: configuration, data or parent cannot be used; nothing was written.
         RunError: the run stopped; what was finished is in its journal.
     """
+    if isinstance(config, str | Path):
+        config_dir = config_dir or Path(config).resolve().parent
+        config = load_config(config)
+    elif not isinstance(config, RunConfig):
+        config = parse_config(dict(config))
     progress = progress or Progress()
-    directory = RunDirectory(str(out))
+    directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     _check_directory(directory, resume)
     progress.note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,13 @@ class RunDirectory:
             return pyarrow.parquet.read_table(io.BytesIO(self.read(name)))
         except pa.ArrowInvalid as error:
             raise UsageError(f"{self.location}/{name}: damaged, not Parquet ({error}).") from None
+
+
+def free_path(path: Path) -> Path:
+    """The path, or the first of path-2, path-3, … that does not exist."""
+    if not path.exists():
+        return path
+    return next(p for n in range(2, 10**6) if not (p := path.with_name(f"{path.name}-{n}")).exists())
 
 
 class Journal:
