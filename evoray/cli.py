@@ -42,11 +42,12 @@ def demo(
 
     target = out or free_path(Path("runs") / f"demo-seed{seed}")
     weights = target.with_name(f"{target.name}-parent.safetensors")
+    config = demo_config(seed, weights, backend)
     weights.parent.mkdir(parents=True, exist_ok=True)
     with Bars() as bars:
         bars.note("training the parent on 800 images")
         train_parent(seed, weights)
-        result = evolve(demo_config(seed, weights, backend), target, progress=bars)
+        result = evolve(config, target, progress=bars)
     _finish(result, as_json)
 
 

@@ -71,6 +71,8 @@ def rebuild(document: Any, state: Mapping[str, Tensor], space: Space | None = No
 
 def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
     """The parent's digest and the space, once the document is known to be whole."""
+    if not isinstance(document, dict):
+        raise LineageError(f"lineage: a {type(document).__name__} where an object is expected. Name a lineage file.")
     try:
         if document["format"] != 1:
             raise LineageError(f"lineage: format is {document['format']!r}, this program knows 1.")
