@@ -46,14 +46,16 @@ def _evaluate(run: OpenRun, asked: Round) -> _Rows:
     rows = _Rows(np.full((len(asked.asks), len(shards), width), math.nan), {})
     name = f"g{asked.asks[-1].generation:04d}/{asked.asks[-1].kind}"
     column = {shard: position for position, shard in enumerate(shards)}
-    work: dict[int, list[int]] = {shard: [] for shard in shards}
-    for shard in shards:
-        for number, ask in enumerate(asked.asks):
-            payload = run.known.get((name, ask.name, shard))
-            if payload is None:
-                work[shard].append(number)
-            else:
-                rows.sums[number, column[shard]] = np.frombuffer(payload)
+    position = {ask.name: number for number, ask in enumerate(asked.asks)}
+    for item, shard, payload in run.known.take(name):
+        rows.sums[position[item], column[shard]] = np.frombuffer(payload)
+    # one list for all shards while nothing is known: children x shards numbers are not made twice
+    numbers = list(range(len(asked.asks)))
+    unknown = np.isnan(rows.sums[:, :, 0])
+    work = {
+        shard: numbers if unknown[:, at].all() else [numbers[i] for i in np.flatnonzero(unknown[:, at])]
+        for shard, at in column.items()
+    }
 
     def unit(shard: int, items: tuple[int, ...]) -> ChildrenUnit:
         asks = [asked.asks[item] for item in items]

@@ -69,9 +69,7 @@ def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None) -> tuple
 
 def _panel(run: OpenRun, name: str, named: Named, members: tuple[Member, ...], split: str) -> Panel:
     shards = run.inputs.splits.shards(split)
-    found = {
-        shard: unpack_arrays(run.known[name, "all", shard]) for shard in shards if (name, "all", shard) in run.known
-    }
+    found = {shard: unpack_arrays(payload) for _, shard, payload in run.known.take(name)}
     base = Lineage(members[0].lineage.entries[:-1]) if members else Lineage()
 
     def unit(shard: int, items: tuple[int, ...]) -> PanelUnit:

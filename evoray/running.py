@@ -16,7 +16,7 @@ from evoray.fitness import Fitness, make_fitness
 from evoray.models import import_function
 from evoray.preparation import Inputs
 from evoray.progress import Progress
-from evoray.store import Journal, Key, RunDirectory
+from evoray.store import Journal, Records, RunDirectory
 
 
 class OpenRun:
@@ -42,7 +42,7 @@ class OpenRun:
         )
         self.run_id = self._begin(resume)
         self.journal = Journal(directory)
-        self.known: dict[Key, bytes] = self.journal.read() if resume else {}
+        self.known = self.journal.read() if resume else Records()
         """Units that were finished before; what they hold is not evaluated again."""
         self.images = 0
         self.started = time.perf_counter()

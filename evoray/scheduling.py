@@ -121,7 +121,7 @@ class Scheduler:
 
     def _chunk(self, worker: Worker, shard: int) -> int:
         # an item that killed a worker goes alone, so that it takes no other down with it
-        if self._attempts[shard, self._pending[shard][0]]:
+        if self._attempts.get((shard, self._pending[shard][0])):
             return 1
         seconds = self._seconds.get(worker)
         if seconds is None:
