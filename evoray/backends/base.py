@@ -3,24 +3,41 @@
 A backend's results equal ``local.py``'s bit for bit. Losing a worker is its own business: the units are done again,
 and a result that arrives twice counts once. An item that kills its worker again and again is given up and comes
 back with a reason in place of a value; anything else that goes wrong raises one of EvoRay's own errors.
+
+Torch-free, like everything a worker process imports before it is told what to build.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
-from evoray.evaluation import Evaluator, Program
+    from evoray.evaluation import Program
 
 
 class Unit(Protocol):
     """Work for one worker on one shard: picklable, pure, small on the wire."""
 
-    def run(self, evaluator: Evaluator) -> list[Any]:
-        """One value an item, in order."""
+    def run(self, evaluator: Any) -> list[Any]:
+        """One value an item, in order; ``evaluator`` is what the worker's Source built."""
+        ...
+
+
+class Source(Protocol):
+    """What a worker builds once and runs units on; small itself, with a large read-only part beside it.
+
+    key: two sources of one key build the same; a worker that has built it is not asked again.
+    """
+
+    @property
+    def key(self) -> str: ...
+
+    def build(self, bulk: Any) -> Any:
+        """The evaluator. ``bulk`` may be shared by the workers of a node: it is read, never written."""
         ...
 
 

@@ -8,15 +8,12 @@ and read there by every worker of a node; children travel as recipes.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import pickle
 import secrets
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # A driver under `uv run` would make Ray rebuild the environment for every worker; they run in this one.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -40,8 +37,6 @@ _secure_embedded()
 
 import numpy as np
 import ray
-import torch
-from ray import cloudpickle
 from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
@@ -52,13 +47,17 @@ from ray.exceptions import (
     RayTaskError,
     WorkerCrashedError,
 )
-from torch import nn
 
-from evoray.backends.base import Job, Outcome, Work
+from evoray.backends.base import Job, Outcome, Source, Work
+from evoray.backends.worker import Worker
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError, EvaluationError, EvorayError
-from evoray.evaluation import Evaluator, Program
 from evoray.scheduling import Assignment, Scheduler
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from evoray.evaluation import Program
 
 LOST = (
     ActorDiedError,
@@ -74,92 +73,11 @@ IN_FLIGHT = 2
 """Units an actor holds: one it works on, and one so that it never waits for the driver."""
 
 
-@dataclass(frozen=True)
-class PackedModel:
-    """A module without its tensors, and all its tensors in one uint8 buffer (zero-copy in the object store)."""
-
-    skeleton: bytes
-    flat: np.ndarray
-    tensors: tuple[tuple[str, tuple[int, ...], int, bool], ...]
-    """(dtype, shape, byte offset, is a Parameter) of each, in pickling order."""
-
-
-class _TensorPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
-    """Pickles a module, leaving every tensor out by number; a tied tensor has one number."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
-        self.tensors: list[torch.Tensor] = []
-        self._numbers: dict[int, int] = {}
-
-    def persistent_id(self, item: Any) -> int | None:
-        if not isinstance(item, torch.Tensor):
-            return None
-        if id(item) not in self._numbers:
-            self._numbers[id(item)] = len(self.tensors)
-            self.tensors.append(item)
-        return self._numbers[id(item)]
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, tensors: list[torch.Tensor]) -> None:
-        super().__init__(file)
-        self._tensors = tensors
-
-    def persistent_load(self, number: int) -> torch.Tensor:
-        return self._tensors[number]
-
-
-def pack_model(model: nn.Module) -> PackedModel:
-    """The module as a skeleton and one buffer; each tensor starts at a multiple of 64 bytes."""
-    file = io.BytesIO()
-    pickler = _TensorPickler(file)
-    pickler.dump(model)
-    table, offset = [], 0
-    for tensor in pickler.tensors:
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        table.append((dtype, tuple(tensor.shape), offset, isinstance(tensor, nn.Parameter)))
-        offset += -(-tensor.nbytes // 64) * 64
-    flat = np.empty(offset, dtype=np.uint8)
-    for tensor, (_, _, start, _) in zip(pickler.tensors, table, strict=True):
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        flat[start : start + raw.size] = raw
-    return PackedModel(file.getvalue(), flat, tuple(table))
-
-
-def unpack_model(packed: PackedModel) -> nn.Module:
-    """The module with tensors of its own: the object store's copy is shared by the node and never written."""
-    tensors: list[torch.Tensor] = []
-    for name, shape, start, is_parameter in packed.tensors:
-        dtype = getattr(torch, name)
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        own = torch.from_numpy(packed.flat[start : start + size].copy()).view(dtype).reshape(shape)
-        tensors.append(nn.Parameter(own, requires_grad=False) if is_parameter else own)
-    model = _TensorUnpickler(io.BytesIO(packed.skeleton), tensors).load()
-    assert isinstance(model, nn.Module)
-    return model.eval()
-
-
-class Worker:
-    """The actor: keeps model and shards between units and between jobs."""
+class Actor(Worker):
+    """A worker as Ray's actor; the large part of a source comes as a list with its reference, uncopied."""
 
     def __init__(self, paths: list[str]) -> None:
-        for path in paths:
-            if path not in sys.path and os.path.isdir(path):
-                sys.path.insert(0, path)
-        self._evaluator: Evaluator | None = None
-
-    def load(self, packed: list[Any], program: Program) -> str:
-        """Builds the evaluator; ``packed`` holds the object reference, so that Ray does not copy it here."""
-        model = unpack_model(ray.get(packed[0]))
-        self._evaluator = Evaluator(model, program)
-        return str(ray.get_runtime_context().get_node_id())
-
-    def run(self, unit: bytes) -> tuple[list[Any], float]:
-        assert self._evaluator is not None
-        started = time.perf_counter()
-        values = pickle.loads(unit).run(self._evaluator)
-        return values, time.perf_counter() - started
+        super().__init__(paths, lambda references: ray.get(references[0]))
 
 
 def connect(compute: ComputeConfig) -> bool:
@@ -203,19 +121,27 @@ class RayBackend:
         self._starting: dict[int, Any] = {}
         self._joining: dict[Any, int] = {}
         self._count = 0
-        self._packed: Any = None
-        self._program: Program | None = None
+        self._paths: list[str] = []
+        self._source: tuple[str, bytes] = ("", b"")
+        self._bulk: Any = None
         self._request: dict[str, Any] = {}
 
     def has_gpu(self) -> bool:
         return float(ray.cluster_resources().get("GPU", 0)) > 0
 
     def open(self, model: nn.Module, program: Program) -> None:
+        from evoray.backends.packing import EvaluatorSource, pack_model
+
         packed = pack_model(model)
-        self._program = program
-        self._packed = ray.put(packed)
-        self.work.bytes_to_workers += packed.flat.nbytes + len(packed.skeleton)
-        self._request = self._resources(program)
+        self._paths = [program.config_dir] if program.config_dir else []
+        self.serve(EvaluatorSource(program, packed.digest()), packed, packed.nbytes, program.device)
+
+    def serve(self, source: Source, bulk: Any, nbytes: int, device: str = "cpu") -> None:
+        """Starts workers that build ``source``; ``bulk`` of ``nbytes`` goes to every node once."""
+        self._source = (source.key, pickle.dumps(source, protocol=5))
+        self._bulk = ray.put(bulk)
+        self.work.bytes_to_workers += nbytes
+        self._request = self._resources(device)
         self.work.workers = self._target()
         for _ in range(self.work.workers):
             self._start_actor()
@@ -247,14 +173,14 @@ class RayBackend:
         self._actors.clear()
         self._starting.clear()
         self._joining.clear()
-        self._packed = None
+        self._bulk = None
         if self._own and ray.is_initialized():
             ray.shutdown()
 
-    def _resources(self, program: Program) -> dict[str, Any]:
+    def _resources(self, device: str) -> dict[str, Any]:
         gpus = self._compute.gpus_per_worker
         if gpus == "auto":
-            gpus = 1.0 if program.device.startswith("cuda") else 0.0
+            gpus = 1.0 if device.startswith("cuda") else 0.0
         request = {"num_cpus": self._compute.cpus_per_worker, "num_gpus": gpus}
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if not any(node.get("CPU", 0) >= request["num_cpus"] and node.get("GPU", 0) >= gpus for node in nodes):
@@ -280,14 +206,12 @@ class RayBackend:
         return max(1, total)
 
     def _start_actor(self) -> None:
-        assert self._program is not None
-        actor = ray.remote(Worker).options(max_restarts=0, max_task_retries=0, **self._request)
-        paths = [self._program.config_dir] if self._program.config_dir else []
-        handle = actor.remote(paths)
+        actor = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **self._request)
+        handle = actor.remote(self._paths)
         number = self._count
         self._count += 1
         self._starting[number] = handle
-        self._joining[handle.load.remote([self._packed], self._program)] = number
+        self._joining[handle.load.remote(*self._source, [self._bulk])] = number
 
     def _join(self, reference: Any, scheduler: Scheduler) -> None:
         number = self._joining.pop(reference)
@@ -316,14 +240,14 @@ class RayBackend:
         if assignment is None:
             return
         try:
-            values, seconds = ray.get(reference)
+            report = ray.get(reference)
         except LOST as error:
             yield from self._replace(assignment, scheduler, running, str(error))
             return
         except RayTaskError as error:
             raise _own_error(error) from error
-        if scheduler.done(assignment.number, seconds):
-            for item, value in zip(assignment.items, values, strict=True):
+        if scheduler.done(assignment.number, report.seconds):
+            for item, value in zip(assignment.items, report.values, strict=True):
                 yield Outcome(assignment.shard, item, value)
 
     def _replace(

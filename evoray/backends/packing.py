@@ -1,0 +1,118 @@
+"""A model on its way to another process: a skeleton without tensors, and every tensor in one flat buffer.
+
+The buffer goes into shared memory as it is, and is read there by every process of a node without a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import torch
+from torch import nn
+
+from evoray.evaluation import Evaluator, Program
+
+
+@dataclass(frozen=True)
+class PackedModel:
+    """A module without its tensors, and all its tensors in one uint8 buffer, each at a multiple of 64 bytes.
+
+    tensors: (dtype, shape, byte offset, is a Parameter) of each, in pickling order.
+    """
+
+    skeleton: bytes
+    flat: np.ndarray
+    tensors: tuple[tuple[str, tuple[int, ...], int, bool], ...]
+
+    @property
+    def nbytes(self) -> int:
+        return self.flat.nbytes + len(self.skeleton)
+
+    def digest(self) -> str:
+        """SHA-256 of everything in it."""
+        found = hashlib.sha256(self.flat.data)
+        found.update(self.skeleton)
+        found.update(repr(self.tensors).encode())
+        return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class EvaluatorSource:
+    """Builds the Evaluator of a packed model; ``parent`` is that model's digest."""
+
+    program: Program
+    parent: str
+
+    @cached_property
+    def key(self) -> str:
+        fields = {**vars(self.program), "space": self.program.space.sha256, "parent": self.parent}
+        return hashlib.sha256(repr(sorted(fields.items())).encode()).hexdigest()
+
+    def build(self, bulk: PackedModel) -> Evaluator:
+        return Evaluator(unpack_model(bulk), self.program)
+
+
+def pack_model(model: nn.Module) -> PackedModel:
+    """The module as a skeleton and one buffer; the module itself is not changed."""
+    file = io.BytesIO()
+    pickler = _TensorPickler(file)
+    pickler.dump(model)
+    table, offset = [], 0
+    for tensor in pickler.tensors:
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        table.append((dtype, tuple(tensor.shape), offset, isinstance(tensor, nn.Parameter)))
+        offset += -(-tensor.nbytes // 64) * 64
+    flat = np.zeros(offset, dtype=np.uint8)
+    for tensor, (_, _, start, _) in zip(pickler.tensors, table, strict=True):
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        flat[start : start + raw.size] = raw
+    return PackedModel(file.getvalue(), flat, tuple(table))
+
+
+def unpack_model(packed: PackedModel) -> nn.Module:
+    """The module with tensors of its own: the packed buffer is shared and never written."""
+    tensors: list[torch.Tensor] = []
+    for name, shape, start, is_parameter in packed.tensors:
+        dtype = getattr(torch, name)
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        own = torch.from_numpy(packed.flat[start : start + size].copy()).view(dtype).reshape(shape)
+        tensors.append(nn.Parameter(own, requires_grad=False) if is_parameter else own)
+    model = _TensorUnpickler(io.BytesIO(packed.skeleton), tensors).load()
+    assert isinstance(model, nn.Module)
+    return model.eval()
+
+
+class _TensorPickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Pickles a module (with lambdas and classes of ``__main__``), leaving every tensor out by number.
+
+    A tied tensor has one number.
+    """
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+        self.tensors: list[torch.Tensor] = []
+        self._numbers: dict[int, int] = {}
+
+    def persistent_id(self, item: Any) -> int | None:
+        if not isinstance(item, torch.Tensor):
+            return None
+        if id(item) not in self._numbers:
+            self._numbers[id(item)] = len(self.tensors)
+            self.tensors.append(item)
+        return self._numbers[id(item)]
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, tensors: list[torch.Tensor]) -> None:
+        super().__init__(file)
+        self._tensors = tensors
+
+    def persistent_load(self, number: int) -> torch.Tensor:
+        return self._tensors[number]

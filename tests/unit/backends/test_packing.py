@@ -1,0 +1,65 @@
+"""Models travel whole: tied tensors, buffers and types; what was packed is never written."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import torch
+from torch import nn
+
+from evoray.backends.packing import EvaluatorSource, pack_model, unpack_model
+from evoray.demo import demo_config
+from evoray.preparation import check_inputs, make_program
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(6, 6, bias=False)
+        self.second = nn.Linear(6, 6, bias=False)
+        self.second.weight = self.first.weight
+        self.norm = nn.BatchNorm1d(6).to(torch.bfloat16)
+        self.activation = lambda x: x * 2
+
+
+def test_round_trip_keeps_every_tensor_and_ties():
+    model = Tied()
+    back = unpack_model(pickle.loads(pickle.dumps(pack_model(model))))
+    assert back.second.weight is back.first.weight
+    for name, tensor in model.state_dict().items():
+        other = back.state_dict()[name]
+        assert other.dtype == tensor.dtype
+        assert torch.equal(other, tensor)
+    assert back.activation(3) == 6
+    assert not back.training
+
+
+def test_the_packed_buffer_is_never_written():
+    packed = pack_model(nn.Linear(4, 4))
+    packed.flat.setflags(write=False)
+    before = packed.digest()
+    unpack_model(packed).weight.data.add_(1.0)
+    assert packed.digest() == before
+
+
+def test_the_digest_is_of_the_weights():
+    model = nn.Linear(4, 4)
+    other = copy.deepcopy(model)
+    assert pack_model(model).digest() == pack_model(other).digest()
+    other.weight.data.view(-1).numpy()[3] = np.nextafter(other.weight.data.view(-1).numpy()[3], np.float32(9))
+    assert pack_model(model).digest() != pack_model(other).digest()
+
+
+def program_of(parent_file, **changes):
+    config = demo_config(0, parent_file, "local")
+    compute = config.compute.model_copy(update={"threads_per_worker": 1, "device": "cpu", **changes})
+    return make_program(check_inputs(config.model_copy(update={"compute": compute}), None))
+
+
+def test_equal_programs_have_one_key(parent_file):
+    key = EvaluatorSource(program_of(parent_file), "p").key
+    assert EvaluatorSource(program_of(parent_file), "p").key == key
+    assert EvaluatorSource(program_of(parent_file), "q").key != key
+    assert EvaluatorSource(program_of(parent_file, batch_size=32), "p").key != key
