@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from evoray.errors import ConfigError
 
@@ -91,12 +100,111 @@ class MutationConfig(_Section):
     subspace: Literal["dynamic", "static"] = "dynamic"
 
 
-class SearchConfig(_Section):
-    """How many children, and how the next ones are chosen."""
+class _Search(_Section):
+    """What every strategy has: how many children, and whether hopeless ones are judged to the end."""
 
-    strategy: Literal["decomposition"] = "decomposition"
     children: Annotated[int, Field(ge=1)] = 40
     generations: Annotated[int, Field(ge=1)] = 1
+
+
+class DecompositionSearch(_Search):
+    """The paper's: children of disjoint masks, then soups of the best."""
+
+    strategy: Literal["decomposition"] = "decomposition"
+
+
+class OnePlusLambdaSearch(_Search):
+    """(1+λ): the best child replaces its parent, if it is better."""
+
+    strategy: Literal["one-plus-lambda"] = "one-plus-lambda"
+
+
+class MuLambdaSearch(_Search):
+    """(μ/μ, λ): the soup of the best ``parents`` children is the next generation's base."""
+
+    strategy: Literal["mu-lambda"] = "mu-lambda"
+    parents: Annotated[int, Field(ge=1)] | Auto = "auto"
+    """μ; auto is a quarter of the children."""
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Auto = "auto"
+    """1 is the mean of the networks; auto averages each weight over those of the best that changed it."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.parents != "auto" and self.parents > self.children:
+            raise ValueError(f"parents = {self.parents} is more than children = {self.children}")
+        return self
+
+
+class EvolutionStrategySearch(_Search):
+    """A step along the rank-weighted sum of all mutations (Salimans et al. 2017)."""
+
+    strategy: Literal["evolution-strategy"] = "evolution-strategy"
+    optimizer: Literal["momentum", "adam"] = "momentum"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
+    """Length of a step in units of sigma: root mean square over the weights it changes."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.children < 2:
+            raise ValueError("children = 1: a step needs at least two to compare")
+        return self
+
+
+class CmaEsSearch(_Search):
+    """CMA-ES over the weights of a few fixed mutations in one static subspace."""
+
+    strategy: Literal["cma-es"] = "cma-es"
+    dimensions: Annotated[int, Field(ge=2, le=1000)] = 16
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.children < 4:
+            raise ValueError(f"children = {self.children}: CMA-ES needs at least 4 a generation")
+        return self
+
+
+class RandOptSearch(_Search):
+    """RandOpt: dense random perturbations of the parent, the best of which vote."""
+
+    strategy: Literal["randopt"] = "randopt"
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if self.generations != 1:
+            raise ValueError(f"generations = {self.generations}: randopt draws once, around the parent; leave it at 1")
+        return self
+
+
+STRATEGIES = ("decomposition", "one-plus-lambda", "mu-lambda", "evolution-strategy", "cma-es", "randopt")
+
+
+def _strategy_of(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value.get("strategy", "decomposition")
+    return getattr(value, "strategy", "decomposition")
+
+
+SearchConfig = Annotated[
+    Annotated[DecompositionSearch, Tag("decomposition")]
+    | Annotated[OnePlusLambdaSearch, Tag("one-plus-lambda")]
+    | Annotated[MuLambdaSearch, Tag("mu-lambda")]
+    | Annotated[EvolutionStrategySearch, Tag("evolution-strategy")]
+    | Annotated[CmaEsSearch, Tag("cma-es")]
+    | Annotated[RandOptSearch, Tag("randopt")],
+    Discriminator(
+        _strategy_of,
+        custom_error_type="strategy",
+        custom_error_message="strategy is none of " + ", ".join(STRATEGIES),
+    ),
+]
+
+MUTATION_OF: Mapping[str, Mapping[str, Any]] = {
+    "evolution-strategy": {"antithetic": True},
+    "cma-es": {"subspace": "static"},
+    "randopt": {"parts": 1},
+}
+"""Mutation keys that a strategy sets where the file leaves them out."""
 
 
 class FitnessConfig(_Section):
@@ -148,10 +256,29 @@ class RunConfig(_Section):
     parent: ParentConfig
     data: DataConfig
     mutation: MutationConfig = MutationConfig()
-    search: SearchConfig = SearchConfig()
+    search: SearchConfig = DecompositionSearch()
     fitness: FitnessConfig = FitnessConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     compute: ComputeConfig = ComputeConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strategy_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("mutation", {}), dict):
+            return values
+        own = MUTATION_OF.get(str(_strategy_of(values.get("search", {}))), {})
+        return {**values, "mutation": {**own, **values.get("mutation", {})}} if own else values
+
+    @model_validator(mode="after")
+    def _strategy_fits(self) -> Self:
+        name, mutation = self.search.strategy, self.mutation
+        if name == "cma-es" and mutation.subspace != "static":
+            raise ValueError('mutation.subspace = "dynamic": cma-es learns one subspace, leave it out or set "static"')
+        if name == "cma-es" and mutation.antithetic:
+            raise ValueError("mutation.antithetic = true: cma-es draws its own candidates, set it to false")
+        if name == "randopt" and mutation.parts != 1:
+            raise ValueError(f"mutation.parts = {mutation.parts}: randopt is dense, leave it out or set 1")
+        return self
 
 
 def parse_config(values: dict[str, Any], origin: str = "the configuration") -> RunConfig:
@@ -196,7 +323,8 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 
 def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
+    loc = [part for place, part in enumerate(item["loc"]) if place != 1 or part not in STRATEGIES]
+    key = ".".join(str(part) for part in loc)
     if item["type"] == "extra_forbidden":
         return f"unknown key {key} = {item['input']!r} (README.md lists every key)"
     if item["type"] == "missing":

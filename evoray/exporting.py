@@ -78,8 +78,11 @@ def _child_document(directory: RunDirectory, member: str, state: dict[str, Tenso
     parent = _json(directory.read("lineage/parent.json"), "lineage/parent.json")
     base_name = f"lineage/bases/g{row['generation']:04d}.json"
     base = Lineage.from_json(_json(directory.read(base_name), base_name)["entries"])
-    keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
-    lineage = base.child(Mutation(**{key: row[key] for key in keys}))
+    if row.get("entries"):
+        lineage = base.then(Lineage.from_json(_json(row["entries"].encode(), f"{member}'s entries")).entries)
+    else:
+        keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
+        lineage = base.child(Mutation(**{key: row[key] for key in keys}))
     name, aliases = parent["parent"]["name"], parent["parent"].get("aliases", {})
     document = lineage_document(name, state, space, lineage, aliases=aliases)
     for part in ("parent", "space"):

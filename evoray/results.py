@@ -17,7 +17,7 @@ from evoray.fitness import Metrics, metrics_of
 from evoray.judging import Judged
 from evoray.last_look import Panel
 from evoray.models import state_bytes
-from evoray.mutation import Lineage, apply_lineage, lineage_document, weighted_delta
+from evoray.mutation import Lineage, apply_lineage, lineage_document
 from evoray.running import OpenRun
 from evoray.statistics import compare, verdict
 from evoray.store import RunDirectory
@@ -92,6 +92,7 @@ _POPULATION = pa.schema(
         ("noise_seed", pa.uint64()),
         ("sigma", pa.float64()),
         ("sign", pa.int8()),
+        ("entries", pa.string()),
         *((f"select_{name}", kind) for name, kind in _METRIC_FIELDS),
         ("select_fitness", pa.float64()),
         *((f"test_{name}", kind) for name, kind in _METRIC_FIELDS),
@@ -102,7 +103,7 @@ _POPULATION = pa.schema(
 
 
 def _child_row(one: Judged, rank: int, tested: Metrics | None) -> dict[str, Any]:
-    mutation = one.ask.lineage.entries[-1].mutation
+    own = one.ask.lineage.tail(one.ask.base)
     row: dict[str, Any] = {
         "child_id": one.ask.name,
         "generation": one.ask.generation,
@@ -112,7 +113,10 @@ def _child_row(one: Judged, rank: int, tested: Metrics | None) -> dict[str, Any]
         "select_fitness": one.fitness if np.isfinite(one.fitness) else None,
     }
     for key in ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign"):
-        row[key] = getattr(mutation, key)
+        found = {getattr(entry.mutation, key) for entry in own}
+        row[key] = found.pop() if len(found) == 1 else None
+    if len(own) > 1:  # a child that is more than one mutation of its base, as JSON like in a lineage file
+        row["entries"] = json.dumps(Lineage(own).to_json())
     for split, metrics in (
         ("select", None if one.total is None else metrics_of(one.total)),
         ("test", tested),
@@ -144,7 +148,7 @@ def write_lineages(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, pan
     lineages |= {member.name: member.lineage for member in panel.members}
     for one in judged:
         if one.ask.kind == "child":
-            lineages[f"bases/g{one.ask.generation:04d}"] = Lineage(one.ask.lineage.entries[:-1])
+            lineages[f"bases/g{one.ask.generation:04d}"] = one.ask.base
     inputs = run.inputs
     for name, lineage in lineages.items():
         document = lineage_document(inputs.parent.name, inputs.state, inputs.space, lineage, aliases=inputs.aliases)
@@ -153,13 +157,14 @@ def write_lineages(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, pan
         run.directory.write("parent.safetensors", state_bytes(inputs.state))
 
 
-def vanished_share(run: OpenRun, lineage: Lineage) -> float:
-    """Share of a child's mutated weights that equal its parent's, rounded to the type they are evaluated in."""
+def vanished_share(run: OpenRun, child: Ask) -> float:
+    """Share of a child's mutated weights that equal its base's, rounded to the type they are evaluated in."""
     space, dtype = run.inputs.space, DTYPES[run.config.compute.dtype]
-    base = apply_lineage(space.flatten(run.inputs.state), space, lineage.entries[:-1])
-    indices, values = weighted_delta(space, lineage.entries[-1])
-    before = torch.from_numpy(base[indices])
-    after = before + torch.from_numpy(values)
+    own = child.lineage.tail(child.base)
+    flat = apply_lineage(space.flatten(run.inputs.state), space, child.base.entries)
+    indices = np.unique(np.concatenate([entry.mutation.indices(space.n) for entry in own]))
+    before = torch.from_numpy(flat[indices])
+    after = torch.from_numpy(apply_lineage(flat, space, own)[indices])
     return float((before.to(dtype) == after.to(dtype)).double().mean())
 
 
@@ -208,7 +213,7 @@ def make_summary(
             "n": run.inputs.space.n,
             "density": 1 / config.mutation.parts,
             "sigma": config.mutation.sigma,
-            "vanished": vanished_share(run, panel.members[0].lineage),
+            "vanished": vanished_share(run, best.ask),
         },
         "work": {
             "units": work.units,

@@ -11,35 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from evoray.config import MutationConfig
-from evoray.mutation import Lineage, Mutation, derive_seed, soup
-from evoray.strategies.base import Ask, Round
-
-MASK_STREAM, NOISE_STREAM = 1, 2
-"""First words of the spawn keys under the run's seed: masks and noise never share a stream."""
-
-
-def draw_mutation(config: MutationConfig, sigma: float, seed: int, generation: int, child: int) -> Mutation:
-    """The recipe of one child, addressed by (seed, generation, child) and by nothing else.
-
-    With ``antithetic``, children 2i and 2i+1 share mask and noise and differ in sign. With a static subspace
-    every child of the run mutates part 0 of one mask.
-    """
-    index = child // 2 if config.antithetic else child
-    group, part = divmod(index, config.parts)
-    mask_key = (MASK_STREAM, generation, group)
-    if config.subspace == "static":
-        mask_key, part = (MASK_STREAM, 0, 0), 0
-    return Mutation(
-        mask_seed=derive_seed(seed, *mask_key),
-        parts=config.parts,
-        part=part,
-        noise_seed=derive_seed(seed, NOISE_STREAM, generation, index),
-        sigma=sigma,
-        sign=-1 if config.antithetic and child % 2 else 1,
-    )
+from evoray.mutation import Lineage, soup
+from evoray.strategies.base import Ask, Replayed, Round, ranked
+from evoray.strategies.drawing import draw_children
 
 
 def soup_plan(largest: int) -> Iterator[tuple[int, float]]:
@@ -50,7 +26,7 @@ def soup_plan(largest: int) -> Iterator[tuple[int, float]]:
             yield size, step
 
 
-class Decomposition:
+class Decomposition(Replayed):
     """Ask/tell for one or more generations; ``soup_size`` is the largest soup tried."""
 
     def __init__(
@@ -62,13 +38,22 @@ class Decomposition:
         generations: int,
         soup_size: int,
     ) -> None:
+        super().__init__()
         self._mutation, self._sigma, self._seed = mutation, sigma, seed
         self._children, self._generations = children, generations
         self._soup_size = soup_size
         self._generation = 0
-        self._base = Ask("parent", Lineage(), 0, "parent")
+        self._base = Ask("parent", Lineage(), 0, "parent", own=0)
         self._base_fitness = -math.inf
         self._ranked: list[tuple[float, Ask]] | None = None
+
+    @property
+    def elite(self) -> int:
+        return self._soup_size
+
+    @property
+    def soup(self) -> Ask | None:
+        return None if self._base.kind == "parent" else self._base
 
     def ask(self) -> Round | None:
         if self._generation >= self._generations:
@@ -76,48 +61,21 @@ class Decomposition:
         asks = self._ask_children() if self._ranked is None else self._ask_soups()
         return Round(self._base.lineage, tuple(asks))
 
-    def tell(self, fitness: Sequence[float]) -> None:
-        asked = self.ask()
-        if asked is None or len(asked.asks) != len(fitness):
-            raise ValueError("tell takes one fitness for every candidate of the round asked last")
-        pairs = list(zip(fitness, asked.asks, strict=True))
+    def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
         if self._ranked is not None:
             self._finish_generation([self._ranked[0], *pairs])
             return
         if self._generation == 0:
-            self._base_fitness = pairs.pop(0)[0]
-        # sorted is stable: equal fitness keeps the order of children
-        ranked = sorted((pair for pair in pairs if pair[0] > -math.inf), key=lambda pair: -pair[0])
-        self._ranked = ranked[: self._soup_size]
+            self._base_fitness = pairs[0][0]
+            pairs = pairs[1:]
+        self._ranked = ranked(pairs)[: self._soup_size]
         if len(self._ranked) < 2:
             self._finish_generation(self._ranked)
 
-    @property
-    def soup(self) -> Ask | None:
-        return None if self._base.kind == "parent" else self._base
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            "generation": self._generation,
-            "base": _pack(self._base),
-            "base_fitness": None if math.isinf(self._base_fitness) else self._base_fitness,
-            "ranked": self._ranked and [[fitness, _pack(ask)] for fitness, ask in self._ranked],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._generation = state["generation"]
-        self._base = _unpack(state["base"])
-        self._base_fitness = -math.inf if state["base_fitness"] is None else state["base_fitness"]
-        self._ranked = state["ranked"] and [(fitness, _unpack(ask)) for fitness, ask in state["ranked"]]
-
     def _ask_children(self) -> list[Ask]:
-        generation = self._generation
-        asks = [self._base] if generation == 0 else []
-        for child in range(self._children):
-            mutation = draw_mutation(self._mutation, self._sigma, self._seed, generation, child)
-            lineage = self._base.lineage.child(mutation)
-            asks.append(Ask(f"g{generation:04d}/c{child:04d}", lineage, generation, "child"))
-        return asks
+        base, generation = self._base, self._generation
+        children = draw_children(self._mutation, self._sigma, self._seed, generation, self._children, base.lineage)
+        return [base, *children] if generation == 0 else children
 
     def _ask_soups(self) -> list[Ask]:
         assert self._ranked is not None
@@ -128,6 +86,7 @@ class Decomposition:
                 soup(best[:size], self._base.lineage, step),
                 self._generation,
                 "soup",
+                own=size,
             )
             for size, step in soup_plan(len(best))
         ]
@@ -138,13 +97,3 @@ class Decomposition:
                 self._base, self._base_fitness = ask, fitness
         self._ranked = None
         self._generation += 1
-
-
-def _pack(ask: Ask) -> dict[str, Any]:
-    lineage = ask.lineage.to_json()
-    return {"name": ask.name, "lineage": lineage, "generation": ask.generation, "kind": ask.kind}
-
-
-def _unpack(state: dict[str, Any]) -> Ask:
-    lineage = Lineage.from_json(state["lineage"])
-    return Ask(state["name"], lineage, state["generation"], state["kind"])

@@ -10,7 +10,8 @@ import pytest
 from evoray.config import MutationConfig
 from evoray.mutation import Lineage
 from evoray.strategies import Decomposition
-from evoray.strategies.decomposition import draw_mutation, soup_plan
+from evoray.strategies.decomposition import soup_plan
+from evoray.strategies.drawing import draw_mutation
 
 
 def make(children=12, generations=2, size=4, **mutation):

@@ -1,0 +1,78 @@
+"""CMA-ES inside a static subspace (Hansen & Ostermeier 2001), by the ``cmaes`` library (Nomura & Shibata 2024).
+
+The subspace is spanned by d fixed mutations of one mask. A candidate x in R^d is the parent plus those d entries with
+weights x_i / sqrt(d), so that the first generation, x ~ N(0, I), changes each of the mask's weights by sigma.
+All candidates, and the centre, have d entries whatever the generation; the base is always the parent.
+
+The library is told ranks in place of fitness: it uses nothing else, and a failure is then a rank like another. Its
+generator is seeded anew each generation, since a copy of its state would not hold it: what is asked for depends on
+(seed, generation) and on what was told alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from cmaes import CMA
+
+from evoray.config import MutationConfig
+from evoray.mutation import Entry, Lineage, Mutation, derive_seed
+from evoray.strategies.base import Ask, child_name
+from evoray.strategies.drawing import MASK_STREAM, NOISE_STREAM
+from evoray.strategies.moving_centre import MovingCentre
+from evoray.strategies.shaping import centred_ranks
+
+CMA_STREAM = 4
+"""First word of the spawn keys of candidates; 1 to 3 are masks, noise and splits."""
+
+
+class CmaEs(MovingCentre):
+    """``children`` candidates a generation in a subspace of ``dimensions``."""
+
+    def __init__(
+        self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int, dimensions: int
+    ) -> None:
+        super().__init__(generations)
+        self._seed, self._children = seed, children
+        self._directions = [
+            Mutation(
+                mask_seed=derive_seed(seed, MASK_STREAM, 0, 0),
+                parts=mutation.parts,
+                part=0,
+                noise_seed=derive_seed(seed, NOISE_STREAM, 0, number),
+                sigma=sigma,
+            )
+            for number in range(dimensions)
+        ]
+        self._cma = CMA(mean=np.zeros(dimensions), sigma=1.0, population_size=children)
+
+    @property
+    def elite(self) -> int:
+        return self._children
+
+    @property
+    def _base(self) -> Lineage:
+        return Lineage()
+
+    def _points(self) -> list[np.ndarray]:
+        """float64 [d] of each candidate of this generation, the same whenever it is asked."""
+        self._cma.reseed_rng(derive_seed(self._seed, CMA_STREAM, self._generation) % 2**32)
+        return [self._cma.ask() for _ in range(self._children)]
+
+    def _draw(self) -> list[Ask]:
+        generation, own = self._generation, len(self._directions)
+        return [
+            Ask(child_name(generation, child), self._lineage(point), generation, "child", own)
+            for child, point in enumerate(self._points())
+        ]
+
+    def _lineage(self, point: np.ndarray) -> Lineage:
+        weights = (point / math.sqrt(len(self._directions))).tolist()
+        return Lineage(tuple(Entry(weight, one) for weight, one in zip(weights, self._directions, strict=True)))
+
+    def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
+        worth = centred_ranks([fitness for fitness, _ in pairs])
+        self._cma.tell(list(zip(self._points(), (-worth).tolist(), strict=True)))  # it minimises
+        return self._lineage(self._cma.mean)

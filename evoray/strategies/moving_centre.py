@@ -1,0 +1,56 @@
+"""What strategies share whose base moves every generation, better or not: (μ/μ, λ), the evolution strategy, CMA-ES.
+
+A round judges the centre that the generation before moved to, together with this generation's children; one more
+round judges the last centre. The answer is the best centre seen on ``select``, the parent among them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from evoray.mutation import Lineage
+from evoray.strategies.base import Ask, Replayed, Round
+
+
+class MovingCentre(Replayed):
+    """A subclass gives ``_draw`` (children of a generation) and ``_move`` (the next centre)."""
+
+    def __init__(self, generations: int) -> None:
+        super().__init__()
+        self._generations = generations
+        self._generation = 0
+        self._centre = Ask("parent", Lineage(), 0, "parent", own=0)
+        self._best, self._best_fitness = self._centre, -math.inf
+
+    @property
+    def soup(self) -> Ask | None:
+        return None if self._best.kind == "parent" else self._best
+
+    def ask(self) -> Round | None:
+        if self._generation > self._generations:
+            return None
+        children = self._draw() if self._generation < self._generations else []
+        return Round(self._base, (self._centre, *children))
+
+    @property
+    def _base(self) -> Lineage:
+        """What children and centre both start with."""
+        return self._centre.lineage
+
+    def _draw(self) -> list[Ask]:
+        raise NotImplementedError
+
+    def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
+        """The next centre, from all children and their fitness in the order drawn (some may have failed)."""
+        raise NotImplementedError
+
+    def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
+        fitness, children = pairs[0][0], pairs[1:]
+        if self._generation == 0 or fitness > self._best_fitness:
+            self._best, self._best_fitness = self._centre, fitness
+        if children:
+            moved = self._move(children)
+            name = f"g{self._generation:04d}/step"
+            self._centre = Ask(name, moved, self._generation, "soup", own=len(moved.entries))
+        self._generation += 1
