@@ -225,6 +225,8 @@ class EnsembleConfig(_Section):
 
     method: Literal["top-k"] = "top-k"
     size: Annotated[int, Field(ge=1)] = 8
+    keep_logits: bool = False
+    """Members' logits on ``test`` as Arrow files in the run directory, written by the workers."""
 
 
 class ComputeConfig(_Section):

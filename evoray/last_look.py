@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from evoray.backends import Job
-from evoray.ensembles import Member, PanelUnit, Reliability, ece, reliability_sums, top_k
+from evoray.ensembles import Member, PanelUnit, Reliability, ece, logits_name, reliability_sums, top_k
 from evoray.errors import RunError
 from evoray.fitness import Metrics, merge_shards, metrics_of
 from evoray.judging import Judged
@@ -67,18 +68,45 @@ def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None) -> tuple
     return _panel(run, "panel/test", named, members, "test"), on_select
 
 
+def logits_files(run: OpenRun, panel: Panel) -> list[dict[str, Any]]:
+    """For ``ensemble.json``: every shard's file of members' logits on ``test``; empty where none are kept."""
+    return [
+        {
+            "file": logits_name("test", shard),
+            "images": len(value["index"]),
+            "bytes": int(value["logits_bytes"]),
+            "sha256": value["logits_sha256"].tobytes().hex(),
+        }
+        for shard, value in zip(run.inputs.splits.shards("test"), panel.shards, strict=True)
+        if "logits_bytes" in value
+    ]
+
+
+def _has_logits(run: OpenRun, split: str, shard: int, value: dict[str, np.ndarray]) -> bool:
+    """Whether the file of logits that belongs to a result is in the run directory, whole."""
+    return "logits_bytes" in value and run.directory.size(logits_name(split, shard)) == int(value["logits_bytes"])
+
+
 def _panel(run: OpenRun, name: str, named: Named, members: tuple[Member, ...], split: str) -> Panel:
     shards = run.inputs.splits.shards(split)
     found = {shard: unpack_arrays(payload) for _, shard, payload in run.known.take(name)}
+    keep = run.config.ensemble.keep_logits and split == "test"
+    if keep:
+        found = {shard: value for shard, value in found.items() if _has_logits(run, split, shard, value)}
     base = Lineage(members[0].lineage.entries[:-1]) if members else Lineage()
 
     def unit(shard: int, items: tuple[int, ...]) -> PanelUnit:
-        return PanelUnit(base, named, members, split, shard)
+        return PanelUnit(base, named, members, split, shard, run.directory.everywhere if keep else None)
 
     work = {shard: [0] for shard in shards if shard not in found}
     for shard, _, value, failure in run.outcomes(name, Job(work, unit)):
         if failure is not None:
             raise RunError(f"shard {shard} of {split} killed every worker that met it: {failure}")
+        if keep and not _has_logits(run, split, shard, value):
+            raise RunError(
+                f"{run.directory.path(logits_name(split, shard))}: a worker wrote it, and it is not here. With "
+                "ensemble.keep_logits the run directory is a URI or a path that every machine shares: set --out."
+            )
         found[shard] = value
         run.images += len(value["index"]) * (len(named) + len(members))
         run.journal.add((name, "all", shard), pack_arrays(value))

@@ -15,7 +15,7 @@ import torch
 from evoray.evaluation import DTYPES
 from evoray.fitness import Metrics, metrics_of
 from evoray.judging import Judged
-from evoray.last_look import Panel
+from evoray.last_look import Panel, logits_files
 from evoray.models import state_bytes
 from evoray.mutation import Lineage, apply_lineage, lineage_document
 from evoray.running import OpenRun
@@ -50,7 +50,7 @@ def write_results(
     summary = make_summary(run, judged, soup, panel, on_select)
     directory.write_table("population.parquet", population)
     directory.write_table("predictions.parquet", predictions_table(panel))
-    directory.write_json("ensemble.json", summary["ensemble"])
+    directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(run, panel)})
     directory.write("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.history).encode())
     directory.write_json("summary.json", summary)
     write_page(directory)

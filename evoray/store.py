@@ -9,11 +9,15 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
+import tempfile
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +33,9 @@ FLUSH_SECONDS = 2.0
 FLUSH_RECORDS = 20_000
 """A flush comes earlier than that when so many wait, so that what waits stays small in memory."""
 
+SPOOLED_BYTES = 64 * 2**20
+"""A file on its way to an object store waits in memory up to this size, beyond it on the local disk."""
+
 
 class RunDirectory:
     """Named bytes under one root; every write is atomic (temporary name, then move; object stores put whole)."""
@@ -43,6 +50,11 @@ class RunDirectory:
         except (pa.ArrowInvalid, OSError) as error:
             raise UsageError(f"{location}: not a path or URI that pyarrow can open ({error}).") from None
         self.is_local = isinstance(self._fs, pyarrow.fs.LocalFileSystem)
+
+    @property
+    def everywhere(self) -> str:
+        """The directory as another process names it: a URI as given, a path made absolute."""
+        return self.location if "://" in self.location else self._root
 
     def path(self, name: str) -> str:
         return f"{self._root}/{name}"
@@ -67,24 +79,44 @@ class RunDirectory:
                 f"{self.location}: no {name} in it. Name a run directory, as written by evoray run or demo."
             ) from None
 
+    def size(self, name: str) -> int | None:
+        """Bytes of a file, None where there is none."""
+        info = self._fs.get_file_info(self.path(name))
+        return int(info.size) if info.type == pyarrow.fs.FileType.File else None
+
     def write(self, name: str, content: bytes) -> None:
+        with self.writing(name) as stream:
+            stream.write(content)
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        """A stream to a file that is there, whole, once the block ends, and not at all when it fails.
+
+        Several processes may write the same file at a time, as execution is at least once.
+        """
         target = self.path(name)
+        part = f"{target}.{uuid.uuid4().hex[:8]}.part"
         try:
             self._fs.create_dir(os.path.dirname(target), recursive=True)
-            if not self.is_local:
-                with self._fs.open_output_stream(target) as stream:
-                    stream.write(content)
-                return
-            with open(target + ".part", "wb") as file:
-                file.write(content)
+            with open(part, "wb") if self.is_local else tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as file:
+                yield file
                 file.flush()
-                os.fsync(file.fileno())
-            os.replace(target + ".part", target)
+                if self.is_local:
+                    os.fsync(file.fileno())
+                    os.replace(part, target)
+                else:
+                    file.seek(0)
+                    with self._fs.open_output_stream(target) as stream:
+                        shutil.copyfileobj(file, stream)
         except OSError as error:
             raise RunError(
                 f"{target}: cannot be written ({error}). Make room or mend the path, then go on with --resume: "
                 "everything finished so far is in the journal."
             ) from error
+        finally:
+            if self.is_local:
+                with suppress(OSError):
+                    os.remove(part)
 
     def write_json(self, name: str, value: Any) -> None:
         self.write(name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())

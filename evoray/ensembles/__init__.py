@@ -2,6 +2,7 @@
 
 from evoray.ensembles.calibration import BINS, Reliability, ece, reliability_sums
 from evoray.ensembles.combine import RunningMean
+from evoray.ensembles.logits import logits_name
 from evoray.ensembles.members import top_k
 from evoray.ensembles.panel import MAX_CLASSES, Member, PanelUnit
 
@@ -13,6 +14,7 @@ __all__ = [
     "Reliability",
     "RunningMean",
     "ece",
+    "logits_name",
     "reliability_sums",
     "top_k",
 ]

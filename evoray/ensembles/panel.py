@@ -7,12 +7,15 @@ of the few named networks, sums for the rest, and the ensemble's probabilities (
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from evoray.ensembles.combine import RunningMean
+from evoray.ensembles.logits import logits_file, logits_name
 from evoray.errors import EvorayError
 from evoray.evaluation import Evaluator, named_failure
 from evoray.fitness import PerImage, score_images
@@ -41,13 +44,16 @@ class PanelUnit:
     members: tuple[Member, ...]
     split: str
     shard: int
+    logits_to: str | None = None
+    """Run directory that takes the members' logits, as a path or URI that means the same on every worker."""
 
     def run(self, evaluator: Evaluator) -> list[dict[str, np.ndarray]]:
         """One dictionary of arrays, for images n in row order:
 
         index, label int64 [n]; nll, confidence float64 and rank int64 [named (+ ensemble), n];
         members, curve float64 [members, 5] (fitness.COLUMNS of each member, and of the ensemble up to it);
-        classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first.
+        classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first;
+        logits_sha256 uint8 [32] and logits_bytes int64 of the file of logits, where they are kept.
         """
         prepared = evaluator.prepared(self.split, self.shard)
         labels = prepared.labels
@@ -65,17 +71,31 @@ class PanelUnit:
     def _ensemble(self, evaluator: Evaluator, labels: Tensor, result: dict[str, np.ndarray]) -> PerImage:
         running = RunningMean()
         members, curve = [], []
-        for member in self.members:
-            logits = self._logits(evaluator, member.name, member.lineage)
-            mean = running.add(logits, member.weight)
-            so_far = score_log_probabilities(mean.log(), labels)
-            members.append(score_images(logits, labels).counts())
-            curve.append(so_far.counts())
+        with self._kept(result) as keep:
+            for member in self.members:
+                logits = self._logits(evaluator, member.name, member.lineage)
+                keep(member.name, logits)
+                mean = running.add(logits, member.weight)
+                so_far = score_log_probabilities(mean.log(), labels)
+                members.append(score_images(logits, labels).counts())
+                curve.append(so_far.counts())
         result["members"], result["curve"] = np.stack(members), np.stack(curve)
         top = mean.topk(min(MAX_CLASSES, mean.shape[1]), dim=1)
         result["classes"] = top.indices.int().cpu().numpy()
         result["probability"] = top.values.float().cpu().numpy()
         return so_far
+
+    @contextmanager
+    def _kept(self, result: dict[str, np.ndarray]) -> Iterator[Callable[[str, Tensor], None]]:
+        """Gives what takes a member's logits; at the end the file's digest and size are in ``result``."""
+        if self.logits_to is None:
+            yield lambda name, logits: None
+            return
+        name = logits_name(self.split, self.shard)
+        with logits_file(self.logits_to, name, result["index"], result["label"]) as file:
+            yield lambda member, logits: file.add(member, logits.cpu().numpy())
+        result["logits_sha256"] = np.frombuffer(file.sha256, dtype=np.uint8)
+        result["logits_bytes"] = np.array(file.size)
 
     def _logits(self, evaluator: Evaluator, name: str, lineage: Lineage) -> Tensor:
         try:
