@@ -13,8 +13,8 @@ SPLIT_STREAM = 3
 def split_rows(shard_rows: Sequence[int], fractions: Mapping[str, float], seed: int) -> dict[str, list[np.ndarray]]:
     """Rows of each split in each shard: name -> one sorted int64 array a shard.
 
-    A shard's rows are shuffled by (seed, shard) and cut in the order of ``fractions``; a split's size is its
-    fraction of the whole, to within one image.
+    A shard's rows are shuffled by (seed, shard) and cut in the order of ``fractions``. A split's size is its fraction
+    of the whole to within half an image; where rounding left no room in the last shards, it is one image less.
     """
     split: dict[str, list[np.ndarray]] = {name: [] for name in fractions}
     for shard, counts in enumerate(split_counts(shard_rows, fractions)):
