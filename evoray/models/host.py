@@ -1,25 +1,56 @@
-"""The in-place host: a model whose mutable parameters are views of one flat buffer.
+"""The in-place host: a model whose mutable parameters are views of one buffer.
 
 A child costs O(mutated weights): its values are computed in float32 from the base, rounded to the parent's own type
 and then to the type of evaluation, and written into the buffer; undo writes the base's values back, rounded in the
-same way, so that not a bit of a child remains. Memory: the base in float32, the buffer, and O(mutated weights);
-from the second base on also the parent, on the host.
+same way, so that not a bit of a child remains. A child of few weights is gathered and scattered. One that touches
+more than 1 / SPARSE_PARTS of them streams through the whole vector, which memory does as fast, and holds nothing.
+Memory: the base in float32, the buffer, and at most 12 bytes for n / SPARSE_PARTS weights of this child and of the
+next; from the second base on also the parent, on the host.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.models.tensors import canonical_state
-from evoray.mutation import Entry, Space, weighted_delta
+from evoray.models.layout import Chunk, Layout, transposable
+from evoray.mutation import (
+    BLOCK,
+    Entry,
+    Space,
+    add_delta_,
+    delta_between,
+    delta_blocks,
+    put_,
+    strata_of,
+    weighted_delta,
+)
 
-DENSE_SHARE = 0.25
-"""A tail that touches more of the vector than this is added in a float32 copy of it; sorting would cost more."""
+SPARSE_PARTS = 40
+AHEAD_BYTES = 1 << 30
+"""What a child drawn ahead for another device may hold on this one."""
+
+Delta = tuple[Tensor, Tensor]
+"""(indices [m], float32 [m])"""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A child's random part, in the host's memory: all that can be computed before its turn comes.
+
+    deltas: one an entry; of a child that streams, one a chunk and entry, or none where that would be too much.
+    positions: places in the buffer of a single entry's indices.
+    """
+
+    tail: tuple[Entry, ...]
+    deltas: tuple[Delta, ...] = ()
+    positions: Tensor | None = None
 
 
 class ModelHost:
@@ -29,21 +60,38 @@ class ModelHost:
         model: written to; give a copy of what is still needed.
         space: the mutable tensors, by their names in the model.
         device, dtype: where and in what type children are evaluated.
+        channels_last: lay the weights of convolutions out for batches in channels-last.
     """
 
     def __init__(
-        self, model: nn.Module, space: Space, device: torch.device | str, dtype: torch.dtype = torch.float32
+        self,
+        model: nn.Module,
+        space: Space,
+        device: torch.device | str,
+        dtype: torch.dtype = torch.float32,
+        channels_last: bool = False,
     ) -> None:
-        state, _ = canonical_state(model)
         self.space, self.dtype, self.device = space, dtype, torch.device(device)
-        self._base = torch.from_numpy(space.flatten(state)).to(self.device)
+        self._base = torch.from_numpy(space.flatten(model.state_dict())).to(self.device)
         self._base_entries: tuple[Entry, ...] = ()
         self._parent: Tensor | None = None
-        self._own_types = self._types_of(space)
+        self._own_types = _own_types(space, dtype)
         self.model = model.to(device=self.device, dtype=dtype).eval().requires_grad_(False)
-        self.flat = self._rounded(self._base, None).clone()
+        if channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self._layout = Layout(space, transposable(model) if channels_last else ())
+        self.buffer = torch.zeros(self._layout.size, dtype=dtype, device=self.device)
+        self._chunks = self._layout.chunks(self.buffer)
         self._lay_over()
-        self._touched: Tensor | None = None
+        self._write_base()
+        self._touched: Delta | None = None
+        self._streamed = False
+
+    @property
+    def flat(self) -> Tensor:
+        """[n]: the network now in the buffer, in the order of the space (a copy)."""
+        views = self._layout.views(self.buffer)
+        return torch.cat([views[spec.name].reshape(-1) for spec in self.space.tensors])
 
     def forward(self, batch: Tensor) -> Tensor:
         """Logits [b, classes] of the network now in the buffer."""
@@ -63,13 +111,25 @@ class ModelHost:
             self._base.copy_(self._parent)
             known = 0
         for entry in entries[known:]:
-            indices, delta = self._to_device(*weighted_delta(self.space, entry))
-            self._base[indices] = self._base[indices] + delta
+            for block in delta_blocks(self.space, entry):
+                add_delta_(self._base, *self._to_device(*_tensors(*block)))
         self._base_entries = entries
-        self.flat.copy_(self._rounded(self._base, None))
+        self._write_base()
+
+    def draw(self, tail: Sequence[Entry]) -> Drawn:
+        """The random part of base + tail; may run on another thread while a child is evaluated."""
+        tail = tuple(tail)
+        if not self._streams(tail):
+            arrays = [weighted_delta(self.space, entry) for entry in tail]
+            positions = torch.from_numpy(self._layout.positions(arrays[0][0])) if len(arrays) == 1 else None
+            deltas = tuple(_tensors(*pair) for pair in arrays)
+            return Drawn(tail, tuple(map(self._packed, deltas)), None if positions is None else self._small(positions))
+        if self.device.type == "cpu" or 12 * self._count(tail) > AHEAD_BYTES:
+            return Drawn(tail)
+        return Drawn(tail, tuple(self._packed(pair) for chunk in self._chunks for pair in self._between(tail, chunk)))
 
     @contextmanager
-    def child(self, tail: Sequence[Entry]) -> Iterator[None]:
+    def child(self, tail: Sequence[Entry] | Drawn) -> Iterator[None]:
         """The network of base + tail, for as long as the context is open."""
         self.apply(tail)
         try:
@@ -77,88 +137,126 @@ class ModelHost:
         finally:
             self.undo()
 
-    def apply(self, tail: Sequence[Entry]) -> None:
+    def apply(self, tail: Sequence[Entry] | Drawn) -> None:
         """Writes a child into the buffer; the one before it must be undone."""
-        if self._touched is not None:
+        if self._touched is not None or self._streamed:
             raise RuntimeError("a child is applied already: undo it first")
-        counts = [-(-self.space.n // entry.mutation.parts) for entry in tail]
-        if len(tail) != 1 and sum(counts) > DENSE_SHARE * self.space.n:
-            self._apply_dense(tail)
-            return
-        deltas = [self._to_device(*weighted_delta(self.space, entry)) for entry in tail]
-        if len(deltas) == 1:
-            indices, delta = deltas[0]
-            values = self._base[indices] + delta
-        else:
-            indices, values = self._accumulate(deltas)
-        self.flat[indices] = self._rounded(values, indices)
-        self._touched = indices
+        drawn = tail if isinstance(tail, Drawn) else self.draw(tail)
+        if self._streams(drawn.tail):
+            self._streamed = True
+            self._stream(drawn)
+        elif drawn.tail:
+            self._scatter(drawn)
 
     def undo(self) -> None:
         """Restores the base, bit for bit."""
-        if self._touched is None:
+        if self._streamed:
+            self._write_base()
+        elif self._touched is not None:
+            for indices, positions in self._blocks(*self._touched):
+                put_(self.buffer, positions, self._rounded(self._base.index_select(0, indices), indices))
+        self._touched, self._streamed = None, False
+
+    def _streams(self, tail: Sequence[Entry]) -> bool:
+        return self._count(tail) * SPARSE_PARTS > self.space.n + SPARSE_PARTS
+
+    def _count(self, tail: Sequence[Entry]) -> int:
+        return sum(strata_of(self.space.n, entry.mutation.parts) for entry in tail)
+
+    def _scatter(self, drawn: Drawn) -> None:
+        if len(drawn.tail) == 1:
+            (indices, delta), positions = drawn.deltas[0], drawn.positions
+            assert positions is not None
+            indices, delta, positions = (
+                part.to(self.device, non_blocking=True) for part in (indices, delta, positions)
+            )
+            self._touched = indices, positions
+            for index, place, step in self._blocks(indices, positions, delta):
+                put_(self.buffer, place, self._rounded(self._base.index_select(0, index).add_(step), index))
             return
-        if self._touched.dtype == torch.bool:
-            self.flat.copy_(self._rounded(self._base, None))
-        else:
-            self.flat[self._touched] = self._rounded(self._base[self._touched], self._touched)
-        self._touched = None
+        indices, values = self._accumulate([self._to_device(*pair) for pair in drawn.deltas])
+        positions = torch.from_numpy(self._layout.positions(indices.cpu().numpy())).to(self.device)
+        self._touched = self._small(indices), self._small(positions)
+        put_(self.buffer, positions, self._rounded(values, indices))
 
-    def _apply_dense(self, tail: Sequence[Entry]) -> None:
-        work = self._base.clone()
-        for entry in tail:
-            indices, delta = self._to_device(*weighted_delta(self.space, entry))
-            work[indices] = work[indices] + delta
-        self.flat.copy_(self._rounded(work, None))
-        self._touched = torch.ones(1, dtype=torch.bool)
+    def _stream(self, drawn: Drawn) -> None:
+        """Chunk after chunk: the base, every entry in order, rounded and written."""
+        ahead = iter(drawn.deltas)
+        for chunk in self._chunks:
+            values = self._base[chunk.start : chunk.stop].clone()
+            pairs = [next(ahead) for _ in drawn.tail] if drawn.deltas else self._between(drawn.tail, chunk)
+            for pair in pairs:
+                add_delta_(values, *self._to_device(*pair))
+            self._write(chunk, values)
 
-    def _accumulate(self, deltas: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def _between(self, tail: Sequence[Entry], chunk: Chunk) -> Iterator[Delta]:
+        return (_tensors(*delta_between(self.space, entry, chunk.start, chunk.stop)) for entry in tail)
+
+    def _write_base(self) -> None:
+        for chunk in self._chunks:
+            self._write(chunk, self._base[chunk.start : chunk.stop])
+
+    def _write(self, chunk: Chunk, values: Tensor) -> None:
+        for piece in chunk.pieces:
+            part = values[piece.start - chunk.start : piece.stop - chunk.start]
+            # a copy into another type rounds to nearest even, once for each type
+            own = part if piece.own in (torch.float32, self.dtype) else part.to(piece.own)
+            piece.view.copy_(own.view(piece.view.shape))
+
+    def _accumulate(self, deltas: Sequence[Delta]) -> Delta:
         """Entry after entry in float32 on the union of what they touch."""
-        union = torch.unique(torch.cat([indices for indices, _ in deltas])) if deltas else self._empty()
+        union = torch.unique(torch.cat([indices for indices, _ in deltas]))
         values = self._base[union]
         for indices, delta in deltas:
-            places = torch.searchsorted(union, indices)
-            values[places] = values[places] + delta
+            add_delta_(values, torch.searchsorted(union, indices), delta)
         return union, values
 
-    def _empty(self) -> Tensor:
-        return torch.zeros(0, dtype=torch.int64, device=self.device)
-
-    def _to_device(self, indices: np.ndarray, delta: np.ndarray) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(indices).to(self.device), torch.from_numpy(delta).to(self.device)
-
-    def _rounded(self, values: Tensor, indices: Tensor | None) -> Tensor:
-        """float32 values of all coordinates (indices None) or some, as the network is evaluated with them."""
-        if not self._own_types:
-            return values.to(self.dtype)
-        values = values.clone()
+    def _rounded(self, values: Tensor, indices: Tensor) -> Tensor:
+        """float32 values of sorted coordinates, as the network is evaluated with them."""
         for start, stop, own in self._own_types:
-            part: slice | Tensor = slice(start, stop)
-            if indices is not None:
-                part = (indices >= start) & (indices < stop)
-            values[part] = values[part].to(own).float()
+            first, last = torch.searchsorted(indices, torch.tensor([start, stop], device=indices.device)).tolist()
+            values[first:last] = values[first:last].to(own).float()
         return values.to(self.dtype)
 
-    @staticmethod
-    def _types_of(space: Space) -> list[tuple[int, int, torch.dtype]]:
-        """Ranges of coordinates whose own type is not float32."""
-        return [
-            (int(start), int(stop), getattr(torch, spec.dtype))
-            for spec, start, stop in zip(space.tensors, space.offsets[:-1], space.offsets[1:], strict=True)
-            if spec.dtype != "float32"
-        ]
+    def _blocks(self, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """Equally long tensors in blocks; whole numbers widened, since torch indexes with int64."""
+        for block in zip(*(torch.split(part, BLOCK) for part in parts), strict=True):
+            yield tuple(part if part.is_floating_point() else part.long() for part in block)
+
+    def _packed(self, pair: Delta) -> Delta:
+        """As little memory as will do; pinned where it has to travel."""
+        indices, delta = self._small(pair[0]), pair[1]
+        return (indices.pin_memory(), delta.pin_memory()) if self.device.type == "cuda" else (indices, delta)
+
+    def _small(self, whole: Tensor) -> Tensor:
+        return whole.int() if self._layout.size < 2**31 else whole
+
+    def _to_device(self, indices: Tensor, delta: Tensor) -> Delta:
+        return indices.to(self.device, non_blocking=True).long(), delta.to(self.device, non_blocking=True)
 
     def _lay_over(self) -> None:
         """Makes every parameter of the space (under all its names) a view of the buffer."""
-        views = {
-            spec.name: self.flat[start : start + spec.size].view(spec.shape)
-            for spec, start in zip(self.space.tensors, self.space.offsets[:-1], strict=True)
-        }
-        tied: dict[int, Tensor] = {}
         parameters = dict(self.model.named_parameters(remove_duplicate=False))
-        for name, view in views.items():
-            tied[parameters[name].data_ptr()] = view
+        tied = {parameters[name].data_ptr(): view for name, view in self._layout.views(self.buffer).items()}
         for parameter in parameters.values():
             shared = tied.get(parameter.data_ptr())
             if shared is not None and shared.shape == parameter.shape:
                 parameter.data = shared
+
+
+def _own_types(space: Space, dtype: torch.dtype) -> list[tuple[int, int, torch.dtype]]:
+    """Ranges of coordinates that are rounded to a type of their own before ``dtype``."""
+    ranges: list[tuple[int, int, torch.dtype]] = []
+    bounds = pairwise(space.offsets.tolist())
+    for spec, (start, stop) in zip(space.tensors, bounds, strict=True):
+        own = getattr(torch, spec.dtype)
+        if own in (torch.float32, dtype):
+            continue
+        if ranges and ranges[-1][1:] == (start, own):
+            start = ranges.pop()[0]
+        ranges.append((start, stop, own))
+    return ranges
+
+
+def _tensors(indices: np.ndarray, delta: np.ndarray) -> Delta:
+    return torch.from_numpy(indices), torch.from_numpy(delta)

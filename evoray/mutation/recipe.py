@@ -77,13 +77,17 @@ class Mutation(BaseModel):
             )
         return mutation
 
-    def indices(self, n: int) -> np.ndarray:
-        """int64 [m], sorted: the coordinates of a flat vector of n that this mutation changes."""
-        return mask_indices(n, self.mask_seed, self.parts, self.part)
+    def indices(self, n: int, first: int = 0, count: int | None = None) -> np.ndarray:
+        """int64 [m], sorted: the coordinates of a flat vector of n that this mutation changes.
 
-    def noise(self, n: int) -> np.ndarray:
-        """float32 [m]: one standard normal value for each of ``indices``."""
-        return normal(words16(self.noise_seed, NOISE, self.count(n)))
+        With ``first`` or ``count``: those of ``count`` strata from ``first`` on, the same as in the whole.
+        """
+        return mask_indices(n, self.mask_seed, self.parts, self.part, first, count)
+
+    def noise(self, n: int, first: int = 0, count: int | None = None) -> np.ndarray:
+        """float32 [m]: one standard normal value for each of ``indices`` of the same strata."""
+        left = self.count(n) - first
+        return normal(words16(self.noise_seed, NOISE, left if count is None else min(count, left), start=first))
 
     def count(self, n: int) -> int:
         """m, without drawing the mask."""

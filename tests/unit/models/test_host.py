@@ -22,7 +22,7 @@ class Tiny(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(1, 4, 3)
+        self.conv = nn.Conv2d(2, 4, 3)
         self.norm = nn.BatchNorm2d(4)
         self.first = nn.Linear(16, 16)
         self.second = nn.Linear(16, 16)
@@ -42,10 +42,10 @@ def tiny(own=torch.float32, seed=0):
     return model.to(own)
 
 
-def host_of(model, dtype=torch.float32, include=("*",)):
+def host_of(model, dtype=torch.float32, include=("*",), channels_last=False):
     state, _ = canonical_state(model)
     space = Space.from_state(state, mutable_names(model, include, ()), "rms")
-    return ModelHost(copy.deepcopy(model), space, "cpu", dtype), state, space
+    return ModelHost(copy.deepcopy(model), space, "cpu", dtype, channels_last), state, space
 
 
 def mutation(seed, parts=7, sigma=0.1):
@@ -58,33 +58,36 @@ def expected(space, state, entries, dtype):
     return torch.cat([rebuilt[spec.name].reshape(-1) for spec in space.tensors]).to(dtype)
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_ten_thousand_children_leave_no_trace(dtype):
-    host, _, _ = host_of(tiny(), dtype)
-    before = host.flat.clone()
+def test_ten_thousand_children_leave_no_trace(dtype, channels_last):
+    host, _, _ = host_of(tiny(), dtype, channels_last=channels_last)
+    before = host.buffer.clone()
     random = np.random.default_rng(0)
     for number in range(10_000):
         parts = int(random.choice([1, 2, 7, 50, 500]))
         tail = [Entry(1.0, mutation(number, parts, float(random.choice([1e-4, 0.1, 10.0]))))]
         host.apply(tail)
         host.undo()
-    assert torch.equal(host.flat.view(torch.uint8), before.view(torch.uint8))
+    assert torch.equal(host.buffer.view(torch.uint8), before.view(torch.uint8))
 
 
 @settings(deadline=None, max_examples=40)
 @given(
     own=st.sampled_from(DTYPES),
     dtype=st.sampled_from(DTYPES),
-    parts=st.sampled_from([1, 2, 3, 10, 200]),
+    channels_last=st.booleans(),
+    parts=st.sampled_from([1, 2, 3, 10, 50, 200]),
     base=st.integers(0, 3),
     tail=st.integers(0, 5),
     weight=st.sampled_from([1.0, 0.125, 1 / 3, -0.5]),
 )
-def test_any_lineage_equals_the_reference(own, dtype, parts, base, tail, weight):
-    host, state, space = host_of(tiny(own), dtype)
+def test_any_lineage_equals_the_reference(own, dtype, channels_last, parts, base, tail, weight):
+    host, state, space = host_of(tiny(own), dtype, channels_last=channels_last)
     entries = [Entry(weight, mutation(number, parts)) for number in range(base + tail)]
+    drawn = host.draw(entries[base:])
     host.set_base(entries[:base])
-    with host.child(entries[base:]):
+    with host.child(drawn):
         assert torch.equal(host.flat, expected(space, state, entries, dtype))
     assert torch.equal(host.flat, expected(space, state, entries[:base], dtype))
 
@@ -100,7 +103,7 @@ def test_bases_extend_and_restart():
 def test_the_model_computes_with_the_buffer_and_equals_a_fresh_one():
     model = tiny()
     host, state, space = host_of(model)
-    batch = torch.randn(3, 1, 4, 4)
+    batch = torch.randn(3, 2, 4, 4)
     parent = model(batch)
     lineage = soup([Lineage().child(mutation(s)) for s in (1, 2, 3)], Lineage(), 2.0)
     fresh = Tiny().eval()
@@ -147,3 +150,21 @@ def test_a_child_on_a_child_is_refused():
     host.apply([Entry(1.0, mutation(0))])
     with pytest.raises(RuntimeError, match="undo it first"):
         host.apply([Entry(1.0, mutation(1))])
+
+
+def test_channels_last_transposes_the_weights_of_convolutions_alone():
+    host, state, _ = host_of(tiny(), channels_last=True)
+    assert host.model.conv.weight.is_contiguous(memory_format=torch.channels_last)
+    assert not host.model.conv.weight.is_contiguous()
+    assert all(torch.equal(host.model.state_dict()[name], value) for name, value in state.items())
+    assert all(parameter.data_ptr() % 64 == host.buffer.data_ptr() % 64 for parameter in host.model.parameters())
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 40])
+def test_a_network_is_written_in_chunks_of_any_size(monkeypatch, chunk):
+    monkeypatch.setattr("evoray.models.layout.CHUNK", chunk)
+    host, state, space = host_of(tiny(torch.bfloat16), channels_last=True)
+    entries = [Entry(1.0, mutation(1, 3)), Entry(0.5, mutation(2, 1)), Entry(1.0, mutation(3, 100))]
+    with host.child(entries):
+        assert torch.equal(host.flat, expected(space, state, entries, torch.float32))
+    assert torch.equal(host.flat, expected(space, state, [], torch.float32))

@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import strategies as st
 from recipes import ENTRIES, LINEAGES, bits, parent, space
 
-from evoray.mutation import Entry, Lineage, add_delta_, apply_lineage, child_state, delta, weighted_delta
+from evoray.mutation import (
+    Entry,
+    Lineage,
+    add_delta_,
+    apply_lineage,
+    child_state,
+    delta,
+    delta_between,
+    delta_blocks,
+    weighted_delta,
+)
 
 STATE = parent()
 SPACE = space(STATE)
@@ -82,3 +93,21 @@ def test_a_child_differs_from_its_parent_in_its_masks_only(dtype: torch.dtype, l
     assert found[~touched].tobytes() == before[~touched].tobytes()
     for name in ("bn.running_mean", "bn.num_batches_tracked"):
         assert bits(child[name]) == bits(state[name])
+
+
+@given(ENTRIES, st.integers(1, 500))
+def test_pieces_together_are_the_whole(entry: Entry, strata: int) -> None:
+    whole = weighted_delta(SPACE, entry)
+    pieces = zip(*delta_blocks(SPACE, entry, strata), strict=True)
+    for expected, found in zip(whole, pieces, strict=True):
+        assert np.concatenate(found).tobytes() == expected.tobytes()
+
+
+@given(ENTRIES, st.integers(0, SPACE.n), st.integers(0, SPACE.n))
+def test_any_stretch_of_a_mutation_stands_alone(entry: Entry, one: int, other: int) -> None:
+    start, stop = sorted((one, other))
+    indices, values = weighted_delta(SPACE, entry)
+    inside = (indices >= start) & (indices < stop)
+    found = delta_between(SPACE, entry, start, stop)
+    assert np.array_equal(found[0] + start, indices[inside])
+    assert found[1].tobytes() == values[inside].tobytes()
