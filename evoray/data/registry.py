@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from evoray.data.mock import MockDataset
-from evoray.data.packaged import MnistDataset
+from evoray.data.packaged import PACKAGED, PackagedDataset
 from evoray.data.reader import ArrowDataset
 from evoray.data.shard import ShardDataset
 
 
 def open_dataset(spec: str, config_dir: Path | None = None) -> ShardDataset:
-    """``mock:…``, ``mnist5k``, ``mnist5k-train``, or a shard directory (relative paths also from ``config_dir``).
+    """``mock:…``, a name of PACKAGED, or a shard directory (relative paths also from ``config_dir``).
 
     Raises:
         DataError: no such directory, no manifest in it, or a damaged one. ConfigError: a malformed ``mock:``.
     """
     if spec.startswith("mock:"):
         return MockDataset(spec)
-    if spec in ("mnist5k", "mnist5k-train"):
-        return MnistDataset(spec)
+    if spec in PACKAGED:
+        return PackagedDataset(spec)
     path = Path(spec)
     if not path.exists() and config_dir is not None and (config_dir / path).exists():
         path = config_dir / path

@@ -280,14 +280,6 @@ def test_nothing_readable_is_an_error(tmp_path):
         ingest_folder(tmp_path / "tree", tmp_path / "shards", SMALL, workers=1)
 
 
-def test_the_packaged_set_is_real_and_disjoint_from_its_training_images():
-    train, rest = open_dataset("mnist5k-train"), open_dataset("mnist5k")
-    assert (sum(train.shard_rows), sum(rest.shard_rows)) == (800, 4200)
-    sources = {s for d in (train, rest) for i in range(len(d.shard_rows)) for s in d.load(i).sources}
-    assert len(sources) == 5000
-    assert np.bincount(train.load(0).labels).tolist() == [80] * 10
-
-
 def test_mock_images_are_the_same_everywhere_and_of_any_size():
     spec = "mock:images=70,size=8,classes=5,channels=1,seed=3,shard_size=32"
     first, again = open_dataset(spec), open_dataset(spec)
