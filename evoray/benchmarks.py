@@ -19,6 +19,7 @@ from torch import nn
 from evoray.config import DataConfig, ParentConfig
 from evoray.errors import ConfigError
 from evoray.evaluation import DTYPES, Candidate, ChildrenUnit, Evaluator, Program
+from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
 
@@ -83,7 +84,7 @@ def _prepare(
         std=parent.preprocessing.std or (1.0,) * 3,
         data=DataConfig(path=f"{mock},images={images}", test_path=f"{mock},images=1"),
         seed=0,
-        fitness="nll",
+        fitness=FitnessSpec("nll"),
         device="cuda" if torch.cuda.is_available() else "cpu",
         dtype=dtype,
         batch_size=batch_size,

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from evoray.config import DataConfig
-from evoray.data import ShardDataset, normalise, open_dataset, split_rows
+from evoray.data import normalise
 from evoray.errors import EvaluationError, EvorayError
-from evoray.fitness import Fitness, make_fitness, score_images
+from evoray.fitness import Fitness, FitnessSpec, score_images
 from evoray.models import ModelHost, import_function
 from evoray.mutation import Entry, Lineage, Space
+from evoray.splits import Splits
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 RESIDENT_BYTES = 2 * 2**30
@@ -42,7 +43,7 @@ class Program:
     std: tuple[float, ...]
     data: DataConfig
     seed: int
-    fitness: str
+    fitness: FitnessSpec
     device: str
     dtype: str
     batch_size: int
@@ -77,35 +78,6 @@ class Counters:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-class Splits:
-    """Which rows of which shards are ``select`` and which are ``test``; the same on every worker."""
-
-    def __init__(self, data: DataConfig, seed: int, config_dir: Path | None) -> None:
-        select = open_dataset(data.path, config_dir)
-        if data.test_path is None:
-            rows = split_rows(select.shard_rows, {"select": data.select, "test": data.test}, seed)
-            self.datasets: dict[str, ShardDataset] = {"select": select, "test": select}
-            self.rows: dict[str, list[np.ndarray]] = {name: list(rows[name]) for name in ("select", "test")}
-        else:
-            test = open_dataset(data.test_path, config_dir)
-            self.datasets = {"select": select, "test": test}
-            self.rows = {
-                "select": list(split_rows(select.shard_rows, {"select": data.select}, seed)["select"]),
-                "test": list(split_rows(test.shard_rows, {"test": data.test}, seed)["test"]),
-            }
-
-    def shards(self, split: str) -> list[int]:
-        """Shards that have images of this split, in order."""
-        return [index for index, rows in enumerate(self.rows[split]) if len(rows)]
-
-    def first_row(self, split: str, shard: int) -> int:
-        """Index in the whole dataset of a shard's first row."""
-        return sum(self.datasets[split].shard_rows[:shard])
-
-    def images(self, split: str) -> int:
-        return sum(len(rows) for rows in self.rows[split])
-
-
 class Evaluator:
     """Evaluates lineages on shards. Holds its own copy of the model; the caller's weights are never written."""
 
@@ -115,7 +87,7 @@ class Evaluator:
         self.program = program
         self.device = torch.device(program.device)
         self.splits = Splits(program.data, program.seed, config_dir)
-        self.fitness: Fitness = make_fitness(program.fitness, lambda name: import_function(name, config_dir))
+        self.fitness: Fitness = program.fitness.make(lambda name: import_function(name, config_dir))
         self.host = ModelHost(model, program.space, device=self.device, dtype=DTYPES[program.dtype])
         self.counters = Counters()
         self._forward = torch.compile(self.host.forward) if program.compile else self.host.forward

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evoray.backends import Job
+from evoray.errors import RunError
 from evoray.evaluation import Candidate, ChildrenUnit, is_valid
-from evoray.fitness import COLUMNS, Fitness, merge_shards
+from evoray.fitness import COLUMNS, Constrained, Fitness, merge_shards
+from evoray.mutation import Lineage
 from evoray.running import OpenRun
 from evoray.strategies import Ask, Round
 
@@ -34,10 +36,33 @@ class _Rows:
 
 def judge_round(run: OpenRun, asked: Round) -> list[Judged]:
     """Every candidate of a round, in the order asked, with its merged sums on ``select``."""
+    if run.closed is not None:
+        raise RunError("a child was to be judged after the search was over and test was opened.")
     rows = _evaluate(run, asked)
-    return [
-        _judge(run.fitness, ask, rows.sums[number], rows.failures.get(number)) for number, ask in enumerate(asked.asks)
-    ]
+    judged = []
+    for number, ask in enumerate(asked.asks):
+        one = _judge(run.fitness, ask, rows.sums[number], rows.failures.get(number))
+        if ask.kind == "parent":
+            run.parent_total = one.total
+        judged.append(_constrained(run, one))
+    return judged
+
+
+def parent_total(run: OpenRun) -> np.ndarray | None:
+    """The parent's merged sums on ``select``; judged now where no strategy asked for it. None where it failed."""
+    if run.parent_total is None:
+        judge_round(run, Round(Lineage(), (Ask("parent", Lineage(), 0, "parent"),)))
+    return run.parent_total
+
+
+def _constrained(run: OpenRun, one: Judged) -> Judged:
+    """Who breaks a constraint ranks behind all that keep it, and says which."""
+    if not isinstance(run.fitness, Constrained) or one.ask.kind == "parent" or one.fitness == -math.inf:
+        return one
+    parent = parent_total(run)
+    assert one.total is not None
+    broken = None if parent is None else run.fitness.broken(one.total, parent)
+    return one if broken is None else replace(one, fitness=-math.inf, status=f"breaks {broken}")
 
 
 def _evaluate(run: OpenRun, asked: Round) -> _Rows:

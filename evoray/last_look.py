@@ -65,6 +65,7 @@ def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None) -> tuple
     parent = ("parent", Lineage())
     named = (parent, ("best_child", members[0].lineage), ("soup", soup.lineage if soup else Lineage()))
     on_select = _panel(run, "panel/select", (parent,), (), "select")
+    run.close_search()
     return _panel(run, "panel/test", named, members, "test"), on_select
 
 
@@ -96,7 +97,8 @@ def _panel(run: OpenRun, name: str, named: Named, members: tuple[Member, ...], s
     base = Lineage(members[0].lineage.entries[:-1]) if members else Lineage()
 
     def unit(shard: int, items: tuple[int, ...]) -> PanelUnit:
-        return PanelUnit(base, named, members, split, shard, run.directory.everywhere if keep else None)
+        to = run.directory.everywhere if keep else None
+        return PanelUnit(base, named, members, split, shard, to, run.closed)
 
     work = {shard: [0] for shard in shards if shard not in found}
     for shard, _, value, failure in run.outcomes(name, Job(work, unit)):

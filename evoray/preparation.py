@@ -14,8 +14,8 @@ from evoray.backends import Backend, make_backend
 from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.evaluation import Program, Splits
-from evoray.fitness import make_fitness
+from evoray.evaluation import Program
+from evoray.fitness import FitnessSpec, fitness_spec
 from evoray.models import (
     Parent,
     canonical_state,
@@ -25,6 +25,7 @@ from evoray.models import (
     mutable_names,
 )
 from evoray.mutation import Space, tensors_sha256
+from evoray.splits import Splits
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,27 @@ class Inputs:
     aliases: dict[str, str]
     space: Space
     splits: Splits
+    fitness: FitnessSpec
 
     def identity(self) -> dict[str, Any]:
         """Digests that a resumed run must find unchanged."""
         return {
             "parent": tensors_sha256(self.state),
             "space": self.space.sha256,
-            "data": {name: dataset.digest for name, dataset in self.splits.datasets.items()},
+            "data": {name: one.digest for name, one in self.splits.described.items()},
             "torch": torch.__version__,
         }
 
 
 def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
-    make_fitness(config.fitness.name, lambda name: import_function(name, config_dir))
     splits = Splits(config.data, config.seed, config_dir)
+    fitness = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
+    fitness.make(lambda name: import_function(name, config_dir))
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
-                f"data.{split}: no images ({config.data.path} holds {sum(splits.datasets[split].shard_rows)}). "
+                f"data.{split}: no images ({config.data.path} holds {splits.described[split].rows}). "
                 f"Raise data.{split} or ingest more images."
             )
     parent = load_parent(config.parent, config_dir, seed=config.seed)
@@ -72,15 +75,15 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
             "some children would equal their parent. Lower parts, or include more tensors."
         )
     _check_forward(parent, splits)
-    return Inputs(config, config_dir, parent, state, aliases, space, splits)
+    return Inputs(config, config_dir, parent, state, aliases, space, splits, fitness)
 
 
 def _check_forward(parent: Parent, splits: Splits) -> None:
     """One forward pass of two images: the shape fits, and there is an output for every class."""
     dataset = splits.datasets["select"]
     mean, std = normalisation(parent, dataset.image_shape[0])
-    other = splits.datasets["test"]
-    if (other.image_shape, other.classes) != (dataset.image_shape, dataset.classes):
+    own, other = splits.described["select"], splits.described["test"]
+    if (other.image_shape, other.classes) != (own.image_shape, own.classes):
         raise DataError(
             f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "
             f"data.path ({dataset.image_shape}, {len(dataset.classes)} classes). Ingest both in the same way."
@@ -143,7 +146,7 @@ def make_program(inputs: Inputs) -> Program:
         std=std,
         data=_absolute(config, inputs.config_dir),
         seed=config.seed,
-        fitness=config.fitness.name,
+        fitness=inputs.fitness,
         device=compute.device,
         dtype=compute.dtype,
         batch_size=compute.batch_size,

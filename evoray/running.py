@@ -9,13 +9,16 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from evoray.backends import Backend, Job
 from evoray.errors import RunError, UsageError
 from evoray.evaluation import Program
-from evoray.fitness import Fitness, make_fitness
+from evoray.fitness import Fitness
 from evoray.models import import_function
 from evoray.preparation import Inputs
 from evoray.progress import Progress
+from evoray.splits import SearchClosed
 from evoray.store import Journal, Records, RunDirectory
 
 
@@ -37,13 +40,14 @@ class OpenRun:
     ) -> None:
         self.directory, self.inputs, self.config = directory, inputs, inputs.config
         self.program, self.backend, self.progress = program, backend, progress
-        self.fitness: Fitness = make_fitness(
-            inputs.config.fitness.name, lambda name: import_function(name, inputs.config_dir)
-        )
+        self.fitness: Fitness = inputs.fitness.make(lambda name: import_function(name, inputs.config_dir))
         self.run_id = self._begin(resume)
         self.journal = Journal(directory)
         self.known = self.journal.read() if resume else Records()
         """Units that were finished before; what they hold is not evaluated again."""
+        self.parent_total: np.ndarray | None = None
+        """The parent's merged sums on ``select``, once it is judged; constraints compare with them."""
+        self.closed: SearchClosed | None = None
         self.images = 0
         self.started = time.perf_counter()
         self.history: list[dict[str, Any]] = []
@@ -63,6 +67,12 @@ class OpenRun:
         for outcome in self.backend.run(job):
             self.progress.advance(1)
             yield outcome.shard, outcome.item, outcome.value, outcome.failure
+
+    def close_search(self) -> SearchClosed:
+        """The last child is judged: ``test`` can be read from here on, and no child is judged any more."""
+        self.closed = SearchClosed(self.run_id)
+        self.inputs.splits.open_test(self.closed)
+        return self.closed
 
     def _begin(self, resume: bool) -> str:
         """Writes what identifies the run, or compares it with what a resumed run wrote."""

@@ -21,6 +21,7 @@ from evoray.evaluation import Evaluator, named_failure
 from evoray.fitness import PerImage, score_images
 from evoray.fitness.per_image import score_log_probabilities
 from evoray.mutation import Lineage
+from evoray.splits import SearchClosed
 
 MAX_CLASSES = 20
 """Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""
@@ -46,6 +47,8 @@ class PanelUnit:
     shard: int
     logits_to: str | None = None
     """Run directory that takes the members' logits, as a path or URI that means the same on every worker."""
+    closed: SearchClosed | None = None
+    """The run's word that its search is over; ``test`` cannot be read without it."""
 
     def run(self, evaluator: Evaluator) -> list[dict[str, np.ndarray]]:
         """One dictionary of arrays, for images n in row order:
@@ -55,6 +58,8 @@ class PanelUnit:
         classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first;
         logits_sha256 uint8 [32] and logits_bytes int64 of the file of logits, where they are kept.
         """
+        if self.closed is not None:
+            evaluator.splits.open_test(self.closed)
         prepared = evaluator.prepared(self.split, self.shard)
         labels = prepared.labels
         scored = [score_images(self._logits(evaluator, *pair), labels) for pair in self.named]

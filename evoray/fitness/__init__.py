@@ -1,15 +1,19 @@
 """What a child is worth: mergeable per-shard sums, and the number made of them."""
 
 from evoray.fitness.base import COLUMNS, Fitness, Metrics, merge_shards, metrics_of
+from evoray.fitness.constraints import Constrained
 from evoray.fitness.per_image import PerImage, score_images
-from evoray.fitness.registry import make_fitness
+from evoray.fitness.registry import BUILT_IN, FitnessSpec, fitness_spec
 
 __all__ = [
+    "BUILT_IN",
     "COLUMNS",
+    "Constrained",
     "Fitness",
+    "FitnessSpec",
     "Metrics",
     "PerImage",
-    "make_fitness",
+    "fitness_spec",
     "merge_shards",
     "metrics_of",
     "score_images",

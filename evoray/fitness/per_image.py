@@ -58,3 +58,20 @@ def score_log_probabilities(log_p: Tensor, labels: Tensor) -> PerImage:
     # one transfer: the ranks are small integers, exact in float64
     stacked = torch.stack([nll, rank.double(), log_p.amax(dim=1).exp()]).cpu().numpy()
     return PerImage(nll=stacked[0], rank=stacked[1].astype(np.int64), confidence=stacked[2])
+
+
+@torch.no_grad()
+def predicted_class(logits: Tensor) -> Tensor:
+    """int64 [n]: the likeliest class, the first of equals; C (no class) where a logit is NaN."""
+    classes = torch.arange(logits.shape[1], device=logits.device)
+    best = logits.amax(dim=1, keepdim=True)
+    return torch.where(logits == best, classes, logits.shape[1]).amin(dim=1)
+
+
+@torch.no_grad()
+def brier(log_p: Tensor, labels: Tensor) -> np.ndarray:
+    """float64 [n]: squared distance of the probabilities from the truth, 0 to 2 (Brier 1950), from log [n, C]."""
+    p = log_p.exp()
+    own = p.gather(1, labels[:, None])[:, 0]
+    score: np.ndarray = ((p * p).sum(dim=1) - 2 * own + 1).cpu().numpy()
+    return score

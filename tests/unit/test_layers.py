@@ -14,6 +14,7 @@ LAYERS = [
     {"errors", "config", "progress"},
     {"mutation"},
     {"models", "data", "fitness", "statistics"},
+    {"splits"},
     {"evaluation", "scheduling"},
     {"strategies", "backends", "ensembles", "store"},
     {"report", "preparation"},

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evoray.errors import ConfigError
-from evoray.fitness import make_fitness, merge_shards, metrics_of, score_images
+from evoray.fitness import FitnessSpec, metrics_of, score_images
 
 
 def logits_and_labels(seed, n=37, classes=7):
@@ -21,41 +18,12 @@ def logits_and_labels(seed, n=37, classes=7):
     )
 
 
+def made(name, resolve):
+    return FitnessSpec(name, tuple("abcdefg")).make(resolve)
+
+
 def vector(fitness, logits, labels):
     return np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
-
-
-class ClassRecall:
-    """Balanced accuracy: no mean over images, so it needs sums of its own."""
-
-    width = 14
-
-    def sums(self, logits, labels):
-        right = (logits.argmax(1) == labels).double()
-        one_hot = torch.nn.functional.one_hot(labels, 7).double()
-        return torch.cat([one_hot.sum(0), (one_hot * right[:, None]).sum(0)])
-
-    def value(self, sums):
-        counts, hits = sums[:7], sums[7:]
-        return float(np.mean(hits[counts > 0] / counts[counts > 0]))
-
-
-TARGETS = {
-    "user:margin": lambda logits, labels: logits.gather(1, labels[:, None])[:, 0],
-    "user:recall": ClassRecall,
-}
-NAMES = ["nll", "top1", "top5", *TARGETS]
-
-
-@pytest.mark.parametrize("name", NAMES)
-@given(cuts=st.lists(st.integers(1, 36), max_size=4), seed=st.integers(0, 99))
-def test_any_sharding_gives_the_same_number(name, cuts, seed):
-    fitness = make_fitness(name, TARGETS.__getitem__)
-    logits, labels = logits_and_labels(seed)
-    edges = sorted({0, 37, *cuts})
-    rows = [vector(fitness, logits[a:b], labels[a:b]) for a, b in itertools.pairwise(edges)]
-    whole = fitness.value(vector(fitness, logits, labels))
-    assert fitness.value(merge_shards(np.stack(rows))) == pytest.approx(whole, rel=1e-12)
 
 
 def test_metrics_agree_with_torch():
@@ -82,18 +50,18 @@ def test_non_finite_logits_are_never_right(bad):
 
 
 def test_a_scalar_is_the_mean_of_its_images():
-    fitness = make_fitness("user:scalar", lambda _: lambda x, y: (x.argmax(1) == y).float().mean())
+    fitness = made("user:scalar", lambda _: lambda x, y: (x.argmax(1) == y).float().mean())
     logits, labels = logits_and_labels(2)
     expected = (logits.argmax(1) == labels).double().mean().item()
     assert fitness.value(vector(fitness, logits, labels)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_score_of_the_wrong_shape_is_named():
-    fitness = make_fitness("user:wrong", lambda _: lambda x, y: x)
+    fitness = made("user:wrong", lambda _: lambda x, y: x)
     with pytest.raises(ValueError, match="one score an image"):
         fitness.sums(*logits_and_labels(3))
 
 
 def test_something_that_is_no_fitness_is_refused():
     with pytest.raises(ConfigError, match="name a function"):
-        make_fitness("user:number", lambda _: 3)
+        made("user:number", lambda _: 3)

@@ -1,0 +1,100 @@
+"""``select`` and ``test``: the search sees one, and nothing can read the other before the search is over.
+
+Until ``open_test`` the test set is a number of images, a shape, class names and a digest: there is no dataset and no
+row of it to ask for, on the driver as on every worker, and asking raises. A unit that reads ``test`` carries the
+``SearchClosed`` that the run made when its last child was judged; after that no further child is judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Never
+
+import numpy as np
+
+from evoray.config import DataConfig
+from evoray.data import ShardDataset, open_dataset, split_rows
+from evoray.errors import RunError
+
+
+@dataclass(frozen=True)
+class SearchClosed:
+    """Says that a run's search is over; ``OpenRun.close_search`` makes it."""
+
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Described:
+    """What may be known of a dataset before it is read."""
+
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    digest: str
+    rows: int
+
+    @classmethod
+    def of(cls, dataset: ShardDataset) -> Described:
+        return cls(dataset.image_shape, tuple(dataset.classes), dataset.digest, sum(dataset.shard_rows))
+
+
+class _Sealed(dict[str, Any]):
+    """A dictionary without ``test`` in it; asking for it says why."""
+
+    def __missing__(self, split: str) -> Never:
+        if split == "test":
+            raise RunError(
+                "test was asked for before the search was over. Choose on select; test is opened once, at the end."
+            )
+        raise KeyError(split)
+
+
+class Splits:
+    """Which rows of which shards are ``select`` and which are ``test``; the same on every worker."""
+
+    def __init__(self, data: DataConfig, seed: int, config_dir: Path | None) -> None:
+        self._data, self._seed, self._config_dir = data, seed, config_dir
+        select = open_dataset(data.path, config_dir)
+        test = select if data.test_path is None else open_dataset(data.test_path, config_dir)
+        rows = self._cut(select, test)
+        self.described: Mapping[str, Described] = {"select": Described.of(select), "test": Described.of(test)}
+        self._images = {name: sum(len(part) for part in parts) for name, parts in rows.items()}
+        self.datasets: dict[str, ShardDataset] = _Sealed(select=select)
+        self.rows: dict[str, list[np.ndarray]] = _Sealed(select=rows["select"])
+
+    def open_test(self, closed: SearchClosed) -> None:
+        """From here on ``test`` can be read; opening twice is fine.
+
+        Raises:
+            RunError: ``closed`` is not a run's word that its search is over.
+        """
+        if not isinstance(closed, SearchClosed):
+            raise RunError("test is opened with the SearchClosed of a run, and with nothing else.")
+        if "test" in self.datasets:
+            return
+        select = self.datasets["select"]
+        test = select if self._data.test_path is None else open_dataset(self._data.test_path, self._config_dir)
+        self.rows["test"] = self._cut(select, test)["test"]
+        self.datasets["test"] = test
+
+    def shards(self, split: str) -> list[int]:
+        """Shards that have images of this split, in order."""
+        return [index for index, rows in enumerate(self.rows[split]) if len(rows)]
+
+    def first_row(self, split: str, shard: int) -> int:
+        """Index in the whole dataset of a shard's first row."""
+        return sum(self.datasets[split].shard_rows[:shard])
+
+    def images(self, split: str) -> int:
+        return self._images[split]
+
+    def _cut(self, select: ShardDataset, test: ShardDataset) -> dict[str, list[np.ndarray]]:
+        shares = {"select": self._data.select, "test": self._data.test}
+        if self._data.test_path is None:
+            return split_rows(select.shard_rows, shares, self._seed)
+        return {
+            name: split_rows(dataset.shard_rows, {name: shares[name]}, self._seed)[name]
+            for name, dataset in (("select", select), ("test", test))
+        }

@@ -1,0 +1,89 @@
+"""Every fitness: any sharding gives the same number, higher is better, and it names itself."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evoray.config import FITNESSES, parse_constraint
+from evoray.fitness import BUILT_IN, FitnessSpec, merge_shards, score_images
+
+CLASSES = tuple("abcdefg")
+N = 37
+
+
+class ClassRecall:
+    """A user's measure that is no mean over images, so it needs sums of its own."""
+
+    width = 14
+
+    def sums(self, logits, labels):
+        right = (logits.argmax(1) == labels).double()
+        one_hot = torch.nn.functional.one_hot(labels, 7).double()
+        return torch.cat([one_hot.sum(0), (one_hot * right[:, None]).sum(0)])
+
+    def value(self, sums):
+        counts, hits = sums[:7], sums[7:]
+        return float(np.mean(hits[counts > 0] / counts[counts > 0]))
+
+
+TARGETS = {
+    "user:margin": lambda logits, labels: logits.gather(1, labels[:, None])[:, 0],
+    "user:recall": ClassRecall,
+}
+COSTS = np.arange(49, dtype=np.float64).reshape(7, 7) * (1 - np.eye(7)) + 0.1 * (1 - np.eye(7))
+CONSTRAINTS = (parse_constraint("class-accuracy >= parent - 0.1"),)
+SPECS = [
+    FitnessSpec(name, CLASSES, COSTS if name == "cost" else None, constraints)
+    for name in (*BUILT_IN, *TARGETS)
+    for constraints in ((), CONSTRAINTS)
+]
+
+
+def test_the_configuration_knows_every_name():
+    assert tuple(BUILT_IN) == FITNESSES
+
+
+def make(spec):
+    return spec.make(TARGETS.__getitem__)
+
+
+def vector(fitness, logits, labels):
+    sums = fitness.sums(logits, labels)
+    assert sums.dtype == np.float64
+    assert sums.shape == (fitness.width,)
+    return np.concatenate([score_images(logits, labels).counts(), sums])
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name + ("+constraint" if spec.constraints else ""))
+@given(cuts=st.lists(st.integers(1, N - 1), max_size=4), seed=st.integers(0, 99), wide=st.booleans())
+def test_any_sharding_gives_the_same_number(spec, cuts, seed, wide):
+    """``wide``: a network with more outputs than the data has classes."""
+    fitness = make(spec)
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(N, 7 + 2 * wide, generator=generator)
+    labels = torch.randint(7, (N,), generator=generator)
+    edges = sorted({0, N, *cuts})
+    rows = [vector(fitness, logits[a:b], labels[a:b]) for a, b in itertools.pairwise(edges)]
+    whole = fitness.value(vector(fitness, logits, labels))
+    assert math.isfinite(whole)
+    merged = fitness.value(merge_shards(np.stack(rows)))
+    assert merged == pytest.approx(whole, rel=1e-12)
+    if spec.name in ("top1", "top5", "balanced-accuracy", "macro-f1", "worst-class"):
+        assert merged == whole  # counts: not a bit may differ
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name + ("+constraint" if spec.constraints else ""))
+def test_better_answers_are_fitter(spec):
+    if spec.name == "user:recall" or spec.name in BUILT_IN:
+        labels = torch.arange(N) % 7
+        right = torch.nn.functional.one_hot(labels, 7).float() * 4
+        wrong = torch.nn.functional.one_hot((labels + 1) % 7, 7).float() * 4 - 3 * right
+        fitness = make(spec)
+        assert fitness.value(vector(fitness, right, labels)) > fitness.value(vector(fitness, wrong, labels))

@@ -1,0 +1,82 @@
+"""``test`` is opened once, when the last child is judged; constraints and other fitnesses through a whole run."""
+
+from __future__ import annotations
+
+import pytest
+
+from evoray import judging, last_look
+from evoray.backends.local import LocalBackend
+from evoray.errors import RunError
+from evoray.preparation import check_inputs, open_backend
+from evoray.running import OpenRun
+from evoray.search import evolve
+
+
+def test_a_worker_cannot_read_test_before_the_end(small_run):
+    backend, inputs, _ = open_backend(check_inputs(small_run(compute__workers=1), None))
+    try:
+        assert isinstance(backend, LocalBackend)
+        (evaluator,) = backend._evaluators
+        with pytest.raises(RunError, match="before the search was over"):
+            evaluator.prepared("test", 0)
+        with pytest.raises(RunError, match="before the search was over"):
+            inputs.splits.shards("test")
+    finally:
+        backend.close()
+
+
+def test_nothing_reads_test_while_children_are_judged(small_run, tmp_path, monkeypatch):
+    """Every reading of every worker, in order: select, then one closing, then test."""
+    seen = []
+    prepared, close = judging.ChildrenUnit.run, OpenRun.close_search
+    monkeypatch.setattr(
+        judging.ChildrenUnit, "run", lambda unit, evaluator: (seen.append(unit.split), prepared(unit, evaluator))[1]
+    )
+    monkeypatch.setattr(OpenRun, "close_search", lambda run: (seen.append("closed"), close(run))[1])
+    evolve(small_run(), tmp_path / "run")
+    end = seen.index("closed")
+    assert set(seen[:end]) == {"select"}
+    assert seen.count("closed") == 1
+    assert "select" not in seen[end:]
+
+
+def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
+    look = last_look.Panel.metrics
+
+    def greedy(panel, name):
+        judging.judge_round(runs[0], rounds[0])
+        return look(panel, name)
+
+    runs, rounds, judge = [], [], judging.judge_round
+
+    def remember(run, asked):
+        runs.append(run)
+        rounds.append(asked)
+        return judge(run, asked)
+
+    monkeypatch.setattr("evoray.search.judge_round", remember)
+    monkeypatch.setattr(last_look.Panel, "metrics", greedy)
+    with pytest.raises(RunError, match="after the search was over"):
+        evolve(small_run(), tmp_path / "run")
+
+
+def test_who_breaks_a_constraint_ranks_last(small_run, tmp_path):
+    bound = "nll <= parent - 0.001"
+    result = evolve(small_run(search__children=20, fitness__constraints=(bound,)), tmp_path / "run")
+    rows = result.population.to_pylist()
+    broke = [row for row in rows if row["status"].startswith(f"breaks {bound}")]
+    kept = [row for row in rows if row["status"] == "ok"]
+    assert broke and kept and len(broke) + len(kept) == 20
+    assert max(row["rank"] for row in kept) < min(row["rank"] for row in broke)
+    parent = result.summary["parent"]["select"]["nll"]
+    assert all(row["select_nll"] <= parent - 0.001 for row in kept)
+    assert all(row["select_nll"] > parent - 0.001 for row in broke)
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "worst-class", "brier"])
+def test_fitnesses_that_are_no_loss_of_the_network(small_run, tmp_path, name):
+    result = evolve(small_run(fitness__name=name), tmp_path / "run")
+    ranked = sorted(result.population.to_pylist(), key=lambda row: row["rank"])
+    values = [row["select_fitness"] for row in ranked]
+    assert values == sorted(values, reverse=True)
+    assert result.summary["fitness"] == name

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from evoray.config import FitnessConfig
+from evoray.errors import ConfigError
+from evoray.fitness import fitness_spec, score_images
+
+
+def test_brier_by_hand():
+    fitness = fitness_spec(FitnessConfig(name="brier"), ("a", "b", "c")).make(lambda _: None)
+    logits = torch.tensor([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]]).log()
+    labels = torch.tensor([0, 2])
+    total = np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
+    expected = ((0.3**2 + 0.2**2 + 0.1**2) + (0.7**2 + 0.2**2 + 0.9**2)) / 2
+    assert fitness.value(total) == pytest.approx(-expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("form", ["rows", "csv", "npy"])
+def test_costs_from_rows_and_files(tmp_path, form):
+    rows = [[0.0, 1.0], [5.0, 0.0]]
+    given = rows
+    if form == "csv":
+        (tmp_path / "costs.csv").write_text("0,1\n5,0\n")
+        given = "costs.csv"
+    elif form == "npy":
+        np.save(tmp_path / "costs.npy", np.array(rows))
+        given = "costs.npy"
+    fitness = fitness_spec(FitnessConfig(name="cost", costs=given), ("a", "b"), tmp_path).make(lambda _: None)
+    labels = torch.tensor([0, 0, 1, 1])
+    logits = torch.nn.functional.one_hot(torch.tensor([0, 1, 0, 2]), 3).float()
+    total = np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
+    assert fitness.value(total) == -(0 + 1 + 5 + 5) / 4  # the last answer is none of the classes: the dearest
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("none.csv", "no such file"),
+        ("words.csv", "not a matrix"),
+        (((0.0, 1.0),), r"shape is \(1, 2\)"),
+        (((0.0, float("inf")), (1.0, 0.0)), "finite"),
+    ],
+)
+def test_costs_that_cannot_be_used_are_named(tmp_path, given, message):
+    (tmp_path / "words.csv").write_text("one,two\n")
+    with pytest.raises(ConfigError, match=message):
+        fitness_spec(FitnessConfig(name="cost", costs=given), ("a", "b"), tmp_path)

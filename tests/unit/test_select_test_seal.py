@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from evoray.config import DataConfig
+from evoray.errors import RunError
+from evoray.splits import SearchClosed, Splits
+
+MOCK = "mock:images=60,size=4,classes=3"
+
+
+@pytest.fixture(params=[None, "mock:images=40,size=4,classes=3"], ids=["one set", "a set of its own"])
+def splits(request):
+    values = {"path": MOCK} if request.param is None else {"path": MOCK, "test_path": request.param}
+    return Splits(DataConfig(**values), 0, None)
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda splits: splits.shards("test"),
+        lambda splits: splits.rows["test"],
+        lambda splits: splits.datasets["test"],
+        lambda splits: splits.first_row("test", 0),
+    ],
+)
+def test_test_cannot_be_read_while_the_search_goes_on(splits, attempt):
+    with pytest.raises(RunError, match="before the search was over"):
+        attempt(splits)
+    splits.open_test(SearchClosed("run"))
+    attempt(splits)
+
+
+def test_only_the_end_of_a_search_opens_it(splits):
+    with pytest.raises(RunError, match="SearchClosed"):
+        splits.open_test(True)
+
+
+def test_what_may_be_known_before(splits):
+    assert splits.images("test") in (30, 40)
+    assert splits.described["test"].image_shape == (3, 4, 4)
+    splits.open_test(SearchClosed("run"))
+    assert sum(len(rows) for rows in splits.rows["test"]) == splits.images("test")
