@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoray.config import FITNESSES, parse_constraint
@@ -62,6 +62,7 @@ def vector(fitness, logits, labels):
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name + ("+constraint" if spec.constraints else ""))
+@settings(deadline=None, max_examples=40)
 @given(cuts=st.lists(st.integers(1, N - 1), max_size=4), seed=st.integers(0, 99), wide=st.booleans())
 def test_any_sharding_gives_the_same_number(spec, cuts, seed, wide):
     """``wide``: a network with more outputs than the data has classes."""
