@@ -11,6 +11,7 @@ from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import EvorayError
 
 if TYPE_CHECKING:
+    from evoray.backends import make_backend as make_backend
     from evoray.data import open_dataset as open_dataset
     from evoray.evaluation import Evaluator as Evaluator
     from evoray.models import ModelHost as ModelHost
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "ShardDataset": "evoray.data",
     "open_dataset": "evoray.data",
+    "make_backend": "evoray.backends",
     "Evaluator": "evoray.evaluation",
     "ModelHost": "evoray.models",
     "Parent": "evoray.models",

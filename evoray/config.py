@@ -287,6 +287,8 @@ class ComputeConfig(_Section):
     cpus_per_worker: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
     threads_per_worker: Annotated[int, Field(ge=1)] | Auto = "auto"
     gpus_per_worker: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto = "auto"
+    accelerator: str | None = None
+    """Only nodes with this kind of accelerator (Ray's ``accelerator_type``, such as A100)."""
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     batch_size: Annotated[int, Field(ge=1)] = 256

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -99,8 +100,8 @@ class Evaluator:
         if key in self._resident:
             self._resident.move_to_end(key)
             return self._resident[key]
+        started = time.perf_counter()
         loaded = self.splits.datasets[split].load(shard)
-        self.counters.loads += 1
         rows = self.splits.rows[split][shard]
         images = torch.from_numpy(np.ascontiguousarray(loaded.images[rows]))
         fresh = Prepared(
@@ -110,7 +111,20 @@ class Evaluator:
             sources=tuple(loaded.sources[row] for row in rows),
         )
         self._keep(key, fresh)
+        self.counters.loads += 1
+        self.counters.seconds["loading"] = self.counters.seconds.get("loading", 0.0) + time.perf_counter() - started
         return fresh
+
+    def held(self) -> tuple[tuple[str, int], ...]:
+        """(split, shard) of what is in memory."""
+        return tuple(self._resident)
+
+    @property
+    def device_name(self) -> str:
+        """What decides last bits: the GPU's name, or the CPU's vector instructions."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return f"CPU {torch.backends.cpu.get_cpu_capability()}"
 
     def logits(self, split: str, shard: int) -> Tensor:
         """Logits float32 [n, C] of the network now in the host, images in row order."""

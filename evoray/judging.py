@@ -87,7 +87,7 @@ def _evaluate(run: OpenRun, asked: Round) -> _Rows:
         children = tuple(Candidate(ask.name, ask.lineage.tail(asked.base)) for ask in asks)
         return ChildrenUnit(asked.base, children, "select", shard)
 
-    for shard, number, value, failure in run.outcomes(name, Job(work, unit)):
+    for shard, number, value, failure in run.outcomes(name, Job(work, unit, (asked.base,), "select")):
         if failure is not None:
             rows.failures[number] = failure
             continue

@@ -101,7 +101,7 @@ def _panel(run: OpenRun, name: str, named: Named, members: tuple[Member, ...], s
         return PanelUnit(base, named, members, split, shard, to, run.closed)
 
     work = {shard: [0] for shard in shards if shard not in found}
-    for shard, _, value, failure in run.outcomes(name, Job(work, unit)):
+    for shard, _, value, failure in run.outcomes(name, Job(work, unit, (base, named, members), split)):
         if failure is not None:
             raise RunError(f"shard {shard} of {split} killed every worker that met it: {failure}")
         if keep and not _has_logits(run, split, shard, value):

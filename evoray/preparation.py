@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,13 @@ def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tup
     return mean, std
 
 
-def open_backend(inputs: Inputs) -> tuple[Backend, Inputs, Program]:
-    """Connects, resolves every ``"auto"`` for what is there, and starts the workers."""
+def open_backend(
+    inputs: Inputs, given: Backend | None = None, note: Callable[[str], None] = lambda text: None
+) -> tuple[Backend, Inputs, Program]:
+    """Connects (unless a backend is given), resolves every ``"auto"`` for what is there, and starts the workers."""
     compute = inputs.config.compute
-    backend = make_backend(compute)
+    backend = given or make_backend(compute)
+    backend.note = note
     try:
         device = compute.device
         if device == "auto":
@@ -129,7 +133,8 @@ def open_backend(inputs: Inputs) -> tuple[Backend, Inputs, Program]:
         program = make_program(inputs)
         backend.open(inputs.parent.model, program)
     except BaseException:
-        backend.close()
+        if given is None:
+            backend.close()
         raise
     return backend, inputs, program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -216,13 +216,10 @@ def make_summary(
             "vanished": vanished_share(run, best.ask),
         },
         "work": {
-            "units": work.units,
+            **asdict(work),
             "images": run.images,
             "wall_s": wall,
             "images_per_s": run.images / wall,
-            "bytes_to_workers": work.bytes_to_workers,
-            "retries": work.retries,
-            "workers": work.workers,
             "backend": config.compute.backend,
             "deterministic": config.compute.deterministic,
         },

@@ -1,42 +1,89 @@
 """Which worker evaluates what next. Pure logic: no clock, no network, no torch.
 
-Work is a set of items (children) on each shard. A worker keeps the shards it has loaded, so it is handed items
-of those first; then of the shard that fewest workers hold; and near the end of anything that is left. Chunks are
-sized so that one takes about ``target_seconds`` on that worker, and never so large that the others run dry.
+Work is a set of items (children) on each shard; a unit is some items of one shard, bound to a worker as late as
+possible. A worker is handed items of the shards it holds; then of a shard that nobody holds; then of another's
+shard, where reading it costs less than waiting would. Units are sized to take ``target_seconds`` on their worker and
+get smaller towards the end. A worker that is idle at the very end does again what is late elsewhere; the first
+result of a unit counts.
+
+Costs of one decision: O(shards held + shards pending), O(1) for each item.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 Worker = Hashable
+
+IN_FLIGHT = 2
+"""Units a worker holds: one it works on, and one so that it never waits for the driver."""
+
+SMALLEST = 0.1
+"""No unit is cut smaller than this share of the target, however few are left: each costs the driver a message."""
+
+LATE = 1.5
+"""A unit that has taken so many times what was expected may take as long again."""
+
+GAIN = 0.5
+"""Work is done twice only where that takes less than this share of the wait it ends."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Items of one shard, handed to one worker as one unit."""
+    """Items of one shard, handed to one worker as one unit; ``again`` is the unit it repeats, if any."""
 
     number: int
     worker: Worker
     shard: int
     items: tuple[int, ...]
+    again: int | None = None
+
+
+@dataclass
+class Facts:
+    """What is known of a worker: shards it holds, seconds an item, seconds to read a shard (None: unknown)."""
+
+    held: set[int] = field(default_factory=set)
+    seconds: float | None = None
+    loading: float | None = None
+
+
+@dataclass
+class _State(Facts):
+    busy: deque[int] = field(default_factory=deque)
+    """Units it was handed and has not answered, in order: it works on the first."""
+    since: float = 0.0
+    """When it began with the first of them."""
+    retired: bool = False
 
 
 class Scheduler:
-    """Hands out every (shard, item) until each is done or has failed ``max_attempts`` times."""
+    """Hands out every (shard, item) until each is done, or has killed its worker ``max_attempts`` times.
 
-    def __init__(self, work: Mapping[int, Sequence[int]], target_seconds: float = 1.0, max_attempts: int = 3) -> None:
+    ``now`` is seconds on any clock that does not go back. ``repeat_late`` is for workers that can be lost or be slow:
+    an idle one then does again what is late elsewhere.
+    """
+
+    def __init__(
+        self,
+        work: Mapping[int, Sequence[int]],
+        target_seconds: float = 1.0,
+        max_attempts: int = 3,
+        repeat_late: bool = True,
+    ) -> None:
         self._pending = {shard: deque(items) for shard, items in work.items() if len(items)}
-        self._open = sum(len(items) for items in self._pending.values())
-        self._running: dict[int, Assignment] = {}
-        self._held: dict[Worker, set[int]] = defaultdict(set)
-        self._seconds: dict[Worker, float] = {}
-        self._attempts: dict[tuple[int, int], int] = defaultdict(int)
-        self._target = target_seconds
-        self._max_attempts = max_attempts
+        self._left = sum(len(items) for items in self._pending.values())
+        self._open = self._left
+        self._workers: dict[Worker, _State] = {}
+        self._active = 0
+        self._holders: dict[int, set[Worker]] = defaultdict(set)
+        self._units: dict[int, Assignment] = {}
+        self._copies: dict[int, set[int]] = {}
+        self._attempts: dict[tuple[int, int], int] = {}
+        self._target, self._max_attempts, self._repeat_late = target_seconds, max_attempts, repeat_late
         self._issued = 0
         self.retries = 0
 
@@ -44,89 +91,255 @@ class Scheduler:
     def finished(self) -> bool:
         return self._open == 0
 
-    def join(self, worker: Worker, held: Sequence[int] = ()) -> None:
-        """A worker that can take units; ``held`` are shards it has in memory already."""
-        self._held[worker].update(held)
+    @property
+    def waiting(self) -> int:
+        """Items that no worker has been handed yet."""
+        return self._left
 
-    def take(self, worker: Worker) -> Assignment | None:
-        """The next unit for this worker, or None while nothing is left to hand out."""
-        shard = self._choose(worker)
-        if shard is None:
+    def join(self, worker: Worker, facts: Facts | None = None) -> None:
+        """A worker that can take units, with what an earlier job taught about it."""
+        facts = facts or Facts()
+        self._workers[worker] = _State(set(facts.held), facts.seconds, facts.loading)
+        self._active += 1
+        for shard in facts.held:
+            self._holders[shard].add(worker)
+
+    def facts(self, worker: Worker) -> Facts:
+        state = self._workers[worker]
+        return Facts(set(state.held), state.seconds, state.loading)
+
+    def retire(self, worker: Worker) -> None:
+        """No more units for this worker; those it has go on."""
+        state = self._workers.get(worker)
+        if state is not None and not state.retired:
+            state.retired = True
+            self._forget(worker, state)
+
+    def leave(self, worker: Worker, *, guilty: bool = True) -> list[tuple[int, int]]:
+        """A worker is gone: its units go back. Returns the (shard, item) pairs that are given up.
+
+        guilty: its process died by itself, so that what it worked on may be the reason. What was queued behind
+        that never ran, and a node that goes away says nothing about anybody.
+        """
+        state = self._workers.get(worker)
+        if state is None:
+            return []
+        given_up = []
+        for position, number in enumerate(list(state.busy)):
+            given_up += self.lost(number, guilty=guilty and position == 0)
+        if not state.retired:
+            self._forget(worker, state)
+        del self._workers[worker]
+        return given_up
+
+    def take(self, worker: Worker, now: float) -> Assignment | None:
+        """The next unit for this worker, or None while there is nothing (more) for it."""
+        state = self._workers[worker]
+        if state.retired or len(state.busy) >= IN_FLIGHT:
             return None
-        queue = self._pending[shard]
-        items = tuple(queue.popleft() for _ in range(min(len(queue), self._chunk(worker, shard))))
-        if not queue:
-            del self._pending[shard]
-        self._held[worker].add(shard)
-        self._issued += 1
-        assignment = Assignment(self._issued, worker, shard, items)
-        self._running[assignment.number] = assignment
-        return assignment
+        shard = self._choose(worker, state)
+        if shard is not None:
+            return self._issue(worker, shard, self._pop(state, shard), now)
+        late = self._late(worker, state, now) if self._repeat_late and not state.busy else None
+        return None if late is None else self._issue(worker, late.shard, late.items, now, late.number)
 
-    def done(self, number: int, seconds: float) -> bool:
-        """Notes a result; False when that unit was given up before (a late duplicate)."""
-        assignment = self._running.pop(number, None)
-        if assignment is None:
+    def done(
+        self, number: int, now: float, seconds: float, loading: float = 0.0, held: Iterable[int] | None = None
+    ) -> bool:
+        """Notes a result; False when the unit's items were done or given up before.
+
+        seconds: what the unit took on its worker, of which ``loading`` for reading shards.
+        held: the shards the worker now has in memory, where it says so.
+        """
+        unit = self._units.pop(number, None)
+        if unit is None:
             return False
-        self._open -= len(assignment.items)
-        each = seconds / len(assignment.items)
-        known = self._seconds.get(assignment.worker)
-        # the first unit includes loading the shard, so later ones count more
-        self._seconds[assignment.worker] = each if known is None else 0.3 * known + 0.7 * each
+        state = self._answered(unit, now)
+        self._learn(unit, state, seconds, loading, held)
+        copies = self._copies.pop(number, None)
+        if copies is None:
+            return False
+        for other in copies:
+            self._copies.pop(other, None)
+        self._open -= len(unit.items)
         return True
 
-    def lost(self, number: int) -> list[tuple[int, int]]:
-        """Puts a unit back; returns the (shard, item) pairs that have now failed for the last time."""
-        assignment = self._running.pop(number, None)
-        if assignment is None:
+    def lost(self, number: int, *, guilty: bool = False) -> list[tuple[int, int]]:
+        """Puts a unit back, unless a copy of it is running; returns the (shard, item) pairs that are given up."""
+        unit = self._units.pop(number, None)
+        if unit is None:
             return []
+        if unit.worker in self._workers:
+            self._answered(unit, self._workers[unit.worker].since)
+        copies = self._copies.pop(number, None)
+        if copies is None:
+            return []
+        copies.discard(number)
         self.retries += 1
+        if guilty:
+            for item in unit.items:
+                self._attempts[unit.shard, item] = self._attempts.get((unit.shard, item), 0) + 1
+        return [] if copies else self._put_back(unit)
+
+    def moot(self) -> list[int]:
+        """Units still running whose result counts no more."""
+        return [number for number in self._units if number not in self._copies]
+
+    def unit(self, number: int) -> Assignment | None:
+        """A unit that has not been answered."""
+        return self._units.get(number)
+
+    def running(self, worker: Worker) -> tuple[int, ...]:
+        """Units this worker has not answered, in the order it was handed them."""
+        return tuple(self._workers[worker].busy)
+
+    def is_queued(self, number: int) -> bool:
+        """Whether a unit waits behind another on its worker."""
+        unit = self._units.get(number)
+        return unit is not None and self._workers[unit.worker].busy[0] != number
+
+    def _put_back(self, unit: Assignment) -> list[tuple[int, int]]:
         given_up = []
-        for item in reversed(assignment.items):
-            self._attempts[assignment.shard, item] += 1
-            if self._attempts[assignment.shard, item] >= self._max_attempts:
-                given_up.append((assignment.shard, item))
+        for item in reversed(unit.items):
+            if self._attempts.get((unit.shard, item), 0) >= self._max_attempts:
+                given_up.append((unit.shard, item))
                 self._open -= 1
             else:
-                self._pending.setdefault(assignment.shard, deque()).appendleft(item)
+                self._pending.setdefault(unit.shard, deque()).appendleft(item)
+                self._left += 1
         return given_up
 
-    def leave(self, worker: Worker) -> list[tuple[int, int]]:
-        """A worker is gone: its units go back, its shards are forgotten."""
-        numbers = [number for number, unit in self._running.items() if unit.worker == worker]
-        given_up = [pair for number in numbers for pair in self.lost(number)]
-        self._held.pop(worker, None)
-        self._seconds.pop(worker, None)
-        return given_up
+    def _issue(
+        self, worker: Worker, shard: int, items: tuple[int, ...], now: float, again: int | None = None
+    ) -> Assignment:
+        self._issued += 1
+        unit = Assignment(self._issued, worker, shard, items, again)
+        state = self._workers[worker]
+        if not state.busy:
+            state.since = now
+        state.busy.append(unit.number)
+        state.held.add(shard)
+        self._holders[shard].add(worker)
+        self._units[unit.number] = unit
+        copies = self._copies[again] if again is not None else set()
+        copies.add(unit.number)
+        self._copies[unit.number] = copies
+        return unit
 
-    def running_on(self, worker: Worker) -> int:
-        return sum(unit.worker == worker for unit in self._running.values())
+    def _answered(self, unit: Assignment, now: float) -> _State:
+        state = self._workers[unit.worker]
+        state.busy.remove(unit.number)
+        state.since = now
+        return state
 
-    def _choose(self, worker: Worker) -> int | None:
+    def _learn(
+        self, unit: Assignment, state: _State, seconds: float, loading: float, held: Iterable[int] | None
+    ) -> None:
+        each = max(seconds - loading, 1e-6) / len(unit.items)
+        state.seconds = each if state.seconds is None else 0.3 * state.seconds + 0.7 * each
+        if loading > 0:
+            state.loading = loading
+        if held is None or state.retired:
+            return
+        running = {self._units[number].shard for number in state.busy}
+        for shard in state.held - set(held) - running:
+            self._holders[shard].discard(unit.worker)
+        state.held = set(held) | running
+        for shard in state.held:
+            self._holders[shard].add(unit.worker)
+
+    def _forget(self, worker: Worker, state: _State) -> None:
+        self._active -= 1
+        for shard in state.held:
+            self._holders[shard].discard(worker)
+
+    def _mean(self, name: str) -> float | None:
+        known = [value for state in self._workers.values() if (value := getattr(state, name)) is not None]
+        return sum(known) / len(known) if known else None
+
+    def _choose(self, worker: Worker, state: _State) -> int | None:
         if not self._pending:
             return None
-        held = self._held[worker]
-        own = [shard for shard in self._pending if shard in held]
+        own = [shard for shard in state.held if shard in self._pending]
         if own:
             return max(own, key=lambda shard: (len(self._pending[shard]), -shard))
-        holders = self._holders()
-        return min(self._pending, key=lambda s: (holders.get(s, 0), -len(self._pending[s]), s))
+        nobodys = [shard for shard in self._pending if not self._holders.get(shard)]
+        if nobodys:
+            return max(nobodys, key=lambda shard: (len(self._pending[shard]), -shard))
+        waits = {shard: self._wait(shard) for shard in self._pending}
+        shard = max(waits, key=lambda shard: (waits[shard], -shard))
+        seconds = state.seconds or self._mean("seconds")
+        loading = state.loading if state.loading is not None else self._mean("loading")
+        pays = seconds is None or (loading or 0.0) + seconds < waits[shard]
+        return shard if pays else None
 
-    def _holders(self) -> dict[int, int]:
-        counts: dict[int, int] = defaultdict(int)
-        for shards in self._held.values():
-            for shard in shards:
-                counts[shard] += 1
-        return counts
+    def _wait(self, shard: int) -> float:
+        """Seconds until those who hold a shard will have done what is pending of it; inf when nobody knows."""
+        speed = 0.0
+        for worker in self._holders[shard]:
+            state = self._workers[worker]
+            if state.seconds is not None:
+                speed += 1 / (state.seconds * sum(other in self._pending for other in state.held))
+        return len(self._pending[shard]) / speed if speed else math.inf
 
-    def _chunk(self, worker: Worker, shard: int) -> int:
-        # an item that killed a worker goes alone, so that it takes no other down with it
-        if self._attempts.get((shard, self._pending[shard][0])):
-            return 1
-        seconds = self._seconds.get(worker)
+    def _pop(self, state: _State, shard: int) -> tuple[int, ...]:
+        queue = self._pending[shard]
+        items = [queue.popleft()]
+        # an item that may have killed a worker goes alone, so that it takes no other down with it
+        if (shard, items[0]) not in self._attempts:
+            wanted = self._chunk(state, len(queue) + 1)
+            while len(items) < wanted and (shard, queue[0]) not in self._attempts:
+                items.append(queue.popleft())
+        if not queue:
+            del self._pending[shard]
+        self._left -= len(items)
+        return tuple(items)
+
+    def _chunk(self, state: _State, here: int) -> int:
+        """How many items make a unit of about the target on this worker, of ``here`` pending ones."""
+        seconds = state.seconds or self._mean("seconds")
         if seconds is None:
             return 1
-        wanted = math.ceil(self._target / max(seconds, 1e-6))
-        left = sum(len(queue) for queue in self._pending.values())
-        fair = math.ceil(left / (2 * max(1, len(self._held))))
-        return max(1, min(wanted, fair))
+        wanted = max(1, round(self._target / seconds))
+        fewest = max(1, round(SMALLEST * self._target / seconds))
+        fair = math.ceil(self._left / (2 * self._active))
+        if here < 1.5 * wanted and here <= fair:
+            return here
+        return min(here, wanted, max(fewest, fair))
+
+    def _late(self, worker: Worker, state: _State, now: float) -> Assignment | None:
+        """The unit that would be waited for longest, if this worker ends the wait by doing it again."""
+        seconds = state.seconds or self._mean("seconds")
+        if seconds is None:
+            return None
+        loading = state.loading if state.loading is not None else self._mean("loading") or 0.0
+        worst, longest = None, SMALLEST * self._target
+        for other, slow in self._workers.items():
+            if other == worker:
+                continue
+            for unit, wait in self._waits(slow, now):
+                takes = seconds * len(unit.items) + (0.0 if unit.shard in state.held else loading)
+                if wait > longest and takes < GAIN * wait and self._may_repeat(unit):
+                    worst, longest = unit, wait
+        return worst
+
+    def _may_repeat(self, unit: Assignment) -> bool:
+        copies = self._copies.get(unit.number)
+        suspect = any((unit.shard, item) in self._attempts for item in unit.items)
+        return copies is not None and len(copies) == 1 and not suspect
+
+    def _waits(self, state: _State, now: float) -> Iterable[tuple[Assignment, float]]:
+        """Each unit of a worker with the seconds until it is likely done."""
+        seconds = state.seconds or self._mean("seconds") or self._target
+        elapsed = now - state.since
+        total = 0.0
+        for position, number in enumerate(state.busy):
+            unit = self._units[number]
+            expected = seconds * len(unit.items)
+            if position > 0:
+                total += expected
+            elif elapsed > LATE * expected:
+                total = elapsed
+            else:
+                total = max(expected - elapsed, 0.0)
+            yield unit, total

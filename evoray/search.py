@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import RunError, UsageError
 from evoray.judging import Judged, judge_round
@@ -29,6 +30,7 @@ def evolve(
     config_dir: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    backend: Backend | None = None,
 ) -> RunResult:
     """One run, from a checked configuration to a finished run directory.
 
@@ -39,6 +41,7 @@ def evolve(
         config_dir: folder from which ``package.module:function`` names are imported, here and on the workers; a TOML
             file's own unless given.
         resume: continue at the unit the run stopped at; config, parent and data must be unchanged.
+        backend: one from ``make_backend``, left open for the next run: its workers keep model, parent and shards.
 
     Raises:
         UsageError: configuration, data or parent cannot be used; nothing was written.
@@ -55,12 +58,13 @@ def evolve(
     progress.note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
     progress.note(f"starting the {config.compute.backend} backend")
-    backend, inputs, program = open_backend(inputs)
+    opened, inputs, program = open_backend(inputs, backend, progress.note)
     try:
-        with OpenRun(directory, inputs, program, backend, progress, resume) as run:
+        with OpenRun(directory, inputs, program, opened, progress, resume) as run:
             return _go(run)
     finally:
-        backend.close()
+        if backend is None:
+            opened.close()
 
 
 def _check_directory(directory: RunDirectory, resume: bool) -> None:

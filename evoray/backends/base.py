@@ -10,7 +10,7 @@ Torch-free, like everything a worker process imports before it is told what to b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -43,10 +43,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """Items to evaluate on each shard, and how to make a unit of some of them."""
+    """Items to evaluate on each shard, and how to make a unit of some of them.
+
+    shared: objects that all units refer to (by identity); a worker is sent them once.
+    split: which images the shards hold; workers keep them, and times are alike, from one job to the next of a split.
+    """
 
     work: Mapping[int, Sequence[int]]
     unit: Callable[[int, tuple[int, ...]], Unit]
+    shared: tuple[Any, ...] = ()
+    split: str = "select"
 
 
 @dataclass(frozen=True)
@@ -61,18 +67,37 @@ class Outcome:
 
 @dataclass
 class Work:
-    """What a run has cost so far, for ``summary.json`` and the progress bar."""
+    """What a run has cost so far, for ``summary.json``.
+
+    bytes_to_workers: the parent, once a node, and all units with what they share.
+    workers, nodes: the most there were at a time, and how many were ever given the parent.
+    models_built, shards_loaded: how often a worker built the model, and read a shard; 0 where it was warm.
+    repeated: units done again elsewhere because they were late.
+    """
 
     units: int = 0
     bytes_to_workers: int = 0
+    parent_bytes: int = 0
+    nodes: int = 0
     retries: int = 0
+    repeated: int = 0
     workers: int = 0
+    models_built: int = 0
+    shards_loaded: int = 0
+    devices: list[str] = field(default_factory=list)
 
 
 class Backend(Protocol):
-    """Opened once for a model and a program, then given one job after another."""
+    """Opened for a model and a program, then given one job after another.
 
-    work: Work
+    It may be opened again, for another run: workers that hold the same model, program and shards keep them.
+    ``work`` counts from the last opening; ``note`` is told what a user should know (a node that goes away).
+    """
+
+    note: Callable[[str], None]
+
+    @property
+    def work(self) -> Work: ...
 
     def has_gpu(self) -> bool:
         """Whether a worker could have one."""

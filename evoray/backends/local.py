@@ -5,17 +5,20 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
 
 import torch
 from torch import nn
 
 from evoray.backends.base import Job, Outcome, Unit, Work
+from evoray.backends.packing import EvaluatorSource, pack_model
+from evoray.backends.worker import Report
 from evoray.config import ComputeConfig
 from evoray.evaluation import Evaluator, Program
-from evoray.scheduling import Assignment, Scheduler
+from evoray.scheduling import Assignment, Facts, Scheduler
+
+Running = dict[Future[Report], Assignment]
 
 
 class LocalBackend:
@@ -24,6 +27,8 @@ class LocalBackend:
     def __init__(self, compute: ComputeConfig) -> None:
         self._compute = compute
         self.work = Work()
+        self.note: Callable[[str], None] = lambda text: None
+        self._key = ""
         self._evaluators: list[Evaluator] = []
         self._pool: ThreadPoolExecutor | None = None
         self._threads_before = torch.get_num_threads()
@@ -32,31 +37,40 @@ class LocalBackend:
         return torch.cuda.is_available()
 
     def open(self, model: nn.Module, program: Program) -> None:
-        self.work.workers = self._workers(program)
+        self.work = Work(workers=self._workers(program))
+        key = EvaluatorSource(program, pack_model(model).digest()).key
+        if self._pool is not None and key == self._key:
+            return
+        self.close()
+        self._key = key
         self._evaluators = [Evaluator(copy.deepcopy(model), program) for _ in range(self.work.workers)]
+        self.work.models_built = self.work.workers
         self._pool = ThreadPoolExecutor(
             self.work.workers, "evoray-worker", initializer=torch.set_num_threads, initargs=(program.threads,)
         )
 
     def run(self, job: Job) -> Iterator[Outcome]:
         assert self._pool is not None, "open() comes before run()"
-        scheduler = Scheduler(job.work)
-        running: dict[Future[tuple[list[Any], float]], Assignment] = {}
-        for worker in range(self.work.workers):
-            scheduler.join(worker)
+        scheduler = Scheduler(job.work, repeat_late=False)
+        running: Running = {}
+        for worker, evaluator in enumerate(self._evaluators):
+            held = {shard for split, shard in evaluator.held() if split == job.split}
+            scheduler.join(worker, Facts(held))
             self._submit(scheduler, worker, job, running)
         try:
-            while running:
+            while not scheduler.finished:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     assignment = running.pop(future)
-                    values, seconds = future.result()
-                    scheduler.done(assignment.number, seconds)
+                    report = future.result()
+                    self.work.shards_loaded += report.loads
+                    scheduler.done(assignment.number, time.monotonic(), report.seconds, report.loading)
                     self._submit(scheduler, int(str(assignment.worker)), job, running)
-                    for item, value in zip(assignment.items, values, strict=True):
+                    for item, value in zip(assignment.items, report.values, strict=True):
                         yield Outcome(assignment.shard, item, value)
         finally:
             for future in running:
                 future.cancel()
+            wait(running)  # an evaluator is one thread's at a time
 
     def close(self) -> None:
         if self._pool is not None:
@@ -71,14 +85,8 @@ class LocalBackend:
             return self._compute.workers
         return 1 if program.device != "cpu" else max(1, (os.cpu_count() or 1) // program.threads)
 
-    def _submit(
-        self,
-        scheduler: Scheduler,
-        worker: int,
-        job: Job,
-        running: dict[Future[tuple[list[Any], float]], Assignment],
-    ) -> None:
-        assignment = scheduler.take(worker)
+    def _submit(self, scheduler: Scheduler, worker: int, job: Job, running: Running) -> None:
+        assignment = scheduler.take(worker, time.monotonic())
         if assignment is None or self._pool is None:
             return
         unit = job.unit(assignment.shard, assignment.items)
@@ -86,6 +94,9 @@ class LocalBackend:
         self.work.units += 1
 
 
-def _timed(unit: Unit, evaluator: Evaluator) -> tuple[list[Any], float]:
-    started = time.perf_counter()
-    return unit.run(evaluator), time.perf_counter() - started
+def _timed(unit: Unit, evaluator: Evaluator) -> Report:
+    started, loads = time.perf_counter(), evaluator.counters.loads
+    loading = evaluator.counters.seconds.get("loading", 0.0)
+    values = unit.run(evaluator)
+    loading = evaluator.counters.seconds.get("loading", 0.0) - loading
+    return Report(values, time.perf_counter() - started, loading, evaluator.counters.loads - loads)

@@ -1,23 +1,25 @@
 """On Ray: the only module (with serve.py) that imports it.
 
-The driver owns the work: actors are never restarted by Ray, a unit lost with its actor goes back to the scheduler,
-and a result that arrives twice counts once. The parent travels as one flat buffer, put into the object store once
-and read there by every worker of a node; children travel as recipes.
+Actors are never restarted by Ray: ``driver.py`` owns the work, this module is its fleet. The parent travels as one
+flat buffer, put into the object store once and read there by every worker of a node; children travel as recipes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import math
 import os
 import pickle
 import secrets
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 # A driver under `uv run` would make Ray rebuild the environment for every worker; they run in this one.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-CLUSTER_FILE = "/tmp/ray/ray_current_cluster"
+CLUSTER_FILE = os.path.join(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
 
 
 def _secure_embedded() -> None:
@@ -35,7 +37,6 @@ def _secure_embedded() -> None:
 
 _secure_embedded()
 
-import numpy as np
 import ray
 from ray.exceptions import (
     ActorDiedError,
@@ -45,39 +46,35 @@ from ray.exceptions import (
     OutOfMemoryError,
     RayError,
     RayTaskError,
+    TaskCancelledError,
     WorkerCrashedError,
 )
 
 from evoray.backends.base import Job, Outcome, Source, Work
-from evoray.backends.worker import Worker
+from evoray.backends.driver import Driver
+from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
+from evoray.backends.worker import Loaded, UntoldError, Worker
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError, EvaluationError, EvorayError
-from evoray.scheduling import Assignment, Scheduler
 
 if TYPE_CHECKING:
     from torch import nn
 
     from evoray.evaluation import Program
 
-LOST = (
-    ActorDiedError,
-    ActorUnavailableError,
-    NodeDiedError,
-    WorkerCrashedError,
-    ObjectLostError,
-    OutOfMemoryError,
-)
-"""The unit is to be done again: nothing is wrong with it, as far as anyone knows."""
-
-IN_FLIGHT = 2
-"""Units an actor holds: one it works on, and one so that it never waits for the driver."""
+Request = dict[str, Any]
+"""What one actor asks for: num_cpus, num_gpus, and accelerator_type where one is named."""
 
 
 class Actor(Worker):
     """A worker as Ray's actor; the large part of a source comes as a list with its reference, uncopied."""
 
-    def __init__(self, paths: list[str]) -> None:
-        super().__init__(paths, lambda references: ray.get(references[0]))
+    def __init__(self) -> None:
+        super().__init__(lambda references: ray.get(references[0]))
+
+    def load(self, key: str, paths: Sequence[str], source: bytes, bulk: Any) -> Loaded:
+        loaded = super().load(key, paths, source, bulk)
+        return dataclasses.replace(loaded, node=ray.get_runtime_context().get_node_id())
 
 
 def connect(compute: ComputeConfig) -> bool:
@@ -102,7 +99,7 @@ def _start_embedded(compute: ComputeConfig) -> None:
     wanted = compute.workers * compute.cpus_per_worker if isinstance(compute.workers, int) else cores
     ray.init(
         address="local",
-        num_cpus=max(cores, int(np.ceil(wanted))),
+        num_cpus=max(cores, math.ceil(wanted)),
         include_dashboard=False,
         log_to_driver=False,
         logging_level="warning",
@@ -110,161 +107,157 @@ def _start_embedded(compute: ComputeConfig) -> None:
     )
 
 
-class RayBackend:
-    """Actors on whatever the cluster has; see the module's docstring."""
+class RayFleet:
+    """Actors as the driver's fleet; translates what Ray raises."""
 
-    def __init__(self, compute: ComputeConfig) -> None:
-        self.work = Work()
-        self._compute = compute
-        self._own = connect(compute)
+    def __init__(self) -> None:
+        self.spare = True
+        """Whether to ask for more actors than fit: not on a cluster of our own, which never grows."""
+        self.request: Request = {}
+        self._supply: tuple[Any, ...] = ()
         self._actors: dict[int, Any] = {}
-        self._starting: dict[int, Any] = {}
-        self._joining: dict[Any, int] = {}
-        self._count = 0
-        self._paths: list[str] = []
-        self._source: tuple[str, bytes] = ("", b"")
-        self._bulk: Any = None
-        self._request: dict[str, Any] = {}
+        self._nodes: dict[int, str] = {}
+        self._calls: dict[Any, tuple[int, int | None]] = {}
+        self._units: dict[int, Any] = {}
 
-    def has_gpu(self) -> bool:
-        return float(ray.cluster_resources().get("GPU", 0)) > 0
+    def supply(self, source: Source, paths: Sequence[str], bulk: Any) -> None:
+        """What workers load from now on; ``bulk`` is a reference."""
+        self._supply = (source.key, list(paths), pickle.dumps(source, protocol=5), [bulk])
 
-    def open(self, model: nn.Module, program: Program) -> None:
-        from evoray.backends.packing import EvaluatorSource, pack_model
+    def start(self, worker: int) -> None:
+        self._actors[worker] = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **self.request).remote()
+        self.load(worker)
 
-        packed = pack_model(model)
-        self._paths = [program.config_dir] if program.config_dir else []
-        self.serve(EvaluatorSource(program, packed.digest()), packed, packed.nbytes, program.device)
+    def load(self, worker: int) -> None:
+        self._calls[self._actors[worker].load.remote(*self._supply)] = (worker, None)
 
-    def serve(self, source: Source, bulk: Any, nbytes: int, device: str = "cpu") -> None:
-        """Starts workers that build ``source``; ``bulk`` of ``nbytes`` goes to every node once."""
-        self._source = (source.key, pickle.dumps(source, protocol=5))
-        self._bulk = ray.put(bulk)
-        self.work.bytes_to_workers += nbytes
-        self._request = self._resources(device)
-        self.work.workers = self._target()
-        for _ in range(self.work.workers):
-            self._start_actor()
+    def send(self, worker: int, job: int, unit: int, preamble: bytes | None, payload: bytes) -> None:
+        reference = self._actors[worker].run.remote(job, preamble, payload)
+        self._calls[reference] = (worker, unit)
+        self._units[unit] = reference
 
-    def run(self, job: Job) -> Iterator[Outcome]:
-        scheduler = Scheduler(job.work)
-        for worker in self._actors:
-            scheduler.join(worker)
-        running: dict[Any, Assignment] = {}
-        try:
-            while not scheduler.finished:
-                for worker in list(self._actors):
-                    self._feed(scheduler, worker, job, running)
-                done, _ = ray.wait([*running, *self._joining], num_returns=1, timeout=10.0)
-                for reference in done:
-                    if reference in self._joining:
-                        self._join(reference, scheduler)
-                    else:
-                        yield from self._collect(reference, scheduler, running)
-        finally:
-            for reference in running:
-                with contextlib.suppress(RayError):
-                    ray.cancel(reference, force=False)
-
-    def close(self) -> None:
-        for actor in (*self._actors.values(), *self._starting.values()):
+    def cancel(self, unit: int) -> None:
+        if unit in self._units:
             with contextlib.suppress(RayError):
-                ray.kill(actor)
-        self._actors.clear()
-        self._starting.clear()
-        self._joining.clear()
-        self._bulk = None
-        if self._own and ray.is_initialized():
-            ray.shutdown()
+                ray.cancel(self._units[unit], force=False)
 
-    def _resources(self, device: str) -> dict[str, Any]:
-        gpus = self._compute.gpus_per_worker
-        if gpus == "auto":
-            gpus = 1.0 if device.startswith("cuda") else 0.0
-        request = {"num_cpus": self._compute.cpus_per_worker, "num_gpus": gpus}
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        if not any(node.get("CPU", 0) >= request["num_cpus"] and node.get("GPU", 0) >= gpus for node in nodes):
-            have = ", ".join(f"{n.get('CPU', 0):g} CPU / {n.get('GPU', 0):g} GPU" for n in nodes)
-            raise BackendError(
-                f"no node can hold one worker: it asks for {request['num_cpus']:g} CPU and {gpus:g} GPU, the nodes "
-                f"have {have}. Lower compute.cpus_per_worker or compute.gpus_per_worker."
-            )
-        return request
+    def forget(self) -> None:
+        for unit in list(self._units):
+            self.cancel(unit)
+            del self._calls[self._units.pop(unit)]
 
-    def _target(self) -> int:
-        if isinstance(self._compute.workers, int):
-            return self._compute.workers
-        total = 0
-        for node in ray.nodes():
-            if node["Alive"]:
-                fits = [
-                    int(node["Resources"].get(kind, 0) / need)
-                    for kind, need in (("CPU", self._request["num_cpus"]), ("GPU", self._request["num_gpus"]))
-                    if need
-                ]
-                total += min(fits)
-        return max(1, total)
+    def stop(self, worker: int) -> None:
+        for reference, (whose, unit) in list(self._calls.items()):
+            if whose == worker:
+                del self._calls[reference]
+                self._units.pop(unit or 0, None)
+        self._nodes.pop(worker, None)
+        with contextlib.suppress(RayError):
+            ray.kill(self._actors.pop(worker))
 
-    def _start_actor(self) -> None:
-        actor = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **self._request)
-        handle = actor.remote(self._paths)
-        number = self._count
-        self._count += 1
-        self._starting[number] = handle
-        self._joining[handle.load.remote(*self._source, [self._bulk])] = number
+    def wait(self, seconds: float) -> list[Event]:
+        references = list(self._calls)
+        if not references:
+            time.sleep(seconds)
+            return []
+        done, _ = ray.wait(references, num_returns=1, timeout=seconds)
+        if done:
+            done, _ = ray.wait(references, num_returns=len(references), timeout=0)
+        return [self._event(reference) for reference in done]
 
-    def _join(self, reference: Any, scheduler: Scheduler) -> None:
-        number = self._joining.pop(reference)
-        handle = self._starting.pop(number)
+    def leaving(self) -> set[int]:
+        draining = draining_nodes()
+        return {worker for worker, node in self._nodes.items() if node in draining}
+
+    def room(self) -> tuple[int, int]:
+        draining = draining_nodes()
+        here = [fits(self.request, node["Resources"]) for node in live_nodes() if node["NodeID"] not in draining]
+        more = max([*here, *(fits(self.request, shape) for shape in node_types()), 1]) if self.spare else 0
+        return sum(here), more
+
+    def _event(self, reference: Any) -> Event:
+        worker, unit = self._calls.pop(reference)
+        if unit is not None:
+            del self._units[unit]
         try:
-            ray.get(reference)
-        except LOST as error:
-            raise BackendError(f"worker {number} died while it loaded the parent: {error}") from error
+            value = ray.get(reference)
         except RayTaskError as error:
+            if isinstance(error.cause, UntoldError):
+                return Lost(worker, unit, Cause.MESSAGE)
             raise _own_error(error) from error
-        self._actors[number] = handle
-        scheduler.join(number)
+        except RayError as error:
+            return Lost(worker, unit, self._cause(error, worker), _reason(error))
+        if unit is None:
+            self._nodes[worker] = value.node
+            return Ready(worker, value)
+        return Finished(worker, unit, value)
 
-    def _feed(self, scheduler: Scheduler, worker: int, job: Job, running: dict[Any, Assignment]) -> None:
-        while scheduler.running_on(worker) < IN_FLIGHT:
-            assignment = scheduler.take(worker)
-            if assignment is None:
-                return
-            payload = pickle.dumps(job.unit(assignment.shard, assignment.items), protocol=5)
-            self.work.units += 1
-            self.work.bytes_to_workers += len(payload)
-            running[self._actors[worker].run.remote(payload)] = assignment
+    def _cause(self, error: RayError, worker: int) -> Cause:
+        """BackendError for what doing it again cannot mend."""
+        if isinstance(error, TaskCancelledError):
+            return Cause.CANCELLED
+        if isinstance(error, OutOfMemoryError):
+            return Cause.MEMORY
+        if isinstance(error, ActorUnavailableError | ObjectLostError):
+            return Cause.MESSAGE
+        if isinstance(error, NodeDiedError):
+            return Cause.NODE
+        if not isinstance(error, ActorDiedError | WorkerCrashedError):
+            raise BackendError(f"Ray: {_reason(error)}") from error
+        text = str(error)
+        if "low on memory" in text:
+            return Cause.MEMORY
+        gone = self._nodes.get(worker) not in (None, *(node["NodeID"] for node in live_nodes()))
+        return Cause.NODE if gone or "node has died" in text or getattr(error, "preempted", False) else Cause.PROCESS
 
-    def _collect(self, reference: Any, scheduler: Scheduler, running: dict[Any, Assignment]) -> Iterator[Outcome]:
-        assignment = running.pop(reference, None)
-        if assignment is None:
-            return
-        try:
-            report = ray.get(reference)
-        except LOST as error:
-            yield from self._replace(assignment, scheduler, running, str(error))
-            return
-        except RayTaskError as error:
-            raise _own_error(error) from error
-        if scheduler.done(assignment.number, report.seconds):
-            for item, value in zip(assignment.items, report.values, strict=True):
-                yield Outcome(assignment.shard, item, value)
 
-    def _replace(
-        self, assignment: Assignment, scheduler: Scheduler, running: dict[Any, Assignment], reason: str
-    ) -> Iterator[Outcome]:
-        """The worker is gone: another takes its place, its units are handed out again."""
-        given_up = scheduler.lost(assignment.number)
-        worker = assignment.worker
-        if worker in self._actors:
-            del self._actors[int(str(worker))]
-            for other in [ref for ref, unit in running.items() if unit.worker == worker]:
-                del running[other]
-            scheduler.leave(worker)
-            self._start_actor()
-        self.work.retries += 1
-        for shard, item in given_up:
-            yield Outcome(shard, item, failure=f"killed its worker again and again: {reason.splitlines()[0]}")
+def live_nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def draining_nodes() -> set[str]:
+    """Ids of nodes that are about to go away. The adapter over what Ray has no public name for, like the next one."""
+    return set(ray._private.state.state.get_draining_nodes())
+
+
+def node_types() -> list[dict[str, float]]:
+    """Resources of each kind of node that an autoscaler may start; none where there is no autoscaler."""
+    config = ray._private.state.state.get_cluster_config()
+    return [] if config is None else [dict(group.resources) for group in config.node_group_configs]
+
+
+def fits(request: Request, resources: dict[str, float]) -> int:
+    """How many actors of a request a node with these resources holds."""
+    kind = request.get("accelerator_type")
+    if kind and not resources.get(f"accelerator_type:{kind}"):
+        return 0
+    needs = (("CPU", request["num_cpus"]), ("GPU", request["num_gpus"]))
+    return min(int(resources.get(name, 0) / need + 1e-9) for name, need in needs if need)
+
+
+def check_possible(request: Request) -> None:
+    """Raises BackendError when no node, present or to come, can hold one actor."""
+    nodes, types = [node["Resources"] for node in live_nodes()], node_types()
+    if any(fits(request, shape) for shape in (*nodes, *types)):
+        return
+    asked = f"{request['num_cpus']:g} CPU and {request['num_gpus']:g} GPU"
+    if request.get("accelerator_type"):
+        asked += f" of type {request['accelerator_type']}"
+    grow = f", and those it may start {_listed(types)}" if types else ""
+    raise BackendError(
+        f"no node can hold one worker: it asks for {asked}, the cluster's nodes have {_listed(nodes)}{grow}. "
+        "Lower compute.cpus_per_worker or compute.gpus_per_worker."
+    )
+
+
+def _listed(shapes: Sequence[dict[str, float]]) -> str:
+    return ", ".join(sorted({f"{s.get('CPU', 0):g} CPU / {s.get('GPU', 0):g} GPU" for s in shapes}))
+
+
+def _reason(error: RayError) -> str:
+    """What Ray says, in one line: the last line that is no name of a field."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "=" not in line and ": " not in line[:20]), lines[0])[:300]
 
 
 def _own_error(error: RayTaskError) -> EvorayError:
@@ -273,3 +266,81 @@ def _own_error(error: RayTaskError) -> EvorayError:
     if isinstance(cause, EvorayError):
         return cause
     return EvaluationError(f"a worker raised {type(cause).__name__}: {cause}")
+
+
+class RayBackend:
+    """Actors on whatever the cluster has; see the module's docstring."""
+
+    def __init__(self, compute: ComputeConfig) -> None:
+        self.note: Callable[[str], None] = lambda text: None
+        self._compute = compute
+        self._own = connect(compute)
+        self._fleet = RayFleet()
+        self._fleet.spare = not self._own
+        wanted = None if compute.workers == "auto" else compute.workers
+        self._driver = Driver(self._fleet, wanted, lambda text: self.note(text))
+        self._source = ""
+        self._bulk: tuple[str, Any] = ("", None)
+
+    @property
+    def work(self) -> Work:
+        return self._driver.work
+
+    def has_gpu(self) -> bool:
+        shapes = [node["Resources"] for node in live_nodes()] + node_types()
+        return any(shape.get("GPU", 0) > 0 for shape in shapes)
+
+    def open(self, model: nn.Module, program: Program) -> None:
+        from evoray.backends.packing import EvaluatorSource, pack_model
+
+        packed = pack_model(model)
+        source = EvaluatorSource(program, packed.digest())
+        paths = [program.config_dir] if program.config_dir else []
+        self.serve(source, packed, source.parent, packed.nbytes, paths, program.device)
+
+    def serve(
+        self,
+        source: Source,
+        bulk: Any = None,
+        bulk_key: str = "",
+        nbytes: int = 0,
+        paths: Sequence[str] = (),
+        device: str = "cpu",
+    ) -> None:
+        """Has workers build ``source``, as ``open`` does for a model.
+
+        Args:
+            bulk, bulk_key, nbytes: its large part, a digest of it, its size. It goes to every node once, and stays
+                there while the next source has the same digest.
+            paths: folders from which workers import the user's modules.
+        """
+        request = self._resources(device)
+        if request != self._fleet.request:
+            check_possible(request)
+            self._driver.dismiss()
+            self._fleet.request, self._source = request, ""
+        resend, fresh = bulk_key != self._bulk[0] or self._bulk[1] is None, source.key != self._source
+        if resend:
+            self._bulk = (bulk_key, ray.put(bulk))
+        self._source = source.key
+        self._fleet.supply(source, paths, self._bulk[1])
+        self._driver.enlist(Work(parent_bytes=nbytes), fresh=fresh, resend=resend)
+
+    def run(self, job: Job) -> Iterator[Outcome]:
+        return self._driver.run(job)
+
+    def close(self) -> None:
+        if ray.is_initialized():
+            self._driver.dismiss()
+            if self._own:
+                ray.shutdown()
+        self._bulk = ("", None)
+
+    def _resources(self, device: str) -> Request:
+        gpus = self._compute.gpus_per_worker
+        if gpus == "auto":
+            gpus = 1.0 if device.startswith("cuda") else 0.0
+        request: Request = {"num_cpus": self._compute.cpus_per_worker, "num_gpus": gpus}
+        if self._compute.accelerator:
+            request["accelerator_type"] = self._compute.accelerator
+        return request
