@@ -106,6 +106,18 @@ class _Search(_Section):
 
     children: Annotated[int, Field(ge=1)] = 40
     generations: Annotated[int, Field(ge=1)] = 1
+    racing: bool = False
+    """Judge children piece by piece against their base, and drop those that cannot be among the best."""
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    """Share of the best children that racing keeps, in expectation."""
+    budget_images: Annotated[int, Field(ge=1)] | None = None
+    """Images (one child on one image is one) that all children of the run may cost, whatever it risks."""
+
+    @model_validator(mode="after")
+    def _budget_needs_racing(self) -> Self:
+        if self.budget_images is not None and not self.racing:
+            raise ValueError(f"budget_images = {self.budget_images}: a budget is kept by racing, set racing = true")
+        return self
 
 
 class DecompositionSearch(_Search):
@@ -330,6 +342,10 @@ class RunConfig(_Section):
             raise ValueError('mutation.subspace = "dynamic": cma-es learns one subspace, leave it out or set "static"')
         if name == "cma-es" and mutation.antithetic:
             raise ValueError("mutation.antithetic = true: cma-es draws its own candidates, set it to false")
+        if self.search.racing and name in ("evolution-strategy", "cma-es"):
+            raise ValueError(
+                f"search.racing = true: {name} learns from every child, and racing tells only the best apart"
+            )
         if name == "randopt" and mutation.parts != 1:
             raise ValueError(f"mutation.parts = {mutation.parts}: randopt is dense, leave it out or set 1")
         return self

@@ -100,7 +100,11 @@ def _evaluate(run: OpenRun, asked: Round) -> _Rows:
 def _judge(fitness: Fitness, ask: Ask, rows: np.ndarray, failure: str | None) -> Judged:
     if failure is not None:
         return Judged(ask, None, -math.inf, failure)
-    total = merge_shards(rows)
+    return judge_total(fitness, ask, merge_shards(rows))
+
+
+def judge_total(fitness: Fitness, ask: Ask, total: np.ndarray) -> Judged:
+    """From merged sums, float64 [len(COLUMNS) + fitness.width]."""
     if not is_valid(total):
         return Judged(ask, total, -math.inf, f"{int(total[3])} images with NaN or infinite outputs")
     value = fitness.value(total)

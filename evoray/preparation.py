@@ -16,7 +16,7 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation import Program
-from evoray.fitness import FitnessSpec, fitness_spec
+from evoray.fitness import Fitness, FitnessSpec, fitness_spec, is_mean_of_images
 from evoray.models import (
     Parent,
     canonical_state,
@@ -27,6 +27,8 @@ from evoray.models import (
 )
 from evoray.mutation import Space, tensors_sha256
 from evoray.splits import Splits
+from evoray.statistics import racing
+from evoray.strategies import make_strategy
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,16 @@ class Inputs:
 def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
     splits = Splits(config.data, config.seed, config_dir)
-    fitness = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
-    fitness.make(lambda name: import_function(name, config_dir))
+    spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
+    fitness = spec.make(lambda name: import_function(name, config_dir))
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
                 f"data.{split}: no images ({config.data.path} holds {splits.described[split].rows}). "
                 f"Raise data.{split} or ingest more images."
             )
+    if config.search.racing:
+        _check_racing(config, fitness, splits.images("select"))
     parent = load_parent(config.parent, config_dir, seed=config.seed)
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
@@ -76,7 +80,27 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
             "some children would equal their parent. Lower parts, or include more tensors."
         )
     _check_forward(parent, splits)
-    return Inputs(config, config_dir, parent, state, aliases, space, splits, fitness)
+    return Inputs(config, config_dir, parent, state, aliases, space, splits, spec)
+
+
+def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
+    search = config.search
+    if not is_mean_of_images(fitness):
+        raise ConfigError(
+            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of images or has constraints, so "
+            "children cannot be told apart by some images. Switch racing off, or use a fitness that scores each image."
+        )
+    if search.budget_images is None:
+        return
+    looks = racing.schedule(images)
+    to_the_end = min(search.children, max(config.ensemble.size, make_strategy(config).elite))
+    least = search.generations * (search.children * looks[0] + to_the_end * (images - looks[0]))
+    if search.budget_images < least:
+        raise ConfigError(
+            f"search.budget_images = {search.budget_images}: {search.generations} x {search.children} children on a "
+            f"first look of {looks[0]} images, and the best {to_the_end} of them on all {images}, cost {least}. Raise "
+            "it, or lower search.children."
+        )
 
 
 def _check_forward(parent: Parent, splits: Splits) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from evoray import racing
 from evoray.evaluation import DTYPES
 from evoray.fitness import Metrics, metrics_of
 from evoray.judging import Judged
@@ -186,6 +187,7 @@ def make_summary(
     work = run.backend.work
     wall = time.perf_counter() - run.started
     config = run.config
+    races = [line["racing"] for line in run.history if "racing" in line]
     return {
         "format": 1,
         "run_id": run.run_id,
@@ -215,6 +217,7 @@ def make_summary(
             "sigma": config.mutation.sigma,
             "vanished": vanished_share(run, best.ask),
         },
+        **({"racing": racing.summary(races)} if races else {}),
         "work": {
             **asdict(work),
             "images": run.images,

@@ -17,6 +17,7 @@ from evoray.judging import Judged, judge_round
 from evoray.last_look import last_look
 from evoray.preparation import check_inputs, open_backend
 from evoray.progress import Progress
+from evoray.racing import Racer
 from evoray.results import RunResult, write_results
 from evoray.running import OpenRun
 from evoray.store import RunDirectory, free_path
@@ -89,13 +90,18 @@ def _go(run: OpenRun) -> RunResult:
 def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:
     """All candidates in the order asked, with their merged sums on ``select``; the soup, if any was better."""
     strategy = make_strategy(run.config)
+    racer = Racer(run, strategy.elite) if run.config.search.racing else None
     judged: list[Judged] = []
     while (asked := strategy.ask()) is not None:
         started = time.perf_counter()
-        fresh = judge_round(run, asked)
+        race = None
+        if racer is not None and asked.asks[-1].kind == "child":
+            fresh, race = racer.judge(asked)
+        else:
+            fresh = judge_round(run, asked)
         strategy.tell([one.fitness for one in fresh])
         judged += fresh
-        _record(run, asked, fresh, time.perf_counter() - started)
+        _record(run, asked, fresh, race, time.perf_counter() - started)
     if not any(one.ask.kind == "child" and one.fitness > -math.inf for one in judged):
         raise RunError(
             f"every child failed ({judged[-1].status}). Lower mutation.sigma, or look at the fitness function."
@@ -103,7 +109,7 @@ def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:
     return judged, strategy.soup
 
 
-def _record(run: OpenRun, asked: Round, fresh: Sequence[Judged], seconds: float) -> None:
+def _record(run: OpenRun, asked: Round, fresh: Sequence[Judged], race: dict[str, Any] | None, seconds: float) -> None:
     finite = [one.fitness for one in fresh if one.fitness > -math.inf]
     run.history.append(
         {
@@ -114,5 +120,6 @@ def _record(run: OpenRun, asked: Round, fresh: Sequence[Judged], seconds: float)
             "best_fitness": max(finite, default=None),
             "mean_fitness": float(np.mean(finite)) if finite else None,
             "wall_s": seconds,
+            **({"racing": race} if race else {}),
         }
     )

@@ -18,6 +18,9 @@ from evoray.config import DataConfig
 from evoray.data import ShardDataset, open_dataset, split_rows
 from evoray.errors import RunError
 
+PIECE_STREAM = 5
+"""First word of the spawn keys of pieces; 1 to 4 are masks, noise, splits and CMA-ES."""
+
 
 @dataclass(frozen=True)
 class SearchClosed:
@@ -82,6 +85,19 @@ class Splits:
     def shards(self, split: str) -> list[int]:
         """Shards that have images of this split, in order."""
         return [index for index, rows in enumerate(self.rows[split]) if len(rows)]
+
+    def piece(self, split: str, shard: int, start: int, stop: int) -> str:
+        """Name of a split that is rows ``start`` to ``stop`` of a shard's, in a seeded order."""
+        name = f"{split}[{start}:{stop}]"
+        if name not in self.rows:
+            self.datasets[name] = self.datasets[split]
+            self.rows[name] = [np.zeros(0, dtype=np.int64)] * len(self.rows[split])
+        if not len(self.rows[name][shard]):
+            whole = self.rows[split][shard]
+            key = np.random.SeedSequence(self._seed, spawn_key=(PIECE_STREAM, shard))
+            order = np.random.Generator(np.random.Philox(key)).permutation(len(whole))
+            self.rows[name][shard] = np.sort(whole[order[start:stop]])
+        return name
 
     def first_row(self, split: str, shard: int) -> int:
         """Index in the whole dataset of a shard's first row."""

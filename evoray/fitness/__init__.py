@@ -1,6 +1,6 @@
 """What a child is worth: mergeable per-shard sums, and the number made of them."""
 
-from evoray.fitness.base import COLUMNS, Fitness, Metrics, merge_shards, metrics_of
+from evoray.fitness.base import COLUMNS, Fitness, Metrics, is_mean_of_images, merge_shards, metrics_of, scores_of
 from evoray.fitness.constraints import Constrained
 from evoray.fitness.per_image import PerImage, score_images
 from evoray.fitness.registry import BUILT_IN, FitnessSpec, fitness_spec
@@ -14,7 +14,9 @@ __all__ = [
     "Metrics",
     "PerImage",
     "fitness_spec",
+    "is_mean_of_images",
     "merge_shards",
     "metrics_of",
     "score_images",
+    "scores_of",
 ]

@@ -33,6 +33,21 @@ class Fitness(Protocol):
         ...
 
 
+def is_mean_of_images(fitness: Fitness) -> bool:
+    """Whether fitness is the mean of a score that each image has, so that children can be compared image by image."""
+    return hasattr(fitness, "scores")
+
+
+def scores_of(fitness: Fitness, logits: Tensor, labels: Tensor) -> np.ndarray:
+    """float64 [n]: every image's own score, whose mean over all images is the fitness.
+
+    Args:
+        fitness: one that ``is_mean_of_images``, so it has ``scores(logits, labels)``.
+    """
+    scores = fitness.scores(logits, labels)  # type: ignore[attr-defined]
+    return np.asarray(scores, dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class Metrics:
     """The figures reported for one model on one split; top1 and top5 are fractions, nll is in nats."""

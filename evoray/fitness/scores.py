@@ -18,7 +18,11 @@ class Brier:
     name, width = "brier", 1
 
     def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        return np.array([math.fsum(brier(torch.log_softmax(logits.double(), dim=1), labels))])
+        return np.array([-math.fsum(self.scores(logits, labels))])
+
+    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
+        """float64 [n]: minus each image's Brier score."""
+        return -brier(torch.log_softmax(logits.double(), dim=1), labels)
 
     def value(self, total: np.ndarray) -> float:
         return -float(total[len(COLUMNS)] / total[0])
@@ -36,8 +40,12 @@ class Cost:
         self._costs = torch.from_numpy(np.column_stack([costs, costs.max(axis=1)]))
 
     def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
+        return np.array([-math.fsum(self.scores(logits, labels))])
+
+    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
+        """float64 [n]: minus what each image's answer costs."""
         answers = predicted_class(logits).clamp(max=self._costs.shape[1] - 1)
-        return np.array([math.fsum(self._costs[labels.cpu(), answers.cpu()].tolist())])
+        return -self._costs[labels.cpu(), answers.cpu()].double().numpy()
 
     def value(self, total: np.ndarray) -> float:
         return -float(total[len(COLUMNS)] / total[0])

@@ -6,6 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from evoray.fitness.base import COLUMNS
+from evoray.fitness.per_image import score_images
 
 
 class ColumnMean:
@@ -20,6 +21,13 @@ class ColumnMean:
 
     def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
         return np.zeros(0)
+
+    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
+        """float64 [n]: the column's own value of each image."""
+        images = score_images(logits, labels)
+        if self.name == "nll":
+            return self._sign * images.nll
+        return self._sign * (images.rank < (1 if self.name == "top1" else 5)).astype(np.float64)
 
     def value(self, total: np.ndarray) -> float:
         return self._sign * float(total[self._column] / total[0])

@@ -41,6 +41,16 @@ class MeanScore:
             )
         return np.array([math.fsum(scores.tolist())])
 
+    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
+        """float64 [n]; ValueError where the function gives one number for all of them."""
+        scores = torch.as_tensor(self._function(logits, labels)).detach().double().cpu()
+        if scores.shape != labels.shape:
+            raise ValueError(
+                f"{self.name} returned shape {tuple(scores.shape)} for {len(labels)} images: comparing children image "
+                'by image (search.racing, sigma = "auto") needs one score an image'
+            )
+        return scores.numpy()
+
     def value(self, total: np.ndarray) -> float:
         return float(total[len(COLUMNS)] / total[0])
 

@@ -1,0 +1,107 @@
+"""Races on real children: the same answer everywhere, resumable, and said in the files."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from test_resume import StopsAfter, bytes_of
+
+from evoray import store
+from evoray.errors import ConfigError
+from evoray.search import evolve
+
+
+@pytest.fixture
+def raced(small_run):
+    def make(**changes):
+        return small_run(
+            data__select=0.3,
+            **{"search__children": 24, "search__racing": True, "search__confidence": 0.8, **changes},
+        )
+
+    return make
+
+
+def test_dropped_children_rank_behind_and_say_so(raced, tmp_path):
+    result = evolve(raced(compute__workers=1), tmp_path / "run")
+    rows = result.population.sort_by("rank").to_pylist()
+    images = result.summary["splits"]["select"]
+    dropped = [row for row in rows if row["status"].startswith("dropped after")]
+    ended = [row for row in rows if row["status"] == "ok"]
+    assert dropped and len(ended) + len(dropped) == 24
+    assert rows == ended + dropped
+    assert {row["select_n"] for row in ended} == {images}
+    assert all(row["select_n"] < images and f"{row['select_n']} of {images}" in row["status"] for row in dropped)
+    race = result.summary["racing"]
+    assert race["images"] == sum(row["select_n"] for row in rows)
+    assert race["images_without"] == 24 * images
+    assert race["dropped"] == len(dropped)
+    assert race["share_saved"] == pytest.approx(1 - race["images"] / race["images_without"])
+    assert 0 < race["expected_lost"]["lost_by_confidence"] <= 0.2 * 3
+
+
+def test_survivors_are_judged_as_without_a_race(raced, tmp_path):
+    raced_rows = evolve(raced(compute__workers=1), tmp_path / "raced").population.to_pylist()
+    whole = evolve(raced(compute__workers=1, search__racing=False), tmp_path / "whole").population.to_pylist()
+    for ours, theirs in zip(raced_rows, whole, strict=True):
+        assert ours["noise_seed"] == theirs["noise_seed"]
+        if ours["status"] == "ok":
+            assert ours["select_fitness"] == pytest.approx(theirs["select_fitness"], rel=1e-6)
+            assert ours["select_top1"] == theirs["select_top1"]
+
+
+def test_a_budget_is_kept(raced, tmp_path):
+    config = raced(compute__workers=1, search__budget_images=24 * 500, search__confidence=0.99)
+    race = evolve(config, tmp_path / "run").summary["racing"]
+    assert race["images"] <= 24 * 500
+    assert race["dropped_for_budget"] > 0
+    assert race["expected_lost"]["lost_by_budget"] > 0
+
+
+@pytest.mark.parametrize("after", [40, 300])
+def test_a_race_goes_on_where_it_stopped(raced, tmp_path, after, monkeypatch):
+    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    config = raced(compute__workers=1, search__generations=2)
+    whole = evolve(config, tmp_path / "whole")
+    with pytest.raises(ConnectionError):
+        evolve(config, tmp_path / "cut", progress=StopsAfter(after))
+    resumed = evolve(config, tmp_path / "cut", resume=True)
+    assert bytes_of(resumed.directory) == bytes_of(whole.directory)
+    assert resumed.summary["racing"] == whole.summary["racing"]
+
+
+def test_workers_do_not_change_a_race(raced, tmp_path):
+    one, two = (evolve(raced(compute__workers=count), tmp_path / str(count), progress=None) for count in (1, 2))
+    assert bytes_of(one.directory) == bytes_of(two.directory)
+    assert one.summary["racing"] == two.summary["racing"]
+
+
+def test_a_budget_that_cannot_be_kept_is_refused(raced, tmp_path):
+    with pytest.raises(ConfigError, match=r"search\.budget_images = 100: .* cost"):
+        evolve(raced(search__budget_images=100), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+class NotAMean:
+    width = 1
+
+    def sums(self, logits, labels):
+        return logits.sum()[None]
+
+    def value(self, sums):
+        return math.tanh(float(sums[0]))
+
+
+def test_a_fitness_that_is_no_mean_of_images_is_refused(raced, tmp_path):
+    with pytest.raises(ConfigError, match="no mean of images"):
+        evolve(raced(fitness__name="test_racing:NotAMean"), tmp_path / "run")
+
+
+def per_image(logits, labels):
+    return -(logits.argmax(1) != labels).double()
+
+
+def test_a_users_score_an_image_races(raced, tmp_path):
+    result = evolve(raced(fitness__name="test_racing:per_image", compute__workers=1), tmp_path / "run")
+    assert result.summary["racing"]["images"] < result.summary["racing"]["images_without"]
