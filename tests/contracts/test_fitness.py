@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoray.config import FITNESSES, parse_constraint
-from evoray.fitness import BUILT_IN, FitnessSpec, merge_shards, score_images
+from evoray.fitness import BUILT_IN, FitnessSpec, is_mean_of_images, merge_shards, score_images, scores_of
 
 CLASSES = tuple("abcdefg")
 N = 37
@@ -88,3 +88,16 @@ def test_better_answers_are_fitter(spec):
         wrong = torch.nn.functional.one_hot((labels + 1) % 7, 7).float() * 4 - 3 * right
         fitness = make(spec)
         assert fitness.value(vector(fitness, right, labels)) > fitness.value(vector(fitness, wrong, labels))
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.name}{'-constrained' if spec.constraints else ''}")
+def test_a_score_an_image_has_the_fitness_as_its_mean(spec):
+    fitness = make(spec)
+    if not is_mean_of_images(fitness):
+        assert spec.constraints or spec.name in ("balanced-accuracy", "macro-f1", "worst-class", "user:recall")
+        return
+    logits, labels = torch.randn(N, 7), torch.arange(N) % 7
+    scores = scores_of(fitness, logits, labels)
+    assert scores.shape == (N,)
+    total = np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
+    assert scores.mean() == pytest.approx(fitness.value(total), rel=1e-12)
