@@ -50,7 +50,7 @@ def throughput(
     parts = round(1 / density) if density > 0 else 0
     if parts < 1 or abs(parts * density - 1) > 1e-6:
         raise ConfigError(f"--density {density}: give 1 / K with an integer K, such as 0.1 or 0.01.")
-    batches = evaluator.prepared("select", 0).batches
+    batches = tuple(evaluator.prepared("select", 0).batches)
     contestants: dict[str, Callable[[int], None]] = {
         "forward": lambda _: _forward(evaluator.host.model, batches),
         "evoray": lambda number: _evoray(evaluator, parts, number),

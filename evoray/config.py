@@ -304,7 +304,13 @@ class ComputeConfig(_Section):
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     batch_size: Annotated[int, Field(ge=1)] = 256
+    layout: Literal["channels-last", "contiguous"] = "channels-last"
+    """How images and convolutions' weights lie in memory."""
     compile: bool = False
+    cuda_graphs: bool = False
+    """Replay a captured forward pass in place of launching its kernels one by one; needs a GPU."""
+    resident_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto = "auto"
+    """Shards that a worker keeps ready, in GiB; auto: 2, or half of a GPU's free memory."""
     deterministic: bool = True
 
     @field_validator("device")

@@ -2,34 +2,35 @@
 
 A worker holds one Evaluator: the model laid over a flat buffer, and the shards it has met, decoded and normalised.
 Batches are cut inside a shard's split, never across shards or per worker, so a result depends on (child, shard)
-alone. Costs of a child on a shard of n images: n forward passes, plus O(mutated weights) to write it and to undo it.
+alone. Costs of a child on a shard of n images: n forward passes, plus O(mutated weights) to write it and to undo it;
+where a core is free or the network runs on a GPU, the next child is drawn while this one is evaluated.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from evoray.config import DataConfig
-from evoray.data import normalise
+from evoray.data import Shard
 from evoray.errors import EvaluationError, EvorayError
 from evoray.fitness import Fitness, FitnessSpec, score_images
-from evoray.models import ModelHost, import_function
+from evoray.forwarding import make_forward
+from evoray.models import Drawn, ModelHost, import_function
 from evoray.mutation import Entry, Lineage, Space
+from evoray.prefetch import one_ahead
+from evoray.residency import BatchMaker, Prepared, Residency
 from evoray.splits import Splits
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-RESIDENT_BYTES = 2 * 2**30
-"""Normalised batches kept by one worker; beyond it the shard used longest ago is dropped."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,9 @@ class Program:
     compile: bool
     deterministic: bool
     config_dir: str | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One shard's images of one split, ready on the device: batches [b, C, H, W], labels int64 [n]."""
-
-    batches: tuple[Tensor, ...]
-    labels: Tensor
-    rows: np.ndarray
-    sources: tuple[str, ...]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(batch.nbytes for batch in self.batches)
+    layout: Literal["channels-last", "contiguous"] = "channels-last"
+    cuda_graphs: bool = False
+    resident_gib: float | Literal["auto"] = "auto"
 
 
 @dataclass
@@ -89,35 +79,18 @@ class Evaluator:
         self.device = torch.device(program.device)
         self.splits = Splits(program.data, program.seed, config_dir)
         self.fitness: Fitness = program.fitness.make(lambda name: import_function(name, config_dir))
-        self.host = ModelHost(model, program.space, device=self.device, dtype=DTYPES[program.dtype])
+        channels_last = program.layout == "channels-last"
+        dtype = DTYPES[program.dtype]
+        self.host = ModelHost(model, program.space, self.device, dtype, channels_last)
         self.counters = Counters()
-        self._forward = torch.compile(self.host.forward) if program.compile else self.host.forward
-        self._resident: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
-
-    def prepared(self, split: str, shard: int) -> Prepared:
-        """The split's images of a shard, normalised; read at most once while they fit in memory."""
-        key = (split, shard)
-        if key in self._resident:
-            self._resident.move_to_end(key)
-            return self._resident[key]
-        started = time.perf_counter()
-        loaded = self.splits.datasets[split].load(shard)
-        rows = self.splits.rows[split][shard]
-        images = torch.from_numpy(np.ascontiguousarray(loaded.images[rows]))
-        fresh = Prepared(
-            batches=tuple(self._batch(part) for part in torch.split(images, self.program.batch_size)),
-            labels=torch.from_numpy(loaded.labels[rows]).to(self.device),
-            rows=rows,
-            sources=tuple(loaded.sources[row] for row in rows),
+        fixed = program.compile or program.cuda_graphs
+        longest = max((len(rows) for rows in self.splits.rows["select"]), default=1)
+        width = min(program.batch_size, longest) if fixed else program.batch_size
+        self._forward = make_forward(
+            self.host.forward, width, compiled=program.compile, cuda_graphs=program.cuda_graphs
         )
-        self._keep(key, fresh)
-        self.counters.loads += 1
-        self.counters.seconds["loading"] = self.counters.seconds.get("loading", 0.0) + time.perf_counter() - started
-        return fresh
-
-    def held(self) -> tuple[tuple[str, int], ...]:
-        """(split, shard) of what is in memory."""
-        return tuple(self._resident)
+        maker = BatchMaker(program.mean, program.std, self.device, dtype, channels_last)
+        self._residency = Residency(self._read, maker, width, program.resident_gib)
 
     @property
     def device_name(self) -> str:
@@ -126,15 +99,37 @@ class Evaluator:
             return torch.cuda.get_device_name(self.device)
         return f"CPU {torch.backends.cpu.get_cpu_capability()}"
 
+    def held(self) -> tuple[tuple[str, int], ...]:
+        """(split, shard) of what is in memory."""
+        return self._residency.held()
+
+    def prepared(self, split: str, shard: int) -> Prepared:
+        """The split's images of a shard, normalised; read at most once while they fit in memory."""
+        prepared = self._residency.get(split, shard)
+        self.counters.loads = self._residency.loads
+        self.counters.seconds["loading"] = self._residency.seconds
+        return prepared
+
     def logits(self, split: str, shard: int) -> Tensor:
         """Logits float32 [n, C] of the network now in the host, images in row order."""
         prepared = self.prepared(split, shard)
+        done, logits = 0, torch.empty(0)
         with torch.inference_mode():
-            parts = [self._forward(batch).float() for batch in prepared.batches]
-        self.counters.images += len(prepared.labels)
-        return torch.cat(parts)
+            for batch in prepared.batches:
+                part = self._forward(batch)
+                if not done:
+                    logits = part.new_empty((len(prepared.labels), part.shape[1]), dtype=torch.float32)
+                logits[done : done + len(part)] = part
+                done += len(part)
+        self.counters.images += done
+        return logits
 
-    def evaluate(self, base: Lineage, tail: Sequence[Entry], split: str, shard: int) -> np.ndarray:
+    def drawn(self, tails: Iterable[Sequence[Entry]]) -> Iterator[Drawn]:
+        """The random parts of children, each ready when its turn comes where that costs no other work its time."""
+        idle = self.device.type == "cuda" or len(os.sched_getaffinity(0)) > self.program.threads
+        return one_ahead(self.host.draw, tails) if idle else map(self.host.draw, tails)
+
+    def evaluate(self, base: Lineage, tail: Sequence[Entry] | Drawn, split: str, shard: int) -> np.ndarray:
         """Sums of one child on one shard: float64 [len(COLUMNS) + fitness.width]."""
         labels = self.prepared(split, shard).labels
         self.host.set_base(base.entries)
@@ -150,15 +145,8 @@ class Evaluator:
         with self.host.child(lineage.entries[len(shared.entries) :]):
             return self.logits(split, shard)
 
-    def _batch(self, images: Tensor) -> Tensor:
-        moved = images.to(self.device)
-        batch = normalise(moved, self.program.mean, self.program.std, DTYPES[self.program.dtype])
-        return batch.contiguous(memory_format=torch.channels_last)
-
-    def _keep(self, key: tuple[str, int], prepared: Prepared) -> None:
-        self._resident[key] = prepared
-        while sum(item.nbytes for item in self._resident.values()) > RESIDENT_BYTES and len(self._resident) > 1:
-            self._resident.popitem(last=False)
+    def _read(self, split: str, shard: int) -> tuple[Shard, np.ndarray]:
+        return self.splits.datasets[split].load(shard), self.splits.rows[split][shard]
 
 
 def configure_torch(program: Program) -> None:
@@ -169,6 +157,8 @@ def configure_torch(program: Program) -> None:
     if program.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+        # it would write NaN to every activation before a kernel does; nothing here reads what it has not written
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not program.deterministic
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -192,11 +182,12 @@ class ChildrenUnit:
     shard: int
 
     def run(self, evaluator: Evaluator) -> list[np.ndarray]:
-        return [self._one(evaluator, child) for child in self.children]
+        drawn = evaluator.drawn(child.tail for child in self.children)
+        return [self._one(evaluator, child, ready) for child, ready in zip(self.children, drawn, strict=True)]
 
-    def _one(self, evaluator: Evaluator, child: Candidate) -> np.ndarray:
+    def _one(self, evaluator: Evaluator, child: Candidate, ready: Drawn) -> np.ndarray:
         try:
-            return evaluator.evaluate(self.base, child.tail, self.split, self.shard)
+            return evaluator.evaluate(self.base, ready, self.split, self.shard)
         except (EvorayError, MemoryError):
             raise
         except Exception as error:

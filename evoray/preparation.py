@@ -143,6 +143,8 @@ def open_backend(
             device = "cuda" if backend.has_gpu() else "cpu"
         elif device.startswith("cuda") and not backend.has_gpu():
             raise ConfigError(f"compute.device = {device!r}: no GPU there. Set it to auto or cpu.")
+        if compute.cuda_graphs and device == "cpu":
+            raise ConfigError("compute.cuda_graphs = true: needs a GPU, the device is cpu. Leave it out.")
         resolved = {
             "device": device,
             "threads_per_worker": compute.threads_per_worker
@@ -182,6 +184,9 @@ def make_program(inputs: Inputs) -> Program:
         threads=threads,
         compile=compute.compile,
         deterministic=compute.deterministic,
+        layout=compute.layout,
+        cuda_graphs=compute.cuda_graphs,
+        resident_gib=compute.resident_gib,
         config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
     )
 

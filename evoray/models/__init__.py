@@ -1,12 +1,13 @@
 """Parents and the in-place host: from a name to a network whose weights children are written into."""
 
 from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
-from evoray.models.host import ModelHost
+from evoray.models.host import Drawn, ModelHost
 from evoray.models.importing import import_function
 from evoray.models.parent import Parent, Preprocessing, check_outputs, load_parent
 from evoray.models.tensors import canonical_state, mutable_names
 
 __all__ = [
+    "Drawn",
     "ModelHost",
     "Parent",
     "Preprocessing",

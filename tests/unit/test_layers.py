@@ -11,10 +11,10 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "config", "progress"},
+    {"errors", "config", "progress", "prefetch"},
     {"mutation"},
     {"models", "data", "fitness", "statistics"},
-    {"splits"},
+    {"splits", "residency", "forwarding"},
     {"evaluation", "scheduling"},
     {"piece_unit"},
     {"strategies", "backends", "ensembles", "store"},
