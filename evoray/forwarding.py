@@ -1,8 +1,8 @@
 """How a network is run on a batch: eager, compiled, or as a CUDA graph.
 
-Compiled code and graphs know one shape, so shorter batches are filled up with zeros, and the logits of those dropped.
-Both take the weights as inputs that lie at fixed addresses: a child written there under them is what runs next, and
-nothing is compiled or captured again. (Inductor would fold weights into its code only when asked to freeze them.)
+Compiled code and graphs know one shape, so every batch has to have it (``BatchMaker.width``). Both take the weights
+as inputs that lie at fixed addresses: a child written there under them is what runs next, and nothing is compiled or
+captured again. (Inductor would fold weights into its code only when asked to freeze them.)
 """
 
 from __future__ import annotations
@@ -15,27 +15,10 @@ from torch import Tensor
 Network = Callable[[Tensor], Tensor]
 
 
-def make_forward(model: Network, width: int, *, compiled: bool = False, cuda_graphs: bool = False) -> Network:
-    """From batches [b ≤ width, C, H, W] to logits [b, classes], which the next call may overwrite."""
+def make_forward(model: Network, *, compiled: bool = False, cuda_graphs: bool = False) -> Network:
+    """From a batch [b, C, H, W] to logits [b, classes], which the next call may overwrite."""
     run = torch.compile(model, dynamic=False) if compiled else model
-    if cuda_graphs:
-        run = GraphedNetwork(run)
-    return FixedWidth(run, width) if compiled or cuda_graphs else run
-
-
-class FixedWidth:
-    """Runs every batch with ``width`` images."""
-
-    def __init__(self, run: Network, width: int) -> None:
-        self._run, self._width = run, width
-
-    def __call__(self, batch: Tensor) -> Tensor:
-        missing = self._width - len(batch)
-        if not missing:
-            return self._run(batch)
-        filled = batch.new_zeros((self._width, *batch.shape[1:])).contiguous(memory_format=_format(batch))
-        filled[: len(batch)] = batch
-        return self._run(filled)[: len(batch)]
+    return GraphedNetwork(run) if cuda_graphs else run
 
 
 class GraphedNetwork:
@@ -65,8 +48,3 @@ class GraphedNetwork:
         with torch.cuda.graph(graph):
             self._output = self._run(self._input)
         self._graph = graph
-
-
-def _format(batch: Tensor) -> torch.memory_format:
-    last = batch.is_contiguous(memory_format=torch.channels_last) and not batch.is_contiguous()
-    return torch.channels_last if last else torch.contiguous_format

@@ -30,29 +30,44 @@ FREE_SHARE = 0.5
 
 @dataclass(frozen=True)
 class BatchMaker:
-    """From stored images to batches [b, C, H, W] on the device, in the type and layout of evaluation."""
+    """From stored images to batches [b, C, H, W] on the device, in the type and layout of evaluation.
+
+    width: fill shorter batches up to so many images, with black ones; None leaves them as they are.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     device: torch.device
     dtype: torch.dtype
     channels_last: bool
+    width: int | None = None
 
-    def __call__(self, images: np.ndarray) -> Tensor:
-        """uint8 [b, C, H, W], contiguous and not shared."""
-        batch = normalise(torch.from_numpy(images).to(self.device), self.mean, self.std, self.dtype)
-        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+    def __call__(self, images: np.ndarray, rows: np.ndarray) -> Tensor:
+        """The batch of some rows of a shard's images, uint8 [n, C, H, W]."""
+        return self._finished(torch.from_numpy(self._chosen(images, rows)))
 
-    def beside(self, images: np.ndarray, stream: torch.cuda.Stream) -> tuple[Tensor, torch.cuda.Event]:
+    def beside(
+        self, images: np.ndarray, rows: np.ndarray, stream: torch.cuda.Stream
+    ) -> tuple[Tensor, torch.cuda.Event]:
         """The same on another stream, from pinned memory; the event says when it is there."""
-        pinned = torch.from_numpy(images).pin_memory()
+        pinned = torch.from_numpy(self._chosen(images, rows)).pin_memory()
         with torch.cuda.stream(stream):
-            batch = normalise(pinned.to(self.device, non_blocking=True), self.mean, self.std, self.dtype)
-            batch = batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+            batch = self._finished(pinned)
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record(stream)
         event.synchronize()  # on the thread that fetches: ``pinned`` must live until it has been read
         return batch, event
+
+    def _finished(self, images: Tensor) -> Tensor:
+        batch = normalise(images.to(self.device, non_blocking=True), self.mean, self.std, self.dtype)
+        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
+
+    def _chosen(self, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if self.width is None or len(rows) == self.width:
+            return np.ascontiguousarray(images[rows])
+        filled = np.zeros((self.width, *images.shape[1:]), dtype=np.uint8)
+        filled[: len(rows)] = images[rows]
+        return filled
 
 
 class StreamedBatches:
@@ -63,10 +78,10 @@ class StreamedBatches:
 
     def __iter__(self) -> Iterator[Tensor]:
         if self._maker.device.type != "cuda":
-            yield from one_ahead(lambda rows: self._maker(self._images[rows]), self._parts)
+            yield from one_ahead(lambda rows: self._maker(self._images, rows), self._parts)
             return
         stream = torch.cuda.Stream(self._maker.device)  # type: ignore[no-untyped-call]
-        for batch, event in one_ahead(lambda rows: self._maker.beside(self._images[rows], stream), self._parts):
+        for batch, event in one_ahead(lambda rows: self._maker.beside(self._images, rows, stream), self._parts):
             current = torch.cuda.current_stream(self._maker.device)
             current.wait_event(event)
             batch.record_stream(current)
@@ -77,6 +92,7 @@ class StreamedBatches:
 class Prepared:
     """One shard's images of one split: batches [b, C, H, W] on the device (iterable again and again), labels int64 [n].
 
+    The last batch may be filled up: only the first n images count.
     nbytes: what the batches hold for as long as this object lives.
     """
 
@@ -128,12 +144,13 @@ class Residency:
 
     def _prepare(self, loaded: Shard, rows: np.ndarray) -> Prepared:
         parts = [rows[first : first + self._batch_size] for first in range(0, len(rows), self._batch_size)]
-        nbytes = len(rows) * math.prod(loaded.images.shape[1:]) * self._maker.dtype.itemsize
+        images = len(rows) if self._maker.width is None else len(parts) * self._maker.width
+        nbytes = images * math.prod(loaded.images.shape[1:]) * self._maker.dtype.itemsize
         batches: Iterable[Tensor]
         if nbytes > self.budget:
             batches, nbytes = StreamedBatches(loaded.images, parts, self._maker), 0
         else:
-            batches = tuple(self._maker(loaded.images[part]) for part in parts)
+            batches = tuple(self._maker(loaded.images, part) for part in parts)
         return Prepared(
             batches=batches,
             labels=torch.from_numpy(loaded.labels[rows]).to(self._maker.device),
