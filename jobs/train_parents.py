@@ -1,0 +1,42 @@
+"""Trains the small parents of the studies: ``uv run jobs/train_parents.py --out parents``; minutes on one core.
+
+Each architecture and seed gives a normal and an early-stopped checkpoint, with a record of how it was made.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from evoray.commands.common import Bars
+from evoray.errors import EvorayError
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoints.")],
+    architectures: Annotated[str, typer.Option(help="Of cnn, resnet and vit, with commas.")] = "cnn,resnet,vit",
+    seeds: Annotated[str, typer.Option(help="With commas.")] = "0,1,2,3,4",
+    data: Annotated[str, typer.Option(help="Images to train on: 1x28x28, ten classes.")] = "fashion-mnist-train",
+    epochs: Annotated[int, typer.Option(min=1)] = 8,
+    early: Annotated[int, typer.Option(min=1, help="Steps of the early-stopped parent.")] = 200,
+) -> None:
+    """Train small parents; those that are there already are kept."""
+    from evoray.training import Recipe, train_parents
+
+    recipe = Recipe(data, epochs, early)
+    with Bars() as bars:
+        paths = train_parents(out, tuple(architectures.split(",")), tuple(map(int, seeds.split(","))), recipe, bars)
+    for path in paths:
+        typer.echo(path)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except EvorayError as error:
+        Console(stderr=True).print(f"error {error}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
