@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -27,6 +27,7 @@ from pydantic import (
 from evoray.errors import ConfigError
 
 Auto = Literal["auto"]
+M = TypeVar("M", bound=BaseModel)
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -359,27 +360,37 @@ class RunConfig(_Section):
 
 def parse_config(values: dict[str, Any], origin: str = "the configuration") -> RunConfig:
     """A validated configuration; raises ConfigError with one line a wrong key."""
+    return validated(RunConfig, values, origin)
+
+
+def validated(model: type[M], values: dict[str, Any], origin: str) -> M:
+    """An instance of a pydantic model; ConfigError names the origin and every wrong key."""
     try:
-        return RunConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         lines = [_explain(item) for item in error.errors()]
         raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Reads a TOML file and applies ``a.b=value`` overrides (values in TOML's own syntax)."""
+    """Reads a run's TOML file and applies ``a.b=value`` overrides (values in TOML's own syntax)."""
+    return parse_config(read_toml(path, overrides), str(path))
+
+
+def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """A TOML file's values with ``a.b=value`` overrides; ConfigError when it cannot be read."""
     path = Path(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. Name a run's configuration in TOML.") from None
+        raise ConfigError(f"{path}: no such file. Name a configuration in TOML.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML ({error}).") from None
     for override in overrides:
         _override(values, override)
-    return parse_config(values, str(path))
+    return values
 
 
 def _override(values: dict[str, Any], override: str) -> None:

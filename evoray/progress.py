@@ -4,8 +4,8 @@
 class Progress:
     """Silent; the command line draws it, a library user may override any of it."""
 
-    def stage(self, name: str, total: int) -> None:
-        """A stage of ``total`` steps begins, such as (child, shard) evaluations."""
+    def stage(self, name: str, total: int, unit: str = "child x shard") -> None:
+        """A stage of ``total`` steps begins: evaluations of a child on a shard, or what ``unit`` says."""
 
     def advance(self, count: int) -> None:
         """So many of them are done."""

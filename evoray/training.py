@@ -77,7 +77,9 @@ def train_parents(
         for name, seed in missing:
             progress.note(f"training {name}, seed {seed}")
             _train(out, name, seed, recipe, train, held_out, progress)
-    return [checkpoint(out, name, seed, kind) for name in architectures for seed in seeds for kind in ("normal", "early")]
+    return [
+        checkpoint(out, name, seed, kind) for name in architectures for seed in seeds for kind in ("normal", "early")
+    ]
 
 
 def checkpoint(out: Path, name: str, seed: int, kind: str) -> Path:
@@ -108,7 +110,7 @@ def _train(
         model = getattr(small, name)().model
         optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.2)
-        progress.stage(f"{name} seed {seed}", steps)
+        progress.stage(f"{name} seed {seed}", steps, unit="steps")
         for step, batch in enumerate(_batches(train, recipe.epochs), start=1):
             model.train()
             optimiser.zero_grad()

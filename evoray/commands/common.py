@@ -40,9 +40,9 @@ class Bars(Progress):
         if kind is KeyboardInterrupt:
             raise RunError("stopped. What was finished is kept: a run goes on with --resume.")
 
-    def stage(self, name: str, total: int) -> None:
+    def stage(self, name: str, total: int, unit: str = "child x shard") -> None:
         if total:
-            self._task = self._bars.add_task(name, total=total, unit="child x shard")
+            self._task = self._bars.add_task(name, total=total, unit=unit)
 
     def advance(self, count: int) -> None:
         self._bars.advance(self._task, count)

@@ -25,7 +25,7 @@ LAYERS = [
     {"last_look"},
     {"results", "exporting"},
     {"search"},
-    {"ingesting", "demo"},
+    {"ingesting", "demo", "training", "study"},
     {"benchmarks"},
     {"commands"},
     {"cli", "__init__", "__main__"},

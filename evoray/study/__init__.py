@@ -1,0 +1,22 @@
+"""Many runs as one experiment: the paper's study on any data set and list of parents, and its tables."""
+
+from evoray.study.config import StudyConfig, load_study
+from evoray.study.images import ingest_missing
+from evoray.study.outcome import Outcome
+from evoray.study.plan import Case, Planned, cases
+from evoray.study.running import run_study
+from evoray.study.tables import all_tables
+from evoray.study.writing import write_study
+
+__all__ = [
+    "Case",
+    "Outcome",
+    "Planned",
+    "StudyConfig",
+    "all_tables",
+    "cases",
+    "ingest_missing",
+    "load_study",
+    "run_study",
+    "write_study",
+]

@@ -1,0 +1,140 @@
+"""A study's configuration: which parents, which settings, how they are compared. Imports neither torch nor ray."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from evoray.config import RunConfig, parse_config, read_toml, validated
+from evoray.errors import ConfigError
+
+Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Parts = Annotated[int, Field(ge=1, le=2**31)]
+Side = Literal["sparse", "dense"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SparseConfig(_Section):
+    """The sparse side's settings: every K of ``parts`` with every sigma."""
+
+    parts: Annotated[tuple[Annotated[int, Field(ge=2, le=2**31)], ...], Field(min_length=1)]
+    sigma: Annotated[tuple[Sigma, ...], Field(min_length=1)]
+
+
+class DenseConfig(_Section):
+    """The dense side's: K = 1 with every sigma."""
+
+    sigma: Annotated[tuple[Sigma, ...], Field(min_length=1)]
+
+
+class ArmConfig(_Section):
+    """One way of going on for several generations, from the setting its side chose by ``select``."""
+
+    side: Side
+    run: dict[str, Any] = {}
+    """Laid over the run, such as ``mutation.subspace = "static"``."""
+
+
+DEFAULT_ARMS = {
+    "dense": ArmConfig(side="dense"),
+    "sparse, dynamic": ArmConfig(side="sparse"),
+    "sparse, static": ArmConfig(side="sparse", run={"mutation": {"subspace": "static"}}),
+}
+
+
+class LongConfig(_Section):
+    """Several generations of each arm, at the same number of evaluations."""
+
+    generations: Annotated[int, Field(ge=2)] = 10
+    children: Annotated[int, Field(ge=2)] | None = None
+    """A generation; the study's ``children`` where it is left out."""
+    arms: dict[str, ArmConfig] = DEFAULT_ARMS
+
+
+class SweepConfig(_Section):
+    """Sigmas at one K, to hold ``sigma = "auto"`` against; they take no part in the choice of a setting."""
+
+    parts: Parts
+    sigma: Annotated[tuple[Sigma, ...], Field(min_length=2)]
+    auto: bool = True
+    """Whether ``sigma = "auto"`` is run too."""
+
+
+class StudyConfig(_Section):
+    """What ``jobs/paper.py`` runs: parents x seeds x settings."""
+
+    title: str
+    parents: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Configurations of runs, as paths or patterns relative to the study's own folder; a file's stem is its name."""
+    weights: str | None = None
+    """Checkpoints of the parents where a seed has its own: ``parents/{parent}-seed{seed}.safetensors``."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
+    children: Annotated[int, Field(ge=2)] = 40
+    sparse: SparseConfig
+    dense: DenseConfig
+    long: LongConfig | None = None
+    sweep: SweepConfig | None = None
+    run: dict[str, Any] = {}
+    """Laid over every parent's configuration, such as its data and its compute."""
+
+    @model_validator(mode="after")
+    def _fair(self) -> Self:
+        sparse, dense = len(self.sparse.parts) * len(self.sparse.sigma), len(self.dense.sigma)
+        if sparse != dense:
+            raise ValueError(
+                f"the sparse side tries {sparse} settings and the dense side {dense}: give both the same number, "
+                "or the side that tries more has the better chance"
+            )
+        for name, values in (("seeds", self.seeds), ("sparse.parts", self.sparse.parts)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} names one value twice")
+        return self
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
+    """Reads a study's TOML file with ``a.b=value`` overrides, and checks that its parents' files are there.
+
+    Raises:
+        ConfigError: the file or a parent's file cannot be read, or a key is wrong.
+    """
+    study = validated(StudyConfig, read_toml(path, overrides), str(path))
+    parent_files(study, Path(path).parent)
+    return study
+
+
+def parent_files(study: StudyConfig, folder: Path) -> dict[str, Path]:
+    """Name -> configuration of every parent, in the order given (a pattern's in alphabetical order)."""
+    found: dict[str, Path] = {}
+    for pattern in study.parents:
+        paths = sorted(folder.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        if not paths:
+            raise ConfigError(f'parents: "{pattern}" matches no file in {folder}. Name configurations of runs.')
+        for path in paths:
+            if found.setdefault(path.stem, path) != path:
+                raise ConfigError(f"parents: {found[path.stem]} and {path} have one name. Rename one of them.")
+    return found
+
+
+def overlaid(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with every key of ``over`` set, section by section."""
+    merged = dict(values)
+    for key, value in over.items():
+        before = merged.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping)
+        merged[key] = overlaid(before, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def run_config(study: StudyConfig, path: Path, parent: str, seed: int, over: Mapping[str, Any]) -> RunConfig:
+    """One run of the study: the parent's file, what the study lays over it, then ``over``."""
+    values = overlaid(read_toml(path), study.run) | {"seed": seed}
+    if study.weights is not None:
+        weights = study.weights.replace("{parent}", parent).replace("{seed}", str(seed))
+        values = overlaid(values, {"parent": {"weights": weights}})
+    return parse_config(overlaid(values, over), str(path))

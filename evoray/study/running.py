@@ -1,0 +1,119 @@
+"""Runs a study: finished runs are skipped, an interrupted one goes on where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from evoray.config import RunConfig
+from evoray.errors import UsageError
+from evoray.progress import Progress
+from evoray.search import evolve
+from evoray.store import RunDirectory
+from evoray.study.config import Side, StudyConfig
+from evoray.study.outcome import Outcome, read_outcome
+from evoray.study.plan import Case, Planned, cases
+
+_RESOLVED = {"compute"}
+"""Sections whose ``"auto"`` values a run replaces before it writes them down."""
+
+
+def run_study(
+    study: StudyConfig,
+    folder: Path,
+    out: str,
+    *,
+    only: str = "*",
+    dry: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[list[Outcome]]:
+    """Runs what is missing, case by case, and yields all outcomes known so far after each of them.
+
+    Args:
+        folder: of the study's file; parents' files are relative to it.
+        out: a directory or any ``pyarrow.fs`` URI; runs are ``PARENT/seedN/…`` below it.
+        only: a pattern over ``PARENT/seedN``; other cases are read where they are finished, and not run.
+        dry: run nothing, read what is there.
+
+    Raises:
+        UsageError: a run's directory holds a run of another study. Else what ``evolve`` raises.
+    """
+    progress = progress or Progress()
+    planned = list(cases(study, folder))
+    mine = [case for case in planned if fnmatch(case.name, only)]
+    if not mine:
+        raise UsageError(f'"{only}" matches no case; there are {", ".join(case.name for case in planned[:6])}, …')
+    progress.stage("runs", sum(case.runs() for case in mine), unit="runs")
+    known: dict[str, list[Outcome]] = {}
+    for case in planned:
+        known[case.name] = _Runner(case, out, True, Progress()).outcomes()
+    for case in mine:
+        if not dry:
+            known[case.name] = _Runner(case, out, False, progress).outcomes()
+        yield [outcome for outcomes in known.values() for outcome in outcomes]
+
+
+class _Runner:
+    """One case's runs in order; with ``dry``, only those that are finished."""
+
+    def __init__(self, case: Case, out: str, dry: bool, progress: Progress) -> None:
+        self._case, self._out, self._dry, self._progress = case, out.rstrip("/"), dry, progress
+        self._seen: set[str] = set()
+
+    def outcomes(self) -> list[Outcome]:
+        grid = self._all(self._case.grid())
+        found = grid + self._all(self._case.sweep())
+        if self._case.study.long is not None and len(grid) == len(self._case.grid()):
+            found += self._all(self._case.long(self._chosen(grid)))
+        return found
+
+    def _chosen(self, grid: list[Outcome]) -> dict[Side, Planned]:
+        """The setting of each side that did best on ``select``; the first of equals."""
+        pairs = list(zip(self._case.grid(), grid, strict=True))
+        sides: tuple[Side, ...] = ("sparse", "dense")
+        return {
+            side: max((pair for pair in pairs if pair[0].side == side), key=lambda pair: pair[1].select_fitness)[0]
+            for side in sides
+        }
+
+    def _all(self, planned: list[Planned]) -> list[Outcome]:
+        found = (self._one(one) for one in planned)
+        return [outcome for outcome in found if outcome is not None]
+
+    def _one(self, planned: Planned) -> Outcome | None:
+        location = f"{self._out}/{planned.directory}"
+        directory = RunDirectory(location)
+        names = directory.names()
+        finished = "summary.json" in names
+        if "config.json" in names:
+            _check_same(directory, planned.config)
+        if not finished and self._dry:
+            return None
+        if not finished:
+            self._progress.note(planned.directory)
+            folder = self._case.path.resolve().parent
+            evolve(planned.config, location, config_dir=folder, resume="config.json" in names)
+        if planned.directory not in self._seen:
+            self._seen.add(planned.directory)
+            self._progress.advance(1)
+        outcome = read_outcome(
+            directory, parent=self._case.parent, role=planned.role, arm=planned.arm, side=planned.side
+        )
+        return replace(outcome, run=planned.directory)
+
+
+def _check_same(directory: RunDirectory, config: RunConfig) -> None:
+    """What is there was made by this study; what a run resolves by itself may differ."""
+    before: dict[str, Any] = directory.read_json("config.json")
+    for section, values in config.model_dump(mode="json").items():
+        was = before.get(section)
+        auto = isinstance(values, dict) and "auto" in values.values()
+        if section in _RESOLVED or auto or was == values:
+            continue
+        raise UsageError(
+            f"{directory.location}: holds a run of another study, its {section} was {was} and is {values}. "
+            "Name a new --out, or take the study's file back to what it was."
+        )

@@ -1,0 +1,58 @@
+"""The paper's study on any data set and list of parents: ``uv run jobs/paper.py STUDY.toml --out DIR``.
+
+One command for all of it. Finished runs are skipped and an interrupted one goes on, so after a stop the same command is
+given again. As a job: ``ray job submit --address URL --working-dir . -- python jobs/paper.py STUDY.toml --out URI``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from evoray.commands.common import Bars, Json
+from evoray.errors import EvorayError
+
+
+def main(
+    study: Annotated[Path, typer.Argument(help="The study, in TOML.")],
+    out: Annotated[str, typer.Option(help="Directory or URI of its runs and tables.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key of the study; repeatable.")
+    ] = None,
+    images: Annotated[
+        str | None, typer.Option(help="Source of the images: shards that are missing are made from it first.")
+    ] = None,
+    only: Annotated[str, typer.Option(help="Run only these cases: a pattern over PARENT/seedN.")] = "*",
+    tables: Annotated[bool, typer.Option("--tables", help="Run nothing; tables of what is finished.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Dense against sparse, static against dynamic, the window; best child, soup and ensemble; over parents and seeds."""
+    from evoray.report.tables import table
+    from evoray.study import all_tables, ingest_missing, load_study, run_study, write_study
+
+    parsed = load_study(study, overrides or ())
+    with Bars() as bars:
+        if images is not None:
+            ingest_missing(parsed, study.parent, images, bars)
+        for outcomes in run_study(parsed, study.parent, out, only=only, dry=tables, progress=bars):
+            grids = all_tables(outcomes)
+            path = write_study(out, parsed, outcomes, grids)
+    if as_json:
+        typer.echo(json.dumps({"tables": path, "runs": len(outcomes)}))
+        return
+    if grids:
+        Console().print(table(grids[-1]))
+    Console().print(f"all tables: {path}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except EvorayError as error:
+        Console(stderr=True).print(f"error {error}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
