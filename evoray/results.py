@@ -44,7 +44,7 @@ class RunResult:
 def write_results(
     run: OpenRun, judged: Sequence[Judged], soup: Ask | None, panel: Panel, on_select: Panel
 ) -> RunResult:
-    """Writes lineages, tables, summary and page; ``summary.json`` comes last but for the page."""
+    """Writes lineages, tables and summary; ``summary.json`` comes last."""
     directory = run.directory
     population = population_table(judged, panel)
     write_lineages(run, judged, soup, panel)
@@ -54,7 +54,6 @@ def write_results(
     directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(run, panel)})
     directory.write("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.history).encode())
     directory.write_json("summary.json", summary)
-    write_page(directory)
     return RunResult(directory, summary, population)
 
 

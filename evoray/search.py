@@ -18,7 +18,7 @@ from evoray.last_look import last_look
 from evoray.preparation import check_inputs, open_backend
 from evoray.progress import Progress
 from evoray.racing import Racer
-from evoray.results import RunResult, write_results
+from evoray.results import RunResult, write_page, write_results
 from evoray.running import OpenRun
 from evoray.store import RunDirectory, free_path
 from evoray.strategies import Ask, Round, make_strategy
@@ -30,6 +30,7 @@ def evolve(
     *,
     config_dir: Path | None = None,
     resume: bool = False,
+    page: bool = True,
     progress: Progress | None = None,
     backend: Backend | None = None,
 ) -> RunResult:
@@ -42,6 +43,7 @@ def evolve(
         config_dir: folder from which ``package.module:function`` names are imported, here and on the workers; a TOML
             file's own unless given.
         resume: continue at the unit the run stopped at; config, parent and data must be unchanged.
+        page: draw ``report.html``, a second of one core; ``evoray report`` draws it later.
         backend: one from ``make_backend``, left open for the next run: its workers keep model, parent and shards.
 
     Raises:
@@ -62,7 +64,7 @@ def evolve(
     opened, inputs, program = open_backend(inputs, backend, progress.note)
     try:
         with OpenRun(directory, inputs, program, opened, progress, resume) as run:
-            return _go(run)
+            return _go(run, page)
     finally:
         if backend is None:
             opened.close()
@@ -80,11 +82,14 @@ def _check_directory(directory: RunDirectory, resume: bool) -> None:
         )
 
 
-def _go(run: OpenRun) -> RunResult:
+def _go(run: OpenRun, page: bool) -> RunResult:
     judged, soup = _search(run)
     panel, on_select = last_look(run, judged, soup)
     run.journal.flush()
-    return write_results(run, judged, soup, panel, on_select)
+    result = write_results(run, judged, soup, panel, on_select)
+    if page:
+        write_page(run.directory)
+    return result
 
 
 def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:

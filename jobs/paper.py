@@ -31,7 +31,7 @@ def main(
     tables: Annotated[bool, typer.Option("--tables", help="Run nothing; tables of what is finished.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Dense against sparse, static against dynamic, the window; best child, soup and ensemble; over parents and seeds."""
+    """Dense against sparse, static against dynamic, the window; best child, soup, ensemble; over parents and seeds."""
     from evoray.report.tables import table
     from evoray.study import all_tables, ingest_missing, load_study, run_study, write_study
 

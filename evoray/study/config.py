@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from glob import glob
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,9 +22,9 @@ class _Section(BaseModel):
 
 
 class SparseConfig(_Section):
-    """The sparse side's settings: every K of ``parts`` with every sigma."""
+    """One K of the sparse side, with every sigma that is tried at it."""
 
-    parts: Annotated[tuple[Annotated[int, Field(ge=2, le=2**31)], ...], Field(min_length=1)]
+    parts: Annotated[int, Field(ge=2, le=2**31)]
     sigma: Annotated[tuple[Sigma, ...], Field(min_length=1)]
 
 
@@ -76,7 +77,7 @@ class StudyConfig(_Section):
     """Checkpoints of the parents where a seed has its own: ``parents/{parent}-seed{seed}.safetensors``."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
     children: Annotated[int, Field(ge=2)] = 40
-    sparse: SparseConfig
+    sparse: Annotated[tuple[SparseConfig, ...], Field(min_length=1)]
     dense: DenseConfig
     long: LongConfig | None = None
     sweep: SweepConfig | None = None
@@ -85,13 +86,15 @@ class StudyConfig(_Section):
 
     @model_validator(mode="after")
     def _fair(self) -> Self:
-        sparse, dense = len(self.sparse.parts) * len(self.sparse.sigma), len(self.dense.sigma)
+        sparse, dense = sum(len(one.sigma) for one in self.sparse), len(self.dense.sigma)
         if sparse != dense:
             raise ValueError(
                 f"the sparse side tries {sparse} settings and the dense side {dense}: give both the same number, "
                 "or the side that tries more has the better chance"
             )
-        for name, values in (("seeds", self.seeds), ("sparse.parts", self.sparse.parts)):
+        settings = [(one.parts, sigma) for one in self.sparse for sigma in one.sigma]
+        named = (("seeds", self.seeds), ("sparse", settings), ("dense.sigma", self.dense.sigma))
+        for name, values in named:
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} names one value twice")
         return self
@@ -112,7 +115,7 @@ def parent_files(study: StudyConfig, folder: Path) -> dict[str, Path]:
     """Name -> configuration of every parent, in the order given (a pattern's in alphabetical order)."""
     found: dict[str, Path] = {}
     for pattern in study.parents:
-        paths = sorted(folder.glob(pattern)) if not Path(pattern).is_absolute() else [Path(pattern)]
+        paths = [Path(name) for name in sorted(glob(str(folder / pattern)))]
         if not paths:
             raise ConfigError(f'parents: "{pattern}" matches no file in {folder}. Name configurations of runs.')
         for path in paths:

@@ -38,11 +38,10 @@ class Case:
 
     def grid(self) -> list[Planned]:
         """One generation of every setting of both sides."""
-        sparse, dense = self.study.sparse, self.study.dense
-        settings = [(parts, sigma) for parts in sparse.parts for sigma in sparse.sigma]
+        settings = [(one.parts, sigma) for one in self.study.sparse for sigma in one.sigma]
         return [
             *(self._planned("grid", "sparse", "sparse", parts, sigma) for parts, sigma in settings),
-            *(self._planned("grid", "dense", "dense", 1, sigma) for sigma in dense.sigma),
+            *(self._planned("grid", "dense", "dense", 1, sigma) for sigma in self.study.dense.sigma),
         ]
 
     def sweep(self) -> list[Planned]:

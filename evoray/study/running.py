@@ -95,7 +95,7 @@ class _Runner:
         if not finished:
             self._progress.note(planned.directory)
             folder = self._case.path.resolve().parent
-            evolve(planned.config, location, config_dir=folder, resume="config.json" in names)
+            evolve(planned.config, location, config_dir=folder, resume="config.json" in names, page=False)
         if planned.directory not in self._seen:
             self._seen.add(planned.directory)
             self._progress.advance(1)
