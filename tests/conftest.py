@@ -55,3 +55,47 @@ def small_run(parent_file):
         return parse_config(values)
 
     return make
+
+
+SMALL_RUN = """
+[parent]
+source = "module"
+name = "evoray.models.small:{name}"
+weights = "random"
+[data]
+path = "mnist5k"
+select = 0.05
+test = 0.05
+"""
+SMALL_STUDY = """
+title = "A small study"
+parents = ["parents/*.toml"]
+seeds = [0, 1]
+children = 4
+[[sparse]]
+parts = 4
+sigma = [0.05]
+[[sparse]]
+parts = 16
+sigma = [0.1]
+[dense]
+sigma = [0.02, 0.05]
+[long]
+generations = 2
+[run.ensemble]
+size = 2
+[run.compute]
+backend = "local"
+workers = 1
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    """A study of two small parents with random weights, on 210 packaged images a split."""
+    (tmp_path / "parents").mkdir()
+    for name in ("cnn", "resnet"):
+        (tmp_path / "parents" / f"{name}.toml").write_text(SMALL_RUN.format(name=name))
+    path = tmp_path / "study.toml"
+    path.write_text(SMALL_STUDY)
+    return path

@@ -1,4 +1,4 @@
-"""A study's configuration: which parents, which settings, how they are compared. Imports neither torch nor ray."""
+"""A study's configuration: which parents, which settings, how they are compared."""
 
 from __future__ import annotations
 

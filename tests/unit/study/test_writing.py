@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from evoray.study.tables import all_tables
+from evoray.study.writing import comma_separated, markdown, write_study
+
+
+def test_files_hold_every_table_and_outcome(study, outcome, tmp_path):
+    outcomes = [outcome(), outcome(side="dense", soup=float("nan"))]
+    grids = all_tables(outcomes)
+    path = write_study(str(tmp_path / "out"), study, outcomes, grids)
+    text = (tmp_path / "out" / "study.md").read_text()
+    assert path.endswith("study.md") and text.startswith("# A small study")
+    assert all(f"## {grid.title}" in text for grid in grids)
+    document = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert len(document["outcomes"]) == 2 and len(document["tables"]) == len(grids)
+    assert document["outcomes"][1]["nll"]["soup"] is None
+
+
+def test_a_markdown_table_has_as_many_cells_as_columns(outcome):
+    text = markdown("T", all_tables([outcome(parent="a|b"), outcome(parent="a|b", side="dense")]))
+    for table in text.split("## ")[1:]:
+        lines = [line for line in table.splitlines() if line.startswith("|")]
+        assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+
+
+def test_a_line_a_network(outcome):
+    lines = list(csv.DictReader(io.StringIO(comma_separated([outcome(soup=0.5)]))))
+    assert [line["network"] for line in lines] == ["parent", "best_child", "soup", "ensemble"]
+    assert float(lines[2]["nll"]) == 0.5 and lines[0]["nll_difference"] == ""
