@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,12 @@ from evoray.errors import UsageError
 from evoray.study import all_tables, load_study, run_study
 
 PAPER = Path(__file__).parents[2] / "jobs" / "paper.py"
-ONE_CASE = ["seeds=[0]", "parents=['parents/resnet.toml']"]
+ONE_CASE = [
+    "seeds=[0]",
+    "parents=['parents/resnet.toml']",
+    "sparse=[{parts=4, sigma=[0.05]}]",
+    "dense.sigma=[0.02]",
+]
 
 
 def paper(study_file, *arguments):
@@ -31,10 +37,10 @@ def test_one_command_ends_in_one_table_and_runs_nothing_twice(study_file):
     titles = [one["title"] for one in document["tables"]]
     assert "One generation: dense against sparse" in titles and "2 generations" in titles
     runs = sorted(out.rglob("summary.json"))
-    assert len(runs) == 4 + 3
+    assert len(runs) == 2 + 3
     stamps = [path.stat().st_mtime_ns for path in runs]
     again = paper(study_file, "--json")
-    assert again.returncode == 0 and json.loads(again.stdout)["runs"] == 7
+    assert again.returncode == 0 and json.loads(again.stdout)["runs"] == 5
     assert [path.stat().st_mtime_ns for path in runs] == stamps
 
 
@@ -42,8 +48,8 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_tables(study_file):
     study, folder = load_study(study_file, ONE_CASE), study_file.parent
     whole = list(run_study(study, folder, str(folder / "whole")))[-1]
     stopped = folder / "stopped"
-    # as a kill leaves it: one run finished, one begun and half judged, the others not there
-    list(run_study(study, folder, str(stopped)))
+    # as a kill leaves it: some runs finished, the others begun, one of them with half its journal
+    shutil.copytree(folder / "whole", stopped)
     for path in sorted(stopped.rglob("summary.json"))[1:]:
         path.unlink()
     half = sorted(stopped.rglob("journal/*.arrow"))[-1]
