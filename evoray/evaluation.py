@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evoray import logs
 from evoray.config import DataConfig
 from evoray.data import Shard
 from evoray.errors import EvaluationError, EvorayError
@@ -185,7 +186,8 @@ class ChildrenUnit:
 
     def _one(self, evaluator: Evaluator, child: Candidate, ready: Drawn) -> np.ndarray:
         try:
-            return evaluator.evaluate(self.base, ready, self.split, self.shard)
+            with logs.about(child=child.name):
+                return evaluator.evaluate(self.base, ready, self.split, self.shard)
         except (EvorayError, MemoryError):
             raise
         except Exception as error:

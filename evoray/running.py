@@ -7,10 +7,12 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from evoray import logs
 from evoray.backends import Backend, Job
 from evoray.errors import RunError, UsageError
 from evoray.evaluation import Program
@@ -55,16 +57,19 @@ class OpenRun:
 
     def __enter__(self) -> OpenRun:
         self._previous = _on_sigterm(_stop)
+        self._about = logs.about(run=self.run_id)
+        self._about.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         _on_sigterm(self._previous)
+        self._about.__exit__(None, None, None)
         self.journal.flush()
 
     def outcomes(self, name: str, job: Job) -> Iterator[tuple[int, int, Any, str | None]]:
         """(shard, item, value, failure) of a job's items as they finish, with progress under ``name``."""
         self.progress.stage(name, sum(len(items) for items in job.work.values()))
-        for outcome in self.backend.run(job):
+        for outcome in self.backend.run(replace(job, run=self.run_id)):
             self.progress.advance(1)
             yield outcome.shard, outcome.item, outcome.value, outcome.failure
 

@@ -47,12 +47,16 @@ class Job:
 
     shared: objects that all units refer to (by identity); a worker is sent them once.
     split: which images the shards hold; workers keep them, and times are alike, from one job to the next of a split.
+    target_seconds: how long a unit should take on its worker.
+    run: the run's id, for metrics and log lines; nothing is exported without one.
     """
 
     work: Mapping[int, Sequence[int]]
     unit: Callable[[int, tuple[int, ...]], Unit]
     shared: tuple[Any, ...] = ()
     split: str = "select"
+    target_seconds: float = 1.0
+    run: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,23 @@ class Outcome:
     failure: str | None = None
 
 
+@dataclass(frozen=True)
+class Report:
+    """A unit's values, one an item, and what they cost on the worker.
+
+    seconds: of which ``loading`` for reading ``loads`` shards; before it, ``waited`` without a unit.
+    held: (split, shard) of what is in memory now; None when that has not changed. images: evaluated.
+    """
+
+    values: list[Any]
+    seconds: float
+    loading: float = 0.0
+    loads: int = 0
+    held: tuple[tuple[str, int], ...] | None = None
+    images: int = 0
+    waited: float = 0.0
+
+
 @dataclass
 class Work:
     """What a run has cost so far, for ``summary.json``.
@@ -73,6 +94,8 @@ class Work:
     workers, nodes: the most there were at a time, and how many were ever given the parent.
     models_built, shards_loaded: how often a worker built the model, and read a shard; 0 where it was warm.
     repeated: units done again elsewhere because they were late.
+    evaluations: children x shards that came back; images: evaluated for them, repeats included.
+    seconds: of all workers by phase: ``build`` the model, ``load`` shards, ``evaluate``, ``wait`` for a unit.
     """
 
     units: int = 0
@@ -85,6 +108,21 @@ class Work:
     models_built: int = 0
     shards_loaded: int = 0
     devices: list[str] = field(default_factory=list)
+    evaluations: int = 0
+    images: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def count(self, report: Report, fresh: bool) -> None:
+        """Adds a unit's report; one that is not ``fresh`` came from a second worker."""
+        self.shards_loaded += report.loads
+        self.images += report.images
+        self.evaluations += len(report.values) if fresh else 0
+        self.spend("load", report.loading)
+        self.spend("evaluate", report.seconds - report.loading)
+        self.spend("wait", report.waited)
+
+    def spend(self, phase: str, seconds: float) -> None:
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + seconds
 
 
 class Backend(Protocol):

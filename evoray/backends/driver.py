@@ -7,15 +7,19 @@ not replaced while others are left: they would run out of it, too.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from evoray.backends.base import Job, Outcome, Work
 from evoray.backends.fleet import Cause, Event, Finished, Fleet, Lost, Ready
+from evoray.backends.metrics import Meter, NoSink, Sink
 from evoray.backends.wire import Encoder
 from evoray.errors import BackendError
 from evoray.scheduling import Assignment, Facts, Scheduler
+
+LOG = logging.getLogger("evoray")
 
 TICK = 0.25
 """Seconds between two looks for late units."""
@@ -64,6 +68,7 @@ class Driver:
     Args:
         wanted: workers to keep, or None for as many as there is room for.
         note: told what a user should know.
+        sink: where metrics go.
     """
 
     def __init__(
@@ -72,8 +77,11 @@ class Driver:
         wanted: int | None,
         note: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
+        sink: Sink | None = None,
     ) -> None:
         self._fleet, self._wanted, self._note, self._clock = fleet, wanted, note, clock
+        self._sink = sink or NoSink()
+        self._meter = Meter(self._sink, "")
         self.work = Work()
         self._starting: set[int] = set()
         self._ready: dict[int, Member] = {}
@@ -92,6 +100,7 @@ class Driver:
         """Starts a run: counts into ``work`` from now on; ``fresh`` when ready workers must load another source,
         ``resend`` when its large part is one that no node has seen."""
         self.work = work
+        self._meter = Meter(self._sink, "")
         if resend:
             self._nodes.clear()
         if fresh:
@@ -113,7 +122,7 @@ class Driver:
 
     def run(self, job: Job) -> Iterator[Outcome]:
         """Yields one Outcome for every (shard, item), as they finish."""
-        scheduler = Scheduler(job.work)
+        scheduler = Scheduler(job.work, target_seconds=job.target_seconds)
         if scheduler.finished:
             return
         now = self._begin(job, scheduler)
@@ -128,6 +137,7 @@ class Driver:
 
     def _begin(self, job: Job, scheduler: Scheduler) -> _Round:
         self._jobs += 1
+        self._meter.run = job.run
         shard = next(shard for shard, items in job.work.items() if len(items))
         specimen = job.unit(shard, tuple(job.work[shard][:2]))
         for worker, member in self._ready.items():
@@ -135,14 +145,23 @@ class Driver:
             if worker not in self._retired:
                 scheduler.join(worker, member.facts_on(job.split))
         hungry = self._ready.keys() - self._retired
-        return _Round(self._jobs, job, scheduler, Encoder(job.shared, specimen), hungry)
+        return _Round(self._jobs, job, scheduler, Encoder(job.shared, specimen, job.run), hungry)
 
     def _end(self, now: _Round) -> None:
         self._fleet.forget()
+        self._export(now.scheduler)
         for worker in self._ready.keys() - self._retired:
             self._ready[worker].facts[now.job.split] = now.scheduler.facts(worker)
         for worker in list(self._retired):
             self._let_go(worker)
+
+    def _export(self, scheduler: Scheduler) -> None:
+        states = {
+            "ready": len(self._ready) - len(self._retired),
+            "starting": len(self._starting),
+            "leaving": len(self._retired),
+        }
+        self._meter.look(self.work, scheduler.waiting, states)
 
     def _feed(self, now: _Round) -> None:
         clock = self._clock()
@@ -186,6 +205,7 @@ class Driver:
         self._ready[event.worker] = Member(event.loaded.node)
         self._deaths = 0
         self.work.models_built += event.loaded.built
+        self.work.spend("build", event.loaded.seconds)
         self.work.workers = max(self.work.workers, len(self._ready) - len(self._retired))
         if event.loaded.built and event.loaded.node not in self._nodes:
             self._nodes.add(event.loaded.node)
@@ -211,10 +231,10 @@ class Driver:
         report, scheduler = event.report, now.scheduler
         member.told, member.strikes = True, 0
         member.held = member.held if report.held is None else report.held
-        self.work.shards_loaded += report.loads
         held = None if report.held is None else [shard for split, shard in report.held if split == now.job.split]
         unit = scheduler.unit(event.unit)
         fresh = scheduler.done(event.unit, self._clock(), report.seconds, report.loading, held)
+        self.work.count(report, fresh)
         now.hungry.add(event.worker)
         if event.worker in self._retired and not scheduler.running(event.worker):
             now.hungry.discard(event.worker)
@@ -233,6 +253,7 @@ class Driver:
             now.hungry.add(event.worker)
             return
         self.work.retries += 1
+        LOG.warning("unit lost", extra={"worker": event.worker, "cause": event.cause.value, "reason": event.reason})
         if event.cause is Cause.MESSAGE:
             member = self._ready[event.worker]
             member.told, member.strikes = False, member.strikes + 1
@@ -247,6 +268,7 @@ class Driver:
         now.hungry = self._ready.keys() - self._retired
         self._looked = -float("inf")
         for shard, item in given_up:
+            LOG.error("child given up", extra={"shard": shard, "item": item, "cause": event.cause.value})
             yield Outcome(
                 shard, item, failure=f"given up, its worker died each time: {event.reason or event.cause.value}"
             )
@@ -285,6 +307,7 @@ class Driver:
         if clock - self._looked < LOOK:
             return
         self._looked = clock
+        self._export(now.scheduler)
         for worker in self._fleet.leaving() & (self._ready.keys() - self._retired):
             self._retire(worker, now)
         self._grow(busy=now.scheduler.waiting > 0)

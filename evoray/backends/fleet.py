@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from evoray.backends.worker import Loaded, Report
+from evoray.backends.base import Report
+from evoray.backends.worker import Loaded
 
 
 class Cause(enum.Enum):

@@ -11,9 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 import torch
 from torch import nn
 
-from evoray.backends.base import Job, Outcome, Unit, Work
+from evoray import logs
+from evoray.backends.base import Job, Outcome, Report, Work
 from evoray.backends.packing import EvaluatorSource, pack_model
-from evoray.backends.worker import Report
+from evoray.backends.worker import evaluate
 from evoray.config import ComputeConfig
 from evoray.evaluation import Evaluator, Program
 from evoray.scheduling import Assignment, Facts, Scheduler
@@ -25,6 +26,7 @@ class LocalBackend:
     """``workers`` threads; PyTorch's operators release the GIL, so they use as many cores."""
 
     def __init__(self, compute: ComputeConfig) -> None:
+        logs.set_up()
         self._compute = compute
         self.work = Work()
         self.note: Callable[[str], None] = lambda text: None
@@ -62,8 +64,8 @@ class LocalBackend:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     assignment = running.pop(future)
                     report = future.result()
-                    self.work.shards_loaded += report.loads
                     scheduler.done(assignment.number, time.monotonic(), report.seconds, report.loading)
+                    self.work.count(report, fresh=True)
                     self._submit(scheduler, int(str(assignment.worker)), job, running)
                     for item, value in zip(assignment.items, report.values, strict=True):
                         yield Outcome(assignment.shard, item, value)
@@ -90,13 +92,5 @@ class LocalBackend:
         if assignment is None or self._pool is None:
             return
         unit = job.unit(assignment.shard, assignment.items)
-        running[self._pool.submit(_timed, unit, self._evaluators[worker])] = assignment
+        running[self._pool.submit(evaluate, unit, self._evaluators[worker], job.run)] = assignment
         self.work.units += 1
-
-
-def _timed(unit: Unit, evaluator: Evaluator) -> Report:
-    started, loads = time.perf_counter(), evaluator.counters.loads
-    loading = evaluator.counters.seconds.get("loading", 0.0)
-    values = unit.run(evaluator)
-    loading = evaluator.counters.seconds.get("loading", 0.0) - loading
-    return Report(values, time.perf_counter() - started, loading, evaluator.counters.loads - loads)

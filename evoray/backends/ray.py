@@ -49,10 +49,13 @@ from ray.exceptions import (
     TaskCancelledError,
     WorkerCrashedError,
 )
+from ray.util.metrics import Counter, Gauge
 
+from evoray import logs
 from evoray.backends.base import Job, Outcome, Source, Work
 from evoray.backends.driver import Driver
 from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
+from evoray.backends.metrics import METRICS, Metric
 from evoray.backends.worker import Loaded, UntoldError, Worker
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError, EvaluationError, EvorayError
@@ -62,6 +65,9 @@ if TYPE_CHECKING:
 
     from evoray.evaluation import Program
 
+UNBOUNDED = 2**20
+"""How many workers that ask for nothing fit on a node (``evoray bench scaling``)."""
+
 Request = dict[str, Any]
 """What one actor asks for: num_cpus, num_gpus, and accelerator_type where one is named."""
 
@@ -69,7 +75,8 @@ Request = dict[str, Any]
 class Actor(Worker):
     """A worker as Ray's actor; the large part of a source comes as a list with its reference, uncopied."""
 
-    def __init__(self) -> None:
+    def __init__(self, json_lines: bool) -> None:
+        logs.set_up(json_lines)
         super().__init__(lambda references: ray.get(references[0]))
 
     def load(self, key: str, paths: Sequence[str], source: bytes, bulk: Any) -> Loaded:
@@ -83,7 +90,7 @@ def connect(compute: ComputeConfig) -> bool:
         return False
     if os.environ.get("RAY_ADDRESS") or os.path.exists(CLUSTER_FILE):
         with contextlib.suppress(ConnectionError):
-            ray.init(address="auto", log_to_driver=False, logging_level="warning")
+            ray.init(address="auto", log_to_driver=False, logging_level="warning", **_json_lines())
             return False
         if os.environ.get("RAY_ADDRESS"):
             raise BackendError(
@@ -104,7 +111,30 @@ def _start_embedded(compute: ComputeConfig) -> None:
         log_to_driver=False,
         logging_level="warning",
         configure_logging=True,
+        **_json_lines(),
     )
+
+
+def _json_lines() -> dict[str, Any]:
+    """Ray writes its own lines and ours as JSON, on the driver and on the workers, where the user asks for them."""
+    return {"logging_config": ray.LoggingConfig(encoding="JSON", log_level="INFO")} if logs.wanted() else {}
+
+
+class RaySink:
+    """Gives ``backends/metrics.py``'s values to Ray's exporter, which Prometheus reads on every node."""
+
+    def __init__(self) -> None:
+        kinds = {"counter": Counter, "gauge": Gauge}
+        self._made = {
+            metric: kinds[metric.kind](metric.name, metric.description, ("run", *([metric.tag] if metric.tag else [])))
+            for metric in METRICS
+        }
+
+    def add(self, metric: Metric, value: float, tags: dict[str, str]) -> None:
+        self._made[metric].inc(value, tags)
+
+    def set(self, metric: Metric, value: float, tags: dict[str, str]) -> None:
+        self._made[metric].set(value, tags)
 
 
 class RayFleet:
@@ -125,7 +155,8 @@ class RayFleet:
         self._supply = (source.key, list(paths), pickle.dumps(source, protocol=5), [bulk])
 
     def start(self, worker: int) -> None:
-        self._actors[worker] = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **self.request).remote()
+        actor = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **self.request)
+        self._actors[worker] = actor.remote(logs.wanted())
         self.load(worker)
 
     def load(self, worker: int) -> None:
@@ -232,7 +263,7 @@ def fits(request: Request, resources: dict[str, float]) -> int:
     if kind and not resources.get(f"accelerator_type:{kind}"):
         return 0
     needs = (("CPU", request["num_cpus"]), ("GPU", request["num_gpus"]))
-    return min(int(resources.get(name, 0) / need + 1e-9) for name, need in needs if need)
+    return min((int(resources.get(name, 0) / need + 1e-9) for name, need in needs if need), default=UNBOUNDED)
 
 
 def check_possible(request: Request) -> None:
@@ -256,7 +287,7 @@ def _listed(shapes: Sequence[dict[str, float]]) -> str:
 
 def _reason(error: RayError) -> str:
     """What Ray says, in one line: the last line that is no name of a field."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return next((line for line in reversed(lines) if "=" not in line and ": " not in line[:20]), lines[0])[:300]
 
 
@@ -275,10 +306,11 @@ class RayBackend:
         self.note: Callable[[str], None] = lambda text: None
         self._compute = compute
         self._own = connect(compute)
+        logs.set_up()
         self._fleet = RayFleet()
         self._fleet.spare = not self._own
         wanted = None if compute.workers == "auto" else compute.workers
-        self._driver = Driver(self._fleet, wanted, lambda text: self.note(text))
+        self._driver = Driver(self._fleet, wanted, lambda text: self.note(text), sink=RaySink())
         self._source = ""
         self._bulk: tuple[str, Any] = ("", None)
 

@@ -22,14 +22,14 @@ class Encoder:
 
     Args:
         shared: objects that the units refer to; found again by identity.
-        specimen: a unit like those to come.
+        specimen: a unit like those to come. run: the run they belong to.
     """
 
-    def __init__(self, shared: Sequence[Any], specimen: Any) -> None:
+    def __init__(self, shared: Sequence[Any], specimen: Any, run: str = "") -> None:
         self._numbers = {id(item): number for number, item in enumerate(shared)}
         self._shared = tuple(shared)  # keeps the identities alive
         self._dictionary = self._pickle(specimen)
-        self.preamble = zlib.compress(pickle.dumps((self._shared, self._dictionary), protocol=5))
+        self.preamble = zlib.compress(pickle.dumps((self._shared, self._dictionary, run), protocol=5))
         """What a worker needs before its first unit of the job."""
 
     def encode(self, unit: Any) -> bytes:
@@ -46,7 +46,7 @@ class Decoder:
     """The worker's side, from the encoder's preamble."""
 
     def __init__(self, preamble: bytes) -> None:
-        self._shared, self._dictionary = pickle.loads(zlib.decompress(preamble))
+        self._shared, self._dictionary, self.run = pickle.loads(zlib.decompress(preamble))
 
     def decode(self, payload: bytes) -> Any:
         unpacker = zlib.decompressobj(-WINDOW, zdict=self._dictionary)

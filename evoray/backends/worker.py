@@ -5,15 +5,20 @@ Imports neither torch nor ray; what the units need is imported when the Source t
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from evoray import logs
+from evoray.backends.base import Report, Unit
 from evoray.backends.wire import Decoder
+
+LOG = logging.getLogger("evoray")
 
 
 class UntoldError(Exception):
@@ -21,27 +26,13 @@ class UntoldError(Exception):
 
 
 @dataclass(frozen=True)
-class Report:
-    """A unit's values, one an item, and what they cost here.
-
-    seconds: of which ``loading`` for reading ``loads`` shards.
-    held: (split, shard) of what is in memory now; None when that has not changed.
-    """
-
-    values: list[Any]
-    seconds: float
-    loading: float = 0.0
-    loads: int = 0
-    held: tuple[tuple[str, int], ...] | None = None
-
-
-@dataclass(frozen=True)
 class Loaded:
-    """A worker that is ready: whether it had to build, and on what it computes."""
+    """A worker that is ready: whether it had to build (and how long it took), and on what it computes."""
 
     built: bool
     node: str = ""
     device: str = ""
+    seconds: float = 0.0
 
 
 class Worker:
@@ -57,34 +48,48 @@ class Worker:
         self._evaluator: Any = None
         self._job: int | None = None
         self._decoder: Decoder | None = None
+        self._idle_since = time.perf_counter()
 
     def load(self, key: str, paths: Sequence[str], source: bytes, bulk: Any) -> Loaded:
         """Builds what ``source`` describes, unless it is here already; user's modules are imported from ``paths``."""
         for path in paths:
             if path not in sys.path and os.path.isdir(path):
                 sys.path.insert(0, path)
-        built = key != self._key
+        started, built = time.perf_counter(), key != self._key
         if built:
             self._key, self._evaluator = None, None
             self._evaluator = pickle.loads(source).build(self._fetch(bulk))
             self._key = key
-        return Loaded(built, device=str(getattr(self._evaluator, "device_name", "")))
+        self._idle_since = time.perf_counter()
+        device = str(getattr(self._evaluator, "device_name", ""))
+        return Loaded(built, device=device, seconds=self._idle_since - started)
 
     def run(self, job: int, preamble: bytes | None, payload: bytes) -> Report:
         """Runs a unit; ``preamble`` comes with the job's first one."""
-        started = time.perf_counter()
+        waited = time.perf_counter() - self._idle_since
         if preamble is not None and job != self._job:
             self._job, self._decoder = job, Decoder(preamble)
         if job != self._job or self._decoder is None:
             raise UntoldError
-        loads, loading = _reading(self._evaluator)
-        values = self._decoder.decode(payload).run(self._evaluator)
-        loads, loading = _reading(self._evaluator)[0] - loads, _reading(self._evaluator)[1] - loading
-        held = self._evaluator.held() if loads else None
-        return Report(values, time.perf_counter() - started, loading, loads, held)
+        report = evaluate(self._decoder.decode(payload), self._evaluator, self._decoder.run)
+        self._idle_since = time.perf_counter()
+        return replace(report, waited=waited)
 
 
-def _reading(evaluator: Any) -> tuple[int, float]:
-    """(shards read, seconds for it) so far, of an evaluator that counts them."""
+def evaluate(unit: Unit, evaluator: Any, run: str) -> Report:
+    """Runs a unit of a run, and says in its report and in the log what it cost."""
+    started = time.perf_counter()
+    loads, loading, images = _counted(evaluator)
+    with logs.about(run=run, shard=getattr(unit, "shard", None)):
+        values = unit.run(evaluator)
+        seconds = time.perf_counter() - started
+        LOG.info("unit done", extra={"children": len(values), "seconds": round(seconds, 6)})
+    after = _counted(evaluator)
+    held = evaluator.held() if after[0] > loads else None
+    return Report(values, seconds, after[1] - loading, after[0] - loads, held, after[2] - images)
+
+
+def _counted(evaluator: Any) -> tuple[int, float, int]:
+    """(shards read, seconds for it, images) so far, of an evaluator that counts them."""
     counters = getattr(evaluator, "counters", None)
-    return (0, 0.0) if counters is None else (counters.loads, counters.seconds.get("loading", 0.0))
+    return (0, 0.0, 0) if counters is None else (counters.loads, counters.seconds.get("loading", 0.0), counters.images)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from evoray.commands.common import Json
+from evoray.commands.common import Bars, Json
 
 bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
@@ -46,3 +47,47 @@ def bench_throughput(
         )
     Console().print(table)
     Console().print("images a second; ratios are medians of EvoRay's within each round", style="dim")
+
+
+@bench.command("scaling")
+def bench_scaling(
+    workers: Annotated[list[int] | None, typer.Option(min=1, help="Repeatable.")] = None,
+    units: Annotated[int, typer.Option(min=1, help="Units of work.")] = 2000,
+    unit_seconds: Annotated[float, typer.Option(min=0, help="What one takes in a worker.")] = 0.5,
+    children: Annotated[int, typer.Option(min=1, help="Children a unit.")] = 1,
+    logits_bytes: Annotated[int, typer.Option(min=0, help="Returned with each unit, beside its sums.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds on the same workers.")] = 1,
+    plot: Annotated[Path | None, typer.Option(help="Draw to this .svg, .png or .pdf file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Efficiency and cost of the driver, with workers that wait instead of computing."""
+    from evoray.scaling import Load, scaling
+
+    if plot:
+        from evoray.report.scaling import check_plot, draw_scaling
+
+        check_plot(plot)
+    load = Load(units, unit_seconds, children, logits_bytes)
+    results = []
+    with Bars() as bars:
+        for count in workers or [8, 16, 32]:
+            bars.note(f"{count} workers, {units} units of {unit_seconds:g} s")
+            results.append(scaling(count, load, repeats, bars))
+    if plot:
+        draw_scaling(results, plot)
+    if as_json:
+        typer.echo(json.dumps({"results": results}))
+        return
+    table = Table("workers", "units", "start-up", "time", "efficiency", "driver CPU", "memory")
+    for one in results:
+        table.add_row(
+            str(one["workers"]),
+            f"{one['units']:,} x {one['unit_seconds']:g} s",
+            f"{one['startup_s']:.0f} s",
+            f"{one['wall_s']:.1f} s",
+            f"{one['efficiency']:.3f}",
+            f"{one['driver_cpu_ms_per_unit']:.2f} ms a unit",
+            f"{one['driver_rss_mb']:.0f} MB (+{one['driver_rss_growth_mb']:.0f})",
+        )
+    Console().print(table)
+    Console().print("efficiency: units x seconds / workers over time, start-up apart; medians of rounds", style="dim")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from evoray import logs
 from evoray.ensembles.combine import RunningMean
 from evoray.ensembles.logits import logits_file, logits_name
 from evoray.errors import EvorayError
@@ -104,7 +105,8 @@ class PanelUnit:
 
     def _logits(self, evaluator: Evaluator, name: str, lineage: Lineage) -> Tensor:
         try:
-            return evaluator.lineage_logits(self.base, lineage, self.split, self.shard)
+            with logs.about(child=name):
+                return evaluator.lineage_logits(self.base, lineage, self.split, self.shard)
         except (EvorayError, MemoryError):
             raise
         except Exception as error:

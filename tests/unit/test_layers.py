@@ -11,7 +11,7 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "config", "progress", "prefetch"},
+    {"errors", "config", "logs", "progress", "prefetch"},
     {"mutation"},
     {"models", "data", "fitness", "statistics"},
     {"splits", "residency", "forwarding"},
@@ -26,7 +26,7 @@ LAYERS = [
     {"results", "exporting"},
     {"search"},
     {"ingesting", "demo", "training", "study"},
-    {"benchmarks"},
+    {"benchmarks", "scaling"},
     {"commands"},
     {"cli", "__init__", "__main__"},
 ]
