@@ -14,6 +14,7 @@ from rich.markup import escape
 from evoray.commands.bench import bench
 from evoray.commands.common import Bars, Json
 from evoray.commands.data import data
+from evoray.commands.window import window
 from evoray.errors import EvorayError, UsageError
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
+app.command("window")(window)
 
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 

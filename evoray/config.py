@@ -93,13 +93,21 @@ class DataConfig(_Section):
 class MutationConfig(_Section):
     """What one mutation is (format 1)."""
 
-    sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.1
+    sigma: float | Auto = 0.1
     parts: Annotated[int, Field(ge=1, le=2**31)] = 10
     scale: Literal["rms", "absolute"] = "rms"
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
     antithetic: bool = False
     subspace: Literal["dynamic", "static"] = "dynamic"
+
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def _positive(cls, sigma: Any) -> Any:
+        number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
+        if sigma != "auto" and not (number and math.isfinite(sigma) and sigma > 0):
+            raise ValueError('a number greater than 0, or "auto"')
+        return sigma
 
 
 class _Search(_Section):
@@ -333,6 +341,10 @@ class RunConfig(_Section):
     fitness: FitnessConfig = FitnessConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     compute: ComputeConfig = ComputeConfig()
+
+    def with_sigma(self, sigma: float) -> RunConfig:
+        """The same run with that sigma, where the file says ``"auto"``."""
+        return self.model_copy(update={"mutation": self.mutation.model_copy(update={"sigma": sigma})})
 
     @model_validator(mode="before")
     @classmethod

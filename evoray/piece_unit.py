@@ -6,10 +6,11 @@ import weakref
 from dataclasses import dataclass
 
 import numpy as np
+from torch import Tensor
 
 from evoray.errors import EvorayError
 from evoray.evaluation import Candidate, Evaluator, named_failure
-from evoray.fitness import score_images, scores_of
+from evoray.fitness import Fitness, is_mean_of_images, score_images, scores_of
 from evoray.mutation import Lineage
 
 PAIRED = 2
@@ -19,6 +20,11 @@ _Key = tuple[Lineage, str, int]
 _base_scores: weakref.WeakKeyDictionary[Evaluator, dict[_Key, np.ndarray]] = weakref.WeakKeyDictionary()
 """What each evaluator knows of the bases it met, so that a base is evaluated once a piece and worker."""
 KEPT = 4096
+
+
+def _scores(fitness: Fitness, logits: Tensor, labels: Tensor) -> np.ndarray:
+    """float64 [n], higher is better: the fitness's own, or minus the NLL where it is no mean of images."""
+    return scores_of(fitness, logits, labels) if is_mean_of_images(fitness) else -score_images(logits, labels).nll
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class PieceUnit:
         try:
             labels = evaluator.prepared(piece, self.shard).labels
             logits = evaluator.lineage_logits(self.base, self.base.then(child.tail), piece, self.shard)
-            paired = scores_of(evaluator.fitness, logits, labels) - base
+            paired = _scores(evaluator.fitness, logits, labels) - base
             sums = [score_images(logits, labels).counts(), evaluator.fitness.sums(logits, labels)]
             return np.concatenate([*sums, [paired.sum(), np.square(paired).sum()]])
         except (EvorayError, MemoryError):
@@ -58,5 +64,5 @@ class PieceUnit:
             if len(known) >= KEPT:
                 known.clear()
             logits = evaluator.lineage_logits(self.base, self.base, piece, self.shard)
-            known[key] = scores_of(evaluator.fitness, logits, evaluator.prepared(piece, self.shard).labels)
+            known[key] = _scores(evaluator.fitness, logits, evaluator.prepared(piece, self.shard).labels)
         return known[key]

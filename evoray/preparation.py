@@ -93,7 +93,7 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
     if search.budget_images is None:
         return
     looks = racing.schedule(images)
-    to_the_end = min(search.children, max(config.ensemble.size, make_strategy(config).elite))
+    to_the_end = min(search.children, max(config.ensemble.size, make_strategy(config.with_sigma(1)).elite))
     least = search.generations * (search.children * looks[0] + to_the_end * (images - looks[0]))
     if search.budget_images < least:
         raise ConfigError(

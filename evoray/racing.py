@@ -8,18 +8,15 @@ What a look may drop, and at which risk, is ``statistics/racing.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from evoray.backends import Job
-from evoray.errors import RunError
-from evoray.evaluation import Candidate
-from evoray.fitness import merge_shards
 from evoray.judging import Judged, judge_total
-from evoray.piece_unit import PAIRED, PieceUnit
+from evoray.piece_unit import PAIRED
+from evoray.pieces import evaluate_pieces, rows_by_shard, share_of
 from evoray.running import OpenRun
 from evoray.statistics import racing
 from evoray.strategies import Round
@@ -40,8 +37,6 @@ class Racer:
         A dropped child keeps the sums of the images it saw; its fitness is the estimate from them, lowered where
         needed to rank behind every child that went to the end.
         """
-        if self._run.closed is not None:
-            raise RunError("a child was to be judged after the search was over and test was opened.")
         budget = None
         if self._left is not None:
             budget = self._left / max(self._generations - asked.asks[-1].generation, 1)
@@ -66,16 +61,15 @@ class _Race:
 
     def __init__(self, run: OpenRun, asked: Round, best: int, budget: float | None) -> None:
         self._run, self._asked = run, asked
-        shards = run.inputs.splits.shards("select")
-        self._rows = {shard: len(run.inputs.splits.rows["select"][shard]) for shard in shards}
+        self._plan = [(ask.name, ask.lineage) for ask in asked.asks]
+        self._rows = rows_by_shard(run)
         self._total = sum(self._rows.values())
         self.looks = racing.schedule(self._total)
-        count = len(asked.asks)
         self._children = np.array([i for i, ask in enumerate(asked.asks) if ask.kind == "child"])
         self._best = min(best, len(self._children))
         self._confidence, self._budget = run.config.search.confidence, budget
         self._shares = racing.shares(self.looks)
-        self._pieces: list[list[np.ndarray]] = [[] for _ in range(count)]
+        self._totals: dict[int, np.ndarray] = {}
         self._fates: dict[int, _Fate] = {}
         self.images = 0
         self._risk = self._forced = 0.0
@@ -83,12 +77,18 @@ class _Race:
 
     def look(self, number: int) -> None:
         """Evaluates everyone still in the race on the look's pieces, then drops."""
-        bounds = {shard: self._bounds(shard, number) for shard in self._rows}
-        racers = [i for i in range(len(self._asked.asks)) if i not in self._fates]
-        work = {shard: racers for shard, (start, stop) in bounds.items() if stop > start}
-        self._evaluate(f"{self._name}/look{number}", work, bounds)
+        before = self.looks[number - 1] if number else 0
+        bounds = share_of(self._rows, before, self.looks[number])
+        racers = [i for i in range(len(self._plan)) if i not in self._fates]
+        stage = f"{self._name}/look{number}"
+        pieces = evaluate_pieces(self._run, stage, self._asked.base, self._plan, racers, bounds)
+        for racer, failure in pieces.failures.items():
+            self._fates[racer] = _Fate(failure, failed=True)
         for racer in racers:
-            self._fail(racer)
+            if (total := pieces.total(racer)) is not None:
+                self._totals[racer] = total if number == 0 else self._totals[racer] + total
+                self.images += int(total[0]) if self._asked.asks[racer].kind == "child" else 0
+                self._fail(racer)
         if number < len(self.looks) - 1:
             self._drop(number)
 
@@ -97,54 +97,25 @@ class _Race:
         last = self._asked.asks[-1]
         return f"g{last.generation:04d}/{last.kind}"
 
-    def _bounds(self, shard: int, number: int) -> tuple[int, int]:
-        """The look's rows of a shard: its share of them, to within one row."""
-        rows, ends = self._rows[shard], [0, *self.looks]
-        start, stop = (ends[number + step] * rows // self._total for step in (0, 1))
-        return start, stop
-
-    def _evaluate(self, name: str, work: dict[int, list[int]], bounds: dict[int, tuple[int, int]]) -> None:
-        run, asks, base = self._run, self._asked.asks, self._asked.base
-        number = {ask.name: i for i, ask in enumerate(asks)}
-        found = {(number[item], shard): np.frombuffer(payload) for item, shard, payload in run.known.take(name)}
-        known = set(found)
-
-        def unit(shard: int, items: tuple[int, ...]) -> PieceUnit:
-            children = tuple(Candidate(asks[item].name, asks[item].lineage.tail(base)) for item in items)
-            return PieceUnit(base, children, "select", shard, *bounds[shard])
-
-        left = {shard: [i for i in items if (i, shard) not in known] for shard, items in work.items()}
-        for shard, item, value, failure in run.outcomes(name, Job(left, unit)):
-            if failure is not None:
-                self._fates[item] = _Fate(failure, failed=True)
-                continue
-            found[item, shard] = value
-            run.images += int(value[0])
-            run.journal.add((name, asks[item].name, shard), value.tobytes())
-        for (item, _), value in sorted(found.items(), key=lambda one: one[0]):
-            self._pieces[item].append(value)
-            if asks[item].kind == "child":
-                self.images += int(value[0])
-
     def _fail(self, racer: int) -> None:
         """Ends the race of a candidate whose outputs or scores are not finite."""
         if racer in self._fates:
             return
-        total = merge_shards(np.stack(self._pieces[racer]))
-        judged = self._judge(racer, total)
+        total = self._totals[racer]
+        judged = self._judge(racer)
         if judged.fitness == -math.inf or not np.isfinite(total).all():
             status = judged.status if judged.fitness == -math.inf else "scores that are not finite"
             self._fates[racer] = _Fate(status, failed=True)
 
-    def _judge(self, racer: int, total: np.ndarray) -> Judged:
-        return judge_total(self._run.fitness, self._asked.asks[racer], total[:-PAIRED])
+    def _judge(self, racer: int) -> Judged:
+        return judge_total(self._run.fitness, self._asked.asks[racer], self._totals[racer][:-PAIRED])
 
     def _drop(self, number: int) -> None:
         able = np.array([i for i in self._children if i not in self._fates or not self._fates[i].failed], dtype=int)
         alive = np.array([at for at, i in enumerate(able) if i not in self._fates], dtype=int)
         if len(alive) <= self._best:
             return
-        totals = np.stack([merge_shards(np.stack(self._pieces[i])) for i in able])
+        totals = np.stack([self._totals[i] for i in able])
         standing = racing.Standing(totals[:, 0], totals[:, -2], totals[:, -1])
         chance = racing.chances(standing, alive, self._total, self._best - self._risk - self._forced)
         affordable = len(alive)
@@ -163,32 +134,28 @@ class _Race:
 
     def judged(self) -> list[Judged]:
         """All candidates; see ``Racer.judge``."""
-        totals = [merge_shards(np.stack(rows)) if rows else None for rows in self._pieces]
-        found: list[Judged | None] = []
-        for racer, total in enumerate(totals):
-            fate, ask = self._fates.get(racer), self._asked.asks[racer]
-            if fate is None and total is not None:
-                found.append(self._judge(racer, total))
-            elif fate is not None and fate.failed:
-                found.append(Judged(ask, None if total is None else total[:-PAIRED], -math.inf, fate.status))
-            else:
-                found.append(None)
-        estimates = self._estimates(totals, found)
-        return [
-            one or Judged(self._asked.asks[i], _own(totals[i]), estimates[i], self._fates[i].status)
-            for i, one in enumerate(found)
-        ]
+        ends = {i: self._judge(i) for i in range(len(self._plan)) if i not in self._fates}
+        estimates = self._estimates(ends)
+        judged = []
+        for racer, ask in enumerate(self._asked.asks):
+            if racer in ends:
+                judged.append(ends[racer])
+                continue
+            total = self._totals.get(racer)
+            own = None if total is None else total[:-PAIRED]
+            judged.append(Judged(ask, own, estimates.get(racer, -math.inf), self._fates[racer].status))
+        return judged
 
-    def _estimates(self, totals: Sequence[np.ndarray | None], found: Sequence[Judged | None]) -> dict[int, float]:
+    def _estimates(self, ends: Mapping[int, Judged]) -> dict[int, float]:
         """Fitness of the dropped: the base's on all images plus their mean difference, behind every survivor."""
-        ends = [(i, one) for i, one in enumerate(found) if one is not None and one.fitness > -math.inf]
-        mean = {i: float(total[-2] / total[0]) for i, total in enumerate(totals) if total is not None and total[0]}
-        dropped = [i for i, one in enumerate(found) if one is None]
-        if not dropped:
-            return {}
-        base = ends[0][1].fitness - mean[ends[0][0]] if ends else 0.0
+        mean = {i: float(total[-2] / total[0]) for i, total in self._totals.items()}
+        dropped = [i for i, fate in self._fates.items() if not fate.failed]
+        if not dropped or not ends:
+            return {i: mean[i] for i in dropped}
+        # a survivor saw every image, so its fitness less its mean difference is the base's
+        base = next(one.fitness - mean[i] for i, one in ends.items())
         estimates = {i: base + mean[i] for i in dropped}
-        last = min((one.fitness for _, one in ends if one.ask.kind == "child"), default=math.inf)
+        last = min((one.fitness for one in ends.values() if one.ask.kind == "child"), default=math.inf)
         behind = max(estimates.values()) - float(np.nextafter(last, -math.inf))
         return {i: value - max(behind, 0.0) for i, value in estimates.items()}
 
@@ -205,10 +172,6 @@ class _Race:
             "lost_by_confidence": self._risk,
             "lost_by_budget": self._forced,
         }
-
-
-def _own(total: np.ndarray | None) -> np.ndarray | None:
-    return None if total is None else total[:-PAIRED]
 
 
 def summary(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -214,6 +214,7 @@ def make_summary(
             "n": run.inputs.space.n,
             "density": 1 / config.mutation.parts,
             "sigma": config.mutation.sigma,
+            **({"sigma_chosen": run.chosen_sigma} if run.chosen_sigma else {}),
             "vanished": vanished_share(run, best.ask),
         },
         **({"racing": racing.summary(races)} if races else {}),

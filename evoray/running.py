@@ -14,6 +14,7 @@ import numpy as np
 
 from evoray import logs
 from evoray.backends import Backend, Job
+from evoray.config import RunConfig
 from evoray.errors import RunError, UsageError
 from evoray.evaluation import Program
 from evoray.fitness import Fitness
@@ -50,6 +51,8 @@ class OpenRun:
         self.parent_total: np.ndarray | None = None
         """The parent's merged sums on ``select``, once it is judged; constraints compare with them."""
         self.closed: SearchClosed | None = None
+        self.chosen_sigma: dict[str, Any] | None = None
+        """How ``sigma = "auto"`` was resolved, for the summary."""
         self.images = 0
         self.started = time.perf_counter()
         self.history: list[dict[str, Any]] = []
@@ -79,6 +82,11 @@ class OpenRun:
         self.inputs.splits.open_test(self.closed)
         return self.closed
 
+    def resolve(self, config: RunConfig) -> None:
+        """Goes on with a configuration in which what the run had to look up is known, and keeps it."""
+        self.config = config
+        self.directory.write_json("config.json", config.model_dump(mode="json"))
+
     def _begin(self, resume: bool) -> str:
         """Writes what identifies the run, or compares it with what a resumed run wrote."""
         config, identity = self.config.model_dump(mode="json"), self.inputs.identity()
@@ -89,6 +97,8 @@ class OpenRun:
             self.directory.write_json("config.json", config)
             return run_id
         before = {"config": self.directory.read_json("config.json")}
+        if config["mutation"]["sigma"] == "auto" and self._chose_sigma():
+            before["config"]["mutation"]["sigma"] = "auto"
         before |= self.directory.read_json("journal/identity.json")
         run_id = str(before.pop("run_id"))
         for name, value in {"config": config, **identity}.items():
@@ -98,6 +108,9 @@ class OpenRun:
                     "Resume with what the run started with, or start a new one with another --out."
                 )
         return run_id
+
+    def _chose_sigma(self) -> bool:
+        return self.directory.exists("window.json") and "chosen" in self.directory.read_json("window.json")
 
 
 def _difference(name: str, before: Any, now: Any) -> str:

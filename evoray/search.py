@@ -20,6 +20,7 @@ from evoray.progress import Progress
 from evoray.racing import Racer
 from evoray.results import RunResult, write_page, write_results
 from evoray.running import OpenRun
+from evoray.sigma import resolve_sigma
 from evoray.store import RunDirectory, free_path
 from evoray.strategies import Ask, Round, make_strategy
 
@@ -94,6 +95,8 @@ def _go(run: OpenRun, page: bool) -> RunResult:
 
 def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:
     """All candidates in the order asked, with their merged sums on ``select``; the soup, if any was better."""
+    if run.config.mutation.sigma == "auto":
+        resolve_sigma(run)
     strategy = make_strategy(run.config)
     racer = Racer(run, strategy.elite) if run.config.search.racing else None
     judged: list[Judged] = []

@@ -14,6 +14,7 @@ from evoray.config import (
     RandOptSearch,
     RunConfig,
 )
+from evoray.errors import ConfigError
 from evoray.strategies.base import Strategy
 from evoray.strategies.cma_es import CmaEs
 from evoray.strategies.decomposition import Decomposition
@@ -52,7 +53,10 @@ def _randopt(config: RunConfig, search: RandOptSearch) -> Strategy:
 
 def _drawn(config: RunConfig) -> tuple[Any, float, int]:
     """What every strategy draws by: (mutation, sigma, seed)."""
-    return config.mutation, config.mutation.sigma, config.seed
+    sigma = config.mutation.sigma
+    if sigma == "auto":
+        raise ConfigError('mutation.sigma = "auto" is chosen by the run; give a strategy a number.')
+    return config.mutation, sigma, config.seed
 
 
 _STRATEGIES: dict[str, Callable[[RunConfig, Any], Strategy]] = {

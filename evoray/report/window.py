@@ -1,0 +1,118 @@
+"""The mutation window as figure and table: accuracy of children against sigma, a panel a density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from evoray.errors import UsageError
+from evoray.report import text
+from evoray.report.drawing import GREY, INK, OURS, PARENT, new_figure, style, to_svg
+from evoray.report.grids import Grid
+
+_KEYS = ("sigma", "density", "mean", "std", "best", "worst", "share_better")
+
+
+def window_figure(document: Mapping[str, Any]) -> str | None:
+    """An SVG element from ``window.json``; None where it has no cells.
+
+    Raises:
+        UsageError: the document lacks something; names it.
+    """
+    rows = _by_density(document)
+    if not rows:
+        return None
+    parent = 100 * float(document["parent"]["top1"])
+    widest = {round(1 / one["density"]): one["sigma"] for one in document.get("widest", [])}
+    with style("window"):
+        figure, panels = new_figure(0.9 + 1.55 * len(rows), len(rows), share_x=True)
+        for axes, (density, cells) in zip(panels, rows.items(), strict=True):
+            sigmas = [cell["sigma"] for cell in cells]
+            mean, std = ([100 * cell[key] for cell in cells] for key in ("mean", "std"))
+            low, high = (
+                [max(0.0, min(100.0, m + sign * s)) for m, s in zip(mean, std, strict=True)] for sign in (-1, 1)
+            )
+            axes.fill_between(sigmas, low, high, color=OURS, alpha=0.18, linewidth=0, label="± one spread")
+            axes.plot(sigmas, mean, "o-", color=OURS, markersize=4, label="Mean child")
+            axes.plot(
+                sigmas, [100 * cell["best"] for cell in cells], "^", color=INK, markersize=4.5, label="Best child"
+            )
+            axes.axhline(parent, color=PARENT, linewidth=1.4, label="Parent")
+            if widest.get(round(1 / density)) is not None:
+                axes.axvline(widest[round(1 / density)], color=GREY, linewidth=1, linestyle=":", label="Widest sigma")
+            axes.set_xscale("log")
+            axes.set_ylabel(f"Top-1 (%), density {text.plain(density)}", fontsize=8.5)
+            axes.margins(x=0.04, y=0.12)
+        last = panels[-1]
+        last.set_xticks(sigmas)
+        last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        last.xaxis.set_minor_formatter(NullFormatter())
+        last.tick_params(axis="x", rotation=45)
+        last.set_xlabel(f"Sigma ({_unit(document)})")
+        found: dict[str, Any] = {}
+        for axes in panels:
+            handles, labels = axes.get_legend_handles_labels()
+            found |= dict(zip(labels, handles, strict=True))
+        figure.legend(
+            found.values(), found.keys(), loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.0
+        )
+        return to_svg(
+            figure, "Accuracy of children on select against sigma, one panel a density, and the parent's line"
+        )
+
+
+def picture(document: Mapping[str, Any]) -> str:
+    """The same as an SVG file that stands alone."""
+    drawn = window_figure(document) or "<svg></svg>"
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + drawn.replace(
+        "<svg", '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"', 1
+    )
+
+
+def window_grid(document: Mapping[str, Any]) -> Grid:
+    """A row a cell: mean, spread, best and share better than the parent; the widest sigma is marked."""
+    widest = {round(1 / one["density"]): one for one in document.get("widest", [])}
+    kept = max((one["share_kept"] for one in widest.values()), default=None)
+    rows = tuple(
+        (
+            text.plain(cell["density"]),
+            text.plain(cell["sigma"])
+            + (" *" if widest.get(round(1 / density), {}).get("sigma") == cell["sigma"] else ""),
+            *(text.percent(cell[key]) for key in ("mean", "std", "best", "worst", "share_better")),
+        )
+        for density, cells in _by_density(document).items()
+        for cell in cells
+    )
+    parent = document["parent"]
+    return Grid(
+        title=f"Mutation window: top-1 on {text.count(parent['n'])} select images; the parent has "
+        f"{text.percent(parent['top1'])}",
+        columns=("Density", "Sigma", "Mean", "Spread", "Best", "Worst", "Better than parent"),
+        rows=rows,
+        note=f"* the widest sigma whose mean child keeps {text.percent(kept)} of the parent's accuracy"
+        if widest
+        else "",
+    )
+
+
+def _by_density(document: Mapping[str, Any]) -> dict[float, list[Mapping[str, Any]]]:
+    rows: dict[float, list[Mapping[str, Any]]] = {}
+    if "top1" not in document.get("parent", {}):
+        raise UsageError("window.json: no parent.top1. Take the file as evoray window wrote it.")
+    for cell in document.get("cells", []):
+        missing = [key for key in _KEYS if key not in cell]
+        if missing:
+            raise UsageError(
+                f"window.json: a cell without {', '.join(missing)}. Take the file as evoray window wrote it."
+            )
+        rows.setdefault(float(cell["density"]), []).append(cell)
+    return {
+        density: sorted(cells, key=lambda cell: float(cell["sigma"]))
+        for density, cells in sorted(rows.items(), reverse=True)
+    }
+
+
+def _unit(document: Mapping[str, Any]) -> str:
+    return "of a tensor's root mean square" if document.get("scale", "rms") == "rms" else "in units of the weights"

@@ -1,0 +1,222 @@
+"""``sigma = "auto"``: from a few children on a few images to the sigma whose best children should be worth most.
+
+Probes are opposite pairs at sigmas a factor of two apart, then at three around the best of those. Their half sums are
+damage D (the first order cancels), their half differences the first order alone, which selection lives on:
+
+- D(sigma) = -a sigma^2 - b sigma^4 with a, b >= 0, fitted to the probes' means;
+- s(sigma), the spread of one image's difference from the parent, interpolated;
+- tau = rho s, the spread of children's true means. rho is nearly the same for all sigmas (a ratio of first-order terms)
+  and a few images hardly show it, so what the probes say of it is weighed against RHO, the value of small image
+  networks that were trained to the end.
+
+Worth of sigma: D + i tau r, where i is the mean of the best ``ensemble.size`` of ``search.children`` standard normal
+draws, and r = rho / sqrt(rho^2 + 1 / images of select) is what is left of a lead that was measured on those images.
+The chosen sigma has the largest worth between the smallest and the largest probe.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from evoray.errors import RunError
+from evoray.fitness import Metrics, metrics_of
+from evoray.mutation import Lineage, Space, derive_seed
+from evoray.pieces import evaluate_pieces, rows_by_shard, some_of
+from evoray.running import OpenRun
+from evoray.strategies import draw_mutation
+from evoray.window import SIGMAS, describe_cell, write_window
+
+AUTO_STREAM = 7
+"""First word of the spawn key; 1 to 6 are masks, noise, splits, CMA-ES, pieces and the window."""
+COST = 0.04
+"""Share of the run's evaluations of children on ``select`` that the probes may cost."""
+LEAST_IMAGES = 16
+RHO = 0.06
+LOOSE = 0.3
+"""Relative error allowed to the fitted damage: far from zero it is no polynomial."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Pairs at one sigma: float64 [pairs] means of paired differences, and one image's variance, of n images."""
+
+    sigma: float
+    plus: np.ndarray
+    minus: np.ndarray
+    variance: float
+    images: int
+
+    @property
+    def damage(self) -> float:
+        return float((self.plus + self.minus).mean() / 2)
+
+    @property
+    def damage_error(self) -> float:
+        pairs = len(self.plus)
+        if pairs > 1:
+            return float(((self.plus + self.minus) / 2).std(ddof=1)) / math.sqrt(pairs)
+        return math.sqrt(self.variance / (2 * self.images))
+
+    @property
+    def first_order(self) -> float:
+        """Variance of children's true means, from the half differences, less what few images add to it."""
+        return float((((self.plus - self.minus) / 2) ** 2).mean() - self.variance / self.images)
+
+
+def resolve_sigma(run: OpenRun) -> None:
+    """Chooses, writes ``window.json`` and the resolved ``config.json``, and puts the sigma in ``run.config``."""
+    search, images = run.config.search, run.inputs.splits.images("select")
+    budget = COST * search.children * search.generations * images
+    unit = _unit(run)
+    grid = [sigma * unit for sigma in SIGMAS]
+    intensity = selection_intensity(search.children, run.config.ensemble.size)
+    stage = _probe(run, 1, grid, budget / 2)
+    first = best_sigma(stage.probes, images, intensity)
+    closer = _probe(run, 2, [first.sigma / 1.6, first.sigma, first.sigma * 1.6], budget / 2)
+    probes = stage.probes + closer.probes
+    chosen = best_sigma(probes, images, intensity)
+    run.chosen_sigma = _record(run, chosen, probes)
+    write_window(run, closer.parent, stage.cells + closer.cells, run.chosen_sigma)
+    run.resolve(run.config.with_sigma(chosen.sigma))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """sigma with its expected worth, the rho that was believed, and the worth curve it was read from."""
+
+    sigma: float
+    worth: float
+    rho: float
+
+
+def best_sigma(probes: Sequence[Probe], images: int, intensity: float) -> Choice:
+    """Where worth is largest (see the module); the smallest probed sigma where every probe failed."""
+    usable = [one for one in probes if math.isfinite(one.damage) and math.isfinite(one.variance) and one.variance > 0]
+    if not usable:
+        return Choice(min(one.sigma for one in probes), math.nan, RHO)
+    usable.sort(key=lambda one: one.sigma)
+    sigmas = np.array([one.sigma for one in usable])
+    rho = _rho(usable)
+    a, b = _damage(usable)
+    fine = np.geomspace(sigmas[0], sigmas[-1], 400)
+    spread = np.exp(np.interp(np.log(fine), np.log(sigmas), [0.5 * math.log(one.variance) for one in usable]))
+    kept = rho / math.sqrt(rho**2 + 1 / images)
+    worth = -a * fine**2 - b * fine**4 + intensity * rho * kept * spread
+    best = int(np.argmax(worth))
+    return Choice(float(f"{fine[best]:.3g}"), float(worth[best]), rho)
+
+
+def selection_intensity(children: int, best: int) -> float:
+    """Mean of the best ``best`` of ``children`` standard normal draws (Blom's order statistics), at least 0.5."""
+    best = min(best, children)
+    ranks = np.arange(1, best + 1)
+    return max(float(stats.norm.isf((ranks - 0.375) / (children + 0.25)).mean()), 0.5)
+
+
+def _damage(probes: Sequence[Probe]) -> tuple[float, float]:
+    """(a, b) of D = -a sigma^2 - b sigma^4."""
+    sigmas = np.array([one.sigma for one in probes])
+    damage = np.array([-one.damage for one in probes])
+    weight = 1 / (np.array([one.damage_error for one in probes]) + LOOSE * np.abs(damage) + 1e-12)
+    columns = np.stack([sigmas**2, sigmas**4], axis=1) * weight[:, None]
+    scale = np.abs(columns).max(axis=0)
+    (a, b), _ = optimize.nnls(columns / scale, damage * weight)
+    return float(a / scale[0]), float(b / scale[1])
+
+
+def _rho(probes: Sequence[Probe]) -> float:
+    """Posterior mean of rho^2, then its root: prior RHO^2 with an error as large as itself."""
+    mean, precision = RHO**2, 1 / RHO**4
+    for one in probes:
+        if one.damage < -math.sqrt(one.variance):
+            continue  # far beyond the first order
+        error = math.sqrt(2 / len(one.plus)) * (1 / one.images + RHO**2)
+        seen = one.first_order / one.variance
+        mean = (mean * precision + seen / error**2) / (precision + 1 / error**2)
+        precision += 1 / error**2
+    return math.sqrt(max(mean, (RHO / 3) ** 2))
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Probes, the parent on the same images, and what the window shows of each sigma."""
+
+    parent: Metrics
+    probes: list[Probe]
+    cells: list[dict[str, Any]]
+
+
+def _probe(run: OpenRun, stage: int, sigmas: Sequence[float], budget: float) -> _Stage:
+    """Evaluates as many pairs on as many images as the budget (children x images) allows, at least one on a few."""
+    rows = rows_by_shard(run)
+    each = budget / (2 * len(sigmas))
+    pairs = max(1, min(8, int(math.sqrt(each / (2 * LEAST_IMAGES)))))
+    bounds = some_of(rows, max(LEAST_IMAGES, int(each / pairs)))
+    mutation = run.config.mutation.model_copy(update={"antithetic": True})
+    plan = [("parent", Lineage())]
+    for at, sigma in enumerate(sigmas):
+        seed = derive_seed(run.config.seed, AUTO_STREAM, stage, at)
+        plan += [
+            (f"s{at}/c{child:04d}", Lineage().child(draw_mutation(mutation, sigma, seed, 0, child)))
+            for child in range(2 * pairs)
+        ]
+    pieces = evaluate_pieces(run, f"auto/{stage}", Lineage(), plan, range(len(plan)), bounds)
+    total = pieces.total(0)
+    if total is None:
+        raise RunError(f"the parent failed: {pieces.failures[0]}")
+    parent = metrics_of(total)
+    probes, cells = [], []
+    for at, sigma in enumerate(sigmas):
+        totals = [pieces.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
+        probes.append(_summed(sigma, totals))
+        cells.append(describe_cell(sigma, run.config.mutation.parts, totals, parent.top1))
+    return _Stage(parent, probes, cells)
+
+
+def _summed(sigma: float, totals: Sequence[np.ndarray | None]) -> Probe:
+    if any(one is None or not np.isfinite(one).all() for one in totals):
+        return Probe(sigma, np.array([math.nan]), np.array([math.nan]), math.nan, 1)
+    known = np.stack([one for one in totals if one is not None])
+    seen, total, squares = known[:, 0], known[:, -2], known[:, -1]
+    variance = float((squares - total**2 / seen).sum() / max((seen - 1).sum(), 1))
+    mean = total / seen
+    return Probe(sigma, mean[0::2], mean[1::2], variance, int(seen[0]))
+
+
+def _unit(run: OpenRun) -> float:
+    """What sigmas are multiples of: one, or for ``scale = "absolute"`` the root mean square of all mutable weights."""
+    if run.config.mutation.scale == "rms":
+        return 1.0
+    names = [tensor.name for tensor in run.inputs.space.tensors]
+    space = Space.from_state(run.inputs.state, names, "rms")
+    sizes = np.array([tensor.size for tensor in space.tensors])
+    return float(np.sqrt((sizes * space.scales.astype(np.float64) ** 2).sum() / space.n)) or 1.0
+
+
+def _record(run: OpenRun, chosen: Choice, probes: Sequence[Probe]) -> dict[str, Any]:
+    """How sigma was found, for ``window.json`` and the summary."""
+    search, images = run.config.search, run.inputs.splits.images("select")
+    spent = sum(2 * len(probe.plus) * probe.images for probe in probes)
+    return {
+        "sigma": chosen.sigma,
+        "expected_gain": chosen.worth if math.isfinite(chosen.worth) else None,
+        "rho": chosen.rho,
+        "images": spent,
+        "share_of_run": spent / (search.children * search.generations * images),
+        "probes": [
+            {
+                "sigma": one.sigma,
+                "pairs": len(one.plus),
+                "images": one.images,
+                "damage": one.damage if math.isfinite(one.damage) else None,
+                "spread": math.sqrt(one.variance) if math.isfinite(one.variance) else None,
+            }
+            for one in probes
+        ],
+    }

@@ -1,0 +1,170 @@
+"""The mutation window (Whitaker & Whitley 2023): what children are worth, by the strength and density of a mutation.
+
+All cells of one density share masks and noise, so that sigma alone differs along a row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evoray.config import RunConfig
+from evoray.errors import ConfigError, RunError
+from evoray.fitness import COLUMNS, Metrics, metrics_of
+from evoray.mutation import Lineage, derive_seed
+from evoray.pieces import evaluate_pieces, rows_by_shard, some_of
+from evoray.preparation import check_inputs, open_backend
+from evoray.progress import Progress
+from evoray.running import OpenRun
+from evoray.store import RunDirectory
+from evoray.strategies import draw_mutation
+
+WINDOW_STREAM = 6
+"""First word of the spawn key; 1 to 5 are masks, noise, splits, CMA-ES and pieces."""
+SIGMAS = tuple(0.0125 * 2**power for power in range(8))
+DENSITIES = (1.0, 0.32, 0.1, 0.032)
+CHILDREN, SHARE = 12, 0.95
+
+
+def window(
+    config: RunConfig,
+    out: str | Path,
+    *,
+    sigmas: Sequence[float] = SIGMAS,
+    densities: Sequence[float] = DENSITIES,
+    children: int = CHILDREN,
+    images: int | None = None,
+    share: float = SHARE,
+    config_dir: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Sweeps sigma x density on ``select`` and writes ``window.json``; returns what is in it.
+
+    Args:
+        out: a new directory, one where this window was begun (it goes on), or a run of the same configuration.
+        children: of each cell. images: of ``select``, all unless given. share: of the parent's accuracy that the
+            widest sigma keeps, as the mean of its children.
+
+    Raises:
+        UsageError: as ``evolve``, or a sigma, density or share that means nothing.
+    """
+    progress = progress or Progress()
+    parts = _checked(sigmas, densities, children, images, share)
+    directory = RunDirectory(str(out))
+    inputs = check_inputs(config, config_dir)
+    if max(parts) > inputs.space.n:
+        raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
+    backend, inputs, program = open_backend(inputs, None, progress.note)
+    try:
+        with OpenRun(directory, inputs, program, backend, progress, directory.exists("config.json")) as run:
+            drawn = _document(run, sorted(set(sigmas)), parts, children, images, share)
+    finally:
+        backend.close()
+    if directory.exists("window.json"):
+        before = directory.read_json("window.json")
+        drawn |= {key: before[key] for key in ("chosen",) if key in before}
+    directory.write_json("window.json", drawn)
+    from evoray.report.window import picture  # matplotlib, only where something is drawn
+
+    directory.write("window.svg", picture(drawn).encode())
+    return drawn
+
+
+def write_window(run: OpenRun, parent: Metrics, cells: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> None:
+    """``window.json`` of a run that chose its sigma: what it looked at, and ``chosen``."""
+    document = {**_head(run, parent), "cells": list(cells), "widest": [], "chosen": chosen}
+    run.directory.write_json("window.json", document)
+
+
+def _head(run: OpenRun, parent: Metrics) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "metric": "top1",
+        "images": parent.n,
+        "seed": run.config.seed,
+        "scale": run.config.mutation.scale,
+        "parent": {"n": parent.n, "top1": parent.top1, "nll": parent.nll if math.isfinite(parent.nll) else None},
+    }
+
+
+def _checked(
+    sigmas: Sequence[float], densities: Sequence[float], children: int, images: int | None, share: float
+) -> list[int]:
+    """Parts of each density, descending density."""
+    if not sigmas or any(not (math.isfinite(sigma) and sigma > 0) for sigma in sigmas):
+        raise ConfigError(f"--sigmas {list(sigmas)}: give positive numbers, such as 0.05 0.1 0.2.")
+    if not densities or any(not 0 < density <= 1 for density in densities):
+        raise ConfigError(f"--densities {list(densities)}: give fractions from above 0 to 1, such as 1 0.1 0.01.")
+    if children < 2:
+        raise ConfigError(f"--children {children}: a spread needs at least two.")
+    if images is not None and images < 1:
+        raise ConfigError(f"--images {images}: give at least one.")
+    if not 0 < share <= 1:
+        raise ConfigError(f"--share {share}: a fraction above 0, at most 1.")
+    return sorted({round(1 / density) for density in densities})
+
+
+def _document(
+    run: OpenRun, sigmas: Sequence[float], parts: Sequence[int], children: int, images: int | None, share: float
+) -> dict[str, Any]:
+    rows = rows_by_shard(run)
+    bounds = some_of(rows, images or sum(rows.values()))
+    seen = sum(stop - start for start, stop in bounds.values())
+    cells = [(sigma, k) for k in parts for sigma in sigmas]
+    plan = [("parent", Lineage())]
+    plan += [
+        (f"k{k}/s{sigma!r}/c{child:04d}", _child(run, sigma, k, child))
+        for sigma, k in cells
+        for child in range(children)
+    ]
+    pieces = evaluate_pieces(run, f"window/{seen}", Lineage(), plan, range(len(plan)), bounds)
+    totals = [pieces.total(i) for i in range(len(plan))]
+    if totals[0] is None:
+        raise RunError(f"the parent failed: {pieces.failures[0]}")
+    parent = metrics_of(totals[0])
+    described = [
+        describe_cell(sigma, k, totals[1 + at * children : 1 + (at + 1) * children], parent.top1)
+        for at, (sigma, k) in enumerate(cells)
+    ]
+    widest = [_widest(described, k, share, parent.top1) for k in parts]
+    return {**_head(run, parent), "cells": described, "widest": widest}
+
+
+def _child(run: OpenRun, sigma: float, parts: int, child: int) -> Lineage:
+    mutation = run.config.mutation.model_copy(update={"parts": parts, "antithetic": False, "subspace": "dynamic"})
+    seed = derive_seed(run.config.seed, WINDOW_STREAM, parts)
+    return Lineage().child(draw_mutation(mutation, sigma, seed, 0, child))
+
+
+def describe_cell(sigma: float, parts: int, totals: Sequence[np.ndarray | None], parent: float) -> dict[str, Any]:
+    """A child whose outputs are not finite, or that failed, has an accuracy of what it got right."""
+    top1 = np.array([0.0 if one is None else one[COLUMNS.index("top1")] / one[0] for one in totals])
+    nll = np.array([math.nan if one is None else one[COLUMNS.index("nll")] / one[0] for one in totals])
+    known = nll[np.isfinite(nll)]
+    return {
+        "sigma": sigma,
+        "density": 1 / parts,
+        "parts": parts,
+        "children": len(top1),
+        "mean": float(top1.mean()),
+        "std": float(top1.std(ddof=1)),
+        "best": float(top1.max()),
+        "worst": float(top1.min()),
+        "median": float(np.median(top1)),
+        "share_better": float(np.mean(top1 > parent)),
+        "nll": {"mean": float(known.mean()), "best": float(known.min())} if len(known) else None,
+    }
+
+
+def _widest(cells: Sequence[dict[str, Any]], parts: int, share: float, parent: float) -> dict[str, Any]:
+    """The largest sigma up to which the mean child keeps the share; None where not even the smallest does."""
+    widest = None
+    for cell in sorted((one for one in cells if one["parts"] == parts), key=lambda one: float(one["sigma"])):
+        if cell["mean"] < share * parent:
+            break
+        widest = cell["sigma"]
+    return {"density": 1 / parts, "sigma": widest, "share_kept": share}

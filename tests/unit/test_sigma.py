@@ -1,0 +1,59 @@
+"""Reading the best sigma off probes whose truth is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from evoray.sigma import RHO, Probe, best_sigma, selection_intensity
+
+
+def probes(rng, curvature, slope, rho, sigmas, pairs=4, images=200):
+    """Children with true mean -curvature sigma^2 + N(0, (rho slope sigma)^2), images with spread slope sigma."""
+    found = []
+    for sigma in sigmas:
+        spread = slope * sigma
+        first = rng.normal(0, rho * spread, pairs)
+        noise = rng.normal(0, spread / math.sqrt(images), pairs)
+        damage = -curvature * sigma**2 + rng.normal(0, 0.1 * curvature * sigma**2, (2, pairs))
+        found.append(Probe(sigma, damage[0] + first + noise, damage[1] - first - noise, spread**2, images))
+    return found
+
+
+@pytest.mark.parametrize("rho", [0.03, 0.06, 0.12])
+@pytest.mark.parametrize("curvature", [0.05, 0.5, 5.0])
+def test_finds_the_top_of_the_worth(curvature, rho):
+    """worth = -a sigma^2 + i rho^2 / sqrt(rho^2 + 1/N) s sigma has its top at i rho kept s / (2 a)."""
+    rng, images, slope = np.random.default_rng(3), 4000, 1.0
+    intensity = selection_intensity(40, 8)
+    true = intensity * rho * rho / math.sqrt(rho**2 + 1 / images) * slope / (2 * curvature)
+    sigmas = [true * 2.0**power for power in range(-5, 4)]
+    ratios = [best_sigma(probes(rng, curvature, slope, rho, sigmas), images, intensity).sigma / true for _ in range(20)]
+    assert 0.4 < np.median(ratios) < 2.5
+    worth = [2 * ratio - ratio**2 for ratio in ratios]  # as a share of the best
+    assert np.median(worth) > 0.6
+
+
+def test_rho_is_learnt_where_the_probes_show_it():
+    rng = np.random.default_rng(4)
+    sigmas = [0.01 * 2**power for power in range(8)]
+    many = probes(rng, 0.01, 1.0, 0.2, sigmas, pairs=50, images=2000)
+    assert best_sigma(many, 4000, 1.4).rho == pytest.approx(0.2, rel=0.2)
+    none = probes(rng, 0.01, 1.0, 0.0, sigmas, pairs=50, images=2000)
+    assert best_sigma(none, 4000, 1.4).rho < RHO / 2
+
+
+def test_ruined_probes_are_left_out():
+    ruined = Probe(1.0, np.array([math.nan]), np.array([math.nan]), math.nan, 1)
+    good = [Probe(sigma, np.array([-(sigma**2)]), np.array([-(sigma**2)]), sigma**2, 50) for sigma in (0.01, 0.1)]
+    assert 0.01 <= best_sigma([*good, ruined], 1000, 1.0).sigma <= 0.1
+    assert best_sigma([ruined, ruined], 1000, 1.0).sigma == 1.0
+
+
+def test_selection_intensity_is_the_mean_of_the_best():
+    draws = np.random.default_rng(0).normal(size=(20_000, 40))
+    assert selection_intensity(40, 8) == pytest.approx(np.sort(draws, axis=1)[:, -8:].mean(), abs=0.02)
+    assert selection_intensity(10, 1) == pytest.approx(draws[:, :10].max(axis=1).mean(), abs=0.02)
+    assert selection_intensity(4, 8) == 0.5
