@@ -1,0 +1,22 @@
+"""Ten thousand children on fifty shards fit beside a hundred."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "judging_memory.py"
+
+
+def grown_mb(children):
+    found = subprocess.run([sys.executable, SCRIPT, str(children)], capture_output=True, text=True, check=True)
+    return json.loads(found.stdout)["grown_mb"]
+
+
+@pytest.mark.slow
+def test_the_driver_stays_small():
+    assert grown_mb(10_000) - grown_mb(100) < 100
