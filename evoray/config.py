@@ -292,12 +292,31 @@ class FitnessConfig(_Section):
 
 
 class EnsembleConfig(_Section):
-    """Who is in the ensemble."""
+    """Who is in the ensemble, and how its members are combined."""
 
-    method: Literal["top-k"] = "top-k"
+    method: Literal["top-k", "greedy", "weighted", "majority"] = "top-k"
+    """``top-k``: the fittest, equal voices. ``greedy``: drawn with replacement for the lowest NLL. ``weighted``: the
+    fittest, with the weights of lowest NLL. ``majority``: the fittest, a vote each."""
     size: Annotated[int, Field(ge=1)] = 8
     keep_logits: bool = False
     """Members' logits on ``test`` as Arrow files in the run directory, written by the workers."""
+    pool: Annotated[int, Field(ge=1)] = 32
+    """How many of the fittest children ``greedy`` chooses from."""
+    temperature: bool = False
+    """Scales the ensemble's confidence by one number fitted on ``select``, and the parent's beside it."""
+
+
+class SoupConfig(_Section):
+    """Which soup is handed back."""
+
+    method: Literal["strategy", "uniform", "greedy"] = "strategy"
+
+
+class StatisticsConfig(_Section):
+    """What is measured beyond the networks handed back."""
+
+    children_on_test: Annotated[int, Field(ge=0)] | Auto = "auto"
+    """Children drawn by chance and looked at on ``test``, to see what ``select`` is worth; auto costs about a tenth."""
 
 
 class ComputeConfig(_Section):
@@ -340,6 +359,8 @@ class RunConfig(_Section):
     search: SearchConfig = DecompositionSearch()
     fitness: FitnessConfig = FitnessConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    soup: SoupConfig = SoupConfig()
+    statistics: StatisticsConfig = StatisticsConfig()
     compute: ComputeConfig = ComputeConfig()
 
     def with_sigma(self, sigma: float) -> RunConfig:

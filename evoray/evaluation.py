@@ -29,7 +29,7 @@ from evoray.models import Drawn, ModelHost, import_function
 from evoray.mutation import Entry, Lineage, Space
 from evoray.prefetch import one_ahead
 from evoray.residency import BatchMaker, Prepared, Residency
-from evoray.splits import Splits
+from evoray.splits import SearchClosed, Splits
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -104,6 +104,7 @@ class Evaluator:
 
     def prepared(self, split: str, shard: int) -> Prepared:
         """The split's images of a shard, normalised; read at most once while they fit in memory."""
+        self.splits.rows[split]  # raises while ``test`` is sealed, also for what is in memory
         prepared = self._residency.get(split, shard)
         self.counters.loads = self._residency.loads
         self.counters.seconds["loading"] = self._residency.seconds
@@ -192,6 +193,17 @@ class ChildrenUnit:
             raise
         except Exception as error:
             raise named_failure(error, child.name, self.split, self.shard) from error
+
+
+@dataclass(frozen=True)
+class FinalUnit(ChildrenUnit):
+    """Children on ``test``, at the end of a run."""
+
+    closed: SearchClosed | None = None
+
+    def run(self, evaluator: Evaluator) -> list[np.ndarray]:
+        with evaluator.splits.opened(self.closed):
+            return super().run(evaluator)
 
 
 def named_failure(error: Exception, child: str, split: str, shard: int) -> EvaluationError:

@@ -55,6 +55,8 @@ class OpenRun:
         """How ``sigma = "auto"`` was resolved, for the summary."""
         self.images = 0
         self.started = time.perf_counter()
+        self.stages: dict[str, float] = {}
+        """Seconds spent on each kind of work, for ``summary.json``."""
         self.history: list[dict[str, Any]] = []
         """One line a round, for ``metrics.jsonl``."""
 
@@ -72,9 +74,11 @@ class OpenRun:
     def outcomes(self, name: str, job: Job) -> Iterator[tuple[int, int, Any, str | None]]:
         """(shard, item, value, failure) of a job's items as they finish, with progress under ``name``."""
         self.progress.stage(name, sum(len(items) for items in job.work.values()))
+        kind, started = name.rpartition("/")[2] if name.startswith("g") else name, time.perf_counter()
         for outcome in self.backend.run(replace(job, run=self.run_id)):
             self.progress.advance(1)
             yield outcome.shard, outcome.item, outcome.value, outcome.failure
+        self.stages[kind] = self.stages.get(kind, 0.0) + time.perf_counter() - started
 
     def close_search(self) -> SearchClosed:
         """The last child is judged: ``test`` can be read from here on, and no child is judged any more."""

@@ -13,12 +13,12 @@ import numpy as np
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import RunError, UsageError
+from evoray.finishing import finish
 from evoray.judging import Judged, judge_round
-from evoray.last_look import last_look
 from evoray.preparation import check_inputs, open_backend
 from evoray.progress import Progress
 from evoray.racing import Racer
-from evoray.results import RunResult, write_page, write_results
+from evoray.results import RunResult
 from evoray.running import OpenRun
 from evoray.sigma import resolve_sigma
 from evoray.store import RunDirectory, free_path
@@ -65,7 +65,7 @@ def evolve(
     opened, inputs, program = open_backend(inputs, backend, progress.note)
     try:
         with OpenRun(directory, inputs, program, opened, progress, resume) as run:
-            return _go(run, page)
+            return finish(run, *_search(run), page=page)
     finally:
         if backend is None:
             opened.close()
@@ -81,16 +81,6 @@ def _check_directory(directory: RunDirectory, resume: bool) -> None:
             f"{directory.location}: holds {what}. Name a new directory with --out"
             + (", or continue that run with --resume." if "config.json" in names else ".")
         )
-
-
-def _go(run: OpenRun, page: bool) -> RunResult:
-    judged, soup = _search(run)
-    panel, on_select = last_look(run, judged, soup)
-    run.journal.flush()
-    result = write_results(run, judged, soup, panel, on_select)
-    if page:
-        write_page(run.directory)
-    return result
 
 
 def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:

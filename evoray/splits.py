@@ -7,7 +7,8 @@ row of it to ask for, on the driver as on every worker, and asking raises. A uni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Never
@@ -64,6 +65,7 @@ class Splits:
         rows = self._cut(select, test)
         self.described: Mapping[str, Described] = {"select": Described.of(select), "test": Described.of(test)}
         self._images = {name: sum(len(part) for part in parts) for name, parts in rows.items()}
+        self._kept: tuple[ShardDataset, list[np.ndarray]] | None = None
         self.datasets: dict[str, ShardDataset] = _Sealed(select=select)
         self.rows: dict[str, list[np.ndarray]] = _Sealed(select=rows["select"])
 
@@ -77,10 +79,23 @@ class Splits:
             raise RunError("test is opened with the SearchClosed of a run, and with nothing else.")
         if "test" in self.datasets:
             return
-        select = self.datasets["select"]
-        test = select if self._data.test_path is None else open_dataset(self._data.test_path, self._config_dir)
-        self.rows["test"] = self._cut(select, test)["test"]
-        self.datasets["test"] = test
+        if self._kept is None:
+            select = self.datasets["select"]
+            test = select if self._data.test_path is None else open_dataset(self._data.test_path, self._config_dir)
+            self._kept = test, self._cut(select, test)["test"]
+        self.datasets["test"], self.rows["test"] = self._kept
+
+    @contextmanager
+    def opened(self, closed: SearchClosed | None) -> Iterator[None]:
+        """``test`` can be read inside, and not afterwards: a worker goes on to the next run. None opens nothing."""
+        before = "test" in self.datasets
+        if closed is not None:
+            self.open_test(closed)
+        try:
+            yield
+        finally:
+            if closed is not None and not before:
+                self._kept = self.datasets.pop("test"), self.rows.pop("test")
 
     def shards(self, split: str) -> list[int]:
         """Shards that have images of this split, in order."""

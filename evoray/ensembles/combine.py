@@ -1,20 +1,36 @@
-"""The ensemble's prediction: the mean of its members' probabilities (deep ensembles, Lakshminarayanan et al. 2017).
+"""The ensemble's prediction for some images, from its members' logits one after the other.
 
-Float sums depend on their order, so members are added in a fixed one, in float64.
+Float sums depend on their order, so members are added in a fixed one, in float64. What is held is a few arrays
+[n, C], whatever the number of members.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from evoray.errors import RunError
+from evoray.fitness.per_image import predicted_class
+
+
+class Combiner(Protocol):
+    """Members come in order; ``mean`` is the mean of their probabilities, whatever the prediction is made of."""
+
+    def add(self, logits: Tensor, weight: float = 1.0) -> Tensor:
+        """Adds a member's logits [n, C]; returns the ensemble's probabilities so far, float64 [n, C]."""
+        ...
+
+    @property
+    def mean(self) -> Tensor:
+        """Weighted mean of the members' probabilities so far, float64 [n, C]."""
+        ...
 
 
 class RunningMean:
-    """Adds members one after the other; holds one sum, float64 [n, C], whatever the number of members."""
+    """The mean of the members' probabilities (deep ensembles, Lakshminarayanan et al. 2017)."""
 
     def __init__(self) -> None:
         self._total: Tensor | None = None
@@ -39,4 +55,44 @@ class RunningMean:
         part = torch.softmax(logits.double(), dim=1).mul_(weight)
         self._total = part if self._total is None else self._total.add_(part)
         self._weight += weight
+        return self.mean
+
+    @property
+    def mean(self) -> Tensor:
+        assert self._total is not None, "add a member first"
         return self._total / self._weight
+
+
+class RunningVote:
+    """Majority vote: each member gives its whole weight to one class.
+
+    Vote shares alone would call a class without votes impossible, and leave equals to chance. So the mean of the
+    members' probabilities has one member's voice as well: it breaks ties, and every class keeps a likelihood.
+    """
+
+    def __init__(self) -> None:
+        self._mean = RunningMean()
+        self._votes: Tensor | None = None
+        self._weight = 0.0
+        self._count = 0
+
+    def add(self, logits: Tensor, weight: float = 1.0) -> Tensor:
+        mean = self._mean.add(logits, weight)
+        if self._votes is None:
+            self._votes = torch.zeros_like(mean)
+        answers = predicted_class(logits)
+        known = answers < logits.shape[1]  # NaN logits vote for nothing; the mean shows them
+        self._votes[known, answers[known]] += weight
+        self._weight += weight
+        self._count += 1
+        voice = self._weight / self._count
+        return (self._votes + voice * mean) / (self._weight + voice)
+
+    @property
+    def mean(self) -> Tensor:
+        return self._mean.mean
+
+
+def make_combiner(method: str) -> Combiner:
+    """For ``ensemble.method``: a vote for ``majority``, else the (weighted) mean."""
+    return RunningVote() if method == "majority" else RunningMean()

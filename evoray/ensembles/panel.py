@@ -1,31 +1,38 @@
-"""The last look: named networks and the ensemble on one shard, where all members' logits meet on one worker.
+"""Named networks and the ensemble on one shard, where all members' logits meet on one worker.
 
-Probabilities of the members are averaged in their order, in float64; after each member the ensemble so far is
-scored, which gives accuracy against size for the price of a softmax. What leaves the worker is per-image scores
-of the few named networks, sums for the rest, and the ensemble's probabilities (the likeliest classes of them).
+Members are added in their order, in float64, and forgotten; after each one the ensemble so far is scored, which gives
+accuracy against size for the price of a softmax. What leaves the worker is per-image scores of the few named
+networks, sums for the rest, and the ensemble's probabilities (the likeliest classes of them): nothing of a
+member's logits, so 64 members need no more memory than one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from evoray import logs
-from evoray.ensembles.combine import RunningMean
+from evoray.ensembles.combine import make_combiner
+from evoray.ensembles.diversity import diversity_sums, entropy_sum
 from evoray.ensembles.logits import logits_file, logits_name
+from evoray.ensembles.temperature import at_temperature, temperature_sums
 from evoray.errors import EvorayError
-from evoray.evaluation import Evaluator, named_failure
+from evoray.evaluation import Candidate, Evaluator, named_failure
 from evoray.fitness import PerImage, score_images
-from evoray.fitness.per_image import score_log_probabilities
+from evoray.fitness.per_image import brier, predicted_class, score_log_probabilities
 from evoray.mutation import Lineage
 from evoray.splits import SearchClosed
 
 MAX_CLASSES = 20
 """Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""
+
+BLOCKS = 20
+"""Groups of images, by their index in the dataset, of which the fitness's sums are kept apart."""
 
 
 @dataclass(frozen=True)
@@ -38,76 +45,194 @@ class Member:
 
 
 @dataclass(frozen=True)
+class OwnUnit:
+    """Candidates for the ensemble on one shard of ``select``: one array a candidate, float64 [n].
+
+    Each holds the probability of the true class, all that choosing among them needs.
+    """
+
+    base: Lineage
+    candidates: tuple[Candidate, ...]
+    split: str
+    shard: int
+
+    def run(self, evaluator: Evaluator) -> list[np.ndarray]:
+        labels = evaluator.prepared(self.split, self.shard).labels
+        return [
+            np.exp(-score_images(_logits(evaluator, self, one.name, self.base.then(one.tail)), labels).nll)
+            for one in self.candidates
+        ]
+
+
+@dataclass(frozen=True)
 class PanelUnit:
-    """Named networks (parent, best, soup) and the ensemble's members, on one shard of one split."""
+    """Named networks (parent, best, soup) and the ensemble's members, on one shard of one split.
+
+    temperatures: of ``parent`` and ``ensemble``, fitted before; each then appears at its temperature as well.
+    fit_temperatures: sums from which those are fitted are made, for both.
+    block_width: how many sums the fitness makes in all; 0 leaves them out.
+    """
 
     base: Lineage
     named: tuple[tuple[str, Lineage], ...]
     members: tuple[Member, ...]
     split: str
     shard: int
-    logits_to: str | None = None
-    """Run directory that takes the members' logits, as a path or URI that means the same on every worker."""
     closed: SearchClosed | None = None
     """The run's word that its search is over; ``test`` cannot be read without it."""
+    method: str = "top-k"
+    temperatures: tuple[tuple[str, float], ...] = ()
+    fit_temperatures: bool = False
+    block_width: int = 0
+    logits_to: str | None = None
+    """Run directory that takes the members' logits, as a path or URI that means the same on every worker."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Rows of the per-image arrays, in order."""
+        at = dict(self.temperatures)
+        names = [name for name, _ in self.named]
+        names += ["parent_calibrated"] if "parent" in at else []
+        if self.members:
+            names += ["ensemble", "ensemble_uncalibrated"] if "ensemble" in at else ["ensemble"]
+        return tuple(names)
 
     def run(self, evaluator: Evaluator) -> list[dict[str, np.ndarray]]:
         """One dictionary of arrays, for images n in row order:
 
-        index, label int64 [n]; nll, confidence float64 and rank int64 [named (+ ensemble), n];
+        index, label int64 [n]; nll, confidence, brier float64 and rank int64 [names, n];
         members, curve float64 [members, 5] (fitness.COLUMNS of each member, and of the ensemble up to it);
         classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first;
+        disagree, both_wrong int64 [members, members] and entropy float64 [members + 1] (ensembles.Diversity);
+        temperature float64 [2, 2, 33] of parent and ensemble (ensembles.temperature), where asked;
+        block_at int64, block_sum float64 [k]: the sums that are not zero, of the flattened [names, BLOCKS, width];
         logits_sha256 uint8 [32] and logits_bytes int64 of the file of logits, where they are kept.
         """
-        if self.closed is not None:
-            evaluator.splits.open_test(self.closed)
-        prepared = evaluator.prepared(self.split, self.shard)
-        labels = prepared.labels
-        scored = [score_images(self._logits(evaluator, *pair), labels) for pair in self.named]
-        result: dict[str, np.ndarray] = {
-            "index": evaluator.splits.first_row(self.split, self.shard) + prepared.rows,
-            "label": labels.cpu().numpy(),
-        }
-        if self.members:
-            scored.append(self._ensemble(evaluator, labels, result))
-        for part in ("nll", "rank", "confidence"):
-            result[part] = np.stack([getattr(scores, part) for scores in scored])
-        return [result]
+        with evaluator.splits.opened(self.closed):
+            prepared = evaluator.prepared(self.split, self.shard)
+            index = evaluator.splits.first_row(self.split, self.shard) + prepared.rows
+            sheet = _Sheet(evaluator, prepared.labels, index, self)
+            for name, lineage in self.named:
+                logits = _logits(evaluator, self, name, lineage)
+                sheet.add(name, torch.log_softmax(logits.double(), dim=1), logits)
+            if self.members:
+                self._ensemble(evaluator, sheet)
+            return [sheet.arrays()]
 
-    def _ensemble(self, evaluator: Evaluator, labels: Tensor, result: dict[str, np.ndarray]) -> PerImage:
-        running = RunningMean()
-        members, curve = [], []
-        with self._kept(result) as keep:
+    def _ensemble(self, evaluator: Evaluator, sheet: _Sheet) -> None:
+        combiner = make_combiner(self.method)
+        members, curve, answers, wrong, entropy = [], [], [], [], []
+        with self._kept(sheet) as keep:
             for member in self.members:
-                logits = self._logits(evaluator, member.name, member.lineage)
+                logits = _logits(evaluator, self, member.name, member.lineage)
                 keep(member.name, logits)
-                mean = running.add(logits, member.weight)
-                so_far = score_log_probabilities(mean.log(), labels)
-                members.append(score_images(logits, labels).counts())
-                curve.append(so_far.counts())
-        result["members"], result["curve"] = np.stack(members), np.stack(curve)
-        top = mean.topk(min(MAX_CLASSES, mean.shape[1]), dim=1)
-        result["classes"] = top.indices.int().cpu().numpy()
-        result["probability"] = top.values.float().cpu().numpy()
-        return so_far
+                so_far = combiner.add(logits, member.weight).log_()
+                own = torch.log_softmax(logits.double(), dim=1)
+                scored = score_log_probabilities(own, sheet.labels)
+                members.append(scored.counts())
+                curve.append(score_log_probabilities(so_far, sheet.labels).counts())
+                answers.append(predicted_class(logits).cpu().numpy())
+                wrong.append(scored.rank > 0)
+                entropy.append(entropy_sum(own))
+        entropy.append(entropy_sum(combiner.mean.log()))
+        found = diversity_sums(np.stack(answers), np.stack(wrong), np.array(entropy))
+        sheet.extra |= {
+            "members": np.stack(members),
+            "curve": np.stack(curve),
+            "disagree": found.answers_differ,
+            "both_wrong": found.both_wrong,
+            "entropy": found.entropy,
+        }
+        sheet.add("ensemble", so_far, so_far)
+        top = sheet.reported["ensemble"].exp().topk(min(MAX_CLASSES, so_far.shape[1]), dim=1)
+        sheet.extra["classes"] = top.indices.int().cpu().numpy()
+        sheet.extra["probability"] = top.values.float().cpu().numpy()
 
     @contextmanager
-    def _kept(self, result: dict[str, np.ndarray]) -> Iterator[Callable[[str, Tensor], None]]:
-        """Gives what takes a member's logits; at the end the file's digest and size are in ``result``."""
+    def _kept(self, sheet: _Sheet) -> Iterator[Callable[[str, Tensor], None]]:
+        """Gives what takes a member's logits; at the end the file's digest and size are in the sheet."""
         if self.logits_to is None:
             yield lambda name, logits: None
             return
         name = logits_name(self.split, self.shard)
-        with logits_file(self.logits_to, name, result["index"], result["label"]) as file:
+        with logits_file(self.logits_to, name, sheet.index, sheet.labels.cpu().numpy()) as file:
             yield lambda member, logits: file.add(member, logits.cpu().numpy())
-        result["logits_sha256"] = np.frombuffer(file.sha256, dtype=np.uint8)
-        result["logits_bytes"] = np.array(file.size)
+        sheet.extra["logits_sha256"] = np.frombuffer(file.sha256, dtype=np.uint8)
+        sheet.extra["logits_bytes"] = np.array(file.size)
 
-    def _logits(self, evaluator: Evaluator, name: str, lineage: Lineage) -> Tensor:
-        try:
-            with logs.about(child=name):
-                return evaluator.lineage_logits(self.base, lineage, self.split, self.shard)
-        except (EvorayError, MemoryError):
-            raise
-        except Exception as error:
-            raise named_failure(error, name, self.split, self.shard) from error
+
+@dataclass
+class _Sheet:
+    """Collects what one shard's networks said, in the order of ``PanelUnit.names``."""
+
+    evaluator: Evaluator
+    labels: Tensor
+    index: np.ndarray
+    unit: PanelUnit
+    scores: dict[str, PerImage] = field(default_factory=dict)
+    brier: dict[str, np.ndarray] = field(default_factory=dict)
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+    temperature: list[np.ndarray] = field(default_factory=list)
+    reported: dict[str, Tensor] = field(default_factory=dict)
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, name: str, log_p: Tensor, logits: Tensor) -> None:
+        """One network; ``logits`` are what the fitness looks at (log-probabilities, for an ensemble)."""
+        if self.unit.fit_temperatures and name in ("parent", "ensemble"):
+            self.temperature.append(temperature_sums(log_p, self.labels))
+        at: Mapping[str, float] = dict(self.unit.temperatures)
+        if name not in at:
+            self._score(name, log_p, logits)
+            return
+        scaled = at_temperature(log_p, at[name])
+        # the ensemble is reported at its temperature; the parent as it is, and at its temperature beside it
+        if name == "ensemble":
+            self._score("ensemble", scaled, scaled)
+            self._score("ensemble_uncalibrated", log_p, log_p)
+        else:
+            self._score(name, log_p, logits)
+            self._score(f"{name}_calibrated", scaled, scaled)
+
+    def _score(self, name: str, log_p: Tensor, logits: Tensor) -> None:
+        self.scores[name] = score_log_probabilities(log_p, self.labels)
+        self.brier[name] = brier(log_p, self.labels)
+        if name == "ensemble":
+            self.reported[name] = log_p
+        if self.unit.block_width:
+            self.sums[name] = self._blocks(self.scores[name], logits.float())
+
+    def _blocks(self, scores: PerImage, logits: Tensor) -> np.ndarray:
+        """float64 [BLOCKS, width]: common columns and the fitness's own sums of each group of images."""
+        table = np.zeros((BLOCKS, self.unit.block_width))
+        for block in range(BLOCKS):
+            chosen = np.flatnonzero(self.index % BLOCKS == block)
+            if chosen.size:
+                part = PerImage(scores.nll[chosen], scores.rank[chosen], scores.confidence[chosen])
+                where = torch.from_numpy(chosen).to(self.labels.device)
+                own = self.evaluator.fitness.sums(logits[where], self.labels[where])
+                table[block] = np.concatenate([part.counts(), own])
+        return table
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        names = self.unit.names
+        result = {"index": self.index, "label": self.labels.cpu().numpy(), **self.extra}
+        for part in ("nll", "rank", "confidence"):
+            result[part] = np.stack([getattr(self.scores[name], part) for name in names])
+        result["brier"] = np.stack([self.brier[name] for name in names])
+        if self.temperature:
+            result["temperature"] = np.stack(self.temperature)
+        if self.unit.block_width:
+            flat = np.stack([self.sums[name] for name in names]).ravel()
+            result["block_at"] = np.flatnonzero(flat)
+            result["block_sum"] = flat[result["block_at"]]
+        return result
+
+
+def _logits(evaluator: Evaluator, unit: OwnUnit | PanelUnit, name: str, lineage: Lineage) -> Tensor:
+    try:
+        with logs.about(child=name):
+            return evaluator.lineage_logits(unit.base, lineage, unit.split, unit.shard)
+    except (EvorayError, MemoryError):
+        raise
+    except Exception as error:
+        raise named_failure(error, name, unit.split, unit.shard) from error

@@ -57,6 +57,7 @@ class Metrics:
     top5: float
     nll: float
     ece: float | None = None
+    brier: float | None = None
 
     def to_dict(self) -> dict[str, float | int | None]:
         return {

@@ -18,7 +18,7 @@ DOTS = 1500
 
 
 @dataclass(frozen=True)
-class _Axis:
+class Measure:
     """What an axis shows: a column of the summary, its factor, and its words with their unit."""
 
     key: str
@@ -26,15 +26,15 @@ class _Axis:
     label: str
 
 
-_MEASURES = {
-    "nll": _Axis("nll", 1, "NLL (nats per image)"),
-    "top1": _Axis("top1", 100, "Top-1 accuracy (%)"),
+MEASURES = {
+    "nll": Measure("nll", 1, "NLL (nats per image)"),
+    "top1": Measure("top1", 100, "Top-1 accuracy (%)"),
 }
 
 
 def population(run: Run) -> str | None:
     """All children on ``select``, sorted within each generation, against the parent; members marked."""
-    axis = _MEASURES["top1" if run.summary.get("fitness") == "top1" else "nll"]
+    axis = MEASURES["top1" if run.summary.get("fitness") == "top1" else "nll"]
     sign = -1 if axis.key == "top1" else 1
     known = [row for row in run.children if row[f"select_{axis.key}"] is not None]
     if not known:
@@ -119,7 +119,7 @@ def ensemble_size(run: Run) -> str | None:
     sizes = [int(point["size"]) for point in curve]
     with style("size"):
         figure, panels = new_figure(4.6, 2, share_x=True)
-        for axes, axis in zip(panels, (_MEASURES["top1"], _MEASURES["nll"]), strict=True):
+        for axes, axis in zip(panels, (MEASURES["top1"], MEASURES["nll"]), strict=True):
             points = [np.nan if point[axis.key] is None else point[axis.key] * axis.factor for point in curve]
             axes.plot(sizes, points, "o-", color=OURS, markersize=4.5, label="Ensemble")
             _against_parent(axes, axis, run, sizes[-1])
@@ -132,7 +132,7 @@ def ensemble_size(run: Run) -> str | None:
         return to_svg(figure, "Top-1 accuracy and NLL of the ensemble on test against its size, and the parent's")
 
 
-def _against_parent(axes: Axes, axis: _Axis, run: Run, size: int) -> None:
+def _against_parent(axes: Axes, axis: Measure, run: Run, size: int) -> None:
     parent = run.test("parent", axis.key)
     if parent is None:
         return
@@ -147,19 +147,19 @@ def _against_parent(axes: Axes, axis: _Axis, run: Run, size: int) -> None:
 
 def differences(run: Run) -> str | None:
     """A forest plot: every network's difference from the parent with its 95% interval."""
-    found = [one for one in run.comparisons if one.effect != "undefined"]
+    found = [one for one in run.comparisons if one.effect != "undefined" and one.against == "parent"]
     metrics = [metric for metric in METRICS if any(one.metric == metric for one in found)]
     if not metrics:
         return None
     with style("differences"):
         figure, panels = new_figure(0.3 + 2.0 * len(metrics), len(metrics))
         for axes, metric in zip(panels, metrics, strict=True):
-            _forest(axes, metric, [one for one in found if one.metric == metric])
+            _forest(axes, metric, [one for one in found if one.metric == metric], run.fitness)
         return to_svg(figure, "Differences from the parent on test with 95% intervals, for each network and measure")
 
 
-def _forest(axes: Axes, metric: str, rows: list[Comparison]) -> None:
-    factor, unit = (1, "nats per image") if metric == "nll" else (100, "percentage points")
+def _forest(axes: Axes, metric: str, rows: list[Comparison], fitness: str) -> None:
+    factor, unit = {"nll": (1, "nats per image"), "fitness": (1, fitness)}.get(metric, (100, "percentage points"))
     colours = {"better": GOOD, "worse": BAD, "not shown": GREY}
     for place, one in enumerate(rows):
         colour = colours[one.effect]
@@ -198,15 +198,10 @@ def reliability(run: Run) -> str | None:
             confidence = np.array(sums["confidence"], dtype=float)
             some = counts > 0
             mark, colour = marks[name]
-            axes.plot(
-                100 * confidence[some] / counts[some],
-                100 * hits[some] / counts[some],
-                mark,
-                color=colour,
-                markersize=4.5,
-                linewidth=1.4,
-                label=NETWORKS[name],
-            )
+            places = 100 * confidence[some] / counts[some], 100 * hits[some] / counts[some]
+            axes.plot(*places, mark[1:], color=colour, linewidth=1)
+            size = 6 + 90 * np.sqrt(counts[some] / counts.sum())
+            axes.scatter(*places, s=size, color=colour, marker=mark[0], label=NETWORKS[name])
         axes.set_xlabel("Confidence, mean of its bin (%)")
         axes.set_ylabel("Accuracy on test (%)")
         figure.legend(loc="outside upper left", ncols=4, handletextpad=0.4, columnspacing=1.0)

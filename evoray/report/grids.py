@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evoray.report import text
-from evoray.report.run import METRICS, NETWORKS, Run
+from evoray.report.run import NETWORKS, Run
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10
@@ -18,6 +19,7 @@ EFFECTS = {
     "not shown": "no difference shown",
     "undefined": "not defined",
 }
+READINGS = EFFECTS | {"not shown": "not shown"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Grid:
 
 def networks(run: Run) -> Grid:
     """Parent, best child, soup and ensemble on the test images."""
+    brier = "brier" in run.get("parent", "test")
     rows = tuple(
         (
             run.label(network),
@@ -43,34 +46,56 @@ def networks(run: Run) -> Grid:
             text.percent(run.test(network, "top5")),
             text.nats(run.test(network, "nll")),
             text.nats(run.test(network, "ece")),
+            *([text.nats(run.test(network, "brier"))] if brier else []),
         )
         for network in NETWORKS
     )
     note = f"{text.count(run.test('parent', 'n'))} test images, none of which chose anything. Lower is better for NLL "
-    note += "(nats per image) and ECE (calibration error, 0 to 1)."
-    return Grid("On the test images", ("Network", "Top-1", "Top-5", "NLL", "ECE"), rows, note)
+    note += "(nats per image), ECE (calibration error, 0 to 1)" + (" and Brier score (0 to 2)." if brier else ".")
+    columns = ("Network", "Top-1", "Top-5", "NLL", "ECE", *(["Brier"] if brier else []))
+    return Grid("On the test images", columns, rows, note)
 
 
 def comparisons(run: Run) -> Grid:
     """Every difference to the parent with its interval."""
     columns = ("Network", "Measure", "Difference", "95% interval", "p", "Reading")
-    rows = tuple(
-        (run.label(one.name), METRICS[one.metric], *difference(one), EFFECTS[one.effect]) for one in run.comparisons
-    )
+    found = run.comparisons
+    rows = tuple((*named(run, one), *difference(one), READINGS[one.effect]) for one in found)
     note = "Paired on the same test images. NLL in nats per image (t-test), accuracy in percentage points "
-    note += "(exact McNemar test). Each row stands alone: without any true difference, one in forty would look better."
+    note += "(exact McNemar test)" + (
+        ", fitness in its own unit (jackknife over groups of images)."
+        if any(one.metric == "fitness" for one in found)
+        else "."
+    )
+    if any(math.isfinite(one.p_adjusted) for one in found):
+        note += f" p counts what was compared (Holm): in the fitness of the run, the candidates; else all {len(found)}"
+        note += " rows. Each interval stands alone."
+        if any(one.against == "parent_calibrated" for one in found):
+            note += " *: against the parent at its own temperature."
+    else:
+        note += " Each row stands alone: without any true difference, one in forty would look better."
     return Grid("Difference from the parent", columns, rows, note, words=2)
+
+
+def named(run: Run, one: Comparison) -> tuple[str, str]:
+    """Who is compared, and in what, short enough for eighty columns."""
+    who = NETWORKS.get(one.name, one.name) + (" *" if one.against == "parent_calibrated" else "")
+    return who, {"nll": "NLL", "top1": "Top-1", "top5": "Top-5"}.get(one.metric, run.fitness.rpartition(":")[2])
 
 
 def difference(one: Comparison) -> tuple[str, str, str]:
     """Difference, interval and p as text; NLL in nats, accuracies in percentage points."""
     values = one.to_dict()
-    factor, least = (1, 4) if one.metric == "nll" else (100, 2)
+    factor, least = (1, 4) if one.metric in ("nll", "fitness") else (100, 2)
     scaled = [None if v is None else v * factor for v in (values["difference"], *values["ci95"])]
     middle, low, high = scaled
     decimals = text.decimals_for(None if low is None or high is None else high - low, least)
     interval = f"{text.signed(low, decimals)} to {text.signed(high, decimals)}"
-    return text.signed(middle, decimals), interval, text.p_value(values["p_value"])
+    return (
+        text.signed(middle, decimals),
+        interval,
+        text.p_value(values["p_value"] if values["p_adjusted"] is None else values["p_adjusted"]),
+    )
 
 
 def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
@@ -107,12 +132,37 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
 
 def _children_note(run: Run) -> str:
     note = f"{text.count(len(run.children))} children, ranked on {text.count(run.number('splits', 'select'))} select "
-    note += "images, where the best of many looks better than it is. Only members were looked at on test."
+    note += "images, where the best of many looks better than it is. On test only members and "
+    note += "a sample drawn by chance were looked at."
     failed = Counter(row["status"] for row in run.children if row["status"] != "ok")
     if failed:
         reasons = "; ".join(f"{number} × {status}" for status, number in failed.most_common(3))
         note += f" {text.count(failed.total())} failed and rank last: {reasons}."
     return note
+
+
+def evidence(run: Run) -> Grid | None:
+    """What the children as a whole say, and how the members differ; None where the run recorded neither."""
+    found, diverse = run.section("children"), run.section("ensemble", "diversity")
+    rows: list[tuple[str, str]] = []
+    for key, name in (("better_on_select", "on select"), ("better_on_test", "on test, of a sample")):
+        share = found.get(key, {})
+        if share.get("share") is not None:
+            low, high = share["ci95"]
+            interval = f"{100 * low:.0f}–{100 * high:.0f}%"
+            rows.append((f"Children fitter than the parent {name}", f"{share['count']} of {share['n']} ({interval})"))
+    order = found.get("select_test", {})
+    if order.get("spearman") is not None:
+        low, high = (text.signed(bound, 2) for bound in order["ci95"])
+        rows.append(("Order on select against test (Spearman)", f"{order['spearman']:.2f} ({low} to {high})"))
+    for key, name, show in (
+        ("disagreement", "Members that answer differently, mean of pairs", text.percent),
+        ("error_correlation", "Correlation of members' errors, mean of pairs", text.plain),
+        ("kl", "KL of a member from the ensemble (nats per image)", text.plain),
+    ):
+        if diverse.get(key) is not None:
+            rows.append((name, show(diverse[key])))
+    return Grid("Evidence", ("What", "How much"), tuple(rows), "In brackets: 95% intervals.") if rows else None
 
 
 def work(run: Run) -> Grid:

@@ -14,13 +14,22 @@ from markupsafe import Markup
 from evoray.report import grids, text
 from evoray.report.run import Run
 
-_DIFFERENCES = """Dot: difference on test; bar: its 95% interval. A bar that crosses the line at zero, the parent,
-with a hollow dot shows no difference."""
+_DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
+no difference: the bar crosses the line, or chance may explain it once all that was compared is counted."""
 _SIZE = """Members join best first. The interval at full size is the paired difference laid on the parent's line:
 clear of the line is clear of zero. All sizes share the same images, so neighbours move together."""
 _POPULATION = """Every child on the images that chose among them. How many stand on the parent's better side says
 whether sigma and density fit; where none does, sigma is likely too large."""
-_RELIABILITY = """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure."""
+_WINDOW = """Children of growing sigma on select images, one panel a density. Left of the fall they still work; the best
+sigma lies before it."""
+_GENERATIONS = """Each generation starts from the best network so far. Best children flatter themselves on select; the
+median shows whether the base improves."""
+_SELECT_TEST = """Children drawn by chance, so choosing flatters none of them. The steeper the cloud, the more a place
+on select is worth; a shapeless one says that select is too small, or the fitness is noise."""
+_DIVERSITY = """Darker squares: members that differ more often. Members that never differ add nothing to each other."""
+_COST = """Where the time went. All but the networks on test and the sample belongs to the search."""
+_RELIABILITY = """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure.
+Larger marks stand for more images."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,12 @@ class Card:
     effect: str = ""
 
 
-def render(summary: Mapping[str, Any], config: Mapping[str, Any], population: pa.Table) -> str:
+def render(
+    summary: Mapping[str, Any],
+    config: Mapping[str, Any],
+    population: pa.Table,
+    window: Mapping[str, Any] | None = None,
+) -> str:
     """The page of a finished run.
 
     Args:
@@ -68,11 +82,11 @@ def render(summary: Mapping[str, Any], config: Mapping[str, Any], population: pa
         data=_section(config, "data").get("path", text.NOTHING),
         images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
         cards=_cards(run),
-        figures=_figures(run),
+        figures=_figures(run, window),
         networks=grids.networks(run),
         comparisons=grids.comparisons(run),
         children=grids.children(run),
-        side=[grid for grid in (grids.work(run), grids.mutation(run)) if grid],
+        side=[grid for grid in (grids.evidence(run), grids.mutation(run), grids.work(run)) if grid],
         settings=grids.settings(config),
     )
 
@@ -118,13 +132,21 @@ def _change(run: Run, network: str, metric: str) -> Card:
     return Card(title, value, f"{difference}{unit} (95%: {interval}), {grids.EFFECTS[one.effect]}", one.effect)
 
 
-def _figures(run: Run) -> list[Figure]:
-    from evoray.report import figures  # matplotlib takes a second to load: only where a page is drawn
+def _figures(run: Run, window: Mapping[str, Any] | None) -> list[Figure]:
+    # matplotlib takes a second to load: only where a page is drawn
+    from evoray.report import evolution, figures
+    from evoray.report import work as costs
+    from evoray.report.window import window_figure
 
     drawn = (
         ("How far from the parent?", figures.differences(run), _DIFFERENCES),
         ("Do more members help?", figures.ensemble_size(run), _SIZE),
         ("Were the children any good?", figures.population(run), _POPULATION),
+        ("How strong may a mutation be?", window_figure(window) if window else None, _WINDOW),
+        ("Did generations help?", evolution.generations(run), _GENERATIONS),
+        ("Is select worth anything on test?", evolution.select_test(run), _SELECT_TEST),
         ("Can its confidence be trusted?", figures.reliability(run), _RELIABILITY),
+        ("Do the members differ?", costs.diversity(run), _DIVERSITY),
+        ("Where did the time go?", costs.cost(run), _COST),
     )
     return [Figure(title, Markup(svg), caption) for title, svg, caption in drawn if svg is not None]

@@ -13,7 +13,7 @@ from evoray.errors import UsageError
 from evoray.statistics import Comparison
 
 NETWORKS = {"parent": "Parent", "best_child": "Best child", "soup": "Soup", "ensemble": "Ensemble"}
-METRICS = {"nll": "NLL", "top1": "Top-1 accuracy", "top5": "Top-5 accuracy"}
+METRICS = {"nll": "NLL", "top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "fitness": "Fitness"}
 COLUMNS = [
     *("child_id", "generation", "parts", "part", "sigma", "rank", "status"),
     *("select_nll", "select_top1", "test_nll", "test_top1"),
@@ -92,8 +92,22 @@ class Run:
         return [Comparison.from_dict(values) for values in self.get("comparisons")]
 
     def comparison(self, network: str, metric: str) -> Comparison | None:
-        found = [one for one in self.comparisons if (one.name, one.metric) == (network, metric)]
-        return found[0] if found else None
+        for one in self.comparisons:
+            if (one.name, one.metric, one.against) == (network, metric, "parent"):
+                return one
+        return None
+
+    @property
+    def fitness(self) -> str:
+        """The fitness's name, as the configuration gave it; nll where none was recorded."""
+        return str(self.summary.get("fitness", "nll"))
+
+    def section(self, *keys: str) -> Mapping[str, Any]:
+        """An optional section of the summary; empty where the run recorded none."""
+        value: Any = self.summary
+        for key in keys:
+            value = value.get(key, {}) if isinstance(value, Mapping) else {}
+        return value if isinstance(value, Mapping) else {}
 
     def _records(self, name: str, keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
         records = self.get("ensemble", name)

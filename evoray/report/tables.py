@@ -17,14 +17,15 @@ from evoray.report.run import Run
 
 
 def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console) -> None:
-    """Prints verdict, networks, comparisons and the fittest children.
+    """Prints verdict, networks, comparisons, evidence and the fittest children.
 
     Raises:
         UsageError: summary or population lacks something; names it.
     """
     run = Run.of(summary, population)
     # all of it is made before anything is printed: an error leaves no half report
-    tables = [table(grid) for grid in (grids.networks(run), grids.comparisons(run), grids.children(run))]
+    shown = (grids.networks(run), grids.comparisons(run), grids.evidence(run), grids.children(run))
+    tables = [table(grid) for grid in shown if grid]
     console.print(Text(str(run.get("verdict")), style="bold"))
     for one in tables:
         console.print()

@@ -1,7 +1,23 @@
-"""Paired comparison with the parent, on the same images, with a 95% interval."""
+"""Paired comparison with the parent, on the same images, and what a run may say of it."""
 
+from evoray.statistics.blocks import compare_blocks
+from evoray.statistics.children import Share, correlation
+from evoray.statistics.multiple import corrected, holm
 from evoray.statistics.paired import METRICS, Comparison, Effect, compare
 from evoray.statistics.seeds import OverSeeds, over_seeds
 from evoray.statistics.verdict import verdict
 
-__all__ = ["METRICS", "Comparison", "Effect", "OverSeeds", "compare", "over_seeds", "verdict"]
+__all__ = [
+    "METRICS",
+    "Comparison",
+    "Effect",
+    "OverSeeds",
+    "Share",
+    "compare",
+    "compare_blocks",
+    "corrected",
+    "correlation",
+    "holm",
+    "over_seeds",
+    "verdict",
+]

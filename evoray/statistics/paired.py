@@ -23,10 +23,11 @@ from evoray.errors import RunError, UsageError
 
 Effect = Literal["better", "worse", "not shown", "undefined"]
 
-METRICS: Mapping[str, int] = {"nll": -1, "top1": 1, "top5": 1}
+METRICS: Mapping[str, int] = {"nll": -1, "top1": 1, "top5": 1, "fitness": 1}
 """Metrics that can be compared, with the sign of a difference that is an improvement."""
 
 LEVEL = 0.95
+RESAMPLES = 2000
 _Z = float(stats.norm.ppf((1 + LEVEL) / 2))
 _NOT_ZERO = 1e-12
 """The score interval's equation has a second, meaningless root at the estimate itself; this steps past it."""
@@ -44,6 +45,15 @@ class Comparison:
     difference: float
     ci95: tuple[float, float]
     p_value: float
+    effect_size: float = math.nan
+    """nll: Cohen's d of the paired differences. top1, top5: Cohen's g, the share of images on which just one is right
+    that the candidate won, minus a half. fitness: difference over its standard error."""
+    bootstrap_ci95: tuple[float, float] = (math.nan, math.nan)
+    """nll: percentiles of 2,000 paired bootstrap resamples (Efron & Tibshirani 1993), a check on Student's t."""
+    p_adjusted: float = math.nan
+    """p with all comparisons of its family counted (Holm), where they were."""
+    against: str = "parent"
+    """``parent``, or ``parent_calibrated`` for the parent at its own temperature."""
 
     @property
     def effect(self) -> Effect:
@@ -51,7 +61,8 @@ class Comparison:
         low, high = self.ci95
         if not all(map(math.isfinite, (self.difference, low, high, self.p_value))):
             return "undefined"
-        if low <= 0 <= high or self.p_value > 1 - LEVEL:
+        p_value = self.p_adjusted if math.isfinite(self.p_adjusted) else self.p_value
+        if low <= 0 <= high or p_value > 1 - LEVEL:
             return "not shown"
         return "better" if self.difference * METRICS[self.metric] > 0 else "worse"
 
@@ -63,6 +74,10 @@ class Comparison:
             "difference": _or_none(self.difference),
             "ci95": [_or_none(bound) for bound in self.ci95],
             "p_value": _or_none(self.p_value),
+            "p_adjusted": _or_none(self.p_adjusted),
+            "effect_size": _or_none(self.effect_size),
+            "bootstrap_ci95": [_or_none(bound) for bound in self.bootstrap_ci95],
+            "against": self.against,
         }
 
     @classmethod
@@ -72,14 +87,19 @@ class Comparison:
             if values["metric"] not in METRICS:
                 raise ValueError(f"metric {values['metric']!r} is none of {', '.join(METRICS)}")
             low, high = values["ci95"]
+            bootstrap = values.get("bootstrap_ci95", (None, None))
             return cls(
                 name=str(values["name"]),
                 metric=values["metric"],
                 difference=_or_nan(values["difference"]),
                 ci95=(_or_nan(low), _or_nan(high)),
                 p_value=_or_nan(values["p_value"]),
+                effect_size=_or_nan(values.get("effect_size")),
+                bootstrap_ci95=(_or_nan(bootstrap[0]), _or_nan(bootstrap[1])),
+                p_adjusted=_or_nan(values.get("p_adjusted")),
+                against=str(values.get("against", "parent")),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(
                 f"comparison {values!r}: damaged ({type(error).__name__}: {error}). Take the summary.json of the run."
             ) from None
@@ -97,20 +117,23 @@ def compare(name: str, metric: str, candidate: np.ndarray, parent: np.ndarray) -
         RunError: lengths differ, no images, an unknown metric, or a top-k value that is neither 0 nor 1.
     """
     ours, theirs = np.asarray(candidate, dtype=np.float64), np.asarray(parent, dtype=np.float64)
-    if metric not in METRICS:
-        raise RunError(f"{name}: metric {metric!r} cannot be compared. Use one of {', '.join(METRICS)}.")
+    if metric not in ("nll", "top1", "top5"):
+        raise RunError(f"{name}: metric {metric!r} cannot be compared. Use nll, top1 or top5.")
     if ours.ndim != 1 or ours.shape != theirs.shape or ours.size == 0:
         raise RunError(
             f"{name}: {metric} of the candidate has shape {ours.shape}, the parent's {theirs.shape}. "
             "Give one value an image for both, on the same images (at least one)."
         )
     if metric == "nll":
-        return Comparison(name, metric, *_mean_difference(ours - theirs))
+        differences = ours - theirs
+        mean, interval, p_value = _mean_difference(differences)
+        return Comparison(name, metric, mean, interval, p_value, _cohens_d(differences), _bootstrap(differences))
     for values, whose in ((ours, "candidate"), (theirs, "parent")):
         strange = values[(values != 0) & (values != 1)]
         if strange.size:
             raise RunError(f"{name}: {metric} of the {whose} holds {strange[0]}. Give 1 for right and 0 for wrong.")
-    return Comparison(name, metric, *_proportions(ours.astype(bool), theirs.astype(bool)))
+    difference, interval, p_value, g = _proportions(ours.astype(bool), theirs.astype(bool))
+    return Comparison(name, metric, difference, interval, p_value, g)
 
 
 def _mean_difference(values: np.ndarray) -> tuple[float, tuple[float, float], float]:
@@ -128,11 +151,34 @@ def _mean_difference(values: np.ndarray) -> tuple[float, tuple[float, float], fl
     return mean, (mean - half, mean + half), float(2 * stats.t.sf(abs(mean) / error, freedom))
 
 
-def _proportions(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, tuple[float, float], float]:
+def _cohens_d(values: np.ndarray) -> float:
+    """Mean over standard deviation of the paired differences; NaN where all are equal."""
+    spread = float(np.std(values, ddof=1)) if values.size > 1 and np.isfinite(values).all() else 0.0
+    return float(np.mean(values)) / spread if spread > 0 else math.nan
+
+
+def _bootstrap(values: np.ndarray) -> tuple[float, float]:
+    """95% interval of the mean, of images drawn again with replacement; the same every time."""
+    if values.size < 2 or not np.isfinite(values).all():
+        return math.nan, math.nan
+    found = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, 2**22 // values.size),
+        confidence_level=LEVEL,
+        method="percentile",
+        rng=np.random.default_rng(RESAMPLES),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _proportions(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, tuple[float, float], float, float]:
     n = ours.size
     won, lost = int(np.count_nonzero(ours & ~theirs)), int(np.count_nonzero(theirs & ~ours))
     p_value = float(stats.binomtest(won, won + lost, 0.5).pvalue) if won + lost else 1.0
-    return (won - lost) / n, (_tango_lower(n, won, lost), -_tango_lower(n, lost, won)), p_value
+    g = won / (won + lost) - 0.5 if won + lost else math.nan
+    return (won - lost) / n, (_tango_lower(n, won, lost), -_tango_lower(n, lost, won)), p_value, g
 
 
 def _tango_lower(n: int, won: int, lost: int) -> float:

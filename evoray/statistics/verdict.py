@@ -1,4 +1,10 @@
-"""What a run may claim, in plain language: an improvement only where its interval is clear of zero."""
+"""What a run may claim, in plain language.
+
+A run was to improve one measure, its fitness (the *primary* one); the others are beside it. It claims an improvement
+only where the primary measure is better on ``test``, with the candidates compared counted (Holm). So a search that had
+nothing to go by makes a false claim in at most 5% of runs, and one that lowered some other loss by luck or by mere
+averaging is told apart from one that did what it was asked to do.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +13,48 @@ from collections.abc import Sequence
 from evoray.statistics.paired import Comparison, Effect
 
 _NAMES = {"best_child": "the best child", "soup": "the soup", "ensemble": "the ensemble"}
-_METRICS = {"nll": "NLL", "top1": "top-1 accuracy", "top5": "top-5 accuracy"}
+_METRICS = {"nll": "NLL", "top1": "top-1 accuracy", "top5": "top-5 accuracy", "fitness": "fitness"}
 
 
-def verdict(comparisons: Sequence[Comparison], split: str = "test") -> str:
+def verdict(comparisons: Sequence[Comparison], split: str = "test", primary: str = "nll") -> str:
     """One short paragraph on how the candidates stand against the parent on ``split``.
 
-    Says "No improvement shown" first unless some difference is ``better`` (see ``Comparison.effect``); what is
-    clearly worse is always said too.
+    Says "No improvement shown" first unless a candidate is ``better`` (see ``Comparison.effect``) in ``primary``;
+    what is clearly worse is always said too. One that was compared with the parent at its own temperature as well
+    has to be better than both.
     """
-    better, worse, undefined = (_list(comparisons, kind) for kind in ("better", "worse", "undefined"))
-    sentences = []
+    plain = [one for one in comparisons if one.against == "parent"]
+    won = {one.name for one in plain if one.metric == primary and one.effect == "better"}
+    won -= {one.name for one in comparisons if one.against != "parent" and one.effect != "better"}
+    claimed = [one for one in plain if one.name in won]
+    others = [one for one in plain if one.name not in won]
+    better, beside = _list(claimed, "better"), _list(others, "better")
+    worse, undefined = _list(plain, "worse"), _list(plain, "undefined")
     if better:
-        sentences.append(f"Improvement on the parent, measured on {split}: {better}.")
+        sentences = [f"Improvement on the parent, measured on {split}: {better}."]
     else:
-        sentences.append(f"No improvement shown on {split}.")
-        if not worse and not undefined:
-            sentences.append("Every difference from the parent may be chance: the 95% intervals include zero.")
+        sentences = [f"No improvement shown on {split}{_aim(primary) if beside else ''}."]
+        if not worse and not undefined and not beside:
+            sentences.append(_chance(comparisons))
+    if beside:
+        sentences.append(f"Beside what the search was to improve: {beside}.")
     if worse:
         sentences.append(f"Worse than the parent: {worse}.")
-    if better and (unshown := _unshown(comparisons)):
+    if better and (unshown := _unshown(others)):
         sentences.append(f"No improvement shown for {unshown}.")
     if undefined:
         sentences.append(f"Not comparable, too few images or outputs that are not finite: {undefined}.")
     return " ".join(sentences)
+
+
+def _aim(primary: str) -> str:
+    return f" in {_METRICS[primary]}, which the search was to improve"
+
+
+def _chance(comparisons: Sequence[Comparison]) -> str:
+    if all(one.ci95[0] <= 0 <= one.ci95[1] for one in comparisons):
+        return "Every difference from the parent may be chance: the 95% intervals include zero."
+    return "Every difference from the parent may be chance, once all that was compared is counted."
 
 
 def _list(comparisons: Sequence[Comparison], effect: Effect) -> str:
@@ -54,7 +78,7 @@ def _amount(one: Comparison, effect: Effect) -> str:
     if effect == "undefined":
         return metric
     direction = "higher" if one.difference > 0 else "lower"
-    if one.metric == "nll":
+    if one.metric in ("nll", "fitness"):
         return f"{metric} {direction} by {abs(one.difference):.3g}"
     return f"{metric} {direction} by {100 * abs(one.difference):.3g} percentage points"
 

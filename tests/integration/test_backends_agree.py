@@ -41,6 +41,32 @@ def test_the_answer_is_the_same(reference, small_run, tmp_path, backend, workers
     assert summary == reference[1]
 
 
+EVERYTHING = {
+    "ensemble__method": "greedy",
+    "ensemble__temperature": True,
+    "soup__method": "greedy",
+    "fitness__name": "macro-f1",
+    "fitness__constraints": ("class-accuracy >= parent - 0.1",),
+    "statistics__children_on_test": 3,
+    "search__children": 9,
+}
+
+
+def test_choosing_members_soup_and_calibration_is_the_same(small_run, tmp_path):
+    one, two, ray = (
+        outputs(evolve(small_run(**EVERYTHING, **compute), tmp_path / f"run{number}"))
+        for number, compute in enumerate(
+            (
+                {"compute__workers": 1},
+                {"compute__workers": 2},
+                {"compute__backend": "ray", "compute__workers": 2},
+            )
+        )
+    )
+    assert one == two
+    assert one == ray
+
+
 def test_the_wire_carries_recipes(small_run, tmp_path):
     """Beyond the parent: at most 200 bytes a child and unit."""
     config = small_run(compute__backend="ray", compute__workers=1, search__children=60)

@@ -34,7 +34,7 @@ def bytes_of(directory):
     return {name: directory.read(name) for name in ("population.parquet", "predictions.parquet", "ensemble.json")}
 
 
-@pytest.mark.parametrize("after", [3, 25, 36, 58])
+@pytest.mark.parametrize("after", [3, 25, 36, 58, 68, 80])
 def test_resumed_run_ends_in_the_same_bytes(small_run, tmp_path, after, monkeypatch):
     monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
     config = small_run(compute__workers=1)
@@ -45,8 +45,32 @@ def test_resumed_run_ends_in_the_same_bytes(small_run, tmp_path, after, monkeypa
     resumed = evolve(config, tmp_path / "cut", resume=True, progress=seen)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
     left = 10**9 - seen.left
-    children, soups, panels = 7 * 5, 5 * 5, 5 + 5
-    assert left == children + soups + panels - after
+    children, soups, panels, sample = 7 * 5, 5 * 5, 5 + 5, 6 * 5
+    assert left == children + soups + panels + sample - after
+
+
+@pytest.mark.parametrize("after", [20, 45, 60, 68, 80, 88])
+def test_choosing_members_and_soups_resumes_too(small_run, tmp_path, after, monkeypatch):
+    """Children, soups of the strategy, candidates of the ensemble, a greedy soup, both panels, the sample."""
+    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    config = small_run(
+        compute__workers=1,
+        ensemble__method="greedy",
+        ensemble__temperature=True,
+        soup__method="greedy",
+        fitness__name="macro-f1",
+        statistics__children_on_test=2,
+        data__select=0.05,
+        data__test=0.05,
+    )
+    whole = evolve(config, tmp_path / "whole")
+    with pytest.raises(ConnectionError):
+        evolve(config, tmp_path / "cut", progress=StopsAfter(after))
+    resumed = evolve(config, tmp_path / "cut", resume=True)
+    assert bytes_of(resumed.directory) == bytes_of(whole.directory)
+    assert {k: v for k, v in resumed.summary.items() if k not in ("run_id", "work")} == {
+        k: v for k, v in whole.summary.items() if k not in ("run_id", "work")
+    }
 
 
 def test_resume_refuses_another_configuration(small_run, tmp_path):

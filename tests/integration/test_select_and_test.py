@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from evoray import judging, last_look
+from evoray import judging, panels
 from evoray.backends.local import LocalBackend
 from evoray.errors import RunError
 from evoray.preparation import check_inputs, open_backend
 from evoray.running import OpenRun
 from evoray.search import evolve
+from evoray.splits import SearchClosed
 
 
 def test_a_worker_cannot_read_test_before_the_end(small_run):
@@ -21,6 +22,19 @@ def test_a_worker_cannot_read_test_before_the_end(small_run):
             evaluator.prepared("test", 0)
         with pytest.raises(RunError, match="before the search was over"):
             inputs.splits.shards("test")
+    finally:
+        backend.close()
+
+
+def test_a_warm_worker_cannot_read_test_in_its_next_run(small_run):
+    backend, _, _ = open_backend(check_inputs(small_run(compute__workers=1), None))
+    try:
+        (evaluator,) = backend._evaluators
+        with evaluator.splits.opened(SearchClosed("run")):
+            shard = evaluator.splits.shards("test")[0]
+            evaluator.prepared("test", shard)
+        with pytest.raises(RunError, match="before the search was over"):
+            evaluator.prepared("test", shard)
     finally:
         backend.close()
 
@@ -41,7 +55,7 @@ def test_nothing_reads_test_while_children_are_judged(small_run, tmp_path, monke
 
 
 def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
-    look = last_look.Panel.metrics
+    look = panels.Panel.metrics
 
     def greedy(panel, name):
         judging.judge_round(runs[0], rounds[0])
@@ -55,7 +69,7 @@ def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
         return judge(run, asked)
 
     monkeypatch.setattr("evoray.search.judge_round", remember)
-    monkeypatch.setattr(last_look.Panel, "metrics", greedy)
+    monkeypatch.setattr(panels.Panel, "metrics", greedy)
     with pytest.raises(RunError, match="after the search was over"):
         evolve(small_run(), tmp_path / "run")
 

@@ -41,3 +41,14 @@ def test_what_may_be_known_before(splits):
     assert splits.described["test"].image_shape == (3, 4, 4)
     splits.open_test(SearchClosed("run"))
     assert sum(len(rows) for rows in splits.rows["test"]) == splits.images("test")
+
+
+def test_a_worker_closes_it_again(splits):
+    """It may go on to another run of the same parent and data."""
+    for _ in range(2):
+        with splits.opened(SearchClosed("run")):
+            assert splits.shards("test")
+        with pytest.raises(RunError, match="before the search was over"):
+            splits.shards("test")
+    with splits.opened(None), pytest.raises(RunError, match="before the search was over"):
+        splits.shards("test")

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evoray.statistics import compare, verdict
+from evoray.statistics import compare, corrected, verdict
 
 TEST_IMAGES = 2100
 
@@ -63,7 +63,7 @@ def config() -> dict[str, Any]:
 
 
 def _metrics(top1: float, nll: float, ece: float) -> dict[str, Any]:
-    return {"n": TEST_IMAGES, "top1": top1, "top5": 0.9981, "nll": nll, "ece": ece}
+    return {"n": TEST_IMAGES, "top1": top1, "top5": 0.9981, "nll": nll, "ece": ece, "brier": 0.11}
 
 
 def _comparisons() -> list[Any]:
@@ -83,7 +83,7 @@ def _comparisons() -> list[Any]:
 
 @pytest.fixture
 def summary(population: pa.Table) -> dict[str, Any]:
-    comparisons = _comparisons()
+    comparisons = corrected(_comparisons())
     shift = {(one.name, one.metric): one.difference for one in comparisons}
     ranked = sorted(population.to_pylist(), key=lambda row: row["rank"])
     parent = _metrics(0.928, 0.2423, 0.0121)
@@ -109,6 +109,24 @@ def summary(population: pa.Table) -> dict[str, Any]:
             "members": [{"id": row["child_id"], "weight": 1.0} for row in ranked[:8]],
             **_metrics(0.928 + shift["ensemble", "top1"], 0.2423 + shift["ensemble", "nll"], 0.0145),
             "curve": curve,
+            "diversity": {
+                "disagreement": 0.013,
+                "error_correlation": 0.87,
+                "kl": 0.0021,
+                "pairs": {
+                    "disagreement": [[0.0 if i == j else 0.01 * (1 + (i + j) % 3) for i in range(8)] for j in range(8)]
+                },
+            },
+        },
+        "children": {
+            "better_on_select": {"count": 31, "n": 59, "share": 31 / 59, "ci95": [0.39, 0.66]},
+            "better_on_test": {"count": 9, "n": 20, "share": 0.45, "ci95": [0.23, 0.68]},
+            "select_test": {"n": 20, "spearman": 0.71, "ci95": [0.38, 0.88], "pearson": 0.7},
+            "sample": [
+                {"id": f"g0000/c{i:04d}", "select": -0.245 + 0.001 * i, "test": -0.243 + 0.0008 * i - 0.003 * (i % 3)}
+                for i in range(20)
+            ],
+            "parent": {"select": -0.2451, "test": -0.2423},
         },
         "comparisons": [one.to_dict() for one in comparisons],
         "mutation": {"n": 105_866, "density": 0.1, "sigma": 0.1, "vanished": 0.0013},
@@ -122,6 +140,14 @@ def summary(population: pa.Table) -> dict[str, Any]:
             "workers": 4,
             "backend": "ray",
             "deterministic": True,
+            "stages": {
+                "child": 61.2,
+                "soup": 11.0,
+                "panel/select": 1.9,
+                "panel/test": 12.3,
+                "sample/test": 6.0,
+                "other": 0.4,
+            },
         },
         "reliability": {"parent": _bins(1.03), "ensemble": _bins(0.98)},
     }

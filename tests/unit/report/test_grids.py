@@ -12,7 +12,7 @@ from evoray.statistics import Comparison
 def test_networks_are_in_order_with_their_test_figures(summary: dict[str, Any], population: pa.Table) -> None:
     rows = grids.networks(Run.of(summary, population)).rows
     assert [row[0].split(" ")[0] for row in rows] == ["Parent", "Best", "Soup", "Ensemble"]
-    assert rows[0][1:] == ("92.80%", "99.81%", "0.2423", "0.0121")
+    assert rows[0][1:] == ("92.80%", "99.81%", "0.2423", "0.0121", "0.1100")
 
 
 def test_a_soup_that_is_the_parent_says_so(summary: dict[str, Any], population: pa.Table) -> None:

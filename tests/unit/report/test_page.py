@@ -38,8 +38,8 @@ def test_stands_alone(summary: dict[str, Any], config: dict[str, Any], populatio
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", page.replace("http-equiv", ""))
     balance = Balance()
     balance.feed(page)
-    assert balance.open == [] and page.count("<svg") == 4
-    assert not {"script", "link", "img", "iframe"} & balance.seen
+    assert balance.open == [] and page.count("<svg") == 8
+    assert not {"script", "link", "img", "image", "iframe"} & balance.seen
     assert page == render(summary, config, population)
 
 

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-from evoray.statistics import Comparison, verdict
+from evoray.statistics import Comparison, corrected, verdict
 
 
 def one(name: str, metric: str, difference: float, half: float, p: float) -> Comparison:
@@ -37,3 +38,25 @@ def test_worse_is_never_hidden_nor_counted_as_better() -> None:
 def test_undefined_is_no_improvement() -> None:
     said = verdict([Comparison("soup", "nll", math.nan, (math.nan, math.nan), math.nan)])
     assert said.startswith("No improvement shown") and "not finite: the soup (NLL)" in said
+
+
+def test_what_was_not_asked_for_is_no_improvement_of_the_run() -> None:
+    said = verdict(
+        [one("ensemble", "nll", -0.02, 0.01, 1e-4), one("ensemble", "fitness", 0.001, 0.01, 0.8)], primary="fitness"
+    )
+    assert said.startswith("No improvement shown on test in fitness, which the search was to improve.")
+    assert "Beside what the search was to improve: the ensemble (NLL lower by 0.02)" in said
+
+
+def test_an_ensemble_that_is_only_better_calibrated_claims_nothing() -> None:
+    plain = one("ensemble", "nll", -0.02, 0.01, 1e-4)
+    against = replace(one("ensemble", "nll", -0.001, 0.01, 0.8), against="parent_calibrated")
+    assert verdict([plain]).startswith("Improvement")
+    assert verdict([plain, against]).startswith("No improvement shown")
+    assert verdict([plain, replace(plain, against="parent_calibrated")]).startswith("Improvement")
+
+
+def test_intervals_clear_of_zero_by_chance_are_said_to_be() -> None:
+    said = verdict(corrected([one("soup", "nll", -0.02, 0.019, 0.04), UNCLEAR]))
+    assert said.startswith("No improvement shown on test. Every difference from the parent may be chance")
+    assert said.endswith("once all that was compared is counted.")

@@ -1,0 +1,132 @@
+"""What a panel's shards say together, and how they are evaluated: see ``ensembles.PanelUnit``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from evoray.backends import Job
+from evoray.ensembles import (
+    BLOCKS,
+    Diversity,
+    Member,
+    PanelUnit,
+    Reliability,
+    ece,
+    fit_temperature,
+    logits_name,
+    reliability_sums,
+)
+from evoray.errors import RunError
+from evoray.fitness import Metrics, merge_shards, metrics_of
+from evoray.running import OpenRun
+from evoray.store import pack_arrays, unpack_arrays
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The panel's shards in order; see ``PanelUnit.run`` for the arrays."""
+
+    names: tuple[str, ...]
+    members: tuple[Member, ...]
+    shards: Sequence[dict[str, np.ndarray]]
+    block_width: int = 0
+
+    def column(self, part: str, name: str) -> np.ndarray:
+        """``nll``, ``rank``, ``confidence`` or ``brier`` of one named network, over all images in order."""
+        row = self.names.index(name)
+        return np.concatenate([shard[part][row] for shard in self.shards])
+
+    def images(self, part: str) -> np.ndarray:
+        """Anything that is kept once an image: index, label, classes, probability."""
+        return np.concatenate([shard[part] for shard in self.shards])
+
+    def metrics(self, name: str) -> Metrics:
+        nll, rank = self.column("nll", name), self.column("rank", name)
+        return Metrics(
+            n=len(nll),
+            top1=float(np.mean(rank < 1)),
+            top5=float(np.mean(rank < 5)),
+            nll=float(np.sum(nll) / len(nll)),
+            ece=ece(self.reliability(name)),
+            brier=float(np.sum(self.column("brier", name)) / len(nll)),
+        )
+
+    def reliability(self, name: str) -> Reliability:
+        return reliability_sums(self.column("confidence", name), self.column("rank", name) < 1)
+
+    def merged(self, part: str) -> list[Metrics]:
+        """``members`` or ``curve``: one Metrics a member."""
+        stacked = np.stack([shard[part] for shard in self.shards])
+        return [metrics_of(merge_shards(stacked[:, member])) for member in range(stacked.shape[1])]
+
+    def diversity(self) -> Diversity:
+        parts = [
+            Diversity(len(shard["index"]), shard["disagree"], shard["both_wrong"], shard["entropy"])
+            for shard in self.shards
+        ]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total
+
+    def temperatures(self) -> tuple[tuple[str, float], ...]:
+        """Fitted from the sums of all shards, for the parent and for the ensemble."""
+        total = merge_shards(np.stack([shard["temperature"] for shard in self.shards]))
+        return tuple((name, fit_temperature(sums)) for name, sums in zip(("parent", "ensemble"), total, strict=True))
+
+    def blocks(self) -> np.ndarray:
+        """float64 [names, BLOCKS, width]: the fitness's sums of each group of images, of every network."""
+        total = np.zeros(len(self.names) * BLOCKS * self.block_width)
+        for shard in self.shards:
+            total[shard["block_at"]] += shard["block_sum"]
+        return total.reshape(len(self.names), BLOCKS, self.block_width)
+
+
+def run_panel(run: OpenRun, name: str, like: PanelUnit) -> Panel:
+    """The same unit on every shard of its split."""
+    shards = run.inputs.splits.shards(like.split)
+    found = {shard: unpack_arrays(payload) for _, shard, payload in run.known.take(name)}
+    keep = like.logits_to is not None
+    if keep:
+        found = {shard: value for shard, value in found.items() if _has_logits(run, like.split, shard, value)}
+
+    def unit(shard: int, items: tuple[int, ...]) -> PanelUnit:
+        return replace(like, shard=shard)
+
+    work = {shard: [0] for shard in shards if shard not in found}
+    shared = (like.base, like.named, like.members)
+    for shard, _, value, failure in run.outcomes(name, Job(work, unit, shared, like.split)):
+        if failure is not None:
+            raise RunError(f"shard {shard} of {like.split} killed every worker that met it: {failure}")
+        if keep and not _has_logits(run, like.split, shard, value):
+            raise RunError(
+                f"{run.directory.path(logits_name(like.split, shard))}: a worker wrote it, and it is not here. With "
+                "ensemble.keep_logits the run directory is a URI or a path that every machine shares: set --out."
+            )
+        found[shard] = value
+        run.images += len(value["index"]) * (len(like.named) + len(like.members))
+        run.journal.add((name, "all", shard), pack_arrays(value))
+    return Panel(like.names, like.members, [found[shard] for shard in shards], like.block_width)
+
+
+def logits_files(run: OpenRun, panel: Panel) -> list[dict[str, Any]]:
+    """For ``ensemble.json``: every shard's file of members' logits on ``test``; empty where none are kept."""
+    return [
+        {
+            "file": logits_name("test", shard),
+            "images": len(value["index"]),
+            "bytes": int(value["logits_bytes"]),
+            "sha256": value["logits_sha256"].tobytes().hex(),
+        }
+        for shard, value in zip(run.inputs.splits.shards("test"), panel.shards, strict=True)
+        if "logits_bytes" in value
+    ]
+
+
+def _has_logits(run: OpenRun, split: str, shard: int, value: dict[str, np.ndarray]) -> bool:
+    """Whether the file of logits that belongs to a result is in the run directory, whole."""
+    return "logits_bytes" in value and run.directory.size(logits_name(split, shard)) == int(value["logits_bytes"])

@@ -1,0 +1,82 @@
+"""How the search went: generation after generation, and what a place on ``select`` was worth on ``test``."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from evoray.report.drawing import GREY, INK, LINE, OURS, PARENT, new_figure, style, to_svg
+from evoray.report.figures import MEASURES
+from evoray.report.run import Run
+
+
+def generations(run: Run) -> str | None:
+    """Best, middle and the middle half of each generation's children on ``select``; None for a single generation."""
+    axis = MEASURES["top1" if run.fitness == "top1" else "nll"]
+    groups: dict[int, list[float]] = {}
+    for row in run.children:
+        if row[f"select_{axis.key}"] is not None:
+            groups.setdefault(int(row["generation"]), []).append(row[f"select_{axis.key}"] * axis.factor)
+    if len(groups) < 2:
+        return None
+    numbers = sorted(groups)
+    low, middle, high = (np.array([np.quantile(groups[n], q) for n in numbers]) for q in (0.25, 0.5, 0.75))
+    choose = max if axis.key == "top1" else min
+    best = [choose(groups[number]) for number in numbers]
+    parent = run.number("parent", "select", axis.key)
+    with style("generations"):
+        figure, (axes,) = new_figure(3.3)
+        axes.fill_between(numbers, low, high, color=LINE, label="Middle half of the children")
+        axes.plot(numbers, middle, "o--", color=GREY, markersize=4, label="Median child")
+        axes.plot(numbers, best, "D-", color=OURS, markersize=4.5, label="Best child")
+        if parent is not None:
+            axes.axhline(parent * axis.factor, color=PARENT, linewidth=1.4, label="Parent")
+        axes.set_xlabel("Generation (count)")
+        axes.set_ylabel(f"{axis.label} on select")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.margins(x=0.04)
+        figure.legend(loc="outside upper left", ncols=2, handletextpad=0.4, columnspacing=1.2)
+        return to_svg(figure, f"{axis.label} of each generation's children on select, against the parent's line")
+
+
+def select_test(run: Run) -> str | None:
+    """Children drawn by chance: their fitness on ``select`` and on ``test``, with the parent's."""
+    found = run.section("children")
+    points = [(one["select"], one["test"]) for one in found.get("sample", []) if one["test"] is not None]
+    if len(points) < 2:
+        return None
+    label, factor = _fitness_axis(run.fitness)
+    ours = np.array(points, dtype=np.float64) * factor
+    parent = found.get("parent", {})
+    rho = found.get("select_test", {}).get("spearman")
+    with style("select-test"):
+        figure, (axes,) = new_figure(3.6)
+        axes.scatter(ours[:, 0], ours[:, 1], s=22, facecolors="white", edgecolors=OURS, label="Children")
+        if parent.get("select") is not None and parent.get("test") is not None:
+            at = (parent["select"] * factor, parent["test"] * factor)
+            axes.axvline(at[0], color=PARENT, linewidth=0.8, linestyle=":")
+            axes.axhline(at[1], color=PARENT, linewidth=0.8, linestyle=":")
+            axes.scatter(*at, s=44, marker="s", color=PARENT, label="Parent", zorder=3)
+        axes.set_xlabel(f"{label} on select")
+        axes.set_ylabel(f"{label} on test")
+        axes.margins(0.08)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        if rho is not None:
+            axes.set_title(f"Spearman's correlation {rho:.2f} over {len(points)} children", color=INK, loc="left")
+        figure.legend(loc="outside upper left", ncols=2, handletextpad=0.4, columnspacing=1.2)
+        return to_svg(figure, f"{label} of {len(points)} children drawn by chance, on select and on test")
+
+
+def _fitness_axis(fitness: str) -> tuple[str, float]:
+    """Words with their unit, and a factor: what counts negative inside is shown as people know it."""
+    known = {
+        "nll": ("NLL (nats per image)", -1.0),
+        "brier": ("Brier score (0 to 2)", -1.0),
+        "cost": ("Cost (per image)", -1.0),
+        "top1": ("Top-1 accuracy (%)", 100.0),
+        "top5": ("Top-5 accuracy (%)", 100.0),
+        "balanced-accuracy": ("Balanced accuracy (%)", 100.0),
+        "worst-class": ("Accuracy of the worst class (%)", 100.0),
+        "macro-f1": ("Macro F1 (%)", 100.0),
+    }
+    return known.get(fitness, (f"Fitness ({fitness.rpartition(':')[2]})", 1.0))

@@ -1,0 +1,88 @@
+"""The tables of a run: children, and predictions on ``test``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from evoray.fitness import Metrics, metrics_of
+from evoray.judging import Judged
+from evoray.last_look import Look
+from evoray.mutation import Lineage
+from evoray.panels import Panel
+
+
+def population_table(judged: Sequence[Judged], look: Look) -> pa.Table:
+    """A row a child, ranked over the whole run (1 is best, failures last, ties by age)."""
+    children = [one for one in judged if one.ask.kind == "child"]
+    order = sorted(range(len(children)), key=lambda i: -children[i].fitness)
+    rank = {child: place + 1 for place, child in enumerate(order)}
+    tested = {name: metrics_of(total) for name, total in look.sample.items()}
+    tested |= dict(zip((member.name for member in look.test.members), look.test.merged("members"), strict=True))
+    rows = [_child_row(one, rank[i], tested.get(one.ask.name)) for i, one in enumerate(children)]
+    return pa.Table.from_pylist(rows, schema=_POPULATION)
+
+
+_METRIC_FIELDS = [("n", pa.int64()), ("top1", pa.float64()), ("top5", pa.float64()), ("nll", pa.float64())]
+_POPULATION = pa.schema(
+    [
+        ("child_id", pa.string()),
+        ("generation", pa.int64()),
+        ("child", pa.int64()),
+        ("mask_seed", pa.uint64()),
+        ("parts", pa.int64()),
+        ("part", pa.int64()),
+        ("noise_seed", pa.uint64()),
+        ("sigma", pa.float64()),
+        ("sign", pa.int8()),
+        ("entries", pa.string()),
+        *((f"select_{name}", kind) for name, kind in _METRIC_FIELDS),
+        ("select_fitness", pa.float64()),
+        *((f"test_{name}", kind) for name, kind in _METRIC_FIELDS),
+        ("rank", pa.int64()),
+        ("status", pa.string()),
+    ]
+)
+
+
+def _child_row(one: Judged, rank: int, tested: Metrics | None) -> dict[str, Any]:
+    own = one.ask.lineage.tail(one.ask.base)
+    row: dict[str, Any] = {
+        "child_id": one.ask.name,
+        "generation": one.ask.generation,
+        "child": int(one.ask.name.rpartition("/c")[2]),
+        "rank": rank,
+        "status": one.status,
+        "select_fitness": one.fitness if np.isfinite(one.fitness) else None,
+    }
+    for key in ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign"):
+        found = {getattr(entry.mutation, key) for entry in own}
+        row[key] = found.pop() if len(found) == 1 else None
+    if len(own) > 1:  # a child that is more than one mutation of its base, as JSON like in a lineage file
+        row["entries"] = json.dumps(Lineage(own).to_json())
+    for split, metrics in (
+        ("select", None if one.total is None else metrics_of(one.total)),
+        ("test", tested),
+    ):
+        if metrics is not None:
+            values = metrics.to_dict()
+            row |= {f"{split}_{name}": values[name] for name, _ in _METRIC_FIELDS}
+    return row
+
+
+def predictions_table(panel: Panel) -> pa.Table:
+    """Test images in order: index, label, and the ensemble's likeliest classes with their probabilities."""
+    classes, probability = panel.images("classes"), panel.images("probability")
+    width = classes.shape[1]
+    return pa.table(
+        {
+            "index": pa.array(panel.images("index"), pa.int64()),
+            "label": pa.array(panel.images("label"), pa.int64()),
+            "classes": pa.FixedSizeListArray.from_arrays(pa.array(classes.ravel(), pa.int32()), width),
+            "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probability.ravel(), pa.float32()), width),
+        }
+    )
