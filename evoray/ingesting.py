@@ -1,94 +1,177 @@
-"""What ``evoray data ingest`` decides before the shards are written: source, transform, progress."""
+"""What ``evoray data ingest`` decides before the shards are written: source, transform, who writes them."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pickle
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evoray.config import load_config
-from evoray.data import ImageTransform, ingest_dataset, ingest_folder
-from evoray.errors import ConfigError
-from evoray.models import import_function, load_parent
+from evoray.config import ComputeConfig, load_config
+from evoray.data import ImageTransform, ingest_source, open_source
+from evoray.data.processes import Mapper, in_processes, pickled
+from evoray.data.sources import DatasetSource, Source
+from evoray.data.writing import Finished, ShardWriter
+from evoray.errors import ConfigError, RunError
 from evoray.progress import Progress
 
+DECODERS = ("pil", "torchvision")
 
-def chosen_transform(config: Path | None, resize: str, crop: int, interpolation: str, channels: int) -> ImageTransform:
+
+@dataclass(frozen=True)
+class Options:
+    """Of the command line. transform: either ``config``'s parent's own, or the other five."""
+
+    config: Path | None = None
+    resize: str = "256"
+    crop: int = 224
+    interpolation: str = "bilinear"
+    channels: int = 3
+    decoder: str = "pil"
+    format: str | None = None
+    labels: Path | None = None
+    per_class: int | None = None
+    seed: int = 0
+    workers: int | None = None
+    backend: str = "local"
+    shard_size: int = 1024
+    restart: bool = False
+
+
+def chosen_transform(options: Options) -> ImageTransform:
     """The parent's own transform with ``--for``, else the options'; ``--resize none`` keeps images as they are."""
-    if channels not in (1, 3):
-        raise ConfigError(f"--channels {channels}: give 1 or 3.")
-    if interpolation not in ("bilinear", "bicubic"):
-        raise ConfigError(f"--interpolation {interpolation}: give bilinear or bicubic.")
-    if config is not None:
-        return _transform_of(config)
-    if resize == "none":
-        return ImageTransform(resize=None, crop=None, channels=channels)
-    if not resize.isdigit() or int(resize) < 1:
-        raise ConfigError(f"--resize {resize}: give the shorter side in pixels, or none.")
-    return ImageTransform(resize=int(resize), crop=crop, interpolation=interpolation, channels=channels)
+    if options.channels not in (1, 3):
+        raise ConfigError(f"--channels {options.channels}: give 1 or 3.")
+    if options.interpolation not in ("bilinear", "bicubic"):
+        raise ConfigError(f"--interpolation {options.interpolation}: give bilinear or bicubic.")
+    if options.decoder not in DECODERS:
+        raise ConfigError(f"--decoder {options.decoder}: give {' or '.join(DECODERS)}.")
+    if options.config is not None:
+        return _transform_of(options.config, options.decoder)
+    values: dict[str, Any] = {"channels": options.channels, "decoder": options.decoder}
+    if options.resize == "none":
+        return ImageTransform(resize=None, crop=None, **values)
+    if not options.resize.isdigit() or int(options.resize) < 1:
+        raise ConfigError(f"--resize {options.resize}: give the shorter side in pixels, or none.")
+    return ImageTransform(resize=int(options.resize), crop=options.crop, interpolation=options.interpolation, **values)
 
 
-def _transform_of(path: Path) -> ImageTransform:
+def _transform_of(path: Path, decoder: str) -> ImageTransform:
+    from evoray.models import parent_preprocessing
+
     config = load_config(path)
-    parent = load_parent(config.parent, path.parent.resolve(), seed=config.seed)
-    wanted = parent.preprocessing
+    wanted = parent_preprocessing(config.parent, path.parent.resolve(), seed=config.seed)
     if wanted.crop is None and wanted.resize is None:
-        raise ConfigError(f"--for {path}: the parent {parent.name} brings no resize or crop. Give --resize and --crop.")
+        raise ConfigError(
+            f"--for {path}: the parent {config.parent.name} brings no resize or crop. Give --resize and --crop."
+        )
+    values: dict[str, Any] = {"decoder": decoder}
     return ImageTransform(
         resize=wanted.resize,
         crop=wanted.crop,
         interpolation=wanted.interpolation,
         antialias=wanted.antialias,
         channels=wanted.channels,
+        **values,
     )
 
 
-def ingest(
-    source: str,
-    dest: Path,
-    transform: ImageTransform,
-    per_class: int | None,
-    seed: int,
-    workers: int | None,
-    shard_size: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Shards from a folder, or from a torch Dataset that ``package.module:function`` returns."""
-    started = False
+def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dict[str, Any]:
+    """Shards from images in any form that is known, or from a torch Dataset that ``package.module:function`` returns.
 
-    def advance(done: int, total: int) -> None:
-        nonlocal started
-        if not started:
-            progress.stage("ingest", total)
-            started = True
-        progress.advance(done)
-
-    if ":" in source and not os.path.exists(source):
-        dataset = import_function(source, Path.cwd())()
-        manifest = ingest_dataset(
-            dataset,
-            dest,
-            transform,
-            per_class=per_class,
-            seed=seed,
-            shard_size=shard_size,
-            on_progress=advance,
-        )
-    else:
-        manifest = ingest_folder(
-            Path(source),
-            dest,
-            transform,
-            per_class=per_class,
-            seed=seed,
-            workers=workers,
-            shard_size=shard_size,
-            on_progress=advance,
-        )
+    Returns:
+        rows, classes, shards, unreadable, digest, images_per_s (of the whole call).
+    """
+    started = time.perf_counter()
+    transform = chosen_transform(options)
+    progress.note(f"looking at {source}")
+    records, in_one = _source(source, options)
+    manifest = ingest_source(
+        records,
+        dest,
+        transform,
+        per_class=options.per_class,
+        seed=options.seed,
+        shard_size=options.shard_size,
+        restart=options.restart,
+        mapper=_mapper(options, in_one),
+        on_progress=progress.counter("ingest", "images"),
+    )
     return {
         "rows": manifest.rows,
         "classes": len(manifest.classes),
         "shards": len(manifest.shards),
         "unreadable": [item.model_dump() for item in manifest.unreadable],
         "digest": manifest.digest,
+        "images_per_s": round(manifest.rows / (time.perf_counter() - started), 1),
     }
+
+
+def _source(name: str, options: Options) -> tuple[Source, bool]:
+    """The source, and whether one process is to read it unless more are asked for: a Dataset may not travel."""
+    if options.format is None and ":" in name and not os.path.exists(name):
+        from evoray.models import import_function
+
+        return DatasetSource.of(import_function(name, Path.cwd())()), True
+    return open_source(name, options.format, options.labels), False
+
+
+def _mapper(options: Options, in_one: bool) -> Mapper:
+    if options.backend == "ray":
+        return on_ray(options.workers)
+    if options.backend != "local":
+        raise ConfigError(f"--backend {options.backend}: give local or ray.")
+    return in_processes(1 if in_one and options.workers is None else options.workers)
+
+
+def on_ray(workers: int | None) -> Mapper:
+    """Shards as units on a Ray cluster's workers, each of one core (None: as many as there are).
+
+    Every node needs the images and the folder of the shards under the same paths. A lost worker's shard is done
+    again elsewhere.
+    """
+
+    def write(writer: ShardWriter, count: Callable[[int], None]) -> Iterator[tuple[int, Finished]]:
+        from evoray.backends.base import Job
+        from evoray.backends.ray import RayBackend
+
+        content = pickled(writer)
+        backend = RayBackend(ComputeConfig(workers="auto" if workers is None else workers, gpus_per_worker=0))
+        try:
+            key = hashlib.sha256(content).hexdigest()
+            backend.serve(WriterSource(key), content, key, len(content), paths=[os.getcwd()])
+            job = Job(dict.fromkeys(range(writer.shards), (0,)), lambda number, _: WriteShard(number))
+            for outcome in backend.run(job):
+                if outcome.failure is not None:
+                    raise RunError(f"shard {outcome.shard}: {outcome.failure}. What is finished is kept.")
+                count(outcome.value.records)
+                yield outcome.shard, outcome.value
+        finally:
+            backend.close()
+
+    return write
+
+
+@dataclass(frozen=True)
+class WriterSource:
+    """What a Ray worker builds once: the writer that travelled as bytes."""
+
+    key: str
+
+    def build(self, bulk: bytes) -> ShardWriter:
+        writer: ShardWriter = pickle.loads(bulk)
+        return writer
+
+
+@dataclass(frozen=True)
+class WriteShard:
+    """The unit: one shard."""
+
+    number: int
+
+    def run(self, evaluator: ShardWriter) -> list[Finished]:
+        return [evaluator.write(self.number, lambda _: None)]

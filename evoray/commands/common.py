@@ -6,8 +6,17 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from evoray.errors import RunError
 from evoray.progress import Progress
@@ -15,16 +24,28 @@ from evoray.progress import Progress
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
-class Bars(Progress):
-    """Draws a run's progress on stderr; quiet when stderr is no terminal."""
+class _Rate(ProgressColumn):
+    """Units a second, over the last half minute."""
 
-    def __init__(self) -> None:
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.1f}/s" if task.speed else "")
+
+
+class Bars(Progress):
+    """Draws a run's progress on stderr; quiet when stderr is no terminal.
+
+    again: how to go on after Ctrl-C.
+    """
+
+    def __init__(self, again: str = "a run goes on with --resume") -> None:
+        self._again = again
         self._console = Console(stderr=True)
         self._bars = RichProgress(
             TextColumn("{task.description:<18}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
+            _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
@@ -38,7 +59,7 @@ class Bars(Progress):
     def __exit__(self, kind: object, *_: object) -> None:
         self._bars.stop()
         if kind is KeyboardInterrupt:
-            raise RunError("stopped. What was finished is kept: a run goes on with --resume.")
+            raise RunError(f"stopped. What was finished is kept: {self._again}.")
 
     def stage(self, name: str, total: int, unit: str = "child x shard") -> None:
         if total:

@@ -1,11 +1,15 @@
-"""Images as shards: made once, mapped into memory, cut into ``select`` and ``test``."""
+"""Images as shards: made once, mapped into memory, cut into ``select`` and ``test``.
 
-from evoray.data.ingest import ingest_dataset, ingest_folder
+Nothing here imports torch before it is used: a process that decodes images does not wait for it.
+"""
+
+from evoray.data.ingest import ingest_dataset, ingest_folder, ingest_source
 from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
 from evoray.data.reader import ArrowDataset
 from evoray.data.registry import open_dataset
 from evoray.data.shard import Shard, ShardDataset
+from evoray.data.sources import open_source
 from evoray.data.splits import split_rows
 from evoray.data.transform import ImageTransform
 from evoray.data.verify import verify
@@ -18,8 +22,10 @@ __all__ = [
     "ShardDataset",
     "ingest_dataset",
     "ingest_folder",
+    "ingest_source",
     "normalise",
     "open_dataset",
+    "open_source",
     "split_rows",
     "verify",
 ]

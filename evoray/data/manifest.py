@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,8 +55,11 @@ class Manifest(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the JSON with sorted keys and no white space."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _digest(self.model_dump(mode="json"))
+
+    def to_json(self) -> str:
+        """The file's content; its last key is the digest of all the others."""
+        return _written({**self.model_dump(mode="json"), "sha256": self.digest})
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
@@ -69,13 +72,36 @@ class Manifest(BaseModel):
                 "Make them with evoray data ingest SOURCE DEST, and name DEST."
             )
         try:
-            manifest = cls.model_validate_json(path.read_bytes())
+            manifest = cls.model_validate(_checked(path))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise DataError(f"{path}: damaged ({where}: {first['msg']}). Ingest the images again.") from None
-        except DataError as error:  # the transform's own checks
+        except DataError as error:  # its digest, or the transform's own checks
             raise DataError(f"{path}: damaged ({error}) Ingest the images again.") from None
         if sum(shard.rows for shard in manifest.shards) != manifest.rows:
             raise DataError(f"{path}: damaged (rows do not add up). Ingest the images again.")
         return manifest
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _written(values: Any) -> str:
+    return json.dumps(values, indent=1) + "\n"
+
+
+def _checked(path: Path) -> Any:
+    """The values of a manifest in which no byte has changed since it was written."""
+    try:
+        content = path.read_text(encoding="utf-8")
+        values = json.loads(content)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{type(error).__name__}: {error}.") from None
+    stated = values.pop("sha256", None) if isinstance(values, dict) else None
+    if stated is None:
+        raise DataError("it has no sha256 of itself.")
+    if stated != _digest(values) or content != _written({**values, "sha256": stated}):
+        raise DataError("it is not what was written.")
+    return values

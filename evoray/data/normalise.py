@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from evoray.errors import DataError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype) -> Tensor:
@@ -19,6 +21,8 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float], dtype
     Raises:
         DataError: mean or std have neither one value nor one a channel.
     """
+    import torch
+
     for values in (mean, std):
         if len(values) not in (1, images.shape[1]):
             raise DataError(
@@ -32,4 +36,6 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float], dtype
 
 
 def _per_channel(values: Sequence[float], device: torch.device) -> Tensor:
+    import torch
+
     return torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import io
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import PIL
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from torchvision.transforms import InterpolationMode, functional
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evoray.errors import DataError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_PILLOW = {
+    "nearest": Image.Resampling.NEAREST,
+    "nearest-exact": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+"""torchvision's names, and what its transforms ask of Pillow."""
+_TENSORS = ("nearest", "nearest-exact", "bilinear", "bicubic")
+
 
 class ImageTransform(BaseModel):
-    """Pillow decodes; torchvision resizes the shorter side and cuts the centre; part of a dataset's identity.
+    """Decoded, resized by the shorter side, cut from the centre; part of a dataset's identity.
 
     resize, crop in pixels; None leaves that step out. channels: 1 (grey) or 3 (RGB).
+    decoder: ``pil`` gives the bytes of torchvision's reference transforms on ``Image.open(file).convert("RGB")``, and
+    needs no torch; ``torchvision`` decodes and resizes tensors, about twice as fast, and differs by 1 of 255 at most.
+    Orientation in EXIF is ignored by both, as the reference does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,14 +45,13 @@ class ImageTransform(BaseModel):
     interpolation: str = "bilinear"
     antialias: bool = True
     channels: int = 3
-    decoder: Literal["pil"] = "pil"
+    decoder: Literal["pil", "torchvision"] = "pil"
 
     @field_validator("interpolation")
     @classmethod
     def _known_interpolation(cls, value: str) -> str:
-        known = [mode.value for mode in InterpolationMode]
-        if value not in known:
-            raise DataError(f"interpolation {value!r}: give one of {', '.join(known)}.")
+        if value not in _PILLOW:
+            raise DataError(f"interpolation {value!r}: give one of {', '.join(_PILLOW)}.")
         return value
 
     @field_validator("channels")
@@ -42,16 +61,87 @@ class ImageTransform(BaseModel):
             raise DataError(f"channels {value}: give 1 (grey) or 3 (RGB).")
         return value
 
-    def __call__(self, image: Image.Image) -> np.ndarray:
-        """uint8 [C, H, W] of a decoded image."""
-        image = image.convert("RGB" if self.channels == 3 else "L")
+    @model_validator(mode="after")
+    def _can_resize(self) -> ImageTransform:
+        if self.decoder == "torchvision" and self.interpolation not in _TENSORS:
+            raise DataError(f"interpolation {self.interpolation!r}: the decoder torchvision has none. Use pil.")
+        return self
+
+    @property
+    def decoded_by(self) -> str:
+        """The libraries whose versions the stored bytes depend on."""
+        pillow = f"pillow {PIL.__version__}"
+        if self.decoder == "pil":
+            return pillow
+        return f"torchvision {version('torchvision')}, torch {version('torch')}, {pillow}"
+
+    def __call__(self, image: bytes | Image.Image) -> np.ndarray:
+        """uint8 [C, H, W] of an image file's bytes, or of a decoded image."""
+        if self.decoder == "torchvision":
+            return self._of_tensor(image)
+        picture = self._resized(self._opened(image))
+        pixels = np.asarray(picture)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1)) if pixels.ndim == 3 else pixels[None].copy()
+
+    def _opened(self, image: bytes | Image.Image) -> Image.Image:
+        """With Pillow: PNG under another name, CMYK, 16 bits, palettes as ``convert`` takes them; cut files raise."""
+        if isinstance(image, bytes):
+            image = Image.open(io.BytesIO(image))
+        return image.convert("RGB" if self.channels == 3 else "L")
+
+    def _resized(self, image: Image.Image) -> Image.Image:
+        width, height = image.size
+        if self.resize is not None:
+            width, height = _shorter_side(width, height, self.resize)
+            image = image.resize((width, height), _PILLOW[self.interpolation])
+        if self.crop is not None:
+            left, top = _start(width, self.crop), _start(height, self.crop)
+            image = image.crop((left, top, left + self.crop, top + self.crop))
+        return image
+
+    def _of_tensor(self, image: bytes | Image.Image) -> np.ndarray:
+        from torchvision.transforms.v2 import InterpolationMode, functional
+
+        pixels: Any = self._tensor(image)
         if self.resize is not None:
             mode = InterpolationMode(self.interpolation)
-            image = functional.resize(image, [self.resize], interpolation=mode, antialias=self.antialias)
+            pixels = functional.resize(pixels, [self.resize], interpolation=mode, antialias=True)
         if self.crop is not None:
-            image = functional.center_crop(image, [self.crop, self.crop])
-        stored: np.ndarray = functional.pil_to_tensor(image).numpy()
+            pixels = functional.center_crop(pixels, [self.crop, self.crop])
+        stored: np.ndarray = pixels.numpy()
         return stored
+
+    def _tensor(self, image: bytes | Image.Image) -> Tensor:
+        """uint8 [C, H, W]; only the usual JPEGs go past Pillow, the rest is decoded as the reference does it."""
+        import torch
+        from torchvision.transforms.functional import pil_to_tensor
+
+        try:
+            from torchvision.io import ImageReadMode, decode_jpeg  # deprecated since 0.29
+        except ImportError:
+            raise DataError(f"torchvision {version('torchvision')} has no decoder any more. Use pil.") from None
+
+        modes = {(3, "RGB"): ImageReadMode.RGB, (3, "L"): ImageReadMode.RGB, (1, "L"): ImageReadMode.GRAY}
+        if isinstance(image, bytes):
+            header = Image.open(io.BytesIO(image))
+            mode = modes.get((self.channels, header.mode))
+            if header.format == "JPEG" and mode is not None:
+                decoded: Tensor = decode_jpeg(torch.frombuffer(bytearray(image), dtype=torch.uint8), mode=mode)
+                return decoded
+        tensor: Tensor = pil_to_tensor(self._opened(image))
+        return tensor
+
+
+def _shorter_side(width: int, height: int, side: int) -> tuple[int, int]:
+    """torchvision's ``Resize(side)``: the longer side is rounded down."""
+    if width <= height:
+        return side, int(side * height / width)
+    return int(side * width / height), side
+
+
+def _start(length: int, crop: int) -> int:
+    """torchvision's ``CenterCrop``: rounds half to even; a smaller image gets a black border, the odd pixel last."""
+    return -((crop - length) // 2) if crop > length else round((length - crop) / 2.0)
 
 
 def as_image(value: object, source: str) -> Image.Image:

@@ -3,7 +3,7 @@
 from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
 from evoray.models.host import Drawn, ModelHost
 from evoray.models.importing import import_function
-from evoray.models.parent import Parent, Preprocessing, check_outputs, load_parent
+from evoray.models.parent import Parent, Preprocessing, check_outputs, load_parent, parent_preprocessing
 from evoray.models.tensors import canonical_state, mutable_names
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "load_into",
     "load_parent",
     "mutable_names",
+    "parent_preprocessing",
     "parse_state",
     "read_state",
     "state_bytes",

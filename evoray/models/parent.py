@@ -66,6 +66,15 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     return parent
 
 
+def parent_preprocessing(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Preprocessing:
+    """What a configuration's parent asks of its images; torchvision says so without its weights."""
+    if config.source == "torchvision":
+        _, enum = _named(config)
+        weights = enum.__members__.get(config.weights)
+        return _preset(weights) if weights is not None else _configured(config, _preset(enum.DEFAULT))
+    return load_parent(config, config_dir, seed=seed).preprocessing
+
+
 def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
     """Runs a small batch [b, C, H, W]; returns the number of outputs.
 
@@ -95,17 +104,7 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
 
 
 def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
-    from torchvision import models
-
-    try:
-        builder = models.get_model_builder(config.name)
-        enum = models.get_model_weights(config.name)
-    except ValueError:
-        close = [name for name in models.list_models(module=models) if name[:4] == config.name[:4]]
-        raise ConfigError(
-            f'parent.name = "{config.name}": torchvision has no such classifier. '
-            f"Near it: {', '.join(close[:6]) or 'none'}."
-        ) from None
+    builder, enum = _named(config)
     model = builder(weights=None, **_QUIET.get(config.name, {}))
     assert config.weights is not None
     if config.weights in enum.__members__:
@@ -118,6 +117,22 @@ def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
         path = _checkpoint(config, config_dir, f"none of torchvision's {', '.join(enum.__members__)}")
         load_into(model, read_state(path), str(path))
     return Parent(model, config.name, preprocessing)
+
+
+def _named(config: ParentConfig) -> tuple[Callable[..., nn.Module], Any]:
+    """torchvision's builder of an architecture, and the enum of its weights."""
+    from torchvision import models
+
+    try:
+        builder = models.get_model_builder(config.name)
+        enum = models.get_model_weights(config.name)
+    except ValueError:
+        close = [name for name in models.list_models(module=models) if name[:4] == config.name[:4]]
+        raise ConfigError(
+            f'parent.name = "{config.name}": torchvision has no such classifier. '
+            f"Near it: {', '.join(close[:6]) or 'none'}."
+        ) from None
+    return builder, enum
 
 
 _QUIET: dict[str, dict[str, Any]] = {

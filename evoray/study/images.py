@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evoray.config import load_config
 from evoray.errors import ConfigError
-from evoray.ingesting import chosen_transform, ingest
+from evoray.ingesting import Options, chosen_transform, ingest
 from evoray.progress import Progress
 from evoray.study.config import StudyConfig, parent_files
 
@@ -22,7 +22,7 @@ def ingest_missing(study: StudyConfig, folder: Path, source: str, progress: Prog
     files = parent_files(study, folder)
     wanted = {name: Path(load_config(path).data.path) for name, path in files.items()}
     transforms = {
-        name: chosen_transform(files[name], "256", 224, "bilinear", 3)
+        name: chosen_transform(Options(config=files[name]))
         for name, path in wanted.items()
         if not str(path).startswith(_PACKAGED)
     }
@@ -37,4 +37,4 @@ def ingest_missing(study: StudyConfig, folder: Path, source: str, progress: Prog
             )
         if first == name and not path.is_dir():
             progress.note(f"shards for {name}: {path}")
-            ingest(source, path, transform, None, 0, None, 1024, progress)
+            ingest(source, path, Options(config=files[name]), progress)

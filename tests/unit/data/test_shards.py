@@ -261,18 +261,6 @@ def test_shards_are_batches_of_256_uncompressed(tmp_path):
     assert content.find(file.read_all().column("image").chunk(0).buffers()[1].to_pybytes()) > 0
 
 
-def test_a_stopped_ingest_leaves_nothing_and_can_start_again(tree, tmp_path):
-    def pull_the_plug(done, total):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1, on_progress=pull_the_plug)
-    assert [path.name for path in tmp_path.iterdir()] == ["tree"]
-    ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
-    with pytest.raises(DataError, match="exists already"):
-        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
-
-
 def test_nothing_readable_is_an_error(tmp_path):
     (tmp_path / "tree" / "a").mkdir(parents=True)
     (tmp_path / "tree" / "a" / "text.jpg").write_text("text")

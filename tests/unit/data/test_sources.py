@@ -133,6 +133,13 @@ def test_images_stored_as_they_are_must_be_of_one_size(shard_size, tree, tmp_pat
     assert not (tmp_path / "shards").exists()
 
 
+def test_a_file_that_cannot_be_read_is_no_bad_image(tree, tmp_path):
+    source = FolderSource.scan(tree)
+    (tree / "b" / "1.png").unlink()
+    with pytest.raises(RunError, match=r"b/1\.png: cannot be read .*the same command goes on"):
+        ingest_source(source, tmp_path / "shards", AS_THEY_ARE, workers=1)
+
+
 @pytest.mark.parametrize("option", [{"per_class": 0}, {"shard_size": 0}, {"workers": -1}, {"seed": -1}])
 def test_options_below_their_least_value_are_refused(option, tree, tmp_path):
     with pytest.raises(ConfigError, match=f"{next(iter(option))} = "):
@@ -162,17 +169,20 @@ class Deadly:
         Deadly.travelled += 1
         return {}
 
+    def prepare(self, directory):
+        pass
+
     def open(self, record):
         os._exit(1)
 
 
-def test_a_worker_that_dies_is_an_error_and_leaves_nothing(tmp_path):
+def test_a_worker_that_dies_is_an_error_and_no_shards(tmp_path):
     with pytest.raises(RunError, match="process died"):
         ingest_source(Deadly(), tmp_path / "shards", GREY, workers=2, shard_size=1)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".shards.part"]
     assert Deadly.travelled == 1, "the records are pickled once, not once a shard"
 
 
 def test_a_folder_source_travels(tree):
     source = pickle.loads(pickle.dumps(FolderSource.scan(Path(tree))))
-    assert source.open(0).size == (8, 9)
+    assert Image.open(io.BytesIO(source.open(0))).size == (8, 9)

@@ -90,12 +90,17 @@ def test_an_enum_name_loads_its_own_weights(monkeypatch):
     [
         ({"name": "resnet19", "weights": "random"}, ConfigError, "no such classifier"),
         ({"name": "resnet18", "weights": "IMAGENET1K_V9"}, ConfigError, "IMAGENET1K_V1"),
-        ({"source": "timm", "name": "resnet18", "weights": "random"}, ConfigError, r"evoray\[timm\]"),
     ],
 )
 def test_what_does_not_exist_is_named(config, error, words):
     with pytest.raises(error, match=words):
         load_parent(ParentConfig(**config))
+
+
+def test_timm_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ConfigError, match=r"evoray\[timm\]"):
+        load_parent(ParentConfig(source="timm", name="resnet18", weights="random"))
 
 
 def test_a_plain_module_takes_the_configurations_normalisation(folder):

@@ -1,68 +1,19 @@
-"""Where images come from before they are shards: a list of records that workers can open."""
+"""Any torch ``Dataset``."""
 
 from __future__ import annotations
 
 import operator
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from PIL import Image
 
 from evoray.data.transform import as_image
 from evoray.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""What torchvision's ImageFolder reads."""
-
 _UNREADABLE = -1
 """The label of a record that raised when it was asked for its label; it is in no shard."""
-
-
-class Source(Protocol):
-    """The extension point. Picklable; ``open`` runs on the workers, and may raise anything for a bad record."""
-
-    classes: tuple[str, ...]
-    names: list[str]
-    labels: list[int]
-
-    def open(self, record: int) -> Image.Image: ...
-
-
-@dataclass
-class FolderSource:
-    """A folder a class, at any depth below it; names are paths from the root, in order."""
-
-    root: Path
-    classes: tuple[str, ...]
-    names: list[str]
-    labels: list[int]
-
-    @classmethod
-    def scan(cls, root: Path) -> FolderSource:
-        """Links to folders are followed, as ImageFolder does; raises DataError where there is nothing to read."""
-        if not root.is_dir():
-            what = "not a directory" if root.exists() else "no such directory"
-            raise DataError(f"{root}: {what}. Name an ImageFolder tree: a folder for each class.")
-        folders = sorted(path.name for path in root.iterdir() if path.is_dir())
-        if not folders:
-            raise DataError(f"{root}: no class folders in it. An ImageFolder tree has a folder for each class.")
-        names, labels = [], []
-        for label, folder in enumerate(folders):
-            files = _image_files(root / folder)
-            names += [path.relative_to(root).as_posix() for path in files]
-            labels += [label] * len(files)
-        if not names:
-            raise DataError(f"{root}: no image files in its {len(folders)} class folders ({', '.join(SUFFIXES)}).")
-        for name in (*folders, *names):
-            _check_text(root, name)
-        return cls(root, tuple(folders), names, labels)
-
-    def open(self, record: int) -> Image.Image:
-        with Image.open(self.root / self.names[record]) as image:
-            image.load()
-            return image
 
 
 @dataclass
@@ -102,20 +53,8 @@ class DatasetSource:
             )
         return as_image(value, self.names[record])
 
-
-def _image_files(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}). Allow it, or move it away.") from None
-
-    found = os.walk(folder, onerror=refuse, followlinks=True)
-    return sorted(Path(at) / name for at, _, files in found for name in files if name.lower().endswith(SUFFIXES))
-
-
-def _check_text(root: Path, name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{root}: the name {os.fsencode(name)!r} in it is not UTF-8. Rename the file.") from None
+    def prepare(self, directory: Path) -> None:
+        """Nothing: the Dataset travels to the workers."""
 
 
 def _labels(dataset: Any, count: int) -> list[int]:

@@ -1,0 +1,138 @@
+"""An interrupted ingest goes on: the same bytes, finished shards checked and not made again, never two at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from test_shards import SMALL, make_tree
+
+from evoray.data import ImageTransform, Manifest, ingest_folder
+from evoray.errors import DataError, RunError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return make_tree(tmp_path / "tree")
+
+
+def files(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def interrupted(tree, dest, after, **options):
+    done = 0
+
+    def pull_the_plug(count, total):
+        nonlocal done
+        done += count
+        if done >= after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_folder(tree, dest, SMALL, shard_size=5, workers=1, on_progress=pull_the_plug, **options)
+    assert not dest.exists()
+    return dest.with_name(f".{dest.name}.part")
+
+
+def test_finished_shards_are_kept_and_the_bytes_are_the_same(tree, tmp_path):
+    whole = ingest_folder(tree, tmp_path / "whole", SMALL, shard_size=5, workers=1)
+    part = interrupted(tree, tmp_path / "shards", after=13)
+    kept = {path.name: path.stat().st_mtime_ns for path in (part / "shards").glob("*.arrow")}
+    assert sorted(kept) == ["shard-00000.arrow", "shard-00001.arrow"]
+    again = ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=5, workers=2)
+    assert files(tmp_path / "shards") == files(tmp_path / "whole")
+    assert again.digest == whole.digest
+    assert all((tmp_path / "shards" / name).stat().st_mtime_ns == made for name, made in kept.items())
+    assert not part.exists()
+
+
+def test_a_finished_shard_that_was_damaged_is_made_again(tree, tmp_path):
+    ingest_folder(tree, tmp_path / "whole", SMALL, shard_size=5, workers=1)
+    part = interrupted(tree, tmp_path / "shards", after=13)
+    shard = part / "shards" / "shard-00001.arrow"
+    shard.write_bytes(b"x" + shard.read_bytes()[1:])
+    (part / "done" / "shard-00000.json").write_text("{")
+    ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=5, workers=1)
+    assert files(tmp_path / "shards") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"seed": 1}, "records"), ({"per_class": 2}, "records"), ({"shard_size": 4}, "shard_size"), ({}, "transform")],
+)
+def test_another_ingest_is_not_mixed_in(options, named, tree, tmp_path):
+    part = interrupted(tree, tmp_path / "shards", after=13)
+    transform = ImageTransform(resize=18, crop=16) if named == "transform" else SMALL
+    wanted = {"shard_size": 5, "workers": 1, **options}
+    with pytest.raises(DataError, match=rf"another {named} .*--restart"):
+        ingest_folder(tree, tmp_path / "shards", transform, **wanted)
+    assert (part / "shards" / "shard-00000.arrow").exists(), "what was finished is not thrown away unasked"
+    ingest_folder(tree, tmp_path / "shards", transform, restart=True, **wanted)
+    ingest_folder(tree, tmp_path / "fresh", transform, **wanted)
+    assert files(tmp_path / "shards") == files(tmp_path / "fresh")
+
+
+def test_two_at_once_is_refused(tree, tmp_path):
+    def again(*_):
+        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
+
+    with pytest.raises(DataError, match="another ingest is at work"):
+        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1, on_progress=again)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from evoray.data import ImageTransform, ingest_folder
+if __name__ == "__main__":
+    tree, dest = map(Path, sys.argv[1:])
+    ingest_folder(tree, dest, ImageTransform(resize=20, crop=16), shard_size=20, workers=2)
+"""
+
+
+def alive(session):
+    """Processes of a session."""
+    return subprocess.run(["pgrep", "-s", str(session)], capture_output=True, text=True).stdout.split()
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path):
+    """SIGKILL to the parent alone; its workers end by themselves."""
+    tree = make_tree(tmp_path / "tree", per_class=200)
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    ingest_folder(tree, tmp_path / "whole", SMALL, shard_size=20, workers=1)
+    moments = random.Random(0)
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, script, tree, tmp_path / "shards"], start_new_session=True)
+        first = tmp_path / ".shards.part" / "done" / "shard-00000.json"
+        while not first.exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.2))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        until = time.monotonic() + 20
+        while alive(process.pid) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert not alive(process.pid), "workers outlive their parent"
+        if (tmp_path / "shards").exists():
+            break
+    if not (tmp_path / "shards").exists():
+        ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=20, workers=2)
+    assert files(tmp_path / "shards") == files(tmp_path / "whole")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tree, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("evoray.data.writing._write_arrow", full)
+    with pytest.raises(RunError, match=r"shard-00000\.arrow.*No space left.*goes on"):
+        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
+    monkeypatch.undo()
+    assert ingest_folder(tree, tmp_path / "shards", SMALL, workers=1) == Manifest.read(tmp_path / "shards")
