@@ -1,20 +1,25 @@
 """Measurements that users can repeat: everything compared in one process and one run, alternating.
 
-The floor of EvoRay's hot loop is the bare forward pass. On top of it stand, for a child with m mutated weights on a
-shard of B batches: the indices and the noise (about 10 ns a weight), a gather, a sum and a scatter of m values to
-write it and two of these to undo it, and one softmax over the logits. None of that depends on the images.
+The floor of EvoRay's hot loop is the bare forward pass of the same network, type, layout and batch. On top of it
+stand, for a child with m of n weights mutated: drawing it (3.3 ns a mask word, 0.7 a noise word, 0.8 a table look-up,
+4 for the index; about 12 ns a weight, and 3 for a dense child, which draws no mask), writing it (a gather from the
+base and a scatter into the buffer, about two cache lines a weight, or 6 to 8 bytes a weight where it streams), undoing
+it (the same without the drawing), and one log-softmax over the logits in float64. None of it depends on the images.
+``tests/benchmarks/results`` holds the figures, with what was predicted for each step.
 """
 
 from __future__ import annotations
 
 import copy
+import resource
 import statistics
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evoray.config import DataConfig, ParentConfig
 from evoray.errors import ConfigError
@@ -23,10 +28,13 @@ from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
 
+Contestant = Callable[[int], None]
+SIGMA = 0.05
+
 
 def throughput(
     model: str,
-    density: float,
+    densities: Sequence[float],
     images: int,
     dtype: str = "float32",
     *,
@@ -34,106 +42,149 @@ def throughput(
     batch_size: int = 256,
     repeats: int = 5,
     threads: int | None = None,
+    layout: Literal["channels-last", "contiguous"] = "channels-last",
+    compile: bool = False,
+    cuda_graphs: bool = False,
     naive: bool = True,
-) -> dict[str, Any]:
-    """Images a second of a bare forward loop, of EvoRay, and of the loop one would write first.
+    evotorch: bool = True,
+) -> list[dict[str, Any]]:
+    """Images a second of a bare forward loop, of EvoRay, and of what else one would use; an entry a density.
 
     Args:
-        model: a torchvision architecture (random weights). density: 1 / K of the weights mutated, K an integer.
+        model: a torchvision architecture (random weights). densities: each 1 / K with an integer K.
         images, size: mock images of size x size pixels, one shard.
-        repeats: rounds; each runs every contestant once, ratios are taken within a round.
+        repeats: rounds; each runs every contestant once, beginning with another one, and ratios are taken within a
+            round.
+        compile, cuda_graphs, layout: of the bare forward loop and of EvoRay alike. The naive loop and EvoTorch run
+            what they run: float32, eager, contiguous.
 
     Returns:
-        one entry of ``{"results": […]}``; ``spread`` holds (smallest, largest) of each ratio.
+        entries of ``{"results": […]}``; ``spread`` holds (smallest, largest) of each ratio. A contestant that is not
+        there has None for its images a second.
     """
-    evaluator, network = _prepare(model, images, dtype, size, batch_size, threads)
-    parts = round(1 / density) if density > 0 else 0
-    if parts < 1 or abs(parts * density - 1) > 1e-6:
-        raise ConfigError(f"--density {density}: give 1 / K with an integer K, such as 0.1 or 0.01.")
-    batches = tuple(evaluator.prepared("select", 0).batches)
-    contestants: dict[str, Callable[[int], None]] = {
-        "forward": lambda _: _forward(evaluator.host.model, batches),
-        "evoray": lambda number: _evoray(evaluator, parts, number),
-    }
+    parts = [_parts(density) for density in densities]
+    program, network = _program(model, images, dtype, size, batch_size, threads, layout, compile, cuda_graphs)
+    evaluator = Evaluator(copy.deepcopy(network), program)
+    contestants: dict[str, Contestant] = {"forward": lambda _: _forward(evaluator)}
+    for density, k in zip(densities, parts, strict=True):
+        contestants[f"evoray {density:g}"] = lambda number, k=k: _evoray(evaluator, k, number)  # type: ignore[misc]
+    raw = [batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches]
     if naive:
-        raw = [batch.float().contiguous() for batch in batches]
-        contestants["naive"] = lambda number: _naive(network, raw, density, number)
+        contestants["naive"] = lambda number: _naive(network, raw, densities[0], number)
+    other = _evotorch(network, raw) if evotorch else None
+    if other is not None:
+        contestants["evotorch"] = other
     seconds = _alternate(contestants, repeats)
-    return _entry(model, dtype, density, images, seconds) | {
+    shared = {
+        "model": model,
+        "dtype": dtype,
+        "images": images,
+        "layout": layout,
+        "compile": compile,
+        "cuda_graphs": cuda_graphs,
         "threads": torch.get_num_threads(),
         "batch_size": batch_size,
         "size": size,
         "repeats": repeats,
-        "device": str(evaluator.device),
-        "rebuild_ms": _rebuild_ms(evaluator, parts),
+        "device": evaluator.device_name,
+        "peak_memory_mb": _peak_memory_mb(),
     }
+    return [
+        {**shared, "density": density, **_rates(seconds, f"evoray {density:g}", images)}
+        | {"rebuild_ms": _rebuild_ms(evaluator, k)}
+        for density, k in zip(densities, parts, strict=True)
+    ]
 
 
-def _prepare(
-    model: str, images: int, dtype: str, size: int, batch_size: int, threads: int | None
-) -> tuple[Evaluator, nn.Module]:
+def _parts(density: float) -> int:
+    parts = round(1 / density) if density > 0 else 0
+    if parts < 1 or abs(parts * density - 1) > 1e-6:
+        raise ConfigError(f"--density {density}: give 1 / K with an integer K, such as 0.1 or 0.01.")
+    return parts
+
+
+def _program(
+    model: str,
+    images: int,
+    dtype: str,
+    size: int,
+    batch_size: int,
+    threads: int | None,
+    layout: Literal["channels-last", "contiguous"],
+    compile: bool,
+    cuda_graphs: bool,
+) -> tuple[Program, nn.Module]:
     if dtype not in DTYPES:
         raise ConfigError(f"--dtype {dtype}: give one of {', '.join(DTYPES)}.")
+    if layout not in ("channels-last", "contiguous"):
+        raise ConfigError(f"--layout {layout}: give channels-last or contiguous.")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if cuda_graphs and device == "cpu":
+        raise ConfigError("--cuda-graphs needs a GPU, and there is none.")
     parent = load_parent(ParentConfig(source="torchvision", name=model, weights="random"))
     state, _ = canonical_state(parent.model)
-    space = Space.from_state(state, mutable_names(parent.model, ("*",), ()), "rms")
     mock = f"mock:size={size},shard_size={max(images, 2)}"
     program = Program(
-        space=space,
+        space=Space.from_state(state, mutable_names(parent.model, ("*",), ()), "rms"),
         mean=parent.preprocessing.mean or (0.0,) * 3,
         std=parent.preprocessing.std or (1.0,) * 3,
         data=DataConfig(path=f"{mock},images={images}", test_path=f"{mock},images=1"),
         seed=0,
         fitness=FitnessSpec("nll"),
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=device,
         dtype=dtype,
         batch_size=batch_size,
         threads=threads or torch.get_num_threads(),
-        compile=False,
+        compile=compile,
         deterministic=True,
+        layout=layout,
+        cuda_graphs=cuda_graphs,
+        resident_gib=16,  # all images of the benchmark, whatever their number
     )
-    return Evaluator(copy.deepcopy(parent.model), program), parent.model
+    return program, parent.model
 
 
-def _alternate(contestants: dict[str, Callable[[int], None]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every contestant in every round, after one round to warm up."""
+def _alternate(contestants: dict[str, Contestant], repeats: int) -> dict[str, list[float]]:
+    """Seconds of every contestant in every round, after one round to warm up; each round begins with another one."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    names = list(contestants)
     for number in range(repeats + 1):
-        for name, run in contestants.items():
+        first = number % len(names)
+        for name in (*names[first:], *names[:first]):
             started = time.perf_counter()
-            run(number)
+            contestants[name](number)
             _synchronise()
             if number:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
 
 
-def _entry(model: str, dtype: str, density: float, images: int, seconds: dict[str, list[float]]) -> dict[str, Any]:
+def _rates(seconds: dict[str, list[float]], own: str, images: int) -> dict[str, Any]:
+    def rate(name: str) -> float | None:
+        return images / statistics.median(seconds[name]) if name in seconds else None
+
     entry: dict[str, Any] = {
-        "model": model,
-        "dtype": dtype,
-        "density": density,
-        "images": images,
-        "images_per_s": {name: images / statistics.median(times) for name, times in seconds.items()},
+        "images_per_s": {"evoray": rate(own)} | {name: rate(name) for name in ("forward", "naive", "evotorch")},
         "spread": {},
     }
-    for other in ("forward", "naive"):
+    for other in ("forward", "naive", "evotorch"):
         if other in seconds:
-            ratios = [b / a for a, b in zip(seconds["evoray"], seconds[other], strict=True)]
+            ratios = [b / a for a, b in zip(seconds[own], seconds[other], strict=True)]
             entry[f"ratio_to_{other}"] = statistics.median(ratios)
             entry["spread"][other] = (min(ratios), max(ratios))
     return entry
 
 
-def _forward(model: nn.Module, batches: tuple[torch.Tensor, ...]) -> None:
+def _forward(evaluator: Evaluator) -> None:
+    """The loop that nothing can beat: the same network, batches and code, and nothing done with the logits."""
     with torch.inference_mode():
-        for batch in batches:
-            model(batch)
+        for batch in evaluator.prepared("select", 0).batches:
+            evaluator.network(batch)
 
 
 def _mutation(parts: int, number: int) -> Mutation:
     return Mutation(
-        mask_seed=derive_seed(0, number), parts=parts, part=0, noise_seed=derive_seed(1, number), sigma=0.05
+        mask_seed=derive_seed(0, number), parts=parts, part=0, noise_seed=derive_seed(1, number), sigma=SIGMA
     )
 
 
@@ -142,21 +193,48 @@ def _evoray(evaluator: Evaluator, parts: int, number: int) -> None:
     ChildrenUnit(Lineage(), (child,), "select", 0).run(evaluator)
 
 
-def _naive(parent: nn.Module, batches: list[torch.Tensor], density: float, number: int) -> None:
-    """A copy of the parent, dense noise under a dense mask, float32, a plain loop."""
+def _naive(parent: nn.Module, batches: Sequence[Tensor], density: float, number: int) -> None:
+    """A copy of the parent, dense noise under a dense mask, float32, a plain loop, and the parent loaded again."""
     child = copy.deepcopy(parent).to(batches[0].device)
     generator = torch.Generator(device=batches[0].device).manual_seed(number)
     with torch.no_grad():
         for weight in child.parameters():
             noise = torch.randn(weight.shape, generator=generator, device=weight.device)
             mask = torch.rand(weight.shape, generator=generator, device=weight.device) < density
-            weight.add_(0.05 * weight.std() * noise * mask if weight.numel() > 1 else 0.05 * noise * mask)
+            weight.add_(SIGMA * weight.std() * noise * mask if weight.numel() > 1 else SIGMA * noise * mask)
         for batch in batches:
             torch.softmax(child(batch), dim=1)
+    child.load_state_dict(parent.state_dict())
+
+
+def _evotorch(parent: nn.Module, batches: Sequence[Tensor]) -> Contestant | None:
+    """One solution of EvoTorch's NEProblem, dense Gaussian noise around the parent; None where it is not installed."""
+    try:
+        from evotorch.neuroevolution import NEProblem
+    except ImportError:
+        return None
+    network = copy.deepcopy(parent).to(batches[0].device)
+    centre = torch.nn.utils.parameters_to_vector(network.parameters()).detach().clone()
+
+    def confidence(child: nn.Module) -> Tensor:
+        with torch.no_grad():
+            parts = [torch.softmax(child.eval()(batch), dim=1).amax(dim=1) for batch in batches]
+        return torch.cat(parts).mean()
+
+    problem = NEProblem("max", network, confidence, device=centre.device)
+    solutions = problem.generate_batch(1)
+
+    def run(number: int) -> None:
+        generator = torch.Generator(device=centre.device).manual_seed(number)
+        noise = torch.randn(centre.shape, generator=generator, device=centre.device)
+        solutions.set_values((centre + SIGMA * centre.std() * noise)[None])
+        problem.evaluate(solutions)
+
+    return run
 
 
 def _rebuild_ms(evaluator: Evaluator, parts: int) -> float:
-    """Milliseconds to write one child and undo it; the median of nine."""
+    """Milliseconds to draw, write and undo one child; the median of nine."""
     times = []
     for number in range(10):
         started = time.perf_counter()
@@ -165,6 +243,14 @@ def _rebuild_ms(evaluator: Evaluator, parts: int) -> float:
         _synchronise()
         times.append(1000 * (time.perf_counter() - started))
     return statistics.median(times[1:])
+
+
+def _peak_memory_mb() -> float:
+    """Of this process so far; on CUDA of the device's allocations."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def _synchronise() -> None:

@@ -87,7 +87,7 @@ class Evaluator:
         fixed = program.compile or program.cuda_graphs
         longest = max((len(rows) for rows in self.splits.rows["select"]), default=1)
         width = min(program.batch_size, longest) if fixed else program.batch_size
-        self._forward = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=program.cuda_graphs)
+        self.network = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=program.cuda_graphs)
         maker = BatchMaker(program.mean, program.std, self.device, dtype, channels_last, width if fixed else None)
         self._residency = Residency(self._read, maker, width, program.resident_gib)
 
@@ -116,7 +116,7 @@ class Evaluator:
         done, logits = 0, torch.empty(0)
         with torch.inference_mode():
             for batch in prepared.batches:
-                part = self._forward(batch)[: len(prepared.labels) - done]
+                part = self.network(batch)[: len(prepared.labels) - done]
                 if not done:
                     logits = part.new_empty((len(prepared.labels), part.shape[1]), dtype=torch.float32)
                 logits[done : done + len(part)] = part

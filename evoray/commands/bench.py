@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,29 +24,56 @@ def bench_throughput(
     size: Annotated[int, typer.Option(min=1, help="Pixels a side.")] = 224,
     batch_size: Annotated[int, typer.Option(min=1)] = 256,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all unless given.")] = None,
+    layout: Annotated[str, typer.Option(help="channels-last or contiguous.")] = "channels-last",
+    compiled: Annotated[bool, typer.Option("--compile", help="torch.compile, forward and EvoRay alike.")] = False,
+    cuda_graphs: Annotated[bool, typer.Option("--cuda-graphs")] = False,
+    naive: Annotated[bool, typer.Option(help="Run the naive loop and EvoTorch beside it.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Images a second of EvoRay, of a bare forward loop, and of a naive loop, in one process."""
+    """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in one process."""
     from evoray.benchmarks import throughput
 
-    results = []
-    for value in density or [0.01]:
-        Console(stderr=True).print(f"[dim]{model}, {dtype}, density {value:g}[/dim]")
-        results.append(throughput(model, value, images, dtype, size=size, batch_size=batch_size, repeats=repeats))
+    densities = density or [0.01]
+    Console(stderr=True).print(f"[dim]{model}, {dtype}, densities {', '.join(f'{one:g}' for one in densities)}[/dim]")
+    results = throughput(
+        model,
+        densities,
+        images,
+        dtype,
+        size=size,
+        batch_size=batch_size,
+        repeats=repeats,
+        threads=threads,
+        layout=layout,  # type: ignore[arg-type]  # checked there
+        compile=compiled,
+        cuda_graphs=cuda_graphs,
+        naive=naive,
+        evotorch=naive,
+    )
     if as_json:
         typer.echo(json.dumps({"results": results}))
         return
-    table = Table("density", "forward", "EvoRay", "naive", "to forward", "to naive", "rebuild")
+    _draw(results, naive)
+
+
+def _draw(results: list[dict[str, Any]], naive: bool) -> None:
+    others = ["forward", "naive", "evotorch"] if naive else ["forward"]
+    table = Table("density", "EvoRay", *others, *(f"to {name}" for name in others), "rebuild")
     for one in results:
-        rate = one["images_per_s"]
+        rates = one["images_per_s"]
+        ratios = (one.get(f"ratio_to_{name}") for name in others)
         table.add_row(
             f"{one['density']:g}",
-            *(f"{rate[name]:.1f}" for name in ("forward", "evoray", "naive")),
-            *(f"{one[f'ratio_to_{name}']:.3f}" for name in ("forward", "naive")),
+            *("–" if rates[name] is None else f"{rates[name]:.1f}" for name in ("evoray", *others)),
+            *("–" if ratio is None else f"{ratio:.3f}" for ratio in ratios),
             f"{one['rebuild_ms']:.1f} ms",
         )
-    Console().print(table)
-    Console().print("images a second; ratios are medians of EvoRay's within each round", style="dim")
+    console = Console()
+    console.print(table)
+    console.print("images a second; ratios are medians of EvoRay's within each round", style="dim")
+    if naive and results[0]["images_per_s"]["evotorch"] is None:
+        console.print("EvoTorch is not installed, so it did not run: uv sync --group bench", style="yellow")
 
 
 @bench.command("scaling")

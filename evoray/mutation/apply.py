@@ -84,7 +84,7 @@ def put_(flat: Tensor, indices: Tensor, values: Tensor) -> Tensor:
     twice here, so the outcome is the same in any order, and the sorting is left out.
     """
     if flat.device.type == "cpu":
-        return flat.index_put_((indices,), values)
+        return flat.index_copy_(0, indices, values)
     asked = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)
     try:
