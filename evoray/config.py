@@ -331,7 +331,8 @@ class ComputeConfig(_Section):
     """Only nodes with this kind of accelerator (Ray's ``accelerator_type``, such as A100)."""
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch_size: Annotated[int, Field(ge=1)] = 256
+    batch_size: Annotated[int, Field(ge=1)] | Auto = 256
+    """Images a forward pass; ``auto`` times a few on a worker, and the run records what it found."""
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     """How images and convolutions' weights lie in memory."""
     compile: bool = False

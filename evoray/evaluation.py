@@ -8,6 +8,7 @@ where a core is free or the network runs on a GPU, the next child is drawn while
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -88,8 +89,9 @@ class Evaluator:
         longest = max((len(rows) for rows in self.splits.rows["select"]), default=1)
         width = min(program.batch_size, longest) if fixed else program.batch_size
         self.network = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=program.cuda_graphs)
-        maker = BatchMaker(program.mean, program.std, self.device, dtype, channels_last, width if fixed else None)
-        self._residency = Residency(self._read, maker, width, program.resident_gib)
+        make = BatchMaker(program.mean, program.std, self.device, dtype, channels_last, width if fixed else None)
+        self.make_batch = dataclasses.replace(make, width=None)
+        self._residency = Residency(self._read, make, width, program.resident_gib)
 
     @property
     def device_name(self) -> str:

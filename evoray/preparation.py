@@ -29,6 +29,7 @@ from evoray.mutation import Space, tensors_sha256
 from evoray.splits import Splits
 from evoray.statistics import racing
 from evoray.strategies import make_strategy
+from evoray.tuning import LARGEST, tuned_batch_size
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,13 @@ def open_backend(
         inputs = Inputs(**{**vars(inputs), "config": config})
         program = make_program(inputs)
         backend.open(inputs.parent.model, program)
+        if compute.batch_size == "auto":
+            note("looking for the fastest batch size")
+            size = tuned_batch_size(backend, inputs.splits.shards("select")[0])
+            config = config.model_copy(update={"compute": config.compute.model_copy(update={"batch_size": size})})
+            inputs = Inputs(**{**vars(inputs), "config": config})
+            program = make_program(inputs)
+            backend.open(inputs.parent.model, program)
     except BaseException:
         if given is None:
             backend.close()
@@ -180,7 +188,7 @@ def make_program(inputs: Inputs) -> Program:
         fitness=inputs.fitness,
         device=compute.device,
         dtype=compute.dtype,
-        batch_size=compute.batch_size,
+        batch_size=LARGEST if compute.batch_size == "auto" else compute.batch_size,
         threads=threads,
         compile=compute.compile,
         deterministic=compute.deterministic,

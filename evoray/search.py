@@ -59,6 +59,8 @@ def evolve(
     progress = progress or Progress()
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     _check_directory(directory, resume)
+    if resume:
+        config = _with_recorded(config, directory)
     progress.note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
     progress.note(f"starting the {config.compute.backend} backend")
@@ -69,6 +71,15 @@ def evolve(
     finally:
         if backend is None:
             opened.close()
+
+
+def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
+    """What was measured when the run began is not measured again: another value would change last bits."""
+    compute = config.compute
+    if compute.batch_size != "auto":
+        return config
+    recorded = directory.read_json("config.json")["compute"]["batch_size"]
+    return config.model_copy(update={"compute": compute.model_copy(update={"batch_size": recorded})})
 
 
 def _check_directory(directory: RunDirectory, resume: bool) -> None:

@@ -18,7 +18,7 @@ LAYERS = [
     {"evaluation", "scheduling"},
     {"piece_unit"},
     {"strategies", "backends", "ensembles", "store"},
-    {"report", "preparation"},
+    {"report", "preparation", "tuning"},
     {"running"},
     {"judging", "pieces"},
     {"racing", "window"},
