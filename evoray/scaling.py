@@ -50,7 +50,7 @@ class Load:
 def scaling(workers: int, load: Load, repeats: int = 1, progress: Progress | None = None) -> dict[str, Any]:
     """One entry of ``{"results": […]}``: medians over ``repeats`` rounds on the same workers, start-up apart.
 
-    Keys: ``wall_s``; ``efficiency``, units x unit_seconds / workers over wall_s; ``driver_cpu_ms_per_unit``, all
+    Keys: ``wall_s``; ``units_per_s``; ``efficiency``, units x unit_seconds / workers over wall_s; ``driver_cpu_ms_per_unit``, all
     threads of this process; ``driver_rss_mb``, its largest so far; ``driver_rss_growth_mb``, how much larger the
     rounds made it; ``startup_s``, until the last worker was ready; ``spread``, (smallest, largest) of the rounds.
 
@@ -104,6 +104,7 @@ def _round(backend: Any, workers: int, load: Load, number: int, progress: Progre
         "efficiency": load.units * load.unit_seconds / workers / wall,
         "driver_cpu_ms_per_unit": 1e3 * cpu / (backend.work.units - units),
         "units_issued": backend.work.units - units,
+        "units_per_s": (backend.work.units - units) / wall,
     }
 
 

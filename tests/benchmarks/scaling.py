@@ -1,0 +1,71 @@
+"""Measures the driver and keeps the figures: ``python tests/benchmarks/scaling.py PART …`` on a quiet machine.
+
+Parts: ``efficiency`` (32 and 64 workers, 2,000 units of 0.5 s; draws results/scaling.svg), ``limit`` (units of no
+length: how many a second one driver serves), ``memory`` (100 and 10,000 children on 50 shards: through Ray with workers that
+wait, and on the real path of judging and journal). Each part replaces its entry in results/scaling.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+BENCH = ["evoray", "bench", "scaling", "--json"]
+JUDGING = ["tests/benchmarks/judging_memory.py"]
+PLOT = "tests/benchmarks/results/scaling.svg"
+PARTS = {
+    "efficiency": [
+        [
+            *BENCH,
+            *["--workers", "32", "--workers", "64", "--units", "2000", "--unit-seconds", "0.5", "--repeats", "2"],
+            "--plot",
+            PLOT,
+        ]
+    ],
+    "limit": [[*BENCH, "--workers", "8", "--units", "4000", "--unit-seconds", "0", "--repeats", "3"]],
+    "memory": [
+        [*BENCH, "--workers", "8", "--units", "10", "--unit-seconds", "0.25", "--children", "500"],
+        [*BENCH, "--workers", "8", "--units", "1000", "--unit-seconds", "0.25", "--children", "500"],
+        [*JUDGING, "100"],
+        [*JUDGING, "10000"],
+    ],
+}
+
+
+def run(command: list[str]) -> list[dict]:
+    module = ["-m", "evoray.cli", *command[1:]] if command[0] == "evoray" else command
+    found = subprocess.run(
+        [sys.executable, *module], cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True, check=True
+    )
+    document = json.loads(found.stdout)
+    return document.get("results", [document])
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=HERE, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="+", choices=PARTS)
+    path = RESULTS / "scaling.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    RESULTS.mkdir(exist_ok=True)
+    for part in parser.parse_args().parts:
+        kept[part] = {
+            "commit": git("rev-parse", "--short", "HEAD"),
+            "device": f"{os.cpu_count()}-core CPU, Python {platform.python_version()}",
+            "runs": [{"command": " ".join(one), "results": run(one)} for one in PARTS[part]],
+        }
+        path.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
