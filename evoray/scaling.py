@@ -50,9 +50,10 @@ class Load:
 def scaling(workers: int, load: Load, repeats: int = 1, progress: Progress | None = None) -> dict[str, Any]:
     """One entry of ``{"results": […]}``: medians over ``repeats`` rounds on the same workers, start-up apart.
 
-    Keys: ``wall_s``; ``units_per_s``; ``efficiency``, units x unit_seconds / workers over wall_s; ``driver_cpu_ms_per_unit``, all
-    threads of this process; ``driver_rss_mb``, its largest so far; ``driver_rss_growth_mb``, how much larger the
-    rounds made it; ``startup_s``, until the last worker was ready; ``spread``, (smallest, largest) of the rounds.
+    Keys: ``wall_s``; ``units_per_s``; ``efficiency``, units x unit_seconds / workers over wall_s;
+    ``driver_cpu_ms_per_unit``, all threads of this process; ``driver_rss_mb``, its largest so far, and
+    ``driver_rss_growth_mb``, how much of that the rounds added; ``startup_s``, until the last worker was ready;
+    ``spread``, (smallest, largest) of the rounds.
 
     Raises:
         BackendError: not all workers came within STARTUP_SECONDS.

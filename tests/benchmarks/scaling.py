@@ -1,8 +1,8 @@
 """Measures the driver and keeps the figures: ``python tests/benchmarks/scaling.py PART …`` on a quiet machine.
 
 Parts: ``efficiency`` (32 and 64 workers, 2,000 units of 0.5 s; draws results/scaling.svg), ``limit`` (units of no
-length: how many a second one driver serves), ``memory`` (100 and 10,000 children on 50 shards: through Ray with workers that
-wait, and on the real path of judging and journal). Each part replaces its entry in results/scaling.json.
+length: how many a second one driver serves), ``memory`` (100 and 10,000 children on 50 shards: through Ray with
+workers that wait, and on the real path of judging and journal). Each replaces its entry in results/scaling.json.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 BENCH = ["evoray", "bench", "scaling", "--json"]
 JUDGING = ["tests/benchmarks/judging_memory.py"]
-PLOT = "tests/benchmarks/results/scaling.svg"
+EFFICIENCY = "--workers 32 --workers 64 --units 2000 --unit-seconds 0.5 --repeats 2"
 PARTS = {
     "efficiency": [
         [
