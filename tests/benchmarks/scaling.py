@@ -22,12 +22,7 @@ JUDGING = ["tests/benchmarks/judging_memory.py"]
 EFFICIENCY = "--workers 32 --workers 64 --units 2000 --unit-seconds 0.5 --repeats 2"
 PARTS = {
     "efficiency": [
-        [
-            *BENCH,
-            *["--workers", "32", "--workers", "64", "--units", "2000", "--unit-seconds", "0.5", "--repeats", "2"],
-            "--plot",
-            PLOT,
-        ]
+        [*BENCH, *EFFICIENCY.split(), "--plot", "tests/benchmarks/results/scaling.svg"],
     ],
     "limit": [[*BENCH, "--workers", "8", "--units", "4000", "--unit-seconds", "0", "--repeats", "3"]],
     "memory": [
@@ -41,10 +36,8 @@ PARTS = {
 
 def run(command: list[str]) -> list[dict]:
     module = ["-m", "evoray.cli", *command[1:]] if command[0] == "evoray" else command
-    found = subprocess.run(
-        [sys.executable, *module], cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True, check=True
-    )
-    document = json.loads(found.stdout)
+    program = [sys.executable, *module]
+    document = json.loads(subprocess.run(program, cwd=HERE.parents[1], stdout=subprocess.PIPE, check=True).stdout)
     return document.get("results", [document])
 
 
