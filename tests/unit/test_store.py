@@ -46,6 +46,11 @@ def test_the_first_record_of_a_key_counts(directory):
         journal.add(("s", "i", 0), payload)
         journal.flush()
     assert list(Journal(directory).read().take("s")) == [("i", 0, b"first")]
+    journal = Journal(directory)
+    for item, shard in (("j", 0), ("i", 0), ("i", 1), ("j", 0)):
+        journal.add(("s", item, shard), b"third")
+    journal.flush()
+    assert list(Journal(directory).read().take("s")) == [("i", 0, b"first"), ("j", 0, b"third"), ("i", 1, b"third")]
 
 
 def test_records_are_on_disk_within_the_flush_time(directory, monkeypatch):
