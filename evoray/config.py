@@ -117,7 +117,7 @@ class _Search(_Section):
     generations: Annotated[int, Field(ge=1)] = 1
     racing: bool = False
     """Judge children piece by piece against their base, and drop those that cannot be among the best."""
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
     """Share of the best children that racing keeps, in expectation."""
     budget_images: Annotated[int, Field(ge=1)] | None = None
     """Images (one child on one image is one) that all children of the run may cost, whatever it risks."""
