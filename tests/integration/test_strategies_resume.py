@@ -1,0 +1,109 @@
+"""Every strategy, on a real parent: killed at a random moment and resumed, and on Ray: the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from test_resume import StopsAfter, bytes_of
+
+from evoray import store
+from evoray.config import STRATEGIES, parse_config
+from evoray.demo import demo_config
+from evoray.search import evolve
+
+EXTRA = {"racing": {"strategy": "decomposition", "racing": True, "confidence": 0.7, "children": 16}}
+SEARCHES = {**{name: {"strategy": name} for name in STRATEGIES}, **EXTRA}
+
+
+def config_of(parent_file, name, backend="local", workers=1):
+    values = demo_config(0, parent_file, backend).model_dump()
+    search = {"children": 8, "generations": 1 if name == "randopt" else 3, **SEARCHES[name]}
+    mutation = {"sigma": 0.1, **({} if name == "randopt" else {"parts": 10})}
+    return parse_config(
+        {
+            **values,
+            "data": {"path": "mnist5k", "select": 0.05 if name != "racing" else 0.15, "test": 0.05},
+            "mutation": mutation,
+            "search": search,
+            "ensemble": {"size": 3},
+            "compute": {**values["compute"], "workers": workers},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(parent_file, tmp_path_factory):
+    """Of each strategy the undisturbed run, made once, and how many evaluations it took."""
+    made = {}
+
+    def run(name):
+        if name not in made:
+            seen = StopsAfter(10**9)
+            result = evolve(config_of(parent_file, name), tmp_path_factory.mktemp(name) / "run", progress=seen)
+            made[name] = (result, 10**9 - seen.left)
+        return made[name]
+
+    return run
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_stopped_at_a_random_unit_it_ends_in_the_same_bytes(whole, parent_file, tmp_path, name, monkeypatch):
+    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    result, units = whole(name)
+    after = random.Random(name).randrange(units // 4, units)
+    with pytest.raises(ConnectionError):
+        evolve(config_of(parent_file, name), tmp_path / "cut", progress=StopsAfter(after))
+    resumed = evolve(config_of(parent_file, name), tmp_path / "cut", resume=True)
+    assert bytes_of(resumed.directory) == bytes_of(result.directory)
+    assert lineages(resumed.directory) == lineages(result.directory)
+
+
+def lineages(directory):
+    names = [f"lineage/{name}" for name in directory.names("lineage") if name.endswith(".json")]
+    return {name: directory.read(name) for name in names}
+
+
+PROGRAM = """
+import json, sys
+from evoray import store
+from evoray.config import parse_config
+from evoray.search import evolve
+if __name__ == "__main__":
+    store.FLUSH_SECONDS = 0.0
+    config, out, resume = sys.argv[1:]
+    evolve(parse_config(json.load(open(config))), out, resume=resume == "yes")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("backend", ["local", "ray"])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_killed_at_a_random_moment_it_ends_in_the_same_bytes(whole, parent_file, tmp_path, name, backend):
+    """A process of its own, SIGKILL once the journal has a random number of segments, then --resume."""
+    result, units = whole(name)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(config_of(parent_file, name, backend, 2).model_dump(mode="json")))
+    program, out = tmp_path / "program.py", tmp_path / "run"
+    program.write_text(PROGRAM)
+    command = [sys.executable, str(program), str(config), str(out)]
+    process = subprocess.Popen([*command, "no"], start_new_session=True)
+    segments = random.Random(f"{name}/{backend}").randrange(1, max(2, units // 8))
+    try:
+        while process.poll() is None and len(list((out / "journal").glob("*.arrow"))) < segments:
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not (out / "summary.json").exists(), "it ended before it was killed"
+    subprocess.run([*command, "yes"], check=True)
+    resumed = store.RunDirectory(str(out))
+    assert bytes_of(resumed) == bytes_of(result.directory)
+    assert lineages(resumed) == lineages(result.directory)
