@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,9 +11,9 @@ import numpy as np
 from evoray.backends import Job
 from evoray.errors import RunError
 from evoray.evaluation import Candidate
-from evoray.fitness import merge_shards
+from evoray.fitness import COLUMNS, merge_shards
 from evoray.mutation import Lineage
-from evoray.piece_unit import PieceUnit
+from evoray.piece_unit import PAIRED, PieceUnit
 from evoray.running import OpenRun
 
 Bounds = Mapping[int, tuple[int, int]]
@@ -21,17 +22,14 @@ Bounds = Mapping[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Pieces:
-    """rows: by candidate and shard, what ``PieceUnit.run`` gives. failures: by candidate, why there is none."""
+    """rows: float64 [candidates, shards, width], as ``PieceUnit.run`` gives them. failures: by candidate, why."""
 
-    rows: dict[int, dict[int, np.ndarray]]
+    rows: np.ndarray
     failures: dict[int, str]
 
     def total(self, candidate: int) -> np.ndarray | None:
         """The candidate's rows added in shard order; None where it failed."""
-        if candidate in self.failures:
-            return None
-        own = self.rows[candidate]
-        return merge_shards(np.stack([own[shard] for shard in sorted(own)]))
+        return None if candidate in self.failures else merge_shards(self.rows[candidate])
 
 
 def share_of(rows: Mapping[int, int], before: int, seen: int) -> Bounds:
@@ -75,25 +73,25 @@ def evaluate_pieces(
     """
     if run.closed is not None:
         raise RunError("a child was to be judged after the search was over and test was opened.")
+    shards = [shard for shard, (start, stop) in sorted(bounds.items()) if stop > start]
+    column = {shard: at for at, shard in enumerate(shards)}
     number = {name: i for i, (name, _) in enumerate(candidates)}
-    found = Pieces({item: {} for item in items}, {})
+    width = len(COLUMNS) + run.fitness.width + PAIRED
+    found = Pieces(np.full((len(candidates), len(shards), width), math.nan), {})
     for name, shard, payload in run.known.take(stage):
-        found.rows[number[name]][shard] = np.frombuffer(payload)
+        found.rows[number[name], column[shard]] = np.frombuffer(payload)
 
     def unit(shard: int, chosen: tuple[int, ...]) -> PieceUnit:
         children = tuple(Candidate(candidates[i][0], candidates[i][1].tail(base)) for i in chosen)
         return PieceUnit(base, children, "select", shard, *bounds[shard])
 
-    work = {
-        shard: [i for i in items if shard not in found.rows[i]]
-        for shard, (start, stop) in bounds.items()
-        if stop > start
-    }
+    unknown = np.isnan(found.rows[:, :, 0])
+    work = {shard: [i for i in items if unknown[i, at]] for shard, at in column.items()}
     for shard, item, value, failure in run.outcomes(stage, Job(work, unit, (base,))):
         if failure is not None:
             found.failures[item] = failure
             continue
-        found.rows[item][shard] = value
+        found.rows[item, column[shard]] = value
         run.images += int(value[0])
         run.journal.add((stage, candidates[item][0], shard), value.tobytes())
     return found

@@ -107,3 +107,23 @@ def test_killed_at_a_random_moment_it_ends_in_the_same_bytes(whole, parent_file,
     resumed = store.RunDirectory(str(out))
     assert bytes_of(resumed) == bytes_of(result.directory)
     assert lineages(resumed) == lineages(result.directory)
+
+
+def test_a_child_of_many_entries_is_exported_from_its_row(whole, parent_file, tmp_path):
+    """CMA-ES: the population keeps all entries of a child, members or not."""
+    import torch
+    from safetensors.torch import load_file
+
+    from evoray.exporting import export_member
+    from evoray.mutation import Lineage, Space, child_state
+
+    result, _ = whole("cma-es")
+    members = {one["id"] for one in result.summary["ensemble"]["members"]}
+    row = next(row for row in result.population.to_pylist() if row["child_id"] not in members)
+    assert row["noise_seed"] is None and row["parts"] == 10
+    export_member(result.directory, row["child_id"], tmp_path / "child.safetensors", None)
+    space = Space.from_json(result.directory.read_json("space.json"))
+    expected = child_state(load_file(parent_file), space, Lineage.from_json(json.loads(row["entries"])))
+    found = load_file(tmp_path / "child.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
