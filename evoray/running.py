@@ -15,14 +15,16 @@ import numpy as np
 from evoray import logs
 from evoray.backends import Backend, Job
 from evoray.config import RunConfig
-from evoray.errors import RunError, UsageError
+from evoray.errors import RunError
 from evoray.evaluation import Program
 from evoray.fitness import Fitness
+from evoray.journal import Journal, Records
 from evoray.models import import_function
 from evoray.preparation import Inputs
 from evoray.progress import Progress
+from evoray.resuming import IDENTITY, check_same
 from evoray.splits import SearchClosed
-from evoray.store import Journal, Records, RunDirectory
+from evoray.store import RunDirectory
 
 
 class OpenRun:
@@ -30,6 +32,7 @@ class OpenRun:
 
     Raises:
         UsageError: a resumed run's config, parent, data or PyTorch is not what it started with.
+        RunError: stopped by SIGTERM.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class OpenRun:
         self.chosen_sigma: dict[str, Any] | None = None
         """How ``sigma = "auto"`` was resolved, for the summary."""
         self.images = 0
+        self._stopped = False
         self.started = time.perf_counter()
         self.stages: dict[str, float] = {}
         """Seconds spent on each kind of work, for ``summary.json``."""
@@ -61,15 +65,25 @@ class OpenRun:
         """One line a round, for ``metrics.jsonl``."""
 
     def __enter__(self) -> OpenRun:
-        self._previous = _on_sigterm(_stop)
+        self._previous = _on_sigterm(self._stop)
         self._about = logs.about(run=self.run_id)
         self._about.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        _on_sigterm(self._previous)
-        self._about.__exit__(None, None, None)
-        self.journal.flush()
+    def __exit__(self, kind: object, *_: object) -> None:
+        _on_sigterm(signal.SIG_IGN)  # a second one must not stop the flush
+        try:
+            self.journal.close()
+        finally:
+            self._about.__exit__(None, None, None)
+            _on_sigterm(self._previous)
+        if self._stopped and kind is KeyboardInterrupt:
+            raise RunError("stopped by SIGTERM. What was finished is in the journal: go on with --resume.")
+
+    def _stop(self, *_: object) -> None:
+        """Raises what Ctrl-C raises: the only exception that Ray's own waiting lets a signal handler raise."""
+        self._stopped = True
+        raise KeyboardInterrupt
 
     def outcomes(self, name: str, job: Job) -> Iterator[tuple[int, int, Any, str | None]]:
         """(shard, item, value, failure) of a job's items as they finish, with progress under ``name``."""
@@ -92,42 +106,17 @@ class OpenRun:
         self.directory.write_json("config.json", config.model_dump(mode="json"))
 
     def _begin(self, resume: bool) -> str:
-        """Writes what identifies the run, or compares it with what a resumed run wrote."""
-        config, identity = self.config.model_dump(mode="json"), self.inputs.identity()
-        if not resume:
+        """Writes what identifies the run, or compares it with what a resumed run wrote; its id."""
+        config = self.config.model_dump(mode="json")
+        if resume:
+            config = check_same(self.directory, self.inputs)
+            run_id = str(self.directory.read_json(IDENTITY)["run_id"])
+        else:
             run_id = uuid.uuid4().hex
             self.directory.write_json("space.json", self.inputs.space.to_json())
-            self.directory.write_json("journal/identity.json", {"run_id": run_id, **identity})
-            self.directory.write_json("config.json", config)
-            return run_id
-        before = {"config": self.directory.read_json("config.json")}
-        if config["mutation"]["sigma"] == "auto" and self._chose_sigma():
-            before["config"]["mutation"]["sigma"] = "auto"
-        before |= self.directory.read_json("journal/identity.json")
-        run_id = str(before.pop("run_id"))
-        for name, value in {"config": config, **identity}.items():
-            if before.get(name) != value:
-                raise UsageError(
-                    f"{self.directory.location}: --resume refused, {_difference(name, before.get(name), value)}. "
-                    "Resume with what the run started with, or start a new one with another --out."
-                )
+            self.directory.write_json(IDENTITY, {"run_id": run_id, **self.inputs.identity()})
+        self.directory.write_json("config.json", config)
         return run_id
-
-    def _chose_sigma(self) -> bool:
-        return self.directory.exists("window.json") and "chosen" in self.directory.read_json("window.json")
-
-
-def _difference(name: str, before: Any, now: Any) -> str:
-    """The first value that differs, by its dotted name."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            if before.get(key) != now.get(key):
-                return _difference(f"{name}.{key}", before.get(key), now.get(key))
-    return f"{name} was {before!r} and is {now!r}"
-
-
-def _stop(*_: object) -> None:
-    raise RunError("stopped by SIGTERM. What was finished is in the journal: go on with --resume.")
 
 
 def _on_sigterm(handler: Any) -> Any:

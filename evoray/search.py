@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from evoray.judging import Judged, judge_round
 from evoray.preparation import check_inputs, open_backend
 from evoray.progress import Progress
 from evoray.racing import Racer
-from evoray.results import RunResult
+from evoray.results import RunResult, read_results, write_page
+from evoray.resuming import check_same, is_begun, is_finished
 from evoray.running import OpenRun
 from evoray.sigma import resolve_sigma
 from evoray.store import RunDirectory, free_path
@@ -30,7 +31,7 @@ def evolve(
     out: str | Path | None = None,
     *,
     config_dir: Path | None = None,
-    resume: bool = False,
+    resume: bool | Literal["auto"] = False,
     page: bool = True,
     progress: Progress | None = None,
     backend: Backend | None = None,
@@ -43,7 +44,9 @@ def evolve(
             Left out: the first of runs/run, runs/run-2, … that does not exist.
         config_dir: folder from which ``package.module:function`` names are imported, here and on the workers; a TOML
             file's own unless given.
-        resume: continue at the unit the run stopped at; config, parent and data must be unchanged.
+        resume: continue at the unit the run stopped at; config, parent and data must be unchanged (see ``resuming``
+            for the keys that may change). ``"auto"``: continue where a run has begun, else begin it, as a cluster
+            needs that starts a failed job again. A finished run is handed back as it is.
         page: draw ``report.html``, a second of one core; ``evoray report`` draws it later.
         backend: one from ``make_backend``, left open for the next run: its workers keep model, parent and shards.
 
@@ -58,11 +61,18 @@ def evolve(
         config = parse_config(dict(config))
     progress = progress or Progress()
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
-    _check_directory(directory, resume)
+    resume = _check_directory(directory, resume)
     if resume:
         config = _with_recorded(config, directory)
     progress.note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
+    if resume:
+        check_same(directory, inputs)
+        if is_finished(directory):
+            progress.note(f"{directory.location}: finished already, nothing to do")
+            if page and not directory.exists("report.html"):
+                write_page(directory)
+            return read_results(directory)
     progress.note(f"starting the {config.compute.backend} backend")
     opened, inputs, program = open_backend(inputs, backend, progress.note)
     try:
@@ -82,16 +92,22 @@ def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
     return config.model_copy(update={"compute": compute.model_copy(update={"batch_size": recorded})})
 
 
-def _check_directory(directory: RunDirectory, resume: bool) -> None:
-    names = directory.names()
-    if resume and "config.json" not in names:
+def _check_directory(directory: RunDirectory, resume: bool | Literal["auto"]) -> bool:
+    """Whether to resume; refuses a directory that is in use, or one without a run to resume."""
+    begun = is_begun(directory)
+    if resume == "auto":
+        resume = begun
+    if resume and not begun:
         raise UsageError(f"{directory.location}: no run to resume there (no config.json). Leave --resume out.")
+    # a run that was stopped while it wrote its first files has not begun
+    names = set(directory.names()) - {"journal", "space.json"}
     if not resume and names:
-        what = "another run" if "config.json" in names else f"other files ({names[0]}, …)"
+        what = "another run" if begun else f"other files ({min(names)}, …)"
         raise UsageError(
             f"{directory.location}: holds {what}. Name a new directory with --out"
-            + (", or continue that run with --resume." if "config.json" in names else ".")
+            + (", or continue that run with --resume." if begun else ".")
         )
+    return resume
 
 
 def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:

@@ -1,8 +1,4 @@
-"""The run directory, on a local path or any ``pyarrow.fs`` URI: files appear whole or not at all.
-
-The journal is a folder of small Arrow files, one a flush, so that it works where nothing can be appended to (S3).
-A record is (stage, item, shard, payload); the first record of a key counts, as execution is at least once.
-"""
+"""The run directory, on a local path or any ``pyarrow.fs`` URI: files appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,34 +7,33 @@ import json
 import os
 import shutil
 import tempfile
-import time
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.fs
-import pyarrow.ipc
 import pyarrow.parquet
 
 from evoray.errors import RunError, UsageError
 
-Key = tuple[str, str, int]
-FLUSH_SECONDS = 2.0
-FLUSH_RECORDS = 20_000
-"""A flush comes earlier than that when so many wait, so that what waits stays small in memory."""
+PUT_WHOLE = (pyarrow.fs.S3FileSystem, pyarrow.fs.GcsFileSystem, pyarrow.fs.AzureFileSystem)
+"""Object stores: an object appears when its upload is complete, and a move would be a copy."""
 
 SPOOLED_BYTES = 64 * 2**20
 """A file on its way to an object store waits in memory up to this size, beyond it on the local disk."""
 
 
 class RunDirectory:
-    """Named bytes under one root; every write is atomic (temporary name, then move; object stores put whole)."""
+    """Named bytes under one root; every write is atomic (temporary name, then move; object stores put whole).
+
+    Raises:
+        UsageError: a location that pyarrow cannot open, or a file that is not there or damaged.
+        RunError: what is to be written cannot be: a full disk, a lost mount, a bucket that refuses.
+    """
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -106,17 +101,28 @@ class RunDirectory:
                     os.replace(part, target)
                 else:
                     file.seek(0)
-                    with self._fs.open_output_stream(target) as stream:
-                        shutil.copyfileobj(file, stream)
-        except OSError as error:
+                    self._send(file, target, part)
+        except (OSError, pa.ArrowException) as error:
             raise RunError(
                 f"{target}: cannot be written ({error}). Make room or mend the path, then go on with --resume: "
-                "everything finished so far is in the journal."
+                "what is in the journal is kept."
             ) from error
         finally:
             if self.is_local:
                 with suppress(OSError):
                     os.remove(part)
+
+    def _send(self, file: IO[bytes], target: str, part: str) -> None:
+        whole = isinstance(self._fs, PUT_WHOLE)
+        with self._fs.open_output_stream(target if whole else part) as stream:
+            shutil.copyfileobj(file, stream)
+        if not whole:
+            self._fs.move(part, target)
+
+    def remove(self, name: str) -> None:
+        """Removes a file that is no longer needed; one that is gone already is fine."""
+        with suppress(FileNotFoundError):
+            self._fs.delete_file(self.path(name))
 
     def write_json(self, name: str, value: Any) -> None:
         self.write(name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
@@ -144,96 +150,6 @@ def free_path(path: Path) -> Path:
     if not path.exists():
         return path
     return next(p for n in range(2, 10**6) if not (p := path.with_name(f"{path.name}-{n}")).exists())
-
-
-class Records:
-    """What a journal holds, as Arrow columns: about 70 bytes a record, where a dictionary needs 340."""
-
-    def __init__(self, segments: Iterable[pa.Table] = ()) -> None:
-        self._stages: dict[str, list[pa.Table]] = defaultdict(list)
-        for table in segments:
-            for stage in table["stage"].unique().to_pylist():
-                own = table.filter(pyarrow.compute.equal(table["stage"], stage)).drop_columns("stage").combine_chunks()
-                item = own.schema.get_field_index("item")
-                self._stages[stage].append(own.set_column(item, "item", own["item"].dictionary_encode()))
-
-    def __len__(self) -> int:
-        """Records not taken yet; one that was written twice counts twice."""
-        return sum(table.num_rows for tables in self._stages.values() for table in tables)
-
-    def take(self, stage: str) -> Iterator[tuple[str, int, bytes]]:
-        """Hands over (item, shard, payload) of one stage, the first record of each key, and lets go of them."""
-        tables = self._stages.pop(stage, [])
-        keep, start = _first_of_each_key(tables), 0
-        while tables:
-            table = tables.pop(0)
-            if keep is not None:
-                table, start = table.filter(pa.array(keep[start : start + table.num_rows])), start + table.num_rows
-            for batch in table.to_batches(10_000):
-                yield from zip(*(batch[name].to_pylist() for name in ("item", "shard", "payload")), strict=True)
-
-
-def _first_of_each_key(tables: Sequence[pa.Table]) -> np.ndarray | None:
-    """Which rows of the tables, one after the other, come first with their (item, shard); None when all do."""
-    codes: dict[str, int] = {}
-    keys = [np.zeros(0, np.int64)]
-    for table in tables:
-        item = table["item"].combine_chunks()
-        own = [codes.setdefault(name, len(codes)) for name in item.dictionary.to_pylist()]
-        keys.append((np.array(own, np.int64)[item.indices.to_numpy()] << 32) + table["shard"].to_numpy())
-    joined = np.concatenate(keys)
-    ordered = np.sort(joined)
-    if (ordered[1:] != ordered[:-1]).all():
-        return None
-    keep = np.zeros(len(joined), bool)
-    keep[np.unique(joined, return_index=True)[1]] = True
-    return keep
-
-
-class Journal:
-    """Finished units, on disk within FLUSH_SECONDS of their arrival (and at every ``flush``)."""
-
-    _SCHEMA = pa.schema(
-        [("stage", pa.string()), ("item", pa.string()), ("shard", pa.int64()), ("payload", pa.binary())]
-    )
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self._directory = directory
-        self._waiting: list[tuple[str, str, int, bytes]] = []
-        self._flushed_at = time.monotonic()
-        segments = [name for name in directory.names("journal") if name.endswith(".arrow")]
-        self._segments = int(segments[-1].removesuffix(".arrow")) + 1 if segments else 0
-
-    def read(self) -> Records:
-        """Everything finished so far; damaged segments are refused by name."""
-        names = self._directory.names("journal")
-        return Records(self._segment(name) for name in names if name.endswith(".arrow"))
-
-    def add(self, key: Key, payload: bytes) -> None:
-        self._waiting.append((*key, payload))
-        if len(self._waiting) >= FLUSH_RECORDS or time.monotonic() - self._flushed_at > FLUSH_SECONDS:
-            self.flush()
-
-    def _segment(self, name: str) -> pa.Table:
-        try:
-            return pa.ipc.open_stream(self._directory.read(f"journal/{name}")).read_all()
-        except pa.ArrowInvalid as error:
-            raise RunError(
-                f"{self._directory.location}/journal/{name}: damaged ({error}). "
-                "Remove that file; its units are evaluated again."
-            ) from None
-
-    def flush(self) -> None:
-        if self._waiting:
-            columns = [list(column) for column in zip(*self._waiting, strict=True)]
-            arrays = [pa.array(values, field.type) for values, field in zip(columns, self._SCHEMA, strict=True)]
-            sink = io.BytesIO()
-            with pa.ipc.new_stream(sink, self._SCHEMA) as writer:
-                writer.write_batch(pa.record_batch(arrays, schema=self._SCHEMA))
-            self._directory.write(f"journal/{self._segments:08d}.arrow", sink.getvalue())
-            self._segments += 1
-            self._waiting.clear()
-        self._flushed_at = time.monotonic()
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:

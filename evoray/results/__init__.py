@@ -47,6 +47,11 @@ def write_results(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best
     return RunResult(directory, summary, population)
 
 
+def read_results(directory: RunDirectory) -> RunResult:
+    """A finished run's results, from its directory."""
+    return RunResult(directory, directory.read_json("summary.json"), directory.read_table("population.parquet"))
+
+
 def write_page(directory: RunDirectory) -> str:
     """Draws ``report.html`` from the other files; returns its path."""
     from evoray.report import render  # matplotlib, only where a page is drawn

@@ -12,10 +12,12 @@ import time
 
 import pytest
 
-from evoray import store
+from evoray import journal
 from evoray.errors import UsageError
+from evoray.journal import Journal
 from evoray.progress import Progress
 from evoray.search import evolve
+from evoray.store import RunDirectory
 
 
 class StopsAfter(Progress):
@@ -36,7 +38,7 @@ def bytes_of(directory):
 
 @pytest.mark.parametrize("after", [3, 25, 36, 58, 68, 80])
 def test_resumed_run_ends_in_the_same_bytes(small_run, tmp_path, after, monkeypatch):
-    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = small_run(compute__workers=1)
     whole = evolve(config, tmp_path / "whole")
     with pytest.raises(ConnectionError):
@@ -75,7 +77,7 @@ def test_choosing_members_and_soups_resumes_too(small_run, tmp_path, after, monk
 
 def test_resume_refuses_another_configuration(small_run, tmp_path):
     evolve(small_run(), tmp_path / "run")
-    with pytest.raises(UsageError, match=r"config\.mutation\.sigma was 0\.1 and is 0\.2"):
+    with pytest.raises(UsageError, match=r"mutation\.sigma was 0\.1 and is 0\.2"):
         evolve(small_run(mutation__sigma=0.2), tmp_path / "run", resume=True)
 
 
@@ -91,6 +93,73 @@ def test_resume_refuses_another_parent(small_run, tmp_path, parent_file):
     save_file(state, copy)
     with pytest.raises(UsageError, match="parent"):
         evolve(config, tmp_path / "run", resume=True)
+
+
+def test_where_and_how_many_may_change(small_run, tmp_path):
+    whole = evolve(small_run(), tmp_path / "whole")
+    with pytest.raises(ConnectionError):
+        evolve(small_run(compute__workers=1), tmp_path / "cut", progress=StopsAfter(20))
+    moved = small_run(compute__workers=2, compute__cpus_per_worker=0.5)
+    resumed = evolve(moved, tmp_path / "cut", resume=True)
+    assert bytes_of(resumed.directory) == bytes_of(whole.directory)
+    assert resumed.directory.read_json("config.json")["compute"]["workers"] == 2
+
+
+def test_every_key_that_differs_is_named(small_run, tmp_path):
+    evolve(small_run(), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"mutation\.parts was 10 and is 20; search\.children was 6 and is 7\."):
+        evolve(small_run(mutation__parts=20, search__children=7), tmp_path / "run", resume=True)
+
+
+def test_threads_are_part_of_the_answer(small_run, tmp_path):
+    evolve(small_run(), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"compute\.threads_per_worker was 1 and is 2"):
+        evolve(small_run(compute__threads_per_worker=2), tmp_path / "run", resume=True)
+
+
+def test_a_finished_run_is_handed_back_as_it_is(small_run, tmp_path):
+    config = small_run()
+    whole = evolve(config, tmp_path / "run")
+    (tmp_path / "run" / "report.html").unlink()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    seen = Said()
+    again = evolve(config, tmp_path / "run", resume=True, progress=seen)
+    assert (again.summary, again.population) == (whole.summary, whole.population)
+    assert any("finished already" in text for text in seen.notes)
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    assert {path.name for path in after.keys() - before.keys()} == {"report.html"}
+    assert all(after[path] == before[path] for path in before)
+
+
+class Said(Progress):
+    """Keeps the notes; anything evaluated is a failure."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def advance(self, count):
+        raise AssertionError("evaluated again")
+
+
+def test_auto_begins_a_run_or_goes_on(small_run, tmp_path):
+    config = small_run(compute__workers=1)
+    with pytest.raises(ConnectionError):
+        evolve(config, tmp_path / "run", resume="auto", progress=StopsAfter(20))
+    seen = StopsAfter(10**9)
+    evolve(config, tmp_path / "run", resume="auto", progress=seen)
+    assert 10**9 - seen.left == 7 * 5 + 5 * 5 + 10 - 20
+
+
+def test_a_run_stopped_before_it_began_can_begin(small_run, tmp_path):
+    whole = evolve(small_run(), tmp_path / "run")
+    (tmp_path / "begun" / "journal").mkdir(parents=True)
+    for name in ("space.json", "journal/identity.json"):
+        (tmp_path / "begun" / name).write_bytes(whole.directory.read(name))
+    begun = evolve(small_run(), tmp_path / "begun")
+    assert bytes_of(begun.directory) == bytes_of(whole.directory)
 
 
 def test_a_directory_with_another_run_is_refused(small_run, tmp_path):
@@ -113,13 +182,13 @@ def test_sigterm_flushes_and_resumes(small_run, tmp_path):
         f"evolve(parse_config(json.load(open({str(tmp_path / 'config.json')!r}))), {str(tmp_path / 'run')!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    journal = tmp_path / "run" / "journal"
+    folder = tmp_path / "run" / "journal"
     deadline = time.monotonic() + 60
-    while not list(journal.glob("*.arrow")) and time.monotonic() < deadline:
+    while not list(folder.glob("*.arrow")) and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(random.Random(0).uniform(0, 1))
     os.kill(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode != 0
     assert "go on with --resume" in errors
-    assert len(store.Journal(store.RunDirectory(str(tmp_path / "run"))).read()) > 0
+    assert len(Journal(RunDirectory(str(tmp_path / "run"))).read()) > 0

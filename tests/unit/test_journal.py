@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from evoray import journal as module
+from evoray.errors import RunError
+from evoray.journal import Journal
+from evoray.store import RunDirectory
+
+
+@pytest.fixture(params=["path", "uri"])
+def directory(request, tmp_path):
+    return RunDirectory(str(tmp_path) if request.param == "path" else f"file://{tmp_path}/run")
+
+
+def written(directory, *records):
+    journal = Journal(directory)
+    for stage, item, shard, payload in records:
+        journal.add((stage, item, shard), payload)
+    journal.close()
+
+
+def test_what_is_journalled_is_read_back(directory):
+    written(directory, ("g0000/child", "g0000/c0000", 0, b"\x00\x01"), ("g0000/child", "g0000/c0001", 0, b""))
+    written(directory, ("g0000/child", "g0000/c0000", 1, b"second segment"))
+    assert list(Journal(directory).read().take("g0000/child")) == [
+        ("g0000/c0000", 0, b"\x00\x01"),
+        ("g0000/c0001", 0, b""),
+        ("g0000/c0000", 1, b"second segment"),
+    ]
+
+
+def test_a_stage_is_taken_once_and_alone(directory):
+    written(directory, *((stage, item, 7, item.encode()) for stage, item in (("x", "a"), ("y", "b"), ("x", "c"))))
+    records = Journal(directory).read()
+    assert list(records.take("x")) == [("a", 7, b"a"), ("c", 7, b"c")]
+    assert list(records.take("x")) == list(records.take("never")) == []
+    assert len(records) == 1
+    assert list(records.take("y")) == [("b", 7, b"b")]
+
+
+def test_the_first_record_of_a_key_counts(directory):
+    for payload in (b"first", b"second"):
+        written(directory, ("s", "i", 0, payload))
+    assert list(Journal(directory).read().take("s")) == [("i", 0, b"first")]
+
+
+def test_the_last_record_is_on_disk_though_no_other_follows(directory, monkeypatch):
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 0.05)
+    journal = Journal(directory)
+    journal.add(("s", "i", 0), b"x")
+    deadline = time.monotonic() + 30
+    while not len(Journal(directory).read()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(Journal(directory).read()) == 1
+    journal.close()
+    assert len(Journal(directory).read()) == 1
+
+
+def test_the_promise_is_five_seconds():
+    assert module.FLUSH_SECONDS <= 3, "and a write may take the rest"
+
+
+def test_a_flush_comes_early_when_many_wait(directory, monkeypatch):
+    monkeypatch.setattr(module, "FLUSH_RECORDS", 3)
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 3600.0)
+    journal = Journal(directory)
+    for number in range(4):
+        journal.add(("s", "i", number), b"x")
+    assert len(Journal(directory).read()) == 3
+    journal.close()
+    assert len(Journal(directory).read()) == 4
+
+
+def test_many_segments_become_one(directory, monkeypatch):
+    monkeypatch.setattr(module, "COMPACT_SEGMENTS", 5)
+    for number in range(12):
+        written(directory, ("s", f"i{number % 9}", 0, str(number).encode()))
+    expected = [(f"i{number}", 0, str(number).encode()) for number in range(9)]
+    assert list(Journal(directory).read().take("s")) == expected
+    (name,) = directory.names("journal")
+    assert name.startswith("00000012-")
+    written(directory, ("s", "new", 0, b"after"))
+    assert list(Journal(directory).read().take("s")) == [*expected, ("new", 0, b"after")]
+    assert len(directory.names("journal")) == 2
+
+
+def test_a_crash_while_segments_become_one_loses_and_changes_nothing(directory, monkeypatch):
+    monkeypatch.setattr(module, "COMPACT_SEGMENTS", 2)
+    for number in range(4):
+        written(directory, ("s", f"i{number}", 0, str(number).encode()))
+    calls = iter(range(10))
+
+    def dies(name):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        RunDirectory.remove(directory, name)
+
+    monkeypatch.setattr(directory, "remove", dies)
+    with pytest.raises(KeyboardInterrupt):
+        Journal(directory).read()
+    monkeypatch.undo()
+    assert len(directory.names("journal")) == 3
+    found = sorted(Journal(directory).read().take("s"))
+    assert found == [(f"i{number}", 0, str(number).encode()) for number in range(4)]
+
+
+def test_no_damage_is_read_as_whole(tmp_path):
+    directory = RunDirectory(str(tmp_path))
+    written(directory, *(("stage", f"item{n}", n, bytes(8)) for n in range(20)))
+    (path,) = (tmp_path / "journal").iterdir()
+    whole = path.read_bytes()
+    cut = [whole[:length] for length in range(0, len(whole), 97)]
+    flipped = [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :] for at in range(0, len(whole), 97)]
+    for content in (*cut, *flipped, b"no arrow", whole + b"\0"):
+        path.write_bytes(content)
+        with pytest.raises(RunError, match=path.name):
+            Journal(directory).read()
+    path.write_bytes(whole)
+    assert len(Journal(directory).read()) == 20
+
+
+def test_two_drivers_of_one_run_overwrite_nothing(directory):
+    first, second = Journal(directory), Journal(directory)
+    first.add(("s", "a", 0), b"first")
+    second.add(("s", "b", 0), b"second")
+    first.close()
+    second.close()
+    assert sorted(Journal(directory).read().take("s")) == [("a", 0, b"first"), ("b", 0, b"second")]
+
+
+def test_what_could_not_be_written_stops_the_run_and_is_kept(directory, monkeypatch):
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
+    full = True
+
+    def write(name, content):
+        if full:
+            raise RunError("no space")
+        RunDirectory.write(directory, name, content)
+
+    monkeypatch.setattr(directory, "write", write)
+    journal = Journal(directory)
+
+    def add_until_it_stops():
+        for number in range(3000):
+            journal.add(("s", "i", number), b"x")
+            time.sleep(0.01)
+
+    with pytest.raises(RunError, match="no space"):
+        add_until_it_stops()
+    with pytest.raises(RunError, match="no space"):
+        journal.flush()
+    full = False
+    journal.close()
+    shards = [shard for _, shard, _ in Journal(directory).read().take("s")]
+    assert shards == list(range(len(shards)))
+    assert len(shards) > 0
+
+
+def test_records_written_twice_in_several_segments(directory):
+    written(directory, ("s", "i", 0, b"first"))
+    written(directory, *(("s", item, shard, b"second") for item, shard in (("j", 0), ("i", 0), ("i", 1), ("j", 0))))
+    found = list(Journal(directory).read().take("s"))
+    assert found == [("i", 0, b"first"), ("j", 0, b"second"), ("i", 1, b"second")]
