@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from evoray.commands.bench import bench
-from evoray.commands.common import Bars, Json
+from evoray.commands.common import Bars, Json, finish, guarded
 from evoray.commands.data import data
+from evoray.commands.submit import submit
 from evoray.commands.window import window
-from evoray.errors import EvorayError, UsageError
+from evoray.errors import UsageError
 
 app = typer.Typer(
     help="Fine-tune networks without gradients, by sparse mutations judged on your images, on any Ray cluster.",
@@ -26,6 +25,7 @@ app = typer.Typer(
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 app.command("window")(window)
+app.command("submit")(submit)
 
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
@@ -50,7 +50,7 @@ def demo(
         bars.note("training the parent on 800 images")
         train_parent(seed, weights)
         result = evolve(config, target, progress=bars)
-    _finish(result, as_json)
+    finish(result, as_json)
 
 
 @app.command()
@@ -76,7 +76,7 @@ def run(
             resume=resume,
             progress=bars,
         )
-    _finish(result, as_json)
+    finish(result, as_json)
 
 
 @app.command()
@@ -137,12 +137,8 @@ def rebuild(
 
 
 def main() -> None:
-    """Entry point: EvoRay's own errors become one message and an exit code, never a stack trace."""
-    try:
-        app()
-    except EvorayError as error:
-        Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
+    """Entry point."""
+    guarded(app)
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
@@ -158,16 +154,6 @@ def _written(output: Path, digest: str, as_json: bool) -> None:
     typer.echo(
         json.dumps({"file": str(output), "weights_sha256": digest}) if as_json else f"{output}  weights sha256 {digest}"
     )
-
-
-def _finish(result: Any, as_json: bool) -> None:
-    from evoray.report import print_run
-
-    if as_json:
-        typer.echo(json.dumps(result.summary | {"directory": result.directory.location}))
-        return
-    print_run(result.summary, result.population, Console())
-    Console().print(f"report: {result.directory.path('report.html')}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,10 +22,31 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from evoray.errors import RunError
+from evoray.errors import EvorayError, RunError
 from evoray.progress import Progress
 
+LINE_SECONDS = 10.0
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+
+
+def guarded(app: typer.Typer) -> None:
+    """Runs a command line: EvoRay's own errors become one message and an exit code, never a stack trace."""
+    try:
+        app()
+    except EvorayError as error:
+        Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def finish(result: Any, as_json: bool) -> None:
+    """Prints a finished run."""
+    from evoray.report import print_run
+
+    if as_json:
+        typer.echo(json.dumps(result.summary | {"directory": result.directory.location}))
+        return
+    print_run(result.summary, result.population, Console())
+    Console().print(f"report: {result.directory.path('report.html')}", highlight=False, soft_wrap=True)
 
 
 class _Rate(ProgressColumn):
@@ -32,7 +57,7 @@ class _Rate(ProgressColumn):
 
 
 class Bars(Progress):
-    """Draws a run's progress on stderr; quiet when stderr is no terminal.
+    """Draws a run's progress on stderr; a line every LINE_SECONDS where stderr is no terminal, such as a job's log.
 
     again: how to go on after Ctrl-C.
     """
@@ -40,6 +65,7 @@ class Bars(Progress):
     def __init__(self, again: str = "a run goes on with --resume") -> None:
         self._again = again
         self._console = Console(stderr=True)
+        self._counted = _Counted("", 0, "", 0.0)
         self._bars = RichProgress(
             TextColumn("{task.description:<18}"),
             BarColumn(),
@@ -64,9 +90,30 @@ class Bars(Progress):
     def stage(self, name: str, total: int, unit: str = "child x shard") -> None:
         if total:
             self._task = self._bars.add_task(name, total=total, unit=unit)
+            self._counted = _Counted(name, total, unit, time.monotonic())
 
     def advance(self, count: int) -> None:
         self._bars.advance(self._task, count)
+        if not self._console.is_terminal and (line := self._counted.advance(count, time.monotonic())):
+            print(line, file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         self._console.print(f"[dim]{text}[/dim]", highlight=False)
+
+
+class _Counted:
+    """A stage's progress as lines."""
+
+    def __init__(self, name: str, total: int, unit: str, started: float) -> None:
+        self._name, self._total, self._unit, self._done = name, total, unit, 0
+        self._started = self._said = started
+
+    def advance(self, count: int, now: float) -> str | None:
+        """The line that is due, if any."""
+        self._done += count
+        if now - self._said < LINE_SECONDS:
+            return None
+        self._said = now
+        rate = self._done / (now - self._started)
+        left = (self._total - self._done) / rate
+        return f"{self._name}: {self._done} of {self._total} {self._unit}, {rate:.1f}/s, {left:.0f} s left"

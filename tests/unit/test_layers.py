@@ -29,7 +29,7 @@ LAYERS = [
     {"results", "exporting"},
     {"finishing"},
     {"search"},
-    {"ingesting", "demo", "training", "study"},
+    {"ingesting", "demo", "training", "study", "submission"},
     {"benchmarks", "scaling"},
     {"commands"},
     {"cli", "__init__", "__main__"},

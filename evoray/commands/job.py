@@ -1,0 +1,56 @@
+"""A Ray job's driver: ``evoray run`` with what a cluster needs. Started by jobs/evolve.py and ``evoray submit``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evoray.commands.common import Bars, finish, guarded
+from evoray.errors import UsageError
+from evoray.submission import check_out
+
+app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.command()
+def evolve_job(
+    config: Annotated[Path, typer.Argument(help="The run, in TOML, in the job's working directory.")],
+    out: Annotated[str, typer.Option(help="Run directory: a URI, or an absolute path that every node sees.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
+    restartable: Annotated[
+        bool,
+        typer.Option("--restartable", help="Go on where a run has begun, else begin: for jobs that are restarted."),
+    ] = False,
+) -> None:
+    """One run on this job's cluster. Exit code 0 good, 1 failed or stopped, 2 bad usage or configuration."""
+    from evoray.config import load_config
+    from evoray.search import evolve
+
+    if resume and restartable:
+        raise UsageError("--resume and --restartable: give one of them.")
+    target = os.path.expanduser(check_out(out))
+    parsed = load_config(config, overrides or ())
+    with Bars() as bars:
+        result = evolve(
+            parsed,
+            target,
+            config_dir=config.parent.resolve(),
+            resume="auto" if restartable else resume,
+            progress=bars,
+        )
+    finish(result, as_json=False)
+
+
+def main() -> None:
+    """Entry point of jobs/evolve.py."""
+    guarded(app)
+
+
+if __name__ == "__main__":
+    main()

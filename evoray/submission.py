@@ -1,0 +1,251 @@
+"""A run as a Ray job: the Jobs REST API by the standard library alone, so that a laptop without Ray or torch submits.
+
+Ray's own client would have to be imported beside the backend, and its command line turns every failure into exit
+code 1; four requests are all that is needed. What is sent is the configuration's folder, as one zip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evoray.config import RunConfig
+from evoray.errors import BackendError, ConfigError, UsageError
+
+PACKAGE_BYTES = 500 * 2**20
+"""What Ray's control store takes of a working directory."""
+STOP_WAIT_S = 30
+"""Between SIGTERM and SIGKILL, in place of Ray's 3 s: enough to flush a journal to an object store."""
+PATIENCE_S = 300.0
+"""How long a job is followed while its dashboard does not answer."""
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
+
+
+@dataclass(frozen=True)
+class JobState:
+    """status: PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; driver_exit_code once the driver has ended by itself."""
+
+    status: str
+    message: str
+    driver_exit_code: int | None
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 2 as the driver ended; 1 where it was stopped, killed, or never started."""
+        if self.status == "SUCCEEDED":
+            return 0
+        return self.driver_exit_code if self.driver_exit_code in (1, 2) else 1
+
+
+class RefusedError(BackendError):
+    """The cluster answered, and not with what was asked for."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class JobClient:
+    """One cluster's Jobs API.
+
+    Args:
+        address: the dashboard, such as ``http://127.0.0.1:8265``; token: the cluster's, None where it has none.
+
+    Raises:
+        UsageError: an address that is none. BackendError: nothing answers there, or it refuses; says why.
+    """
+
+    def __init__(self, address: str, token: str | None = None, timeout_s: float = 60.0) -> None:
+        self.address = address.rstrip("/")
+        if "://" not in self.address:
+            self.address = f"http://{self.address}"
+        if not self.address.startswith(("http://", "https://")):
+            raise UsageError(f"--address {address}: give the dashboard's address, such as http://127.0.0.1:8265.")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout_s = timeout_s
+
+    def upload(self, package: bytes) -> str:
+        """Hands a zip to the cluster, unless it has it already; its ``gcs://`` URI."""
+        name = f"_ray_pkg_{hashlib.sha256(package).hexdigest()[:32]}.zip"
+        try:
+            self._request("GET", f"/api/packages/gcs/{name}")
+        except RefusedError as error:
+            if error.status != 404:
+                raise
+            self._request("PUT", f"/api/packages/gcs/{name}", package)
+        return f"gcs://{name}"
+
+    def submit(self, entrypoint: str, working_dir: str, env_vars: Mapping[str, str]) -> str:
+        """Starts a job; its id."""
+        runtime_env = {"working_dir": working_dir, "env_vars": dict(env_vars)}
+        body = json.dumps({"entrypoint": entrypoint, "runtime_env": runtime_env}).encode()
+        return str(json.loads(self._request("POST", "/api/jobs/", body))["submission_id"])
+
+    def state(self, job: str) -> JobState:
+        found = json.loads(self._request("GET", f"/api/jobs/{job}"))
+        code = found.get("driver_exit_code")
+        return JobState(found["status"], found.get("message") or "", None if code is None else int(code))
+
+    def logs(self, job: str) -> str:
+        """Everything the driver has written so far."""
+        return str(json.loads(self._request("GET", f"/api/jobs/{job}/logs"))["logs"])
+
+    def stop(self, job: str) -> None:
+        """SIGTERM now, SIGKILL ``RAY_JOB_STOP_WAIT_TIME_S`` later."""
+        self._request("POST", f"/api/jobs/{job}/stop", b"")
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        headers = {"Content-Type": "application/json", **self._headers} if body is not None else self._headers
+        request = urllib.request.Request(self.address + path, body, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
+                return bytes(response.read())
+        except urllib.error.HTTPError as error:
+            raise self._refusal(path, error) from None
+        except (OSError, ValueError) as error:
+            raise BackendError(
+                f"{self.address}: no Ray dashboard answers there ({error}). Start the cluster with "
+                "ray[default], forward its port 8265, or correct --address."
+            ) from None
+
+    def _refusal(self, path: str, error: urllib.error.HTTPError) -> RefusedError:
+        if error.code in (401, 403):
+            message = (
+                f"{self.address}: the cluster asks for a token, and there is none here or a wrong one. Set "
+                "RAY_AUTH_MODE=token and RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) to the cluster's."
+            )
+        else:
+            lines = error.read().decode(errors="replace").strip().splitlines() or [error.reason]
+            message = f"{self.address}{path}: HTTP {error.code}: {lines[-1][:500]}"
+        return RefusedError(message, error.code)
+
+
+def cluster_token(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Ray's own places: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH, and in token mode ``~/.ray/auth_token``."""
+    if environment.get("RAY_AUTH_TOKEN"):
+        return environment["RAY_AUTH_TOKEN"].strip()
+    if environment.get("RAY_AUTH_MODE", "").lower() != "token":
+        return None  # a token must not travel to an address that did not ask for it
+    path = Path(environment.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        return path.read_text().strip() or None
+    except OSError:
+        raise UsageError(
+            f"RAY_AUTH_MODE=token, and no token in RAY_AUTH_TOKEN nor in {path}. Copy the cluster's there."
+        ) from None
+
+
+def entrypoint(config: str, out: str, overrides: Sequence[str], resume: bool) -> str:
+    """The driver's command line on the cluster; ``config`` relative to the working directory."""
+    words = ["python", "-m", "evoray.commands.job", config, "--out", out]
+    words += [word for override in overrides for word in ("--set", override)]
+    return shlex.join(words + ["--resume"] * resume)
+
+
+def check_out(out: str) -> str:
+    """A run directory that outlives a job: an absolute path or a URI; UsageError otherwise."""
+    if "://" in out or os.path.isabs(os.path.expanduser(out)):
+        return out
+    raise UsageError(
+        f"--out {out}: a job's working directory is a copy that goes with the job. Give a URI (s3://bucket/run) or "
+        "an absolute path on storage that every node sees."
+    )
+
+
+def check_paths(config: RunConfig, folder: Path) -> None:
+    """Refuses data that lies beside the configuration here: it does not travel with the job."""
+    for key in ("path", "test_path"):
+        value = getattr(config.data, key)
+        if value and "://" not in value and not os.path.isabs(value) and os.path.isdir(folder / value):
+            raise ConfigError(
+                f"data.{key} = {value!r} is a directory of this machine. Copy the shards to where every node reads "
+                "them, and give that URI (s3://bucket/shards) or absolute path."
+            )
+    weights = config.parent.weights
+    if weights and re.search(r"\.(pth?|safetensors)$", weights) and "://" not in weights:
+        inside = (folder / weights).resolve().is_relative_to(folder.resolve())
+        if not os.path.isabs(weights) and not ((folder / weights).is_file() and inside):
+            raise ConfigError(f"parent.weights = {weights!r}: no such file beside the configuration, in {folder}.")
+
+
+def package_folder(folder: Path, always: Sequence[str] = ()) -> bytes:
+    """A folder as a zip, the same bytes for the same files: what git would track, else all but hidden files.
+
+    Args:
+        always: files that travel whatever git ignores, such as the parent's weights.
+    """
+    names = sorted({*(_tracked(folder) or _walked(folder)), *always})
+    total = sum((folder / name).stat().st_size for name in names)
+    if total > PACKAGE_BYTES:
+        largest = max(names, key=lambda name: (folder / name).stat().st_size)
+        raise UsageError(
+            f"{folder}: {total / 2**20:.0f} MiB of files, and a job's folder holds at most {PACKAGE_BYTES // 2**20} "
+            f"(the largest is {largest}). Keep runs, shards and large weights elsewhere, or list them in .gitignore."
+        )
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+    return sink.getvalue()
+
+
+def _tracked(folder: Path) -> list[str] | None:
+    """Files that git tracks or would, None where there is no git or no repository."""
+    command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return [name for name in found.split("\0") if name and (folder / name).is_file()]
+
+
+def _walked(folder: Path) -> list[str]:
+    names = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and not _left_out(Path(root, name))]
+        names += [str(Path(root, name).relative_to(folder)) for name in files if not name.startswith(".")]
+    return names
+
+
+def _left_out(path: Path) -> bool:
+    """Caches, run directories and shards."""
+    return path.name == "__pycache__" or (path / "journal").is_dir() or (path / "manifest.json").is_file()
+
+
+def follow(
+    client: JobClient, job: str, write: Callable[[str], Any], pause: Callable[[float], Any] = time.sleep
+) -> JobState:
+    """Hands over the job's log as it grows, until the job ends; rides out a dashboard that is away for a while."""
+    printed, away_since = 0, None
+    while True:
+        try:
+            state = client.state(job)  # before the log: what an ended job wrote is then all there
+            log = client.logs(job)
+        except BackendError as error:
+            away_since = away_since or time.monotonic()
+            final = isinstance(error, RefusedError) and error.status < 500
+            if final or time.monotonic() - away_since > PATIENCE_S:
+                raise
+            pause(5.0)
+            continue
+        away_since = None
+        write(log[printed:])
+        printed = max(printed, len(log))
+        if state.status in ENDED:
+            return state
+        pause(1.0 + printed / 1e6)  # the API sends the whole log each time

@@ -1,0 +1,131 @@
+"""Runs as Ray jobs on a real head with token authentication: followed, stopped, resumed, exit codes kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from evoray.search import evolve
+from evoray.submission import JobClient
+
+FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
+EVOLVE = Path(__file__).parents[2] / "jobs" / "evolve.py"
+USER = "def raises(logits, labels):\n    raise ZeroDivisionError('of the user')\n"
+TOML = """
+[parent]
+source = "module"
+name = "evoray.demo:small_cnn"
+weights = "parent.safetensors"
+mean = [0.1307]
+std = [0.3081]
+[data]
+path = "mnist5k"
+select = 0.1
+test = 0.1
+[search]
+children = 200
+[ensemble]
+size = 3
+[compute]
+backend = "ray"
+workers = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, parent_file):
+    """A working directory as a user has it: configuration, weights, a fitness function, jobs/evolve.py."""
+    path = tmp_path_factory.mktemp("work")
+    (path / "jobs").mkdir()
+    shutil.copy(EVOLVE, path / "jobs")
+    shutil.copy(parent_file, path / "parent.safetensors")
+    (path / "run.toml").write_text(TOML)
+    (path / "users.py").write_text(USER)
+    return path
+
+
+@pytest.fixture(scope="module")
+def reference(folder, tmp_path_factory):
+    """The bytes of an undisturbed run in this process."""
+    from evoray.config import load_config
+
+    config = load_config(folder / "run.toml", ["compute.backend=local"])
+    return contents(evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=folder).directory)
+
+
+def contents(directory):
+    return {name: directory.read(name) for name in FILES}
+
+
+def contents_at(path):
+    return {name: (path / name).read_bytes() for name in FILES}
+
+
+def until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def client_of(head):
+    return JobClient(head.dashboard, head.environment["RAY_AUTH_TOKEN"])
+
+
+def test_ray_job_submit_stopped_and_resumed(head, folder, reference, tmp_path):
+    command = ("ray", "job", "submit", "--address", head.dashboard, "--working-dir", folder)
+    driver = ("--", "python", "jobs/evolve.py", "run.toml", "--out", tmp_path / "run")
+    job = f"stopped-{tmp_path.name}"
+    assert head.call(*command, "--no-wait", "--submission-id", job, *driver).returncode == 0
+    until(lambda: list((tmp_path / "run" / "journal").glob("*.arrow")))
+    assert head.call("ray", "job", "stop", "--address", head.dashboard, job).returncode == 0
+    client = client_of(head)
+    assert client.state(job).status == "STOPPED"
+    assert "go on with --resume" in client.logs(job)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    resumed = head.call(*command, *driver, "--resume")
+    assert resumed.returncode == 0, resumed.stdout[-3000:]
+    assert contents_at(tmp_path / "run") == reference
+
+
+def test_evoray_submit_follows_and_keeps_the_answer(head, folder, reference, tmp_path):
+    submit = ("evoray", "submit", folder / "run.toml", "--address", head.dashboard, "--out", tmp_path / "run")
+    whole = head.call(*submit)
+    assert whole.returncode == 0, whole.stdout[-3000:]
+    assert "soup" in whole.stdout, "the driver's own table"
+    assert contents_at(tmp_path / "run") == reference
+    again = head.call(*submit, "--json")
+    (document,) = [line for line in again.stdout.splitlines() if line.startswith("{")]
+    assert json.loads(document)["exit_code"] == again.returncode == 2
+    assert "holds another run" in " ".join(again.stdout.split())
+    broken = head.call(*submit[:-1], tmp_path / "broken", "--set", "fitness.name=users:raises")
+    assert broken.returncode == 1
+    assert "of the user" in " ".join(broken.stdout.split())
+
+
+def test_ctrl_c_stops_following_and_not_the_job(head, folder, tmp_path):
+    submit = ("evoray", "submit", folder / "run.toml", "--address", head.dashboard, "--out", tmp_path / "run")
+    following = head.start(*submit, "--set", "search.children=20000")
+    until(lambda: list((tmp_path / "run" / "journal").glob("*.arrow")))
+    following.send_signal(signal.SIGINT)
+    output, _ = following.communicate(timeout=60)
+    assert following.returncode == 130
+    job = output.partition("ray job stop ")[2].split()[0]
+    client = client_of(head)
+    assert client.state(job).status == "RUNNING"
+    client.stop(job)
+    until(lambda: client.state(job).status == "STOPPED", 60)
+    assert "go on with --resume" in client.logs(job)
+
+
+def test_without_the_token_it_says_so(head, folder):
+    bare = {key: value for key, value in head.environment.items() if not key.startswith("RAY_AUTH")}
+    stranger = type(head)(head.dashboard, bare)
+    refused = stranger.call("evoray", "submit", folder / "run.toml", "--address", head.dashboard)
+    assert refused.returncode == 1
+    assert "RAY_AUTH_TOKEN" in refused.stdout
