@@ -71,6 +71,17 @@ class DataConfig(_Section):
     select: Fraction = 0.5
     test: Fraction = 0.5
     test_path: str | None = None
+    cache_dir: str | None = None
+    """Where each node keeps shards fetched from a URI: an absolute path, or one in ``~``."""
+    cache_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """At most so much of them on one node."""
+
+    @field_validator("cache_dir")
+    @classmethod
+    def _same_on_every_node(cls, folder: str | None) -> str | None:
+        if folder is not None and not folder.startswith(("/", "~")):
+            raise ValueError("give an absolute path, or one in ~: every node has one of its own there")
+        return folder
 
     @model_validator(mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any, Never
 import numpy as np
 
 from evoray.config import DataConfig
-from evoray.data import ShardDataset, open_dataset, split_rows
+from evoray.data import ShardDataset, make_cache, open_dataset, split_rows
 from evoray.errors import RunError
 
 PIECE_STREAM = 5
@@ -60,8 +60,8 @@ class Splits:
 
     def __init__(self, data: DataConfig, seed: int, config_dir: Path | None) -> None:
         self._data, self._seed, self._config_dir = data, seed, config_dir
-        select = open_dataset(data.path, config_dir)
-        test = select if data.test_path is None else open_dataset(data.test_path, config_dir)
+        select = _open(data, data.path, config_dir)
+        test = select if data.test_path is None else _open(data, data.test_path, config_dir)
         rows = self._cut(select, test)
         self.described: Mapping[str, Described] = {"select": Described.of(select), "test": Described.of(test)}
         self._images = {name: sum(len(part) for part in parts) for name, parts in rows.items()}
@@ -81,7 +81,7 @@ class Splits:
             return
         if self._kept is None:
             select = self.datasets["select"]
-            test = select if self._data.test_path is None else open_dataset(self._data.test_path, self._config_dir)
+            test = select if self._data.test_path is None else _open(self._data, self._data.test_path, self._config_dir)
             self._kept = test, self._cut(select, test)["test"]
         self.datasets["test"], self.rows["test"] = self._kept
 
@@ -129,3 +129,7 @@ class Splits:
             name: split_rows(dataset.shard_rows, {name: shares[name]}, self._seed)[name]
             for name, dataset in (("select", select), ("test", test))
         }
+
+
+def _open(data: DataConfig, path: str, config_dir: Path | None) -> ShardDataset:
+    return open_dataset(path, config_dir, make_cache(data.cache_dir, data.cache_gb))

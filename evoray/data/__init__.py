@@ -1,8 +1,6 @@
-"""Images as shards: made once, mapped into memory, cut into ``select`` and ``test``.
+"""Images as shards: made once, mapped into memory, cut into ``select`` and ``test``."""
 
-Nothing here imports torch before it is used: a process that decodes images does not wait for it.
-"""
-
+from evoray.data.cache import Remote, ShardCache, make_cache
 from evoray.data.ingest import ingest_dataset, ingest_folder, ingest_source
 from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
@@ -18,11 +16,14 @@ __all__ = [
     "ArrowDataset",
     "ImageTransform",
     "Manifest",
+    "Remote",
     "Shard",
+    "ShardCache",
     "ShardDataset",
     "ingest_dataset",
     "ingest_folder",
     "ingest_source",
+    "make_cache",
     "normalise",
     "open_dataset",
     "open_source",

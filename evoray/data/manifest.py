@@ -71,8 +71,13 @@ class Manifest(BaseModel):
                 f"{directory}: no {NAME} in it, so it holds no (finished) shards. "
                 "Make them with evoray data ingest SOURCE DEST, and name DEST."
             )
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, path: str) -> Manifest:
+        """A manifest from its JSON; ``path`` is for messages."""
         try:
-            manifest = cls.model_validate(_checked(path))
+            manifest = cls.model_validate(_checked(content))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -92,12 +97,12 @@ def _written(values: Any) -> str:
     return json.dumps(values, indent=1) + "\n"
 
 
-def _checked(path: Path) -> Any:
+def _checked(written: bytes) -> Any:
     """The values of a manifest in which no byte has changed since it was written."""
     try:
-        content = path.read_text(encoding="utf-8")
+        content = written.decode()
         values = json.loads(content)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise DataError(f"{type(error).__name__}: {error}.") from None
     stated = values.pop("sha256", None) if isinstance(values, dict) else None
     if stated is None:

@@ -1,4 +1,7 @@
-"""Shards on a local disk, mapped into memory; each is checked against its digest when it is first read."""
+"""Shards mapped into memory from a local disk; each is checked against its digest when it is first read.
+
+A directory's shards are mapped where they lie (NFS too); a URI's are fetched into this node's cache first.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from evoray.data.cache import Remote, ShardCache, make_cache
 from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.data.shard import Shard
 from evoray.errors import DataError
 
 
 class ArrowDataset:
-    """A directory made by ``evoray data ingest``."""
+    """What ``evoray data ingest`` made: a directory, or a URI with a cache on this node."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self.manifest = Manifest.read(directory)
-        self.name = str(directory)
+    def __init__(self, place: Path | Remote, cache: ShardCache | None = None) -> None:
+        self._place, self._cache = place, cache or make_cache(None, None)
+        self.name = place.uri if isinstance(place, Remote) else str(place)
+        self.manifest = place.manifest() if isinstance(place, Remote) else Manifest.read(place)
         self.classes = self.manifest.classes
         self.shard_rows = tuple(shard.rows for shard in self.manifest.shards)
         self.image_shape = self.manifest.image_shape
@@ -28,12 +32,10 @@ class ArrowDataset:
 
     def load(self, index: int) -> Shard:
         entry = self.manifest.shards[index]
-        path = self._directory / entry.file
-        if index not in self._checked:
-            check_file(path, entry)
-            self._checked.add(index)
-        with pa.memory_map(str(path)) as mapped:
-            batches = pa.ipc.open_file(mapped).read_all()
+        try:
+            batches = _mapped(self._path(index, entry))
+        except FileNotFoundError:  # another worker made room in the cache just now
+            batches = _mapped(self._path(index, entry))
         self._check_described(entry, batches)
         images = [_images(chunk, self.image_shape) for chunk in batches.column("image").chunks]
         return Shard(
@@ -42,6 +44,21 @@ class ArrowDataset:
             batches.column("label").to_numpy(),
             batches.column("source").to_pylist(),
         )
+
+    def _path(self, index: int, entry: ShardEntry) -> Path:
+        """The shard on a local disk, checked once a process."""
+        if not isinstance(self._place, Remote):
+            path = self._place / entry.file
+            if index not in self._checked:
+                check_file(path, entry)
+        else:
+            path = self._cache.fetch(self._place, entry)
+            if index not in self._checked and not _is_whole(path, entry):
+                self._cache.drop(entry)
+                path = self._cache.fetch(self._place, entry)
+                check_file(path, entry)
+        self._checked.add(index)
+        return path
 
     def _check_described(self, entry: ShardEntry, batches: pa.Table) -> None:
         """A whole shard under an edited manifest would give wrong pictures, or labels without a class."""
@@ -54,7 +71,7 @@ class ArrowDataset:
             or labels.max() >= len(self.classes)
         ):
             raise DataError(
-                f"{self._directory / NAME}: does not describe {entry.file} (rows, image_shape or classes differ). "
+                f"{self.name}/{NAME}: does not describe {entry.file} (rows, image_shape or classes differ). "
                 "Copy it again, or ingest the images again."
             )
 
@@ -71,6 +88,19 @@ def check_file(path: Path, entry: ShardEntry) -> None:
             f"{path}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. "
             "Copy it again, or ingest the images again."
         )
+
+
+def _mapped(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as mapped:
+        return pa.ipc.open_file(mapped).read_all()
+
+
+def _is_whole(path: Path, entry: ShardEntry) -> bool:
+    try:
+        check_file(path, entry)
+    except DataError:
+        return False
+    return True
 
 
 def _images(chunk: pa.FixedSizeBinaryArray, shape: tuple[int, int, int]) -> np.ndarray:

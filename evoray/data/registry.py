@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evoray.data.cache import Remote, ShardCache
 from evoray.data.mock import MockDataset
 from evoray.data.packaged import PACKAGED, PackagedDataset
 from evoray.data.reader import ArrowDataset
 from evoray.data.shard import ShardDataset
 
 
-def open_dataset(spec: str, config_dir: Path | None = None) -> ShardDataset:
-    """``mock:…``, a name of PACKAGED, or a shard directory (relative paths also from ``config_dir``).
+def open_dataset(spec: str, config_dir: Path | None = None, cache: ShardCache | None = None) -> ShardDataset:
+    """``mock:…``, a name of PACKAGED, a shard directory (relative paths also from ``config_dir``), or the URI of one.
+
+    Args:
+        cache: where a URI's shards are kept on this node; None is ``make_cache``'s default.
 
     Raises:
         DataError: no such directory, no manifest in it, or a damaged one. ConfigError: a malformed ``mock:``.
@@ -20,6 +24,8 @@ def open_dataset(spec: str, config_dir: Path | None = None) -> ShardDataset:
         return MockDataset(spec)
     if spec in PACKAGED:
         return PackagedDataset(spec)
+    if "://" in spec:
+        return ArrowDataset(Remote(spec), cache)
     path = Path(spec)
     if not path.exists() and config_dir is not None and (config_dir / path).exists():
         path = config_dir / path

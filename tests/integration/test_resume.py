@@ -54,7 +54,7 @@ def test_resumed_run_ends_in_the_same_bytes(small_run, tmp_path, after, monkeypa
 @pytest.mark.parametrize("after", [20, 45, 60, 68, 80, 88])
 def test_choosing_members_and_soups_resumes_too(small_run, tmp_path, after, monkeypatch):
     """Children, soups of the strategy, candidates of the ensemble, a greedy soup, both panels, the sample."""
-    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = small_run(
         compute__workers=1,
         ensemble__method="greedy",
