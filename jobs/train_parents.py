@@ -34,9 +34,14 @@ def main(
         typer.echo(path)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """EvoRay's own errors become one message and an exit code, never a stack trace."""
     try:
         typer.run(main)
     except EvorayError as error:
         Console(stderr=True).print(f"error {error}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    run()

@@ -8,7 +8,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from evoray.config import RunConfig
+from evoray.backends import Backend, make_backend
+from evoray.config import ComputeConfig, RunConfig
 from evoray.errors import UsageError
 from evoray.progress import Progress
 from evoray.search import evolve
@@ -47,20 +48,38 @@ def run_study(
     if not mine:
         raise UsageError(f'"{only}" matches no case; there are {", ".join(case.name for case in planned[:6])}, …')
     progress.stage("runs", sum(case.runs() for case in mine), unit="runs")
-    known: dict[str, list[Outcome]] = {}
-    for case in planned:
-        known[case.name] = _Runner(case, out, True, Progress()).outcomes()
-    for case in mine:
-        if not dry:
-            known[case.name] = _Runner(case, out, False, progress).outcomes()
-        yield [outcome for outcomes in known.values() for outcome in outcomes]
+    known = {case.name: _Runner(case, out, Progress(), None).outcomes() for case in planned}
+    with _Backends() as backends:
+        for case in mine:
+            if not dry:
+                known[case.name] = _Runner(case, out, progress, backends).outcomes()
+            yield [outcome for outcomes in known.values() for outcome in outcomes]
+
+
+class _Backends:
+    """One backend for all runs of one ``[compute]``: workers start once, and keep the parent and its shards."""
+
+    def __init__(self) -> None:
+        self._open: dict[ComputeConfig, Backend] = {}
+
+    def __enter__(self) -> _Backends:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for backend in self._open.values():
+            backend.close()
+
+    def of(self, compute: ComputeConfig) -> Backend:
+        if compute not in self._open:
+            self._open[compute] = make_backend(compute)
+        return self._open[compute]
 
 
 class _Runner:
-    """One case's runs in order; with ``dry``, only those that are finished."""
+    """One case's runs in order; without backends, only those that are finished."""
 
-    def __init__(self, case: Case, out: str, dry: bool, progress: Progress) -> None:
-        self._case, self._out, self._dry, self._progress = case, out.rstrip("/"), dry, progress
+    def __init__(self, case: Case, out: str, progress: Progress, backends: _Backends | None) -> None:
+        self._case, self._out, self._progress, self._backends = case, out.rstrip("/"), progress, backends
         self._seen: set[str] = set()
 
     def outcomes(self) -> list[Outcome]:
@@ -90,12 +109,18 @@ class _Runner:
         finished = "summary.json" in names
         if "config.json" in names:
             _check_same(directory, planned.config)
-        if not finished and self._dry:
+        if not finished and self._backends is None:
             return None
-        if not finished:
+        if not finished and self._backends is not None:
             self._progress.note(planned.directory)
-            folder = self._case.path.resolve().parent
-            evolve(planned.config, location, config_dir=folder, resume="config.json" in names, page=False)
+            evolve(
+                planned.config,
+                location,
+                config_dir=self._case.path.resolve().parent,
+                resume="config.json" in names,
+                page=False,
+                backend=self._backends.of(planned.config.compute),
+            )
         if planned.directory not in self._seen:
             self._seen.add(planned.directory)
             self._progress.advance(1)

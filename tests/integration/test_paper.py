@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from evoray.errors import UsageError
-from evoray.study import all_tables, load_study, run_study
+from evoray.study import all_tables, cases, load_study, run_study
 
 PAPER = Path(__file__).parents[2] / "jobs" / "paper.py"
 ONE_CASE = [
@@ -22,16 +21,26 @@ ONE_CASE = [
 ]
 
 
-def paper(study_file, *arguments):
-    command = [sys.executable, PAPER, study_file, "--out", study_file.parent / "out", *arguments]
-    command += [part for override in ONE_CASE for part in ("--set", override)]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=study_file.parent)
+@pytest.fixture
+def paper(study_file, monkeypatch, capsys):
+    """Runs ``jobs/paper.py`` in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        overrides = [part for override in ONE_CASE for part in ("--set", override)]
+        command = [PAPER, study_file, "--out", study_file.parent / "out", *overrides, *arguments]
+        monkeypatch.setattr(sys, "argv", list(map(str, command)))
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(PAPER), run_name="__main__")
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return run
 
 
-def test_one_command_ends_in_one_table_and_runs_nothing_twice(study_file):
-    first = paper(study_file)
-    assert first.returncode == 0, first.stderr
-    assert "In short" in first.stdout and "Shown better" in first.stdout.replace("\n", " ")
+def test_one_command_ends_in_one_table_and_runs_nothing_twice(study_file, paper):
+    code, shown, errors = paper()
+    assert code == 0, errors
+    assert "In short" in shown and "all tables:" in shown
     out = study_file.parent / "out"
     document = json.loads((out / "study.json").read_text())
     titles = [one["title"] for one in document["tables"]]
@@ -39,8 +48,8 @@ def test_one_command_ends_in_one_table_and_runs_nothing_twice(study_file):
     runs = sorted(out.rglob("summary.json"))
     assert len(runs) == 2 + 3
     stamps = [path.stat().st_mtime_ns for path in runs]
-    again = paper(study_file, "--json")
-    assert again.returncode == 0 and json.loads(again.stdout)["runs"] == 5
+    code, shown, _ = paper("--json")
+    assert code == 0 and json.loads(shown)["runs"] == 5
     assert [path.stat().st_mtime_ns for path in runs] == stamps
 
 
@@ -58,11 +67,12 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_tables(study_file):
     assert [grid.rows for grid in all_tables(resumed)[:-2]] == [grid.rows for grid in all_tables(whole)[:-2]]
 
 
-def test_runs_of_another_study_are_refused(study_file):
-    study, folder = load_study(study_file, ONE_CASE), study_file.parent
-    list(run_study(study, folder, str(folder / "out")))
-    other = load_study(study_file, [*ONE_CASE, "children=5"])
-    with pytest.raises(UsageError, match=r"another study.*search"):
-        list(run_study(other, folder, str(folder / "out")))
-    bad = paper(study_file, "--only", "vit/*")
-    assert bad.returncode == 2 and "matches no case" in bad.stderr and "Traceback" not in bad.stderr
+def test_runs_of_another_study_are_refused(study_file, paper):
+    case = next(cases(load_study(study_file, ONE_CASE), study_file.parent))
+    begun = study_file.parent / "out" / case.grid()[0].directory
+    begun.mkdir(parents=True)
+    (begun / "config.json").write_text(json.dumps(case.grid()[0].config.model_dump(mode="json")))
+    code, _, errors = paper("--set", "children=5")
+    assert code == 2 and "another study" in errors and "search" in errors
+    code, _, errors = paper("--only", "vit/*")
+    assert code == 2 and "matches no case" in errors
