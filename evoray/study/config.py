@@ -75,6 +75,8 @@ class StudyConfig(_Section):
     """Configurations of runs, as paths or patterns relative to the study's own folder; a file's stem is its name."""
     weights: str | None = None
     """Checkpoints of the parents where a seed has its own: ``parents/{parent}-seed{seed}.safetensors``."""
+    reference: str | None = None
+    """Better checkpoints of the same parents, such as fully trained ones: how far towards them does a search go?"""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
     children: Annotated[int, Field(ge=2)] = 40
     sparse: Annotated[tuple[SparseConfig, ...], Field(min_length=1)]
@@ -138,6 +140,10 @@ def run_config(study: StudyConfig, path: Path, parent: str, seed: int, over: Map
     """One run of the study: the parent's file, what the study lays over it, then ``over``."""
     values = overlaid(read_toml(path), study.run) | {"seed": seed}
     if study.weights is not None:
-        weights = study.weights.replace("{parent}", parent).replace("{seed}", str(seed))
-        values = overlaid(values, {"parent": {"weights": weights}})
+        values = overlaid(values, {"parent": {"weights": checkpoint_name(study.weights, parent, seed)}})
     return parse_config(overlaid(values, over), str(path))
+
+
+def checkpoint_name(pattern: str, parent: str, seed: int) -> str:
+    """``{parent}`` and ``{seed}`` filled in."""
+    return pattern.replace("{parent}", parent).replace("{seed}", str(seed))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from evoray.config import RunConfig
-from evoray.study.config import Side, StudyConfig, overlaid, parent_files, run_config
+from evoray.study.config import Side, StudyConfig, checkpoint_name, overlaid, parent_files, run_config
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One run: ``role`` is grid, sweep, auto or long; ``arm`` its row in the tables."""
+    """One run: ``role`` is reference, grid, sweep, auto or long; ``arm`` its row in the tables."""
 
     role: str
     arm: str
@@ -44,6 +44,18 @@ class Case:
             *(self._planned("grid", "dense", "dense", 1, sigma) for sigma in self.study.dense.sigma),
         ]
 
+    def reference(self) -> list[Planned]:
+        """The better checkpoint, as the parent of a run as small as can be: what counts is its figures on test."""
+        if self.study.reference is None:
+            return []
+        over = {
+            "parent": {"weights": checkpoint_name(self.study.reference, self.parent, self.seed)},
+            "search": {"children": 2, "generations": 1},
+            "ensemble": {"size": 1},
+        }
+        config = run_config(self.study, self.path, self.parent, self.seed, over)
+        return [Planned("reference", "reference", "sparse", config, f"{self.name}/reference")]
+
     def sweep(self) -> list[Planned]:
         """One generation at every sigma of the sweep, and at ``"auto"``; settings of the grid are the grid's runs."""
         if self.study.sweep is None:
@@ -64,6 +76,7 @@ class Case:
     def runs(self) -> int:
         """How many runs the case has."""
         arms = len(self.study.long.arms) if self.study.long else 0
+        arms += len(self.reference())
         return len({planned.directory for planned in (*self.grid(), *self.sweep())}) + arms
 
     def _planned(self, role: str, arm: str, side: Side, parts: int, sigma: float | str) -> Planned:

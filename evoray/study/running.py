@@ -84,7 +84,7 @@ class _Runner:
 
     def outcomes(self) -> list[Outcome]:
         grid = self._all(self._case.grid())
-        found = grid + self._all(self._case.sweep())
+        found = self._all(self._case.reference()) + grid + self._all(self._case.sweep())
         if self._case.study.long is not None and len(grid) == len(self._case.grid()):
             found += self._all(self._case.long(self._chosen(grid)))
         return found

@@ -21,6 +21,7 @@ def all_tables(outcomes: Sequence[Outcome]) -> list[Grid]:
         one_generation,
         generations,
         sparse_against_dense,
+        recovered,
         window,
         sigma_auto,
         per_case,
@@ -118,6 +119,32 @@ def _pairs(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[tuple[Outco
                 label = role if role != "long" else f"{pairs[0][0].generations} generations"
                 found.append((label, arm, pairs))
     return found
+
+
+def recovered(outcomes: Sequence[Outcome]) -> Grid:
+    """How far towards the reference each arm's networks come."""
+    reference = {(one.parent, one.seed): one.nll["parent"] for one in outcomes if one.role == "reference"}
+    known = [one for one in rows_for_tables(outcomes) if (one.parent, one.seed) in reference]
+    rows = []
+    for parent, own in _by_parent(known):
+        for search in dict.fromkeys((one.generations, one.arm) for one in own):
+            some = [one for one in own if (one.generations, one.arm) == search]
+            better = over_seeds([reference[one.parent, one.seed] for one in some]).mean
+            shares = (
+                _mean(some, lambda one, n=n: share(one, reference[one.parent, one.seed], n), _hundredths)  # type: ignore[misc]
+                for n in NETWORKS
+            )
+            counts = _mean(some, lambda one: one.evaluations, text.count, interval=False)
+            start = _mean(some, lambda one: one.nll["parent"], text.nats, interval=False)
+            rows.append((parent, f"{search[0]} gen., {search[1]}", counts, start, text.nats(better), *shares))
+    columns = ("Parent", "Search", "Evaluations", "Parent NLL", "Reference NLL", *(LABELS[n] for n in NETWORKS))
+    note = "Share of the gap in test NLL between parent and reference that is closed. " + _SEEDS
+    return Grid("Towards the reference", columns, tuple(rows), note, words=2)
+
+
+def share(one: Outcome, reference: float, network: str) -> float:
+    """1 where the network is as good as the reference, 0 where it is its parent."""
+    return (one.nll["parent"] - one.nll[network]) / (one.nll["parent"] - reference)
 
 
 def window(outcomes: Sequence[Outcome]) -> Grid:
@@ -242,6 +269,10 @@ def _spread(found: OverSeeds, show: Callable[[float], str]) -> str:
 
 def _nats(value: float) -> str:
     return text.signed(value, 4)
+
+
+def _hundredths(value: float) -> str:
+    return text.signed(100 * value, 1) + "%"
 
 
 def _points(value: float) -> str:

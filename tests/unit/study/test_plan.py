@@ -39,3 +39,13 @@ def test_a_setting_of_the_grid_is_run_once_for_the_sweep_too(study_file):
         "cnn/seed0/one/parts4-sigma0.2"
     }
     assert case.runs() == 4 + 1 + 3
+
+
+def test_the_reference_is_another_checkpoint_of_the_same_parent_on_the_same_images(study_file):
+    study = load_study(study_file, ["weights='{parent}-early.pth'", "reference='{parent}-{seed}.pth'"])
+    case = next(cases(study, study_file.parent))
+    (reference,) = case.reference()
+    first = case.grid()[0].config
+    assert (first.parent.weights, reference.config.parent.weights) == ("cnn-early.pth", "cnn-0.pth")
+    assert (reference.config.data, reference.config.seed) == (first.data, first.seed)
+    assert case.runs() == 1 + 4 + 3

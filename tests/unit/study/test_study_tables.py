@@ -8,6 +8,7 @@ from evoray.study.tables import (
     chosen,
     in_short,
     one_generation,
+    recovered,
     sigma_auto,
     sparse_against_dense,
     window,
@@ -64,3 +65,13 @@ def test_auto_is_held_against_the_best_of_the_sweep(outcome, auto, within):
 
 def test_without_outcomes_there_are_no_tables():
     assert all_tables([]) == []
+
+
+def test_the_share_of_the_gap_that_is_closed(outcome):
+    # the parent's NLL is 0.6, the reference's 0.2
+    reference = outcome(role="reference", nll={"parent": 0.2, "best_child": 0.2, "soup": 0.2, "ensemble": 0.2})
+    longer = outcome(role="long", arm="sparse", generations=10, best_child=0.6, soup=0.5, ensemble=0.7)
+    row = recovered([reference, longer]).rows[0]
+    assert row[1:5] == ("10 gen., sparse", "10", "0.6000", "0.2000")
+    assert row[5:] == ("0.0%", "+25.0%", "−25.0%")
+    assert recovered([longer]).rows == ()
