@@ -1,4 +1,7 @@
-"""Images as shards: made once, mapped into memory, cut into ``select`` and ``test``."""
+"""Images as shards: made once, mapped into memory, cut into ``select`` and ``test``.
+
+Nothing here imports torch before it is used: a process that decodes images does not wait for it.
+"""
 
 from evoray.data.cache import Remote, ShardCache, make_cache
 from evoray.data.ingest import ingest_dataset, ingest_folder, ingest_source
