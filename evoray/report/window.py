@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -43,10 +43,12 @@ def window_figure(document: Mapping[str, Any]) -> str | None:
             if widest.get(round(1 / density)) is not None:
                 axes.axvline(widest[round(1 / density)], color=GREY, linewidth=1, linestyle=":", label="Widest sigma")
             axes.set_xscale("log")
-            axes.set_ylabel(f"Top-1 (%), density {text.plain(density)}", fontsize=8.5)
-            axes.margins(x=0.04, y=0.12)
+            axes.set_title(f"Density {text.plain(density)}", loc="left")
+            axes.set_ylabel("Top-1 (%)")
+            axes.margins(x=0.04)
+            axes.set_ylim(*_frame(rows, parent))  # one scale for all: how wide the window is shows side by side
         last = panels[-1]
-        last.set_xticks(sigmas)
+        last.set_xticks(_ticks([cell["sigma"] for cells in rows.values() for cell in cells]))
         last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
         last.xaxis.set_minor_formatter(NullFormatter())
         last.tick_params(axis="x", rotation=45)
@@ -61,6 +63,24 @@ def window_figure(document: Mapping[str, Any]) -> str | None:
         return to_svg(
             figure, "Accuracy of children on select against sigma, one panel a density, and the parent's line"
         )
+
+
+def _ticks(sigmas: Sequence[float]) -> list[float]:
+    """Of the sigmas that were tried, those far enough apart for their labels."""
+    kept: list[float] = []
+    for sigma in sorted(sigmas):
+        if not kept or sigma >= 1.5 * kept[-1]:
+            kept.append(sigma)
+    return kept
+
+
+def _frame(rows: Mapping[float, list[Mapping[str, Any]]], parent: float) -> tuple[float, float]:
+    """Bottom and top in percent that hold every mean, spread and best child."""
+    cells = [cell for cells in rows.values() for cell in cells]
+    low = min(parent, *(100 * max(0.0, cell["mean"] - cell["std"]) for cell in cells))
+    high = max(parent, *(100 * cell["best"] for cell in cells))
+    margin = 0.06 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def picture(document: Mapping[str, Any]) -> str:

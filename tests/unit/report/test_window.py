@@ -41,7 +41,7 @@ def document():
 
 def test_the_figure_has_a_panel_a_density_and_units(document):
     drawn = window_figure(document)
-    for words in ("density 1<", "density 0.1<", "Top-1 (%)", "Sigma (of a tensor", "Parent", "Widest sigma"):
+    for words in ("Density 1<", "Density 0.1<", "Top-1 (%)", "Sigma (of a tensor", "Parent", "Widest sigma"):
         assert words in drawn
     ET.fromstring(picture(document))
     assert window_figure(document) == drawn
