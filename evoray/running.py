@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -88,7 +89,7 @@ class OpenRun:
     def outcomes(self, name: str, job: Job) -> Iterator[tuple[int, int, Any, str | None]]:
         """(shard, item, value, failure) of a job's items as they finish, with progress under ``name``."""
         self.progress.stage(name, sum(len(items) for items in job.work.values()))
-        kind, started = name.rpartition("/")[2] if name.startswith("g") else name, time.perf_counter()
+        kind, started = _kind(name), time.perf_counter()
         for outcome in self.backend.run(replace(job, run=self.run_id)):
             self.progress.advance(1)
             yield outcome.shard, outcome.item, outcome.value, outcome.failure
@@ -117,6 +118,14 @@ class OpenRun:
             self.directory.write_json(IDENTITY, {"run_id": run_id, **self.inputs.identity()})
         self.directory.write_json("config.json", config)
         return run_id
+
+
+def _kind(stage: str) -> str:
+    """What a stage is a part of: ``child`` for g0003/child/look2, ``auto`` for auto/1."""
+    first, *rest = stage.split("/")
+    if re.fullmatch(r"g\d+", first) and rest:
+        return rest[0]
+    return first if first == "auto" else stage
 
 
 def _on_sigterm(handler: Any) -> Any:

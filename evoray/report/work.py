@@ -12,6 +12,7 @@ from evoray.report.drawing import OURS, new_figure, style, to_svg
 from evoray.report.run import Run
 
 STAGES = {
+    "auto": "Finding sigma",
     "parent": "Parent",
     "child": "Children",
     "soup": "Soups",
