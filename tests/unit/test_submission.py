@@ -1,0 +1,194 @@
+"""What is sent to a cluster, with which token, and what a job's end means."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import subprocess
+import threading
+import zipfile
+
+import pytest
+
+from evoray import submission
+from evoray.config import parse_config
+from evoray.errors import BackendError, ConfigError, UsageError
+from evoray.submission import (
+    JobClient,
+    JobState,
+    check_out,
+    check_paths,
+    cluster_token,
+    entrypoint,
+    follow,
+    package_folder,
+)
+
+
+def names_in(package):
+    return sorted(zipfile.ZipFile(io.BytesIO(package)).namelist())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "work"
+    files = ("run.toml", "users.py", "sub/more.py", ".hidden/key", "__pycache__/users.pyc", "runs/a/journal/0.arrow")
+    for name in (*files, "shards/manifest.json", "shards/shard-00000.arrow", "parent.safetensors"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    return root
+
+
+def test_a_folder_travels_without_runs_shards_and_caches(folder):
+    package = package_folder(folder)
+    assert names_in(package) == ["parent.safetensors", "run.toml", "sub/more.py", "users.py"]
+    assert package == package_folder(folder), "the same files are the same package"
+
+
+def test_git_decides_where_there_is_a_repository(folder):
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / ".gitignore").write_text("*.safetensors\n/runs/\n/shards/\n__pycache__/\n.hidden/\n")
+    assert names_in(package_folder(folder)) == [".gitignore", "run.toml", "sub/more.py", "users.py"]
+    assert "parent.safetensors" in names_in(package_folder(folder, ["parent.safetensors"]))
+
+
+def test_a_folder_that_is_too_large_names_its_largest_file(folder, monkeypatch):
+    monkeypatch.setattr(submission, "PACKAGE_BYTES", 40)
+    with pytest.raises(UsageError, match=r"parent\.safetensors.*\.gitignore"):
+        package_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("environment", "token"),
+    [
+        ({}, None),
+        ({"RAY_AUTH_TOKEN": "abc\n"}, "abc"),
+        ({"RAY_AUTH_MODE": "token"}, "from home"),
+        ({"RAY_AUTH_MODE": "disabled"}, None),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "abc"}, "abc"),
+    ],
+)
+def test_the_token_is_where_ray_keeps_it(environment, token, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("from home\n")
+    assert cluster_token(environment) == token
+
+
+def test_a_token_that_is_nowhere_is_said(tmp_path):
+    with pytest.raises(UsageError, match="RAY_AUTH_TOKEN"):
+        cluster_token({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(tmp_path / "absent")})
+
+
+def test_the_driver_gets_every_word_whole():
+    command = entrypoint("my run.toml", "s3://bucket/a b", ["fitness.name=users:f", 'mutation.include=["a*"]'], True)
+    assert command == (
+        "python -m evoray.commands.job 'my run.toml' --out 's3://bucket/a b' "
+        "--set fitness.name=users:f --set 'mutation.include=[\"a*\"]' --resume"
+    )
+
+
+@pytest.mark.parametrize("out", ["runs/first", "first", "./x"])
+def test_an_out_that_goes_with_the_job_is_refused(out):
+    with pytest.raises(UsageError, match="--out"):
+        check_out(out)
+
+
+@pytest.mark.parametrize("out", ["s3://bucket/run", "/shared/run", "~/run"])
+def test_an_out_that_stays_is_taken(out):
+    assert check_out(out) == out
+
+
+def config(**changes):
+    values = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "s3://bucket/shards"}}
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        values[section][name] = value
+    return parse_config(values)
+
+
+def test_data_that_lies_here_is_refused(folder):
+    check_paths(config(), folder)
+    check_paths(config(parent__weights="parent.safetensors"), folder)
+    check_paths(config(parent__weights="/shared/parent.pth"), folder)
+    with pytest.raises(ConfigError, match=r"data\.path = 'shards'"):
+        check_paths(config(data__path="shards"), folder)
+    for weights in ("absent.pth", "../outside.pth"):
+        with pytest.raises(ConfigError, match=r"parent\.weights"):
+            check_paths(config(parent__weights=weights), folder)
+
+
+@pytest.mark.parametrize(
+    ("status", "driver", "code"),
+    [
+        ("SUCCEEDED", 0, 0),
+        ("FAILED", 1, 1),
+        ("FAILED", 2, 2),
+        ("FAILED", 137, 1),
+        ("FAILED", None, 1),
+        ("STOPPED", None, 1),
+    ],
+)
+def test_the_exit_code_is_the_drivers(status, driver, code):
+    assert JobState(status, "", driver).exit_code == code
+
+
+@pytest.fixture
+def dashboard():
+    """A real HTTP server on the loopback that answers from a list."""
+    answers, seen = [], []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append((self.path, self.headers["Authorization"]))
+            status, body = answers.pop(0)
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}", answers, seen
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_log_is_followed_to_its_last_word_through_a_dashboard_that_is_away(dashboard):
+    address, answers, seen = dashboard
+    running, ended = {"status": "RUNNING"}, {"status": "FAILED", "driver_exit_code": 2, "message": "m"}
+    answers += [
+        (200, {"status": "PENDING"}),
+        (200, {"logs": ""}),
+        (200, running),
+        (200, {"logs": "one\ntw"}),
+        (503, "away"),
+        (200, running),
+        (500, "no agent"),
+        (200, ended),
+        (200, {"logs": "one\ntwo\nthree\n"}),
+    ]
+    written, pauses = [], []
+    state = follow(JobClient(address, "secret"), "job", written.append, pauses.append)
+    assert "".join(written) == "one\ntwo\nthree\n"
+    assert (state.exit_code, len(pauses)) == (2, 4)
+    assert {token for _, token in seen} == {"Bearer secret"}
+
+
+def test_a_job_that_is_not_there_ends_it(dashboard):
+    address, answers, _ = dashboard
+    answers.append((404, "Job x does not exist"))
+    with pytest.raises(BackendError, match="does not exist"):
+        follow(JobClient(address), "x", lambda text: None, lambda seconds: None)
+
+
+def test_nobody_there_and_no_address():
+    with pytest.raises(BackendError, match="no Ray dashboard"):
+        JobClient("http://127.0.0.1:9").state("x")
+    with pytest.raises(UsageError, match="--address"):
+        JobClient("ray://127.0.0.1:10001")
