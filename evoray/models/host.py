@@ -29,10 +29,9 @@ from evoray.mutation import (
     delta_blocks,
     put_,
     strata_of,
-    weighted_delta,
 )
 
-SPARSE_PARTS = 40
+SPARSE_PARTS = 48
 AHEAD_BYTES = 1 << 30
 """What a child drawn ahead for another device may hold on this one."""
 
@@ -120,13 +119,13 @@ class ModelHost:
         """The random part of base + tail; may run on another thread while a child is evaluated."""
         tail = tuple(tail)
         if not self._streams(tail):
-            arrays = [weighted_delta(self.space, entry) for entry in tail]
-            positions = torch.from_numpy(self._layout.positions(arrays[0][0])) if len(arrays) == 1 else None
-            deltas = tuple(_tensors(*pair) for pair in arrays)
-            return Drawn(tail, tuple(map(self._packed, deltas)), None if positions is None else self._small(positions))
+            parts = [self._whole(entry) for entry in tail]
+            deltas = tuple(self._pinned(indices, delta) for indices, delta, _ in parts)
+            return Drawn(tail, deltas, parts[0][2] if len(parts) == 1 else None)
         if self.device.type == "cpu" or 12 * self._count(tail) > AHEAD_BYTES:
             return Drawn(tail)
-        return Drawn(tail, tuple(self._packed(pair) for chunk in self._chunks for pair in self._between(tail, chunk)))
+        pairs = (pair for chunk in self._chunks for pair in self._between(tail, chunk))
+        return Drawn(tail, tuple(self._pinned(self._small(indices), delta) for indices, delta in pairs))
 
     @contextmanager
     def child(self, tail: Sequence[Entry] | Drawn) -> Iterator[None]:
@@ -223,9 +222,20 @@ class ModelHost:
         for block in zip(*(torch.split(part, BLOCK) for part in parts), strict=True):
             yield tuple(part if part.is_floating_point() else part.long() for part in block)
 
-    def _packed(self, pair: Delta) -> Delta:
-        """As little memory as will do; pinned where it has to travel."""
-        indices, delta = self._small(pair[0]), pair[1]
+    def _whole(self, entry: Entry) -> tuple[Tensor, Tensor, Tensor]:
+        """(indices, delta, positions) of one entry, drawn in pieces: 12 bytes a weight and no more at any time."""
+        count = entry.mutation.count(self.space.n)
+        indices, positions = (self._small(torch.empty(0, dtype=torch.int64)).new_empty(count) for _ in range(2))
+        delta, done = torch.empty(count), 0
+        for block, values in delta_blocks(self.space, entry):
+            here = slice(done, done + len(block))
+            indices[here], delta[here] = _tensors(block, values)
+            positions[here] = torch.from_numpy(self._layout.positions(block))
+            done = here.stop
+        return indices, delta, positions
+
+    def _pinned(self, indices: Tensor, delta: Tensor) -> Delta:
+        """In memory that a GPU reads while the CPU goes on, where there is one."""
         return (indices.pin_memory(), delta.pin_memory()) if self.device.type == "cuda" else (indices, delta)
 
     def _small(self, whole: Tensor) -> Tensor:
