@@ -45,6 +45,8 @@ class ParentConfig(_Section):
     """An enum name, ``random``, or a .safetensors or .pth file; a module may bring its own."""
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    download: bool = False
+    """Whether named weights may be fetched where they are not in the library's cache."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -71,6 +73,8 @@ class DataConfig(_Section):
     select: Fraction = 0.5
     test: Fraction = 0.5
     test_path: str | None = None
+    outputs: Auto | Literal["in-order"] | tuple[Annotated[int, Field(ge=0)], ...] = "auto"
+    """The parent's output for each class: by name where both class lists are known, else in order."""
     cache_dir: str | None = None
     """Where each node keeps shards fetched from a URI: an absolute path, or one in ``~``."""
     cache_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

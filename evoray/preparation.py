@@ -24,6 +24,7 @@ from evoray.models import (
     import_function,
     load_parent,
     mutable_names,
+    outputs_of,
 )
 from evoray.mutation import Space, tensors_sha256
 from evoray.splits import Splits
@@ -80,7 +81,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
             f"mutation.parts = {config.mutation.parts} is more than the {space.n} weights that may be mutated: "
             "some children would equal their parent. Lower parts, or include more tensors."
         )
-    _check_forward(parent, splits)
+    config, splits = _by_outputs(config, config_dir, parent, splits)
+    spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
     return Inputs(config, config_dir, parent, state, aliases, space, splits, spec)
 
 
@@ -104,8 +106,30 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
         )
 
 
-def _check_forward(parent: Parent, splits: Splits) -> None:
-    """One forward pass of two images: the shape fits, and there is an output for every class."""
+def _by_outputs(config: RunConfig, config_dir: Path | None, parent: Parent, splits: Splits) -> tuple[RunConfig, Splits]:
+    """Labels as the parent's outputs, and the configuration that says so; raises DataError where names differ."""
+    chosen = config.data.outputs
+    classes = splits.datasets["select"].classes
+    outputs = _check_forward(parent, splits, len(classes) if chosen == "in-order" else 1)
+    if not isinstance(chosen, str):
+        if max(chosen) >= outputs:
+            raise ConfigError(
+                f"data.outputs: {max(chosen)} is none of the parent's {outputs} outputs (0 to {outputs - 1})."
+            )
+        return config, splits
+    found = None
+    if chosen == "auto" and not config.data.path.startswith("mock:"):
+        found = outputs_of(classes, parent.classes, outputs)
+    if found is None:
+        if outputs < len(classes):
+            _check_forward(parent, splits, len(classes))
+        return config, splits
+    config = config.model_copy(update={"data": config.data.model_copy(update={"outputs": found})})
+    return config, Splits(config.data, config.seed, config_dir)
+
+
+def _check_forward(parent: Parent, splits: Splits, classes: int) -> int:
+    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many."""
     dataset = splits.datasets["select"]
     mean, std = normalisation(parent, dataset.image_shape[0])
     own, other = splits.described["select"], splits.described["test"]
@@ -115,7 +139,7 @@ def _check_forward(parent: Parent, splits: Splits) -> None:
             f"data.path ({dataset.image_shape}, {len(dataset.classes)} classes). Ingest both in the same way."
         )
     images = torch.from_numpy(dataset.load(splits.shards("select")[0]).images[:2].copy())
-    check_outputs(parent.model, normalise(images, mean, std, torch.float32), len(dataset.classes))
+    return check_outputs(parent.model, normalise(images, mean, std, torch.float32), classes)
 
 
 def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

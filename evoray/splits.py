@@ -16,7 +16,7 @@ from typing import Any, Never
 import numpy as np
 
 from evoray.config import DataConfig
-from evoray.data import ShardDataset, make_cache, open_dataset, split_rows
+from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
 from evoray.errors import RunError
 
 PIECE_STREAM = 5
@@ -132,4 +132,4 @@ class Splits:
 
 
 def _open(data: DataConfig, path: str, config_dir: Path | None) -> ShardDataset:
-    return open_dataset(path, config_dir, make_cache(data.cache_dir, data.cache_gb))
+    return relabelled(open_dataset(path, config_dir, make_cache(data.cache_dir, data.cache_gb)), data.outputs)

@@ -9,6 +9,7 @@ from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
 from evoray.data.reader import ArrowDataset
 from evoray.data.registry import open_dataset
+from evoray.data.relabel import relabelled
 from evoray.data.shard import Shard, ShardDataset
 from evoray.data.sources import open_source
 from evoray.data.splits import split_rows
@@ -30,6 +31,7 @@ __all__ = [
     "normalise",
     "open_dataset",
     "open_source",
+    "relabelled",
     "split_rows",
     "verify",
 ]

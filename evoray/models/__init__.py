@@ -1,6 +1,7 @@
 """Parents and the in-place host: from a name to a network whose weights children are written into."""
 
 from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
+from evoray.models.classes import outputs_of
 from evoray.models.host import Drawn, ModelHost
 from evoray.models.importing import import_function
 from evoray.models.parent import Parent, Preprocessing, check_outputs, load_parent, parent_preprocessing
@@ -17,6 +18,7 @@ __all__ = [
     "load_into",
     "load_parent",
     "mutable_names",
+    "outputs_of",
     "parent_preprocessing",
     "parse_state",
     "read_state",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +112,7 @@ def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
     assert config.weights is not None
     if config.weights in enum.__members__:
         weights = enum[config.weights]
-        load_into(model, _download(weights, config), str(weights))
+        load_into(model, _enum_state(weights, config), str(weights))
         _refuse_normalisation(config)
         return Parent(model, config.name, _preset(weights), tuple(weights.meta["categories"]))
     preprocessing = _configured(config, _preset(enum.DEFAULT))
@@ -142,15 +145,32 @@ _QUIET: dict[str, dict[str, Any]] = {
 """These two warn about a default of theirs unless it is given."""
 
 
-def _download(weights: Any, config: ParentConfig) -> dict[str, Tensor]:
-    try:
-        return dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (URLError, OSError, RuntimeError) as error:
-        file = weights.url.rpartition("/")[2]
-        raise ModelError(
-            f'parent.weights = "{config.weights}": {file} is not in torch\'s cache and could not be downloaded '
-            f"({error}). Where there is no network, name the file itself as parent.weights."
-        ) from None
+def _enum_state(weights: Any, config: ParentConfig) -> dict[str, Tensor]:
+    """From torch's cache, whose file names end in the start of their SHA-256; fetched only where that is asked for."""
+    path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    if not path.is_file():
+        if not config.download:
+            raise ModelError(
+                f'parent.weights = "{config.weights}": {path} is not there, and nothing is downloaded unasked. Set '
+                f"parent.download = true, or get {weights.url} and put it there, or name the file as parent.weights."
+            )
+        try:
+            weights.get_state_dict(progress=False, check_hash=True)
+        except (URLError, OSError, RuntimeError) as error:
+            raise ModelError(
+                f'parent.weights = "{config.weights}": {weights.url} could not be downloaded ({error}). Where there is '
+                f"no network, put the file at {path}, or name it as parent.weights."
+            ) from None
+    _check_name(path)
+    return read_state(path)
+
+
+def _check_name(path: Path) -> None:
+    stated = re.search(r"-([0-9a-f]{8,})\.\w+$", path.name)
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if stated and not found.startswith(stated.group(1)):
+        raise ModelError(f"{path}: damaged, its SHA-256 begins with {found[:8]}. Delete it and fetch it again.")
 
 
 def _preset(weights: Any) -> Preprocessing:
@@ -171,26 +191,75 @@ def _timm(config: ParentConfig, config_dir: Path | None) -> Parent:
         import timm
     except ImportError:
         raise ConfigError('parent.source = "timm": timm is not installed. Run: pip install "evoray[timm]"') from None
-    known = config.weights not in ("random",) and not str(config.weights).endswith((".safetensors", ".pth", ".pt"))
-    name = f"{config.name}.{config.weights}" if known and config.weights != "pretrained" else config.name
+    file = str(config.weights).endswith((".safetensors", ".pth", ".pt"))
+    named = config.weights != "random" and not file
+    name = f"{config.name}.{config.weights}" if named and config.weights != "pretrained" else config.name
+    own = {"pretrained_cfg_overlay": {"file": str(_hub_file(timm, name, config))}} if named else {}
     try:
-        model = timm.create_model(name, pretrained=known)
+        model = timm.create_model(name, pretrained=named, **own)
     except Exception as error:
         raise ModelError(f'parent.name = "{name}": timm cannot give it ({type(error).__name__}: {error}).') from None
-    if not known and config.weights != "random":
+    if file:
         path = _checkpoint(config, config_dir, "no tag of timm")
         load_into(model, read_state(path), str(path))
+    if named:
+        _refuse_normalisation(config)
+        return Parent(model, config.name, _timm_preprocessing(timm, model), _timm_classes(timm, model))
+    return Parent(model, config.name, _configured(config, _timm_preprocessing(timm, model)))
+
+
+def _hub_file(timm: Any, name: str, config: ParentConfig) -> Path:
+    """The weights' file in the hub's cache; fetched only where that is asked for."""
+    import huggingface_hub
+
+    try:
+        known = timm.models.get_pretrained_cfg(name)
+    except RuntimeError:  # the architecture is there, the tag is not
+        known = None
+    if known is None or not known.has_weights or not known.hf_hub_id:
+        close = timm.list_pretrained(f"{config.name}*")[:6]
+        raise ConfigError(
+            f'parent.name = "{config.name}", weights = "{config.weights}": timm has no such weights. '
+            f"Near it: {', '.join(close) or 'none'}."
+        )
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        cached = huggingface_hub.try_to_load_from_cache(known.hf_hub_id, file)
+        if isinstance(cached, str):
+            return Path(cached)
+    if not config.download:
+        raise ModelError(
+            f'parent.weights = "{config.weights}": model.safetensors of {known.hf_hub_id} is not in the hub\'s cache, '
+            "and nothing is downloaded unasked. Set parent.download = true, or name the file as parent.weights."
+        )
+    try:
+        return Path(huggingface_hub.hf_hub_download(known.hf_hub_id, "model.safetensors"))
+    except Exception as error:  # of many libraries: sockets, HTTP, the hub's own
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f'parent.weights = "{config.weights}": model.safetensors of {known.hf_hub_id} could not be downloaded '
+            f"({reason}). Where there is no network, name the file itself as parent.weights."
+        ) from None
+
+
+def _timm_preprocessing(timm: Any, model: nn.Module) -> Preprocessing:
+    """timm's evaluation transform, where it resizes the shorter side and cuts the centre."""
     data = timm.data.resolve_model_data_config(model)
     crop = int(data["input_size"][1])
-    own = Preprocessing(
+    central = data["crop_mode"] == "center"
+    return Preprocessing(
         mean=tuple(data["mean"]),
         std=tuple(data["std"]),
-        resize=int(crop / data["crop_pct"]),
-        crop=crop,
+        resize=math.floor(crop / data["crop_pct"]) if central else None,
+        crop=crop if central else None,
         interpolation=data["interpolation"],
         channels=int(data["input_size"][0]),
     )
-    return Parent(model, config.name, _configured(config, own) if not known else own)
+
+
+def _timm_classes(timm: Any, model: nn.Module) -> tuple[str, ...] | None:
+    """Synsets, where the outputs are those of one of ImageNet's sets."""
+    subset = timm.data.infer_imagenet_subset(model)
+    return tuple(timm.data.ImageNetInfo(subset).label_names()) if subset else None
 
 
 def _module(config: ParentConfig, config_dir: Path | None) -> Parent:

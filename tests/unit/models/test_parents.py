@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from evoray.models import (
     load_into,
     load_parent,
     mutable_names,
+    parent_preprocessing,
     read_state,
     write_state,
 )
@@ -61,28 +63,97 @@ def test_a_torchvision_architecture_brings_its_preprocessing():
     assert found.mean == (0.485, 0.456, 0.406)
 
 
-def test_weights_that_cannot_be_downloaded_name_the_file(monkeypatch, tmp_path):
-    from urllib.error import URLError
+SQUEEZENET = {"name": "squeezenet1_1", "weights": "IMAGENET1K_V1"}
+TIMM = {"source": "timm", "name": "resnet18", "weights": "a1_in1k"}
 
-    from torchvision.models import SqueezeNet1_1_Weights
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """Empty caches of torch's and the hub's, and no network."""
 
     def offline(*_, **__):
         raise URLError("no network")
 
-    monkeypatch.setattr(SqueezeNet1_1_Weights, "get_state_dict", offline)
-    with pytest.raises(ModelError, match=r"squeezenet1_1-.*\.pth .*no network"):
-        load_parent(ParentConfig(name="squeezenet1_1", weights="IMAGENET1K_V1"))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "urlopen", offline)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", offline)
+    (tmp_path / "checkpoints").mkdir()
+    return tmp_path / "checkpoints"
 
 
-def test_an_enum_name_loads_its_own_weights(monkeypatch):
+@pytest.mark.parametrize(("config", "file"), [(SQUEEZENET, r"squeezenet1_1-.*\.pth"), (TIMM, "timm/resnet18.a1_in1k")])
+def test_nothing_is_downloaded_unasked(config, file, cache):
+    with pytest.raises(ModelError, match=rf"{file}.*parent\.download = true"):
+        load_parent(ParentConfig(**config))
+
+
+@pytest.mark.parametrize(("config", "file"), [(SQUEEZENET, r"squeezenet1_1-.*\.pth"), (TIMM, "timm/resnet18.a1_in1k")])
+def test_weights_that_cannot_be_downloaded_name_the_file(config, file, cache):
+    with pytest.raises(ModelError, match=rf"{file} could not be downloaded .*no network"):
+        load_parent(ParentConfig(**config, download=True))
+
+
+def test_an_enum_name_loads_its_own_weights_from_the_cache(monkeypatch, cache):
     from torchvision.models import SqueezeNet1_1_Weights, squeezenet1_1
 
     state = squeezenet1_1(weights=None).state_dict()
-    monkeypatch.setattr(SqueezeNet1_1_Weights, "get_state_dict", lambda *_, **__: state)
-    parent = load_parent(ParentConfig(name="squeezenet1_1", weights="IMAGENET1K_V1"))
+    torch.save(state, cache / SqueezeNet1_1_Weights.IMAGENET1K_V1.url.rpartition("/")[2])
+    with pytest.raises(ModelError, match="damaged, its SHA-256"):
+        load_parent(ParentConfig(**SQUEEZENET))
+    monkeypatch.setattr("evoray.models.parent._check_name", lambda path: None)
+    parent = load_parent(ParentConfig(**SQUEEZENET))
     assert all(torch.equal(parent.model.state_dict()[name], state[name]) for name in state)
     assert parent.classes is not None
     assert len(parent.classes) == 1000
+
+
+def test_a_timm_tag_loads_its_own_weights_from_the_hubs_cache(monkeypatch, tmp_path):
+    import timm
+
+    state = timm.create_model("resnet18", pretrained=False).state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(tmp_path / "model.safetensors"))
+    parent = load_parent(ParentConfig(**TIMM))
+    assert all(torch.equal(parent.model.state_dict()[name], state[name]) for name in state)
+    assert parent.classes is not None and parent.classes[0] == "n01440764" and len(parent.classes) == 1000
+    assert (parent.preprocessing.resize, parent.preprocessing.crop) == (235, 224)
+    assert parent.preprocessing.interpolation == "bicubic"
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "mobilenetv3_small_050"])
+def test_timms_preprocessing_is_its_own_evaluation_transform(name):
+    import timm
+
+    parent = load_parent(ParentConfig(source="timm", name=name, weights="random"))
+    own = timm.data.create_transform(**timm.data.resolve_model_data_config(parent.model), is_training=False)
+    resize, crop = own.transforms[0], own.transforms[1]
+    found = parent.preprocessing
+    assert found.resize == resize.size and tuple(crop.size) == (found.crop, found.crop)
+    assert found.interpolation == resize.interpolation.value
+    assert (found.mean, found.std) == tuple(
+        tuple(float(f"{v:.6g}") for v in own.transforms[-1].__dict__[k].tolist()) for k in ("mean", "std")
+    )
+
+
+def test_a_timm_tag_that_does_not_exist_names_those_that_do(cache):
+    with pytest.raises(ConfigError, match=r"resnet18\.a1_in1k"):
+        load_parent(ParentConfig(source="timm", name="resnet18", weights="a9_in1k"))
+
+
+def test_every_classification_weight_of_torchvision_has_its_transform_and_classes():
+    from torchvision import models
+
+    names = models.list_models(module=models)
+    assert len(names) >= 80
+    for name in names:
+        for member in models.get_model_weights(name).__members__:
+            found = parent_preprocessing(ParentConfig(name=name, weights=member))
+            preset = models.get_model_weights(name)[member].transforms()
+            assert (found.resize, found.crop) == (preset.resize_size[0], preset.crop_size[0])
+            assert (found.mean, found.std) == (tuple(preset.mean), tuple(preset.std))
+            assert found.interpolation == preset.interpolation.value
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""The command line makes the same shards on processes and on Ray, and a stopped ingest is explained."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def tree(tmp_path):
+    random = np.random.default_rng(0)
+    for label in range(2):
+        (tmp_path / "tree" / f"class{label}").mkdir(parents=True)
+        for number in range(30):
+            size = (int(random.integers(20, 40)), int(random.integers(20, 40)), 3)
+            picture = Image.fromarray(random.integers(256, size=size, dtype=np.uint8))
+            picture.save(tmp_path / "tree" / f"class{label}" / f"{number}.jpg")
+    (tmp_path / "tree" / "class0" / "bad.jpg").write_text("text")
+    return tmp_path / "tree"
+
+
+OPTIONS = ("--resize", 20, "--crop", 16, "--shard-size", 10, "--json")
+
+
+def test_ray_makes_the_same_bytes(tree, tmp_path, cli):
+    for backend in ("local", "ray"):
+        code, out, errors = cli(
+            "data", "ingest", tree, tmp_path / backend, *OPTIONS, "--workers", 2, "--backend", backend
+        )
+        assert code == 0, errors
+        assert json.loads(out)["unreadable"][0]["source"] == "class0/bad.jpg"
+    files = {path.name: path.read_bytes() for path in (tmp_path / "local").iterdir()}
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "ray").iterdir()}
+    assert len(files) == 8
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--decoder", "opencv"), "--decoder opencv: give pil or torchvision"),
+        (("--backend", "spark"), "--backend spark: give local or ray"),
+        (("--format", "zip"), "--format zip: give one of"),
+        (("--labels", "absent.txt"), "absent.txt: no such file"),
+    ],
+)
+def test_a_wrong_option_is_named(options, words, tree, tmp_path, cli):
+    code, _, errors = cli("data", "ingest", tree, tmp_path / "shards", *OPTIONS, *options)
+    assert code == 2
+    assert words in errors
+
+
+def test_verify_finds_a_flipped_byte_in_any_file(tree, tmp_path, cli):
+    shards = tmp_path / "shards"
+    assert cli("data", "ingest", tree, shards, *OPTIONS, "--workers", 1)[0] == 0
+    assert cli("data", "verify", shards)[0] == 0
+    random = np.random.default_rng(0)
+    for path in sorted(shards.iterdir()):
+        whole = path.read_bytes()
+        for position in (0, len(whole) - 1, *random.integers(len(whole), size=20)):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << int(random.integers(8))
+            path.write_bytes(flipped)
+            code, out, errors = cli("data", "verify", shards)
+            assert code == 2 and path.name in out + errors, f"byte {position} of {path.name}"
+        path.write_bytes(whole)
+    assert cli("data", "verify", shards)[0] == 0
