@@ -288,7 +288,8 @@ def _listed(shapes: Sequence[dict[str, float]]) -> str:
 def _reason(error: RayError) -> str:
     """What Ray says, in one line: the last line that is no name of a field."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return next((line for line in reversed(lines) if "=" not in line and ": " not in line[:20]), lines[0])[:300]
+    found = next((line for line in reversed(lines) if "=" not in line and ": " not in line[:20]), lines[0])
+    return found.split(" Some common causes")[0][:300]
 
 
 def _own_error(error: RayTaskError) -> EvorayError:

@@ -1,0 +1,50 @@
+"""Runs that share a backend find its workers warm: model, parent and shards are there, and counted."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from evoray import make_backend
+from evoray.search import evolve
+
+
+def outputs(result):
+    names = ("population.parquet", "predictions.parquet", "ensemble.json")
+    return {name: result.directory.read(name) for name in names}
+
+
+@pytest.mark.parametrize("backend", ["local", "ray"])
+def test_a_second_run_reloads_nothing(small_run, tmp_path, backend):
+    config = small_run(compute__backend=backend, compute__workers=1)
+    other = small_run(compute__backend=backend, compute__workers=1, mutation__sigma=0.05, search__generations=2)
+    with closing(make_backend(config.compute)) as shared:
+        cold = evolve(config, tmp_path / "cold", backend=shared)
+        first = cold.summary["work"]
+        warm = evolve(other, tmp_path / "warm", backend=shared)
+        second = warm.summary["work"]
+        again = evolve(config, tmp_path / "again", backend=shared)
+    assert first["models_built"] == 1 and first["shards_loaded"] == 10
+    assert second["models_built"] == 0 and second["shards_loaded"] == 0
+    assert outputs(again) == outputs(cold)
+    if backend == "ray":
+        assert first["bytes_to_workers"] > first["parent_bytes"] > 400_000
+        assert second["bytes_to_workers"] < 20_000
+        assert (first["nodes"], second["nodes"]) == (1, 0)
+
+
+def test_another_model_is_loaded(small_run, tmp_path, parent_file):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(parent_file)
+    state["output.bias"] += 0.5
+    save_file(state, tmp_path / "other.safetensors")
+    config = small_run(compute__backend="ray", compute__workers=1)
+    other = small_run(compute__backend="ray", compute__workers=1, parent__weights=str(tmp_path / "other.safetensors"))
+    with closing(make_backend(config.compute)) as shared:
+        evolve(config, tmp_path / "first", backend=shared)
+        second = evolve(other, tmp_path / "second", backend=shared)
+    alone = evolve(other, tmp_path / "alone")
+    assert second.summary["work"]["models_built"] == 1
+    assert outputs(second) == outputs(alone)
