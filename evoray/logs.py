@@ -16,6 +16,9 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+# a library that is not asked for log lines writes none
+logging.getLogger("evoray").addHandler(logging.NullHandler())
+
 FIELDS = ("run", "child", "shard")
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("evoray_log_fields", default=MappingProxyType({}))
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

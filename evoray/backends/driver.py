@@ -253,7 +253,7 @@ class Driver:
             now.hungry.add(event.worker)
             return
         self.work.retries += 1
-        LOG.warning("unit lost", extra={"worker": event.worker, "cause": event.cause.value, "reason": event.reason})
+        LOG.warning("unit lost: %s: %s", event.cause.value, event.reason, extra={"worker": event.worker})
         if event.cause is Cause.MESSAGE:
             member = self._ready[event.worker]
             member.told, member.strikes = False, member.strikes + 1
@@ -268,7 +268,7 @@ class Driver:
         now.hungry = self._ready.keys() - self._retired
         self._looked = -float("inf")
         for shard, item in given_up:
-            LOG.error("child given up", extra={"shard": shard, "item": item, "cause": event.cause.value})
+            LOG.error("child given up: %s", event.cause.value, extra={"shard": shard, "item": item})
             yield Outcome(
                 shard, item, failure=f"given up, its worker died each time: {event.reason or event.cause.value}"
             )
