@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import EvorayError
 
 if TYPE_CHECKING:
     from evoray.backends import make_backend as make_backend
+    from evoray.config import RunConfig as RunConfig
+    from evoray.config import load_config as load_config
+    from evoray.config import parse_config as parse_config
     from evoray.data import open_dataset as open_dataset
     from evoray.evaluation import Evaluator as Evaluator
     from evoray.models import ModelHost as ModelHost
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from evoray.search import evolve as evolve
 
 _LAZY = {
+    "RunConfig": "evoray.config",
+    "load_config": "evoray.config",
+    "parse_config": "evoray.config",
     "ShardDataset": "evoray.data",
     "open_dataset": "evoray.data",
     "make_backend": "evoray.backends",
@@ -43,9 +48,9 @@ _LAZY = {
     "Progress": "evoray.progress",
     "evolve": "evoray.search",
 }
-"""Where each name lives; imported on first use, so that ``evoray --help`` does not wait for torch."""
+"""Where each name lives; imported on first use, so that ``evoray --help`` and workers do not wait for more."""
 
-__all__ = ["EvorayError", "RunConfig", "load_config", "parse_config", *_LAZY]
+__all__ = ["EvorayError", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:

@@ -57,12 +57,12 @@ from evoray.backends.driver import Driver
 from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
 from evoray.backends.metrics import METRICS, Metric
 from evoray.backends.worker import Loaded, UntoldError, Worker
-from evoray.config import ComputeConfig
 from evoray.errors import BackendError, EvaluationError, EvorayError
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from evoray.config import ComputeConfig
     from evoray.evaluation import Program
 
 UNBOUNDED = 2**20

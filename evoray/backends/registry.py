@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from evoray.backends.base import Backend
-from evoray.config import ComputeConfig
+
+if TYPE_CHECKING:
+    from evoray.config import ComputeConfig
 
 
 def _local(compute: ComputeConfig) -> Backend:

@@ -1,7 +1,7 @@
 """Measures the driver and keeps the figures: ``python tests/benchmarks/scaling.py PART …`` on a quiet machine.
 
-Parts: ``efficiency`` (32 and 64 workers, 2,000 units of 0.5 s; draws results/scaling.svg), ``limit`` (units of no
-length: how many a second one driver serves), ``memory`` (100 and 10,000 children on 50 shards: through Ray with
+Parts: ``8``, ``32``, ``64`` workers (2,000 units of 0.5 s; drawn together in results/scaling.svg), ``limit`` (units of
+no length: how many a second one driver serves), ``memory`` (100 and 10,000 children on 50 shards: through Ray with
 workers that wait, and on the real path of judging and journal). Each replaces its entry in results/scaling.json.
 """
 
@@ -15,15 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from evoray.report.scaling import draw_scaling
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 BENCH = ["evoray", "bench", "scaling", "--json"]
 JUDGING = ["tests/benchmarks/judging_memory.py"]
-EFFICIENCY = "--workers 32 --workers 64 --units 2000 --unit-seconds 0.5 --repeats 2"
+WORKERS = ("8", "32", "64")
 PARTS = {
-    "efficiency": [
-        [*BENCH, *EFFICIENCY.split(), "--plot", "tests/benchmarks/results/scaling.svg"],
-    ],
+    **{count: [[*BENCH, "--workers", count, *["--units", "2000", "--unit-seconds", "0.5"]]] for count in WORKERS},
     "limit": [[*BENCH, "--workers", "8", "--units", "4000", "--unit-seconds", "0", "--repeats", "3"]],
     "memory": [
         [*BENCH, "--workers", "8", "--units", "10", "--unit-seconds", "0.25", "--children", "500"],
@@ -58,6 +58,9 @@ def main() -> None:
             "runs": [{"command": " ".join(one), "results": run(one)} for one in PARTS[part]],
         }
         path.write_text(json.dumps(kept, indent=1) + "\n")
+    measured = [kept[count]["runs"][0]["results"][0] for count in WORKERS if count in kept]
+    if measured:
+        draw_scaling(measured, RESULTS / "scaling.svg")
 
 
 if __name__ == "__main__":
