@@ -5,36 +5,31 @@ from __future__ import annotations
 from pathlib import Path
 
 from evoray.config import load_config
+from evoray.data.packaged import PACKAGED
 from evoray.errors import ConfigError
 from evoray.ingesting import Options, chosen_transform, ingest
 from evoray.progress import Progress
 from evoray.study.config import StudyConfig, parent_files
 
-_PACKAGED = ("mnist", "fashion-mnist", "mock:")
-
 
 def ingest_missing(study: StudyConfig, folder: Path, source: str, progress: Progress) -> None:
-    """Makes every ``data.path`` of the parents' files that is no directory yet; parents that name one share it.
+    """Makes every ``data.path`` of the parents' files that has no manifest yet; parents that name one share it.
 
     Raises:
         ConfigError: two parents name one directory and need different transforms. DataError: see ``ingest``.
     """
     files = parent_files(study, folder)
-    wanted = {name: Path(load_config(path).data.path) for name, path in files.items()}
-    transforms = {
-        name: chosen_transform(Options(config=files[name]))
-        for name, path in wanted.items()
-        if not str(path).startswith(_PACKAGED)
-    }
-    made: dict[Path, str] = {}
-    for name, transform in transforms.items():
-        path = wanted[name]
-        first = made.setdefault(path, name)
-        if transforms[first] != transform:
+    named = {name: load_config(path).data.path for name, path in files.items()}
+    wanted = {name: Path(spec) for name, spec in named.items() if spec not in PACKAGED and not spec.startswith("mock:")}
+    transforms = {name: chosen_transform(Options(config=files[name])) for name in wanted}
+    first = {path: name for name, path in reversed(wanted.items())}
+    for name, path in wanted.items():
+        if transforms[name] != transforms[first[path]]:
             raise ConfigError(
-                f"{files[name]}: data.path = {str(path)!r} is also {first}'s, which needs other images "
-                f"({transforms[first]} and {transform}). Name a directory for each."
+                f"{files[name]}: data.path = {str(path)!r} is also {first[path]}'s, which needs other images "
+                f"({transforms[first[path]]} and {transforms[name]}). Name a directory for each."
             )
-        if first == name and not path.is_dir():
+    for path, name in first.items():
+        if not (path / "manifest.json").is_file():
             progress.note(f"shards for {name}: {path}")
             ingest(source, path, Options(config=files[name]), progress)
