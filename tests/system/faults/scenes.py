@@ -1,0 +1,135 @@
+"""What the scenarios are made of: the run, the cluster, and what happens to them."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from evoray.config import parse_config
+from evoray.demo import demo_config
+from evoray.progress import Progress
+
+HEALTH = {
+    "RAY_health_check_initial_delay_ms": "500",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""A dead node is noticed in about two seconds; Ray's own settings take 10 to 15."""
+
+GENERATIONS, CHILDREN, SLEEP = 2, 24, 0.05
+
+
+class Seen(NamedTuple):
+    """One evaluation, by whom."""
+
+    at: float
+    pid: int
+    node: str
+
+
+class Scene:
+    """The folder in which workers find the user's fitness function, and the run's files."""
+
+    def __init__(self, folder: Path, parent: Path) -> None:
+        self.folder, self.parent = folder, parent
+        shutil.copy(Path(__file__).with_name("trouble.py"), folder / "trouble.py")
+        self.clear()
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder / "seen", ignore_errors=True)
+        (self.folder / "seen").mkdir()
+        for name in ("poison.json", "hog", "hog-eaten"):
+            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / "sleep").write_text(str(SLEEP))
+
+    def config(self, backend="ray", generations=GENERATIONS, **compute):
+        values = demo_config(0, self.parent, backend).model_dump()
+        values["data"] |= {"select": 0.2, "test": 0.1}
+        values["search"] |= {"children": CHILDREN, "generations": generations}
+        values["ensemble"] |= {"size": 3}
+        values["fitness"] = {"name": "trouble:fitness"}
+        values["compute"] |= compute
+        return parse_config(values)
+
+    def seen(self) -> list[Seen]:
+        parts = [path.name.split("_") for path in (self.folder / "seen").iterdir()]
+        return sorted(Seen(float(at), int(pid), node) for at, pid, node, _ in parts)
+
+
+class At(Progress):
+    """Does something, once, when so many evaluations are done; keeps what the run says."""
+
+    def __init__(self, count, action):
+        self.count, self.action, self.notes, self.done = count, action, [], 0
+
+    def advance(self, count):
+        self.done += count
+        if self.action is not None and self.done >= self.count:
+            action, self.action = self.action, None
+            action()
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def outputs(result):
+    """Everything that must not depend on what happened on the way."""
+    directory = result.directory
+    lineages = [f"lineage/{name}" for name in directory.names("lineage") if name.endswith(".json")]
+    for generation in range(GENERATIONS):
+        folder = f"lineage/g{generation:04d}"
+        lineages += [f"{folder}/{name}" for name in directory.names(folder)]
+    names = ("population.parquet", "predictions.parquet", "ensemble.json", *lineages)
+    return {name: directory.read(name) for name in names}
+
+
+def assert_same(result, reference):
+    found = outputs(result)
+    assert found.keys() == reference.keys()
+    assert [name for name in found if found[name] != reference[name]] == []
+
+
+class Machines:
+    """A cluster whose head holds no workers; nodes come and go."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self.cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        self.nodes = []
+
+    @property
+    def address(self):
+        return self.cluster.address
+
+    def add(self, count=1, **kind):
+        kind = {"num_cpus": 1, "object_store_memory": 80 * 2**20, **kind}
+        added = [self.cluster.add_node(wait=False, **kind) for _ in range(count)]
+        self.nodes += added
+        self.cluster.wait_for_nodes(timeout=90)
+        return added
+
+    def kill(self, node):
+        """Every process of it, with SIGKILL."""
+        self.nodes.remove(node)
+        self.cluster.remove_node(node, allow_graceful=False)
+
+    def keep(self, count):
+        """Just so many plain nodes, for the next scenario."""
+        while len(self.nodes) > count:
+            self.kill(self.nodes[-1])
+        self.add(count - len(self.nodes))
+
+
+def later(seconds, action):
+    """In another thread, so that the run goes on meanwhile."""
+
+    def wait():
+        time.sleep(seconds)
+        action()
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,51 @@
+"""A user's fitness function for the tests: nll, slow on purpose, that tells who ran it and fails as it is told.
+
+It is imported on the workers from the tests' scene, a folder: `seen/` gets a file for each evaluation, named by time,
+process and node; `poison.json`, `hog` and `sleep` tell it how to misbehave.
+"""
+
+import json
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+from torch.nn import functional
+
+SCENE = Path(__file__).parent
+
+
+def fitness(logits, labels):
+    tell()
+    poison = SCENE / "poison.json"
+    if poison.exists() and float(logits[0, 0]) in json.loads(poison.read_text()):
+        os.kill(os.getpid(), signal.SIGKILL)
+    eat_memory()
+    sleep = SCENE / "sleep"
+    if sleep.exists():
+        time.sleep(float(sleep.read_text()))
+    return -functional.cross_entropy(logits.double(), labels, reduction="none")
+
+
+def tell():
+    import ray
+
+    if ray.is_initialized():
+        node = ray.get_runtime_context().get_node_id()
+        name = f"{time.time():.3f}_{os.getpid()}_{node}_{uuid.uuid4().hex[:6]}"
+        (SCENE / "seen" / name).touch()
+
+
+def eat_memory():
+    """Once, by whoever takes the file: so many bytes, held until the memory monitor ends this process."""
+    hog = SCENE / "hog"
+    try:
+        size = int(hog.read_text())
+        hog.rename(SCENE / "hog-eaten")
+    except OSError:
+        return
+    eaten = bytearray(size)
+    for start in range(0, size, 4096):
+        eaten[start] = 1
+    time.sleep(60)
