@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 from scenes import At, assert_same, later
 
+from evoray.errors import BackendError
+from evoray.evaluation import Evaluator
+from evoray.mutation import Lineage, Mutation
+from evoray.preparation import check_inputs, make_program
 from evoray.search import evolve
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
@@ -24,6 +30,60 @@ def test_a_node_is_killed(disturbed, two_nodes, scene, reference):
     result, _ = disturbed(60, lambda: later(0, lambda: two_nodes.kill(two_nodes.nodes[0])))
     assert_same(result, reference)
     assert result.summary["work"]["retries"] >= 1
+
+
+def test_a_drained_node_gets_nothing_new(disturbed, two_nodes, scene, reference):
+    drained = {}
+
+    def drain():
+        from ray._raylet import GcsClient
+        from ray.core.generated import autoscaler_pb2
+
+        node = scene.seen()[-1].node
+        client = GcsClient(address=two_nodes.address)
+        reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+        deadline = int((time.time() + 60) * 1000)
+        accepted, why = client.drain_node(node, reason, "the spot market", deadline)
+        assert accepted, why
+        drained.update(node=node, at=time.time())
+
+    result, progress = disturbed(40, drain)
+    assert_same(result, reference)
+    after = [one for one in scene.seen() if one.node == drained["node"] and one.at > drained["at"] + 4]
+    assert after == []
+    assert [one for one in scene.seen() if one.at > drained["at"] + 4], "the other node went on"
+    assert [note for note in progress.notes if "about to go away" in note]
+    assert result.summary["work"]["retries"] == 0
+    next(n for n in two_nodes.nodes if n._node_id == drained["node"]).special = True
+
+
+def test_a_unit_that_always_kills_its_worker(disturbed, scene, tmp_path):
+    """One child, on one shard: it ranks last with the reason, and every other child keeps its values."""
+    (scene.folder / "sleep").unlink()
+    quiet = evolve(scene.config("local", 1, workers=2), tmp_path / "local", config_dir=scene.folder)
+    (scene.folder / "poison.json").write_text(json.dumps([first_logit(scene, quiet, "g0000/c0005")]))
+    result, _ = disturbed(10**9, None, 1)
+    rows = {row["child_id"]: row for row in result.population.to_pylist()}
+    guilty = rows.pop("g0000/c0005")
+    assert guilty["rank"] == len(rows) + 1
+    assert "its worker died each time" in guilty["status"]
+    others = {row["child_id"]: row for row in quiet.population.to_pylist() if row["child_id"] in rows}
+    for name, row in rows.items():
+        assert {k: v for k, v in row.items() if k.startswith("select")} == {
+            k: v for k, v in others[name].items() if k.startswith("select")
+        }
+    assert result.summary["work"]["retries"] == 3
+
+
+def first_logit(scene, result, child):
+    """What a child answers to the first image of shard 2: how its evaluation is recognised on a worker."""
+    config = scene.config("local", 1, threads_per_worker=1, device="cpu", gpus_per_worker=0)
+    inputs = check_inputs(config, scene.folder)
+    row = next(row for row in result.population.to_pylist() if row["child_id"] == child)
+    keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
+    lineage = Lineage().child(Mutation(**{key: row[key] for key in keys}))
+    evaluator = Evaluator(inputs.parent.model, make_program(inputs))
+    return float(evaluator.lineage_logits(Lineage(), lineage, "select", 2)[0, 0])
 
 
 def test_out_of_memory(two_nodes, scene, reference, tmp_path):
@@ -45,3 +105,23 @@ def test_out_of_memory(two_nodes, scene, reference, tmp_path):
     assert_same(result, reference)
     assert (scene.folder / "hog-eaten").exists()
     assert result.summary["work"]["retries"] >= 1
+
+
+@pytest.mark.parametrize("gpus", [0.5])
+def test_fractional_gpus_on_unlike_nodes(two_nodes, scene, reference, tmp_path, gpus):
+    """A node with a (pretended) GPU holds two workers of half a GPU; the others have none and hold none."""
+    (node,) = two_nodes.add(1, num_cpus=4, num_gpus=1)
+    node.special = True
+    config = scene.config("ray", gpus_per_worker=gpus, device="cpu")
+    result = evolve(config, tmp_path / "run", config_dir=scene.folder)
+    assert_same(result, reference)
+    assert len({one.pid for one in scene.seen()}) == 2
+    assert {one.node for one in scene.seen()} == {node._node_id}
+
+
+def test_what_no_node_can_hold_is_said_at_once(two_nodes, scene, tmp_path):
+    started = time.monotonic()
+    with pytest.raises(BackendError, match=r"asks for 64 CPU and 0 GPU, the cluster's nodes have 0 CPU / 0 GPU, 1 CPU"):
+        evolve(scene.config("ray", cpus_per_worker=64), tmp_path / "run", config_dir=scene.folder)
+    assert time.monotonic() - started < 10
+    assert not (tmp_path / "run").exists()
