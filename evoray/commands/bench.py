@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,7 +101,9 @@ def bench_scaling(
     with Bars() as bars:
         for count in workers or [8, 16, 32]:
             bars.note(f"{count} workers, {units} units of {unit_seconds:g} s")
-            results.append(scaling(count, load, repeats, bars))
+            # Ray warns of many processes on stdout, which is for the result
+            with contextlib.redirect_stdout(sys.stderr):
+                results.append(scaling(count, load, repeats, bars))
     if plot:
         draw_scaling(results, plot)
     if as_json:
