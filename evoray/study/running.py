@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evoray.backends import Backend, make_backend
-from evoray.config import ComputeConfig, RunConfig
+from evoray.config import ComputeConfig, RunConfig, parse_config
 from evoray.errors import UsageError
 from evoray.progress import Progress
 from evoray.search import evolve
@@ -132,7 +132,9 @@ class _Runner:
 
 def _check_same(directory: RunDirectory, config: RunConfig) -> None:
     """What is there was made by this study; what a run resolves by itself may differ."""
-    before: dict[str, Any] = directory.read_json("config.json")
+    # read as a configuration, so that a key which is newer than the run stands at its default
+    stored = parse_config(directory.read_json("config.json"), directory.path("config.json"))
+    before: dict[str, Any] = stored.model_dump(mode="json")
     for section, values in config.model_dump(mode="json").items():
         was = before.get(section)
         auto = isinstance(values, dict) and "auto" in values.values()
