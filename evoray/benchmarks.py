@@ -5,7 +5,7 @@ stand, for a child with m of n weights mutated: drawing it (3.3 ns a mask word, 
 4 for the index; about 12 ns a weight, and 3 for a dense child, which draws no mask), writing it (a gather from the
 base and a scatter into the buffer, about two cache lines a weight, or 6 to 8 bytes a weight where it streams), undoing
 it (the same without the drawing), and one log-softmax over the logits in float64. None of it depends on the images.
-``tests/benchmarks/results`` holds the figures, with what was predicted for each step.
+``tests/benchmarks/results`` holds the figures.
 """
 
 from __future__ import annotations
