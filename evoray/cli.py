@@ -22,10 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.add_typer(data, name="data")
-app.add_typer(bench, name="bench")
-app.command("window")(window)
-app.command("submit")(submit)
 
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
@@ -134,6 +130,12 @@ def rebuild(
 
     _check_output(output, overwrite)
     _written(output, rebuild_file(lineage, parent, output), as_json)
+
+
+app.command("window")(window)
+app.command("submit")(submit)
+app.add_typer(data, name="data")
+app.add_typer(bench, name="bench")
 
 
 def main() -> None:

@@ -7,15 +7,13 @@ given again. As a job: ``ray job submit --address URL --working-dir . -- python 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from evoray.commands.common import Bars, Json
-from evoray.errors import EvorayError
+from evoray.commands.common import Bars, Json, guarded
 
 
 def main(
@@ -50,14 +48,5 @@ def main(
     Console().print(f"all tables: {path}", highlight=False, soft_wrap=True)
 
 
-def run() -> None:
-    """EvoRay's own errors become one message and an exit code, never a stack trace."""
-    try:
-        typer.run(main)
-    except EvorayError as error:
-        Console(stderr=True).print(f"error {error}", style="bold red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-
-
 if __name__ == "__main__":
-    run()
+    guarded(lambda: typer.run(main))

@@ -5,15 +5,12 @@ Each architecture and seed gives a normal and an early-stopped checkpoint, with 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from evoray.commands.common import Bars
-from evoray.errors import EvorayError
+from evoray.commands.common import Bars, guarded
 
 
 def main(
@@ -34,14 +31,5 @@ def main(
         typer.echo(path)
 
 
-def run() -> None:
-    """EvoRay's own errors become one message and an exit code, never a stack trace."""
-    try:
-        typer.run(main)
-    except EvorayError as error:
-        Console(stderr=True).print(f"error {error}", style="bold red", markup=False, soft_wrap=True)
-        sys.exit(error.exit_code)
-
-
 if __name__ == "__main__":
-    run()
+    guarded(lambda: typer.run(main))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -29,7 +30,7 @@ LINE_SECONDS = 10.0
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
-def guarded(app: typer.Typer) -> None:
+def guarded(app: Callable[[], object]) -> None:
     """Runs a command line: EvoRay's own errors become one message and an exit code, never a stack trace."""
     try:
         app()
