@@ -67,6 +67,17 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_tables(study_file):
     assert [grid.rows for grid in all_tables(resumed)[:-2]] == [grid.rows for grid in all_tables(whole)[:-2]]
 
 
+def test_a_run_from_before_a_key_existed_is_of_the_same_study(study_file):
+    study, folder = load_study(study_file, ONE_CASE), study_file.parent
+    first = list(run_study(study, folder, str(folder / "out")))[-1]
+    path = sorted((folder / "out").rglob("one/*/config.json"))[0]
+    stored = json.loads(path.read_text())
+    del stored["search"]["racing"], stored["data"]["test_path"]
+    path.write_text(json.dumps(stored))
+    again = list(run_study(study, folder, str(folder / "out"), dry=True))[-1]
+    assert [one.nll for one in again] == [one.nll for one in first]
+
+
 def test_runs_of_another_study_are_refused(study_file, paper):
     case = next(cases(load_study(study_file, ONE_CASE), study_file.parent))
     begun = study_file.parent / "out" / case.grid()[0].directory
