@@ -20,16 +20,19 @@ def scene(tmp_path_factory, parent_file):
 
 @pytest.fixture(scope="session")
 def reference(scene, tmp_path_factory):
-    """The undisturbed local run."""
+    """The undisturbed local run, and how many evaluations it takes."""
+    scene.clear()
     (scene.folder / "sleep").unlink()
     config = scene.config("local", workers=2)
     result = evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=scene.folder)
+    scene.evaluations = len(scene.seen())
     scene.clear()
     return outputs(result)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machines():
+    """Ends with the module: later tests of this process start a Ray of their own."""
     import ray
 
     assert evoray.backends.ray.ray is ray
@@ -63,8 +66,8 @@ def two_nodes(machines, scene):
 def disturbed(two_nodes, scene, tmp_path):
     """Runs the run on the cluster, with something done to it after ``count`` evaluations."""
 
-    def run(count, action, generations=GENERATIONS, **compute):
-        progress = At(count, action)
+    def run(count, action, generations=GENERATIONS, words="", then=None, **compute):
+        progress = At(count, action, words, then)
         config = scene.config("ray", generations, **compute)
         result = evolve(config, tmp_path / "run", config_dir=scene.folder, progress=progress)
         return result, progress

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +33,7 @@ class Scene:
     """The folder in which workers find the user's fitness function, and the run's files."""
 
     def __init__(self, folder: Path, parent: Path) -> None:
-        self.folder, self.parent = folder, parent
+        self.folder, self.parent, self.evaluations = folder, parent, 0
         shutil.copy(Path(__file__).with_name("trouble.py"), folder / "trouble.py")
         self.clear()
 
@@ -44,7 +42,11 @@ class Scene:
         (self.folder / "seen").mkdir()
         for name in ("poison.json", "hog", "hog-eaten"):
             (self.folder / name).unlink(missing_ok=True)
-        (self.folder / "sleep").write_text(str(SLEEP))
+        self.slow(SLEEP)
+
+    def slow(self, seconds):
+        """How long an evaluation takes from now on."""
+        (self.folder / "sleep").write_text(str(seconds))
 
     def config(self, backend="ray", generations=GENERATIONS, **compute):
         values = demo_config(0, self.parent, backend).model_dump()
@@ -61,10 +63,14 @@ class Scene:
 
 
 class At(Progress):
-    """Does something, once, when so many evaluations are done; keeps what the run says."""
+    """Does something, once, when so many evaluations are done, and something when the run says certain words.
 
-    def __init__(self, count, action):
-        self.count, self.action, self.notes, self.done = count, action, [], 0
+    Both happen in the thread that runs ``evolve``: the cluster's nodes can only be started from the main one.
+    """
+
+    def __init__(self, count, action, words="", then=None):
+        self.count, self.action, self.words, self.then = count, action, words, then
+        self.notes, self.done = [], 0
 
     def advance(self, count):
         self.done += count
@@ -74,6 +80,9 @@ class At(Progress):
 
     def note(self, text):
         self.notes.append(text)
+        if self.then is not None and self.words in text:
+            then, self.then = self.then, None
+            then()
 
 
 def outputs(result):
@@ -123,13 +132,3 @@ class Machines:
         while len(self.nodes) > count:
             self.kill(self.nodes[-1])
         self.add(count - len(self.nodes))
-
-
-def later(seconds, action):
-    """In another thread, so that the run goes on meanwhile."""
-
-    def wait():
-        time.sleep(seconds)
-        action()
-
-    threading.Thread(target=wait, daemon=True).start()

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from scenes import At, assert_same, later
+import ray
+from scenes import At, assert_same
 
 from evoray.errors import BackendError
 from evoray.evaluation import Evaluator
@@ -17,7 +18,7 @@ from evoray.mutation import Lineage, Mutation
 from evoray.preparation import check_inputs, make_program
 from evoray.search import evolve
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = pytest.mark.timeout(500)
 
 
 def test_an_actor_is_killed(disturbed, scene, reference):
@@ -26,12 +27,42 @@ def test_an_actor_is_killed(disturbed, scene, reference):
     assert result.summary["work"]["retries"] >= 1
 
 
+@pytest.mark.slow
 def test_a_node_is_killed(disturbed, two_nodes, scene, reference):
-    result, _ = disturbed(60, lambda: later(0, lambda: two_nodes.kill(two_nodes.nodes[0])))
+    result, _ = disturbed(60, lambda: two_nodes.kill(two_nodes.nodes[0]))
     assert_same(result, reference)
     assert result.summary["work"]["retries"] >= 1
 
 
+@pytest.mark.slow
+def test_a_node_that_joins_gets_work(disturbed, two_nodes, scene, reference):
+    two_nodes.keep(1)
+    before = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
+
+    def join():
+        scene.slow(0.2)
+        two_nodes.add(1)
+
+    result, _ = disturbed(20, join)
+    assert_same(result, reference)
+    assert len([one for one in scene.seen() if one.node not in before]) > 20
+    assert result.summary["work"]["nodes"] == 2
+
+
+@pytest.mark.slow
+def test_all_workers_gone_and_new_ones_come(disturbed, two_nodes, scene, reference):
+    def outage():
+        for node in list(two_nodes.nodes):
+            two_nodes.kill(node)
+
+    result, progress = disturbed(60, outage, words="no worker is left", then=lambda: two_nodes.add(2))
+    assert_same(result, reference)
+    assert [note for note in progress.notes if "no worker is left" in note]
+    assert [note for note in progress.notes if "going on" in note]
+    assert len({one.node for one in scene.seen()}) >= 3
+
+
+@pytest.mark.slow
 def test_a_drained_node_gets_nothing_new(disturbed, two_nodes, scene, reference):
     drained = {}
 
@@ -57,6 +88,7 @@ def test_a_drained_node_gets_nothing_new(disturbed, two_nodes, scene, reference)
     next(n for n in two_nodes.nodes if n._node_id == drained["node"]).special = True
 
 
+@pytest.mark.slow
 def test_a_unit_that_always_kills_its_worker(disturbed, scene, tmp_path):
     """One child, on one shard: it ranks last with the reason, and every other child keeps its values."""
     (scene.folder / "sleep").unlink()
@@ -86,6 +118,7 @@ def first_logit(scene, result, child):
     return float(evaluator.lineage_logits(Lineage(), lineage, "select", 2)[0, 0])
 
 
+@pytest.mark.slow
 def test_out_of_memory(two_nodes, scene, reference, tmp_path):
     """Ray's memory monitor ends a worker that takes 2 GB; its unit is done by another."""
     memory = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
@@ -107,6 +140,7 @@ def test_out_of_memory(two_nodes, scene, reference, tmp_path):
     assert result.summary["work"]["retries"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpus", [0.5])
 def test_fractional_gpus_on_unlike_nodes(two_nodes, scene, reference, tmp_path, gpus):
     """A node with a (pretended) GPU holds two workers of half a GPU; the others have none and hold none."""
@@ -119,6 +153,7 @@ def test_fractional_gpus_on_unlike_nodes(two_nodes, scene, reference, tmp_path, 
     assert {one.node for one in scene.seen()} == {node._node_id}
 
 
+@pytest.mark.slow
 def test_what_no_node_can_hold_is_said_at_once(two_nodes, scene, tmp_path):
     started = time.monotonic()
     with pytest.raises(BackendError, match=r"asks for 64 CPU and 0 GPU, the cluster's nodes have 0 CPU / 0 GPU, 1 CPU"):

@@ -7,6 +7,7 @@ process and node; `poison.json`, `hog` and `sleep` tell it how to misbehave.
 import json
 import os
 import signal
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -29,12 +30,9 @@ def fitness(logits, labels):
 
 
 def tell():
-    import ray
-
-    if ray.is_initialized():
-        node = ray.get_runtime_context().get_node_id()
-        name = f"{time.time():.3f}_{os.getpid()}_{node}_{uuid.uuid4().hex[:6]}"
-        (SCENE / "seen" / name).touch()
+    ray = sys.modules.get("ray")
+    node = ray.get_runtime_context().get_node_id() if ray and ray.is_initialized() else "local"
+    (SCENE / "seen" / f"{time.time():.3f}_{os.getpid()}_{node}_{uuid.uuid4().hex[:6]}").touch()
 
 
 def eat_memory():
