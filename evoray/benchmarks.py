@@ -29,6 +29,8 @@ from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
 
 Contestant = Callable[[int], None]
+Taken = tuple[float, float]
+"""Seconds by the clock, and of this process's CPU time."""
 SIGMA = 0.05
 
 
@@ -60,7 +62,8 @@ def throughput(
 
     Returns:
         entries of ``{"results": […]}``; ``spread`` holds (smallest, largest) of each ratio. A contestant that is not
-        there has None for its images a second.
+        there has None for its images a second. ``cpu`` holds the same figures by this process's CPU time (of all its
+        threads together): on a machine that others use too, they repeat better than those by the clock.
     """
     parts = [_parts(density) for density in densities]
     program, network = _program(model, images, dtype, size, batch_size, threads, layout, compile, cuda_graphs)
@@ -90,8 +93,7 @@ def throughput(
         "peak_memory_mb": _peak_memory_mb(),
     }
     return [
-        {**shared, "density": density, **_rates(seconds, f"evoray {density:g}", images)}
-        | {"rebuild_ms": _rebuild_ms(evaluator, k)}
+        {**shared, "density": density, **_figures(seconds, f"evoray {density:g}", images, _rebuild(evaluator, k))}
         for density, k in zip(densities, parts, strict=True)
     ]
 
@@ -144,19 +146,34 @@ def _program(
     return program, parent.model
 
 
-def _alternate(contestants: dict[str, Contestant], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every contestant in every round, after one round to warm up; each round begins with another one."""
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+def _alternate(contestants: dict[str, Contestant], repeats: int) -> dict[str, list[Taken]]:
+    """What every contestant took in every round, after one round to warm up; each round begins with another one."""
+    seconds: dict[str, list[Taken]] = {name: [] for name in contestants}
     names = list(contestants)
     for number in range(repeats + 1):
         first = number % len(names)
         for name in (*names[first:], *names[:first]):
-            started = time.perf_counter()
-            contestants[name](number)
-            _synchronise()
+            taken = _take(lambda: contestants[name](number))  # noqa: B023
             if number:
-                seconds[name].append(time.perf_counter() - started)
+                seconds[name].append(taken)
     return seconds
+
+
+def _take(work: Callable[[], None]) -> Taken:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    _synchronise()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _figures(seconds: dict[str, list[Taken]], own: str, images: int, rebuild: Taken) -> dict[str, Any]:
+    """By the clock, and under ``cpu`` by CPU time."""
+    by_clock, by_cpu = (
+        _rates({name: [one[which] for one in taken] for name, taken in seconds.items()}, own, images)
+        | {"rebuild_ms": 1000 * rebuild[which]}
+        for which in (0, 1)
+    )
+    return by_clock | {"cpu": by_cpu}
 
 
 def _rates(seconds: dict[str, list[float]], own: str, images: int) -> dict[str, Any]:
@@ -233,16 +250,15 @@ def _evotorch(parent: nn.Module, batches: Sequence[Tensor]) -> Contestant | None
     return run
 
 
-def _rebuild_ms(evaluator: Evaluator, parts: int) -> float:
-    """Milliseconds to draw, write and undo one child; the median of nine."""
-    times = []
-    for number in range(10):
-        started = time.perf_counter()
+def _rebuild(evaluator: Evaluator, parts: int) -> Taken:
+    """What it takes to draw, write and undo one child; medians of nine."""
+
+    def one(number: int) -> None:
         with evaluator.host.child((Entry(1.0, _mutation(parts, number)),)):
             pass
-        _synchronise()
-        times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times[1:])
+
+    wall, cpu = zip(*[_take(lambda: one(number)) for number in range(10)][1:], strict=True)  # noqa: B023
+    return statistics.median(wall), statistics.median(cpu)
 
 
 def _peak_memory_mb() -> float:

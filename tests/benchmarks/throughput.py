@@ -1,9 +1,9 @@
-"""``evoray bench throughput`` by CPU time, one thread: figures that hold on a machine that others use too.
+"""``evoray bench throughput`` with what a kept figure needs: commit, command, processor, load.
 
-    uv run --group bench python tests/benchmarks/throughput.py NAME [options of throughput as key=value]
+    OMP_NUM_THREADS=1 uv run --group bench python tests/benchmarks/throughput.py NAME [key=value of throughput …]
 
-With one thread CPU time is what the wall clock would show on an idle core, so that ratios do not depend on who else
-is computing (caches and memory apart). Writes ``tests/benchmarks/results/throughput-NAME.json``.
+With one thread (the default here) CPU time is what the clock would show on an idle core, so that ratios by it depend
+little on who else is computing (caches and memory apart). Writes ``tests/benchmarks/results/throughput-NAME.json``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,16 +25,19 @@ RESULTS = Path("tests/benchmarks/results")
 
 def main() -> None:
     name, *pairs = sys.argv[1:]
-    options = dict(pair.split("=", 1) for pair in pairs)
-    given = {key: _value(text) for key, text in options.items()}
-    benchmarks.time.perf_counter = time.process_time
-    torch.set_num_threads(1)
-    results = benchmarks.throughput(threads=1, **given)
+    options = {key: _value(text) for key, text in (pair.split("=", 1) for pair in pairs)}
+    options = {"threads": 1} | options
+    torch.set_num_threads(options["threads"])
+    commit = _git("rev-parse", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no")
+    load = [os.getloadavg()]
+    results = benchmarks.throughput(**options)
     document = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-        "clock": "CPU time of one thread",
-        "load": os.getloadavg(),
+        "command": " ".join([f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', '')}", "python", *sys.argv]),
+        "commit": commit,
+        "uncommitted": changed.splitlines(),
+        "processor": _processor(),
+        "load": [*load, os.getloadavg()],
         "torch": torch.__version__,
         "results": results,
     }
@@ -42,7 +45,20 @@ def main() -> None:
     (out / f"throughput-{name}.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
-def _value(text: str) -> object:
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _processor() -> str:
+    """Its name, cores, and the instructions that decide how fast bfloat16 is."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    wanted = ("avx512f", "avx512_bf16", "amx_bf16", "amx_tile")
+    flags = " ".join(flag for flag in wanted if flag in values["flags"].split())
+    return f"{values['model name']}, family {values['cpu family']}, {os.cpu_count()} cores; {flags}"
+
+
+def _value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
