@@ -108,7 +108,7 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
 
 def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
     builder, enum = _named(config)
-    model = builder(weights=None, **_QUIET.get(config.name, {}))
+    model = builder(weights=None, **_OWN_WAYS.get(config.name, {}))
     assert config.weights is not None
     if config.weights in enum.__members__:
         weights = enum[config.weights]
@@ -138,11 +138,11 @@ def _named(config: ParentConfig) -> tuple[Callable[..., nn.Module], Any]:
     return builder, enum
 
 
-_QUIET: dict[str, dict[str, Any]] = {
-    "googlenet": {"init_weights": True, "aux_logits": True},
-    "inception_v3": {"init_weights": True, "aux_logits": True},
+_OWN_WAYS: dict[str, dict[str, Any]] = {
+    name: {"init_weights": True, "aux_logits": True, "transform_input": True} for name in ("googlenet", "inception_v3")
 }
-"""These two warn about a default of theirs unless it is given."""
+"""These two warn about a default of theirs unless it is given. Their weights were trained on inputs scaled otherwise;
+``transform_input`` undoes ImageNet's normalisation for them, as torchvision does where it loads the weights itself."""
 
 
 def _enum_state(weights: Any, config: ParentConfig) -> dict[str, Tensor]:

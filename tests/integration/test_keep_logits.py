@@ -74,6 +74,7 @@ def test_workers_anywhere_write_the_same_bytes(whole, small_run, tmp_path, backe
 def test_a_missing_file_is_made_again_on_resume(whole, small_run, tmp_path):
     config = small_run(ensemble__keep_logits=True, compute__workers=1)
     result = evolve(config, tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()  # stopped at the very end
     (tmp_path / "run" / logits_name("test", 3)).unlink()
     (tmp_path / "run" / logits_name("test", 1)).write_bytes(b"cut")
     evolve(config, tmp_path / "run", resume=True)

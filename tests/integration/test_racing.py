@@ -7,7 +7,7 @@ import math
 import pytest
 from test_resume import StopsAfter, bytes_of
 
-from evoray import store
+from evoray import journal
 from evoray.errors import ConfigError
 from evoray.search import evolve
 
@@ -61,7 +61,7 @@ def test_a_budget_is_kept(raced, tmp_path):
 
 @pytest.mark.parametrize("after", [40, 300])
 def test_a_race_goes_on_where_it_stopped(raced, tmp_path, after, monkeypatch):
-    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = raced(compute__workers=1, search__generations=2)
     whole = evolve(config, tmp_path / "whole")
     with pytest.raises(ConnectionError):

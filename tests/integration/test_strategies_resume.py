@@ -13,7 +13,7 @@ import time
 import pytest
 from test_resume import StopsAfter, bytes_of
 
-from evoray import store
+from evoray import journal, store
 from evoray.config import STRATEGIES, parse_config
 from evoray.demo import demo_config
 from evoray.search import evolve
@@ -55,7 +55,7 @@ def whole(parent_file, tmp_path_factory):
 
 @pytest.mark.parametrize("name", SEARCHES)
 def test_stopped_at_a_random_unit_it_ends_in_the_same_bytes(whole, parent_file, tmp_path, name, monkeypatch):
-    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     result, units = whole(name)
     after = random.Random(name).randrange(units // 4, units)
     with pytest.raises(ConnectionError):
@@ -72,11 +72,11 @@ def lineages(directory):
 
 PROGRAM = """
 import json, sys
-from evoray import store
+from evoray import journal, store
 from evoray.config import parse_config
 from evoray.search import evolve
 if __name__ == "__main__":
-    store.FLUSH_SECONDS = 0.0
+    journal.FLUSH_SECONDS = 0.01
     config, out, resume = sys.argv[1:]
     evolve(parse_config(json.load(open(config))), out, resume=resume == "yes")
 """

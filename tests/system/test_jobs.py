@@ -93,6 +93,7 @@ def test_ray_job_submit_stopped_and_resumed(head, folder, reference, tmp_path):
     assert contents_at(tmp_path / "run") == reference
 
 
+@pytest.mark.slow
 def test_evoray_submit_follows_and_keeps_the_answer(head, folder, reference, tmp_path):
     submit = ("evoray", "submit", folder / "run.toml", "--address", head.dashboard, "--out", tmp_path / "run")
     whole = head.call(*submit)
@@ -108,6 +109,7 @@ def test_evoray_submit_follows_and_keeps_the_answer(head, folder, reference, tmp
     assert "of the user" in " ".join(broken.stdout.split())
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_following_and_not_the_job(head, folder, tmp_path):
     submit = ("evoray", "submit", folder / "run.toml", "--address", head.dashboard, "--out", tmp_path / "run")
     following = head.start(*submit, "--set", "search.children=20000")

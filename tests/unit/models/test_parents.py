@@ -266,3 +266,10 @@ def test_public_types_are_those_of_the_library():
 
     assert evoray.Parent is Parent
     assert evoray.Preprocessing is Preprocessing
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_inputs_are_scaled_as_the_weights_were_trained(name):
+    """torchvision sets it wherever it loads weights, so a checkpoint of theirs needs it too."""
+    parent = load_parent(ParentConfig(name=name, weights="random"))
+    assert parent.model.transform_input
