@@ -105,7 +105,8 @@ def report(directory: Path) -> None:
     lines = ["# Drawing, writing and undoing one child", ""]
     for result in results:
         lines += [f"{result['weights'] / 1e6:g} million weights, {result['device']}, torch {result['torch']},"]
-        lines += [f"commit {result['commit'][:12]}: `{result['command']}`", ""]
+        note = f" ({result['commit_note']})" if "commit_note" in result else ""
+        lines += [f"commit {result['commit'][:12]}{note}: `{result['command']}`", ""]
         lines += ["| type | density | mutated | ms | spread | ns a weight | memory added |", "|-|-|-|-|-|-|-|"]
         for kind in result["types"]:
             for one in kind["densities"]:
