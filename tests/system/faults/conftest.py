@@ -21,11 +21,10 @@ def scene(tmp_path_factory, parent_file):
 @pytest.fixture(scope="session")
 def reference(scene, tmp_path_factory):
     """The undisturbed local run, and how many evaluations it takes."""
-    scene.clear()
     (scene.folder / "sleep").unlink()
     config = scene.config("local", workers=2)
     result = evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=scene.folder)
-    scene.evaluations = len(scene.seen())
+    scene.evaluations = result.summary["work"]["evaluations"]
     scene.clear()
     return outputs(result)
 
