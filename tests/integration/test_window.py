@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from test_resume import StopsAfter, bytes_of
 
-from evoray import store
+from evoray import journal
 from evoray.errors import ConfigError, UsageError
 from evoray.search import evolve
 from evoray.window import window
@@ -37,7 +37,7 @@ def test_a_sweep_shows_the_window(swept):
 
 
 def test_a_sweep_goes_on_where_it_stopped(swept, small_run, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = small_run(compute__workers=1)
     with pytest.raises(ConnectionError):
         window(config, tmp_path / "cut", progress=StopsAfter(20), **SWEEP)
@@ -115,7 +115,7 @@ def test_auto_costs_under_a_twentieth_of_a_run(auto, tmp_path):
 
 @pytest.mark.parametrize("after", [30, 90, 200])
 def test_auto_goes_on_where_it_stopped(auto, tmp_path, after, monkeypatch):
-    monkeypatch.setattr(store, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     whole = evolve(auto(), tmp_path / "whole")
     with pytest.raises(ConnectionError):
         evolve(auto(), tmp_path / "cut", progress=StopsAfter(after))
