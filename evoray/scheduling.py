@@ -270,17 +270,27 @@ class Scheduler:
         shard = max(waits, key=lambda shard: (waits[shard], -shard))
         seconds = state.seconds or self._mean("seconds")
         loading = state.loading if state.loading is not None else self._mean("loading")
-        pays = seconds is None or (loading or 0.0) + seconds < waits[shard]
+        pays = seconds is None or self._backlog(state) + (loading or 0.0) + seconds < waits[shard]
         return shard if pays else None
 
     def _wait(self, shard: int) -> float:
-        """Seconds until those who hold a shard will have done what is pending of it; inf when nobody knows."""
-        speed = 0.0
+        """Seconds until those who hold a shard will have done what is pending of it; inf when nobody knows.
+
+        They first finish what they have in hand.
+        """
+        speed = begun = 0.0
         for worker in self._holders[shard]:
             state = self._workers[worker]
             if state.seconds is not None:
-                speed += 1 / (state.seconds * sum(other in self._pending for other in state.held))
-        return len(self._pending[shard]) / speed if speed else math.inf
+                own = 1 / (state.seconds * sum(other in self._pending for other in state.held))
+                speed += own
+                begun += own * self._backlog(state)
+        return (begun + len(self._pending[shard])) / speed if speed else math.inf
+
+    def _backlog(self, state: _State) -> float:
+        """Seconds of work that a worker has in hand; what is done of its present unit is not taken off."""
+        items = sum(len(self._units[number].items) for number in state.busy)
+        return items * (state.seconds or self._mean("seconds") or 0.0)
 
     def _pop(self, state: _State, shard: int) -> tuple[int, ...]:
         queue = self._pending[shard]

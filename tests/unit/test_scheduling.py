@@ -15,10 +15,10 @@ from evoray.scheduling import IN_FLIGHT, Facts, Scheduler
 
 
 class Simulation:
-    """Workers with a speed (seconds an item) and a time to read a shard; they keep every shard they have read."""
+    """Workers with a speed (seconds an item, give or take ``jitter``) and a time to read a shard, which they keep."""
 
-    def __init__(self, work, speeds, loading=0.0, deaths=(), arrivals=(), seed=0):
-        self.scheduler, self.random = Scheduler(work), random.Random(seed)
+    def __init__(self, work, speeds, loading=0.0, deaths=(), arrivals=(), seed=0, jitter=0.1):
+        self.scheduler, self.random, self.jitter = Scheduler(work), random.Random(seed), jitter
         self.speeds, self.loading = dict(speeds), loading
         self.done, self.loads, self.units, self.now = Counter(), Counter(), [], 0.0
         self.queues = {}
@@ -52,7 +52,8 @@ class Simulation:
         loading = 0.0 if unit.shard in self.held[worker] else self.loading
         self.held[worker].add(unit.shard)
         self.loads[unit.shard] += loading > 0
-        took = loading + sum(self.speeds[worker] * self.random.uniform(0.9, 1.1) for _ in unit.items)
+        spread = (1 - self.jitter, 1 + self.jitter)
+        took = loading + sum(self.speeds[worker] * self.random.uniform(*spread) for _ in unit.items)
         self.push(self.now + took, "done", (worker, unit, took, loading))
 
     def run(self):
@@ -191,6 +192,14 @@ def test_unequal_workers_finish_together():
     ended = Simulation({shard: range(100) for shard in range(4)}, speeds).run()
     ideal = 400 / sum(1 / speed for speed in speeds.values())
     assert ended.now < 1.1 * ideal
+
+
+@pytest.mark.parametrize("workers", [32, 64])
+def test_many_workers_of_one_speed_share_few_units_evenly(workers):
+    """Twenty units each: none does 21 because another left what the holders of a shard had no time for."""
+    work = {shard: range(workers * 20 * shard // 50, workers * 20 * (shard + 1) // 50) for shard in range(50)}
+    ended = Simulation(work, dict.fromkeys(range(workers), 1.0), jitter=0.001).run()
+    assert ended.now < 20.1
 
 
 def test_a_worker_that_is_a_hundred_times_slower_does_not_hold_up_the_end():
