@@ -11,6 +11,7 @@ it (the same without the drawing), and one log-softmax over the logits in float6
 from __future__ import annotations
 
 import copy
+import dataclasses
 import resource
 import statistics
 import sys
@@ -27,6 +28,7 @@ from evoray.evaluation import DTYPES, Candidate, ChildrenUnit, Evaluator, Progra
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
+from evoray.tuning import TuneUnit
 
 Contestant = Callable[[int], None]
 Taken = tuple[float, float]
@@ -41,7 +43,8 @@ def throughput(
     dtype: str = "float32",
     *,
     size: int = 224,
-    batch_size: int = 256,
+    batch_size: int | Literal["auto"] = 256,
+    naive_batch_size: int = 256,
     repeats: int = 5,
     threads: int | None = None,
     layout: Literal["channels-last", "contiguous"] = "channels-last",
@@ -55,6 +58,8 @@ def throughput(
     Args:
         model: a torchvision architecture (random weights). densities: each 1 / K with an integer K.
         images, size: mock images of size x size pixels, one shard.
+        batch_size: of the bare forward loop and of EvoRay; ``auto`` is the one that a run would find here.
+        naive_batch_size: of the naive loop and of EvoTorch.
         repeats: rounds; each runs every contestant once, beginning with another one, and ratios are taken within a
             round.
         compile, cuda_graphs, layout: of the bare forward loop and of EvoRay alike. The naive loop and EvoTorch run
@@ -66,12 +71,16 @@ def throughput(
         threads together): on a machine that others use too, they repeat better than those by the clock.
     """
     parts = [_parts(density) for density in densities]
-    program, network = _program(model, images, dtype, size, batch_size, threads, layout, compile, cuda_graphs)
-    evaluator = Evaluator(copy.deepcopy(network), program)
+    program, network = _program(model, images, dtype, size, threads, layout, compile, cuda_graphs)
+    if batch_size == "auto":
+        timed = Evaluator(copy.deepcopy(network), dataclasses.replace(program, compile=False, cuda_graphs=False))
+        (batch_size,) = TuneUnit("select", 0).run(timed)
+    evaluator = Evaluator(copy.deepcopy(network), dataclasses.replace(program, batch_size=batch_size))
     contestants: dict[str, Contestant] = {"forward": lambda _: _forward(evaluator)}
     for density, k in zip(densities, parts, strict=True):
         contestants[f"evoray {density:g}"] = lambda number, k=k: _evoray(evaluator, k, number)  # type: ignore[misc]
-    raw = [batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches]
+    whole = torch.cat([batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
+    raw = torch.split(whole[:images], naive_batch_size)
     if naive:
         contestants["naive"] = lambda number: _naive(network, raw, densities[0], number)
     other = _evotorch(network, raw) if evotorch else None
@@ -87,6 +96,7 @@ def throughput(
         "cuda_graphs": cuda_graphs,
         "threads": torch.get_num_threads(),
         "batch_size": batch_size,
+        "naive_batch_size": naive_batch_size,
         "size": size,
         "repeats": repeats,
         "device": evaluator.device_name,
@@ -110,7 +120,6 @@ def _program(
     images: int,
     dtype: str,
     size: int,
-    batch_size: int,
     threads: int | None,
     layout: Literal["channels-last", "contiguous"],
     compile: bool,
@@ -135,7 +144,7 @@ def _program(
         fitness=FitnessSpec("nll"),
         device=device,
         dtype=dtype,
-        batch_size=batch_size,
+        batch_size=256,
         threads=threads or torch.get_num_threads(),
         compile=compile,
         deterministic=True,

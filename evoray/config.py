@@ -9,33 +9,26 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
 from evoray.errors import ConfigError
+from evoray.search_config import MUTATION_OF, STRATEGIES, Auto, DecompositionSearch, SearchConfig, Section, strategy_of
 
-Auto = Literal["auto"]
 M = TypeVar("M", bound=BaseModel)
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ParentConfig(_Section):
+class ParentConfig(Section):
     """The pretrained network."""
 
     source: Literal["torchvision", "timm", "module"] = "torchvision"
@@ -66,7 +59,7 @@ class ParentConfig(_Section):
         return self
 
 
-class DataConfig(_Section):
+class DataConfig(Section):
     """The images: ``select`` chooses among children, ``test`` is what is reported."""
 
     path: str
@@ -105,7 +98,7 @@ class DataConfig(_Section):
         return self
 
 
-class MutationConfig(_Section):
+class MutationConfig(Section):
     """What one mutation is (format 1)."""
 
     sigma: float | Auto = 0.1
@@ -123,125 +116,6 @@ class MutationConfig(_Section):
         if sigma != "auto" and not (number and math.isfinite(sigma) and sigma > 0):
             raise ValueError('a number greater than 0, or "auto"')
         return sigma
-
-
-class _Search(_Section):
-    """What every strategy has: how many children, and whether hopeless ones are judged to the end."""
-
-    children: Annotated[int, Field(ge=1)] = 40
-    generations: Annotated[int, Field(ge=1)] = 1
-    racing: bool = False
-    """Judge children piece by piece against their base, and drop those that cannot be among the best."""
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
-    """Share of the best children that racing keeps, in expectation."""
-    budget_images: Annotated[int, Field(ge=1)] | None = None
-    """Images (one child on one image is one) that all children of the run may cost, whatever it risks."""
-
-    @model_validator(mode="after")
-    def _budget_needs_racing(self) -> Self:
-        if self.budget_images is not None and not self.racing:
-            raise ValueError(f"budget_images = {self.budget_images}: a budget is kept by racing, set racing = true")
-        return self
-
-
-class DecompositionSearch(_Search):
-    """The paper's: children of disjoint masks, then soups of the best."""
-
-    strategy: Literal["decomposition"] = "decomposition"
-
-
-class OnePlusLambdaSearch(_Search):
-    """(1+λ): the best child replaces its parent, if it is better."""
-
-    strategy: Literal["one-plus-lambda"] = "one-plus-lambda"
-
-
-class MuLambdaSearch(_Search):
-    """(μ/μ, λ): the soup of the best ``parents`` children is the next generation's base."""
-
-    strategy: Literal["mu-lambda"] = "mu-lambda"
-    parents: Annotated[int, Field(ge=1)] | Auto = "auto"
-    """μ; auto is a quarter of the children."""
-    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Auto = "auto"
-    """1 is the mean of the networks; auto averages each weight over those of the best that changed it."""
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if self.parents != "auto" and self.parents > self.children:
-            raise ValueError(f"parents = {self.parents} is more than children = {self.children}")
-        return self
-
-
-class EvolutionStrategySearch(_Search):
-    """A step along the rank-weighted sum of all mutations (Salimans et al. 2017)."""
-
-    strategy: Literal["evolution-strategy"] = "evolution-strategy"
-    optimizer: Literal["momentum", "adam"] = "momentum"
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
-    """Length of a step in units of sigma: root mean square over the weights it changes."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if self.children < 2:
-            raise ValueError("children = 1: a step needs at least two to compare")
-        return self
-
-
-class CmaEsSearch(_Search):
-    """CMA-ES over the weights of a few fixed mutations in one static subspace."""
-
-    strategy: Literal["cma-es"] = "cma-es"
-    dimensions: Annotated[int, Field(ge=2, le=1000)] = 16
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if self.children < 4:
-            raise ValueError(f"children = {self.children}: CMA-ES needs at least 4 a generation")
-        return self
-
-
-class RandOptSearch(_Search):
-    """RandOpt: dense random perturbations of the parent, the best of which vote."""
-
-    strategy: Literal["randopt"] = "randopt"
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        if self.generations != 1:
-            raise ValueError(f"generations = {self.generations}: randopt draws once, around the parent; leave it at 1")
-        return self
-
-
-STRATEGIES = ("decomposition", "one-plus-lambda", "mu-lambda", "evolution-strategy", "cma-es", "randopt")
-
-
-def _strategy_of(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.get("strategy", "decomposition")
-    return getattr(value, "strategy", "decomposition")
-
-
-SearchConfig = Annotated[
-    Annotated[DecompositionSearch, Tag("decomposition")]
-    | Annotated[OnePlusLambdaSearch, Tag("one-plus-lambda")]
-    | Annotated[MuLambdaSearch, Tag("mu-lambda")]
-    | Annotated[EvolutionStrategySearch, Tag("evolution-strategy")]
-    | Annotated[CmaEsSearch, Tag("cma-es")]
-    | Annotated[RandOptSearch, Tag("randopt")],
-    Discriminator(
-        _strategy_of,
-        custom_error_type="strategy",
-        custom_error_message="strategy is none of " + ", ".join(STRATEGIES),
-    ),
-]
-
-MUTATION_OF: Mapping[str, Mapping[str, Any]] = {
-    "evolution-strategy": {"antithetic": True},
-    "cma-es": {"subspace": "static"},
-    "randopt": {"parts": 1},
-}
-"""Mutation keys that a strategy sets where the file leaves them out."""
 
 
 FITNESSES = ("nll", "top1", "top5", "brier", "balanced-accuracy", "macro-f1", "worst-class", "cost")
@@ -276,7 +150,7 @@ def parse_constraint(text: str) -> Constraint:
     return Constraint(text.strip(), metric, sign == ">=", parent is not None, -bound if plus == "-" else bound)
 
 
-class FitnessConfig(_Section):
+class FitnessConfig(Section):
     """What children are ranked by; higher is better inside (``nll``, ``brier`` and ``cost`` count negative)."""
 
     name: str = "nll"
@@ -306,7 +180,7 @@ class FitnessConfig(_Section):
         return self
 
 
-class EnsembleConfig(_Section):
+class EnsembleConfig(Section):
     """Who is in the ensemble, and how its members are combined."""
 
     method: Literal["top-k", "greedy", "weighted", "majority"] = "top-k"
@@ -321,20 +195,20 @@ class EnsembleConfig(_Section):
     """Scales the ensemble's confidence by one number fitted on ``select``, and the parent's beside it."""
 
 
-class SoupConfig(_Section):
+class SoupConfig(Section):
     """Which soup is handed back."""
 
     method: Literal["strategy", "uniform", "greedy"] = "strategy"
 
 
-class StatisticsConfig(_Section):
+class StatisticsConfig(Section):
     """What is measured beyond the networks handed back."""
 
     children_on_test: Annotated[int, Field(ge=0)] | Auto = "auto"
     """Children drawn by chance and looked at on ``test``, to see what ``select`` is worth; auto costs about a tenth."""
 
 
-class ComputeConfig(_Section):
+class ComputeConfig(Section):
     """Where and how children are evaluated; all of it is a recorded part of a run."""
 
     backend: Literal["ray", "local"] = "ray"
@@ -365,7 +239,7 @@ class ComputeConfig(_Section):
         return device
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """One run. ``resolved`` values (threads, device, workers) replace every ``"auto"`` before work starts."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -388,7 +262,7 @@ class RunConfig(_Section):
     def _strategy_defaults(cls, values: Any) -> Any:
         if not isinstance(values, dict) or not isinstance(values.get("mutation", {}), dict):
             return values
-        own = MUTATION_OF.get(str(_strategy_of(values.get("search", {}))), {})
+        own = MUTATION_OF.get(str(strategy_of(values.get("search", {}))), {})
         return {**values, "mutation": {**own, **values.get("mutation", {})}} if own else values
 
     @model_validator(mode="after")

@@ -6,13 +6,14 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from evoray.commands.common import Bars, Json
+from evoray.errors import ConfigError
 
 bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
@@ -24,7 +25,8 @@ def bench_throughput(
     images: Annotated[int, typer.Option(min=1)] = 512,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     size: Annotated[int, typer.Option(min=1, help="Pixels a side.")] = 224,
-    batch_size: Annotated[int, typer.Option(min=1)] = 256,
+    batch_size: Annotated[str, typer.Option(help="Of EvoRay and forward; auto finds the fastest.")] = "256",
+    naive_batch_size: Annotated[int, typer.Option(min=1, help="Of the naive loop and EvoTorch.")] = 256,
     repeats: Annotated[int, typer.Option(min=1)] = 3,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all unless given.")] = None,
     layout: Annotated[str, typer.Option(help="channels-last or contiguous.")] = "channels-last",
@@ -44,7 +46,8 @@ def bench_throughput(
         images,
         dtype,
         size=size,
-        batch_size=batch_size,
+        batch_size=_batch_size(batch_size),
+        naive_batch_size=naive_batch_size,
         repeats=repeats,
         threads=threads,
         layout=layout,  # type: ignore[arg-type]  # checked there
@@ -59,21 +62,32 @@ def bench_throughput(
     _draw(results, naive)
 
 
+def _batch_size(text: str) -> int | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"--batch-size {text}: give a number of images, or auto.")
+    return int(text)
+
+
 def _draw(results: list[dict[str, Any]], naive: bool) -> None:
-    others = ["forward", "naive", "evotorch"] if naive else ["forward"]
+    others = [name for name in ("forward", "naive", "evotorch") if results[0]["images_per_s"][name] is not None]
     table = Table("density", "EvoRay", *others, *(f"to {name}" for name in others), "rebuild")
     for one in results:
         rates = one["images_per_s"]
-        ratios = (one.get(f"ratio_to_{name}") for name in others)
+        ratios = (one[f"ratio_to_{name}"] for name in others)
         table.add_row(
             f"{one['density']:g}",
-            *("–" if rates[name] is None else f"{rates[name]:.1f}" for name in ("evoray", *others)),
-            *("–" if ratio is None else f"{ratio:.3f}" for ratio in ratios),
+            *(f"{rates[name]:.1f}" for name in ("evoray", *others)),
+            *(f"{ratio:.3f}" for ratio in ratios),
             f"{one['rebuild_ms']:.1f} ms",
         )
     console = Console()
     console.print(table)
-    console.print("images a second; ratios are medians of EvoRay's within each round", style="dim")
+    batches = f"{results[0]['batch_size']} images a pass" + (
+        f", naive {results[0]['naive_batch_size']}" if naive else ""
+    )
+    console.print(f"images a second; ratios are medians of EvoRay's within each round; {batches}", style="dim")
     if naive and results[0]["images_per_s"]["evotorch"] is None:
         console.print("EvoTorch is not installed, so it did not run: uv sync --group bench", style="yellow")
 

@@ -34,8 +34,7 @@ class CmaEs(MovingCentre):
     def __init__(
         self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int, dimensions: int
     ) -> None:
-        super().__init__(generations)
-        self._seed, self._children = seed, children
+        super().__init__(mutation, sigma, seed, children, generations)
         self._directions = [
             Mutation(
                 mask_seed=derive_seed(seed, MASK_STREAM, 0, 0),

@@ -30,7 +30,6 @@ import numpy as np
 from evoray.config import MutationConfig
 from evoray.mutation import Entry, Lineage
 from evoray.strategies.base import Ask
-from evoray.strategies.drawing import draw_children
 from evoray.strategies.moving_centre import MovingCentre
 from evoray.strategies.shaping import centred_ranks
 
@@ -53,8 +52,7 @@ class EvolutionStrategy(MovingCentre):
         momentum: float,
         adaptive: bool,
     ) -> None:
-        super().__init__(generations)
-        self._mutation, self._sigma, self._seed, self._children = mutation, sigma, seed, children
+        super().__init__(mutation, sigma, seed, children, generations)
         self._rate, self._beta, self._adaptive = learning_rate, momentum, adaptive
         self._estimates: list[tuple[Entry, ...]] = []
         """Of each generation: its entries with weight c."""
@@ -65,11 +63,6 @@ class EvolutionStrategy(MovingCentre):
     @property
     def elite(self) -> int:
         return self._children
-
-    def _draw(self) -> list[Ask]:
-        return draw_children(
-            self._mutation, self._sigma, self._seed, self._generation, self._children, self._centre.lineage
-        )
 
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
         entries = estimate(pairs, self._mutation.antithetic)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from evoray.config import MutationConfig
 from evoray.mutation import Lineage
 from evoray.strategies.base import Ask, Replayed, Round
+from evoray.strategies.drawing import draw_children
 
 
 class MovingCentre(Replayed):
-    """A subclass gives ``_draw`` (children of a generation) and ``_move`` (the next centre)."""
+    """A subclass gives ``_move`` (the next centre), and ``_draw`` where children are not mutations of the centre."""
 
-    def __init__(self, generations: int) -> None:
+    def __init__(self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int) -> None:
         super().__init__()
-        self._generations = generations
+        self._mutation, self._sigma, self._seed = mutation, sigma, seed
+        self._children, self._generations = children, generations
         self._generation = 0
         self._centre = Ask("parent", Lineage(), 0, "parent", own=0)
         self._best, self._best_fitness = self._centre, -math.inf
@@ -39,7 +42,10 @@ class MovingCentre(Replayed):
         return self._centre.lineage
 
     def _draw(self) -> list[Ask]:
-        raise NotImplementedError
+        """The children of this generation."""
+        return draw_children(
+            self._mutation, self._sigma, self._seed, self._generation, self._children, self._centre.lineage
+        )
 
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
         """The next centre, from all children and their fitness in the order drawn (some may have failed)."""

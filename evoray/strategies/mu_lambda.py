@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from evoray.config import MutationConfig
 from evoray.mutation import Lineage, soup
 from evoray.strategies.base import Ask, ranked
-from evoray.strategies.drawing import draw_children
 from evoray.strategies.moving_centre import MovingCentre
 
 
@@ -33,18 +32,12 @@ class MuLambda(MovingCentre):
         parents: int,
         step: float | None = None,
     ) -> None:
-        super().__init__(generations)
-        self._mutation, self._sigma, self._seed = mutation, sigma, seed
-        self._children, self._parents, self._step = children, parents, step
+        super().__init__(mutation, sigma, seed, children, generations)
+        self._parents, self._step = parents, step
 
     @property
     def elite(self) -> int:
         return self._parents
-
-    def _draw(self) -> list[Ask]:
-        return draw_children(
-            self._mutation, self._sigma, self._seed, self._generation, self._children, self._centre.lineage
-        )
 
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
         best = [ask.lineage for _, ask in ranked(pairs)[: self._parents]]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from evoray.config import (
+from evoray.config import RunConfig
+from evoray.errors import ConfigError
+from evoray.search_config import (
     CmaEsSearch,
     DecompositionSearch,
     EvolutionStrategySearch,
     MuLambdaSearch,
     OnePlusLambdaSearch,
     RandOptSearch,
-    RunConfig,
 )
-from evoray.errors import ConfigError
 from evoray.strategies.base import Strategy
 from evoray.strategies.cma_es import CmaEs
 from evoray.strategies.decomposition import Decomposition

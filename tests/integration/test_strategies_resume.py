@@ -14,9 +14,10 @@ import pytest
 from test_resume import StopsAfter, bytes_of
 
 from evoray import journal, store
-from evoray.config import STRATEGIES, parse_config
+from evoray.config import parse_config
 from evoray.demo import demo_config
 from evoray.search import evolve
+from evoray.search_config import STRATEGIES
 
 EXTRA = {"racing": {"strategy": "decomposition", "racing": True, "confidence": 0.7, "children": 16}}
 SEARCHES = {**{name: {"strategy": name} for name in STRATEGIES}, **EXTRA}
