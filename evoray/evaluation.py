@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray import logs
+from evoray.allocation import keep_freed_memory
 from evoray.config import DataConfig
 from evoray.data import Shard
 from evoray.errors import EvaluationError, EvorayError
@@ -152,9 +153,10 @@ class Evaluator:
 
 
 def configure_torch(program: Program) -> None:
-    """Pins threads and algorithms: they change last bits, so they are a recorded part of a run."""
+    """Pins threads and algorithms: they change last bits, so they are a recorded part of a run. And keeps memory."""
     torch.set_num_threads(program.threads)
     if not program.device.startswith("cuda"):
+        keep_freed_memory()
         return
     if program.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
