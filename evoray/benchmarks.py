@@ -1,4 +1,4 @@
-"""Measurements that users can repeat: everything compared in one process and one run, alternating.
+"""Measurements that users can repeat: everything compared in one run, alternating.
 
 The floor of EvoRay's hot loop is the bare forward pass of the same network, type, layout and batch. On top of it
 stand, for a child with m of n weights mutated: drawing it (3.3 ns a mask word, 0.7 a noise word, 0.8 a table look-up,
@@ -10,30 +10,26 @@ it (the same without the drawing), and one log-softmax over the logits in float6
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import resource
 import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from evoray.config import DataConfig, ParentConfig
+from evoray.contestants import SIGMA, Contestant, OwnProcess, Taken, evotorch_loop, naive_loop, take
 from evoray.errors import ConfigError
 from evoray.evaluation import DTYPES, Candidate, ChildrenUnit, Evaluator, Program
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
 from evoray.tuning import TuneUnit
-
-Contestant = Callable[[int], None]
-Taken = tuple[float, float]
-"""Seconds by the clock, and of this process's CPU time."""
-SIGMA = 0.05
 
 
 def throughput(
@@ -63,7 +59,7 @@ def throughput(
         repeats: rounds; each runs every contestant once, beginning with another one, and ratios are taken within a
             round.
         compile, cuda_graphs, layout: of the bare forward loop and of EvoRay alike. The naive loop and EvoTorch run
-            what they run: float32, eager, contiguous.
+            what they run: float32, eager, contiguous, each in a process of its own.
 
     Returns:
         entries of ``{"results": […]}``; ``spread`` holds (smallest, largest) of each ratio. A contestant that is not
@@ -76,17 +72,16 @@ def throughput(
         timed = Evaluator(copy.deepcopy(network), dataclasses.replace(program, compile=False, cuda_graphs=False))
         (batch_size,) = TuneUnit("select", 0).run(timed)
     evaluator = Evaluator(copy.deepcopy(network), dataclasses.replace(program, batch_size=batch_size))
-    contestants: dict[str, Contestant] = {"forward": lambda _: _forward(evaluator)}
+    contestants: dict[str, Contestant] = {"forward": lambda _: take(lambda: _forward(evaluator))}
     for density, k in zip(densities, parts, strict=True):
-        contestants[f"evoray {density:g}"] = lambda number, k=k: _evoray(evaluator, k, number)  # type: ignore[misc]
-    whole = torch.cat([batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
-    raw = torch.split(whole[:images], naive_batch_size)
-    if naive:
-        contestants["naive"] = lambda number: _naive(network, raw, densities[0], number)
-    other = _evotorch(network, raw) if evotorch else None
-    if other is not None:
-        contestants["evotorch"] = other
-    seconds = _alternate(contestants, repeats)
+        contestants[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
+    with contextlib.ExitStack() as others:
+        whole = torch.cat([batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
+        setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
+        for name, make, wanted in (("naive", naive_loop, naive), ("evotorch", evotorch_loop, evotorch)):
+            if wanted and (other := others.enter_context(OwnProcess(make, setting, name))).there:
+                contestants[name] = other
+        seconds = _alternate(contestants, repeats)
     shared = {
         "model": model,
         "dtype": dtype,
@@ -162,17 +157,10 @@ def _alternate(contestants: dict[str, Contestant], repeats: int) -> dict[str, li
     for number in range(repeats + 1):
         first = number % len(names)
         for name in (*names[first:], *names[:first]):
-            taken = _take(lambda: contestants[name](number))  # noqa: B023
+            taken = contestants[name](number)
             if number:
                 seconds[name].append(taken)
     return seconds
-
-
-def _take(work: Callable[[], None]) -> Taken:
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    _synchronise()
-    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def _figures(seconds: dict[str, list[Taken]], own: str, images: int, rebuild: Taken) -> dict[str, Any]:
@@ -219,46 +207,6 @@ def _evoray(evaluator: Evaluator, parts: int, number: int) -> None:
     ChildrenUnit(Lineage(), (child,), "select", 0).run(evaluator)
 
 
-def _naive(parent: nn.Module, batches: Sequence[Tensor], density: float, number: int) -> None:
-    """A copy of the parent, dense noise under a dense mask, float32, a plain loop, and the parent loaded again."""
-    child = copy.deepcopy(parent).to(batches[0].device)
-    generator = torch.Generator(device=batches[0].device).manual_seed(number)
-    with torch.no_grad():
-        for weight in child.parameters():
-            noise = torch.randn(weight.shape, generator=generator, device=weight.device)
-            mask = torch.rand(weight.shape, generator=generator, device=weight.device) < density
-            weight.add_(SIGMA * weight.std() * noise * mask if weight.numel() > 1 else SIGMA * noise * mask)
-        for batch in batches:
-            torch.softmax(child(batch), dim=1)
-    child.load_state_dict(parent.state_dict())
-
-
-def _evotorch(parent: nn.Module, batches: Sequence[Tensor]) -> Contestant | None:
-    """One solution of EvoTorch's NEProblem, dense Gaussian noise around the parent; None where it is not installed."""
-    try:
-        from evotorch.neuroevolution import NEProblem
-    except ImportError:
-        return None
-    network = copy.deepcopy(parent).to(batches[0].device)
-    centre = torch.nn.utils.parameters_to_vector(network.parameters()).detach().clone()
-
-    def confidence(child: nn.Module) -> Tensor:
-        with torch.no_grad():
-            parts = [torch.softmax(child.eval()(batch), dim=1).amax(dim=1) for batch in batches]
-        return torch.cat(parts).mean()
-
-    problem = NEProblem("max", network, confidence, device=centre.device)
-    solutions = problem.generate_batch(1)
-
-    def run(number: int) -> None:
-        generator = torch.Generator(device=centre.device).manual_seed(number)
-        noise = torch.randn(centre.shape, generator=generator, device=centre.device)
-        solutions.set_values((centre + SIGMA * centre.std() * noise)[None])
-        problem.evaluate(solutions)
-
-    return run
-
-
 def _rebuild(evaluator: Evaluator, parts: int) -> Taken:
     """What it takes to draw, write and undo one child; medians of nine."""
 
@@ -266,7 +214,7 @@ def _rebuild(evaluator: Evaluator, parts: int) -> Taken:
         with evaluator.host.child((Entry(1.0, _mutation(parts, number)),)):
             pass
 
-    wall, cpu = zip(*[_take(lambda: one(number)) for number in range(10)][1:], strict=True)  # noqa: B023
+    wall, cpu = zip(*[take(lambda: one(number)) for number in range(10)][1:], strict=True)  # noqa: B023
     return statistics.median(wall), statistics.median(cpu)
 
 
@@ -276,8 +224,3 @@ def _peak_memory_mb() -> float:
         return torch.cuda.max_memory_allocated() / 2**20
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()

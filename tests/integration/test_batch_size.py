@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from outputs import FILES
 
 from evoray.search import evolve
-
-FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 
 
 @pytest.mark.parametrize("backend", ["local", "ray"])

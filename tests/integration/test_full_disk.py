@@ -6,13 +6,12 @@ import resource
 import subprocess
 
 import pytest
+from outputs import FILES
 
 from evoray import journal
 from evoray.errors import RunError
 from evoray.progress import Progress
 from evoray.search import evolve
-
-FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 
 
 class Mounted:

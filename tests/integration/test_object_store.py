@@ -7,13 +7,11 @@ import logging
 import pyarrow.fs
 import pytest
 from moto.server import ThreadedMotoServer
+from outputs import FILES, StopsAfter
 
 from evoray.config import parse_config
 from evoray.data import ImageTransform, ingest_dataset, open_dataset
-from evoray.progress import Progress
 from evoray.search import evolve
-
-FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +26,6 @@ def bucket():
     store.create_dir("bucket")
     yield lambda name: f"s3://key:secret@bucket/{name}?{options}"
     server.stop()
-
-
-class StopsAfter(Progress):
-    def __init__(self, count):
-        self.left = count
-
-    def advance(self, count):
-        self.left -= count
-        if self.left < 0:
-            raise ConnectionError("pulled the plug")
 
 
 def test_a_run_from_s3_to_s3_stopped_and_resumed(bucket, parent_file, tmp_path):

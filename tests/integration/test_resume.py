@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from outputs import FILES, StopsAfter
 
 from evoray import journal
 from evoray.errors import UsageError
@@ -20,20 +21,8 @@ from evoray.search import evolve
 from evoray.store import RunDirectory
 
 
-class StopsAfter(Progress):
-    """Raises, like a power cut that Python notices, after so many evaluations."""
-
-    def __init__(self, count):
-        self.left = count
-
-    def advance(self, count):
-        self.left -= count
-        if self.left < 0:
-            raise ConnectionError("pulled the plug")
-
-
 def bytes_of(directory):
-    return {name: directory.read(name) for name in ("population.parquet", "predictions.parquet", "ensemble.json")}
+    return {name: directory.read(name) for name in FILES}
 
 
 @pytest.mark.parametrize("after", [3, 25, 36, 58, 68, 80])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from outputs import FILES
 
 from evoray import make_backend
 from evoray.search import evolve
 
 
 def outputs(result):
-    names = ("population.parquet", "predictions.parquet", "ensemble.json")
-    return {name: result.directory.read(name) for name in names}
+    return {name: result.directory.read(name) for name in FILES}
 
 
 @pytest.mark.parametrize("backend", ["local", "ray"])

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from outputs import FILES
 
 from evoray.search import evolve
 from evoray.submission import JobClient
 
-FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 EVOLVE = Path(__file__).parents[2] / "jobs" / "evolve.py"
 USER = "def raises(logits, labels):\n    raise ZeroDivisionError('of the user')\n"
 TOML = """

@@ -29,6 +29,7 @@ LAYERS = [
     {"results", "exporting"},
     {"finishing"},
     {"search"},
+    {"contestants"},
     {"ingesting", "demo", "training", "study", "submission"},
     {"benchmarks", "scaling"},
     {"commands"},

@@ -1,0 +1,20 @@
+"""What several tests of whole runs share: the files that must not differ by a byte, and a run cut short."""
+
+from __future__ import annotations
+
+from evoray.progress import Progress
+
+FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
+"""Written by every run, and free of times and places."""
+
+
+class StopsAfter(Progress):
+    """Raises, like a power cut that Python notices, after so many evaluations."""
+
+    def __init__(self, count):
+        self.left = count
+
+    def advance(self, count):
+        self.left -= count
+        if self.left < 0:
+            raise ConnectionError("pulled the plug")
