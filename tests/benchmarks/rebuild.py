@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import platform
 import statistics
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from evoray.allocation import keep_freed_memory
 from evoray.models import ModelHost
 from evoray.mutation import Entry, Mutation, Space, derive_seed
 
@@ -32,8 +34,11 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=1)
     options.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"))
     given = options.parse_args()
-    torch.set_num_threads(given.threads)
-    rows = [measure(given.weights, dtype, given.repeats) for dtype in (torch.float32, torch.bfloat16)]
+    torch.set_num_threads(given.threads)  # for what the device is called; the processes set their own
+    tasks = [(given.weights, dtype, given.repeats, given.threads) for dtype in (torch.float32, torch.bfloat16)]
+    # a process each: what one type has freed would hide what the other takes
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+        rows = pool.starmap(measure, tasks, chunksize=1)
     result = {
         "weights": given.weights,
         "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
@@ -46,8 +51,10 @@ def main() -> None:
     report(given.out)
 
 
-def measure(weights: int, dtype: torch.dtype, repeats: int) -> dict:
-    """Times of every density, and how much memory children add to the base and the buffer."""
+def measure(weights: int, dtype: torch.dtype, repeats: int, threads: int) -> dict:
+    """Times of every density, and how much memory children add to the base and the buffer, as in a worker."""
+    torch.set_num_threads(threads)
+    keep_freed_memory()
     host = make_host(weights, dtype)
     own = host.space.n * (4 + dtype.itemsize)
     densities = []
