@@ -93,6 +93,8 @@ class Evaluator:
         make = BatchMaker(program.mean, program.std, self.device, dtype, channels_last, width if fixed else None)
         self.make_batch = dataclasses.replace(make, width=None)
         self._residency = Residency(self._read, make, width, program.resident_gib)
+        if self.device.type == "cpu":
+            keep_freed_memory()  # only now: what building the host took goes back
 
     @property
     def device_name(self) -> str:
@@ -153,10 +155,9 @@ class Evaluator:
 
 
 def configure_torch(program: Program) -> None:
-    """Pins threads and algorithms: they change last bits, so they are a recorded part of a run. And keeps memory."""
+    """Pins threads and algorithms: they change last bits, so they are a recorded part of a run."""
     torch.set_num_threads(program.threads)
     if not program.device.startswith("cuda"):
-        keep_freed_memory()
         return
     if program.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

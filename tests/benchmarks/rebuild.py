@@ -54,8 +54,8 @@ def main() -> None:
 def measure(weights: int, dtype: torch.dtype, repeats: int, threads: int) -> dict:
     """Times of every density, and how much memory children add to the base and the buffer, as in a worker."""
     torch.set_num_threads(threads)
-    keep_freed_memory()
     host = make_host(weights, dtype)
+    keep_freed_memory()
     own = host.space.n * (4 + dtype.itemsize)
     densities = []
     for parts in PARTS:
