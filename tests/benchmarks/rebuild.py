@@ -58,9 +58,9 @@ def measure(weights: int, dtype: torch.dtype, repeats: int, threads: int) -> dic
     keep_freed_memory()
     own = host.space.n * (4 + dtype.itemsize)
     densities = []
+    reset_peak()
+    before = resident("VmRSS")
     for parts in PARTS:
-        reset_peak()
-        before = resident("VmRSS")
         times = [one_child(host, parts, number) for number in range(repeats + 1)][1:]
         densities.append(
             {
@@ -123,8 +123,12 @@ def report(directory: Path) -> None:
                 cells = (kind["dtype"], f"{100 / one['parts']:.3g}%", f"{one['mutated']:,}", middle, f"{low} – {high}")
                 lines.append("| " + " | ".join((*cells, f"{each:.1f}", f"{memory:.1f}%")) + " |")
         lines.append("")
-    lines += ["Times are CPU time of one thread, medians and spread. Memory added: the process's peak above base and"]
-    lines += ["buffer, as a share of those two.", "", "![time against density](rebuild.png)"]
+    lines += ["Times are CPU time of one thread, medians and spread. Memory added: the process's peak so far, from the"]
+    lines += [
+        "sparsest child on, above what it held with base and buffer alone, as a share of those two.",
+        "",
+        "![time against density](rebuild.png)",
+    ]
     (directory / "rebuild.md").write_text("\n".join(lines) + "\n")
     draw(results, directory / "rebuild.png")
 
