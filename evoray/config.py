@@ -199,6 +199,8 @@ class SoupConfig(Section):
     """Which soup is handed back."""
 
     method: Literal["strategy", "uniform", "greedy"] = "strategy"
+    recalibrate: bool = False
+    """Whether the soup is also measured with BatchNorm statistics of its own, taken on ``select``."""
 
 
 class StatisticsConfig(Section):

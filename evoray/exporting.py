@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,24 +11,46 @@ from typing import Any
 from torch import Tensor
 
 from evoray.errors import LineageError, UsageError
-from evoray.models import read_state, write_state
-from evoray.mutation import Lineage, Mutation, Space, lineage_document, rebuild
+from evoray.last_look import RECALIBRATED
+from evoray.models import parse_state, read_state, write_state
+from evoray.mutation import Lineage, Mutation, Space, lineage_document, rebuild, tensors_sha256
 from evoray.store import RunDirectory
 
 
 def export_member(directory: RunDirectory, member: str, output: Path, parent: Path | None) -> str:
     """Writes one network of a run; returns its weights' SHA-256.
 
+    ``soup_recalibrated`` is the soup with BatchNorm statistics of its own, where the run took them.
     ``best``, ``soup``, ``parent`` and the ensemble's members have lineage files. Any other child is put together
     from its row in ``population.parquet`` and its generation's base, which hold no digest of its weights.
     """
     state = _parent_state(directory, parent)
     space = _space(directory)
+    if member == RECALIBRATED:
+        return _write_recalibrated(directory, state, space, output)
     if directory.exists(f"lineage/{member}.json"):
         document = _json(directory.read(f"lineage/{member}.json"), f"lineage/{member}.json")
     else:
         document = _child_document(directory, member, state, space)
     return _write(document, state, space, output)
+
+
+def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space: Space, output: Path) -> str:
+    """The rebuilt soup with the run's file of statistics laid over it; the digest is of what is written."""
+    name = f"lineage/{RECALIBRATED}.safetensors"
+    if not directory.exists(name):
+        raise UsageError(
+            f"{directory.location}: this run took no BatchNorm statistics for its soup. Export soup, or run it with "
+            "soup.recalibrate = true."
+        )
+    content, expected = directory.read(name), directory.read_json("summary.json")[RECALIBRATED]["buffers_sha256"]
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise LineageError(f"{directory.path(name)}: damaged, summary.json says its SHA-256 is {expected}.")
+    rebuilt = _rebuilt(_json(directory.read("lineage/soup.json"), "lineage/soup.json"), state, space)
+    for buffer, values in parse_state(content, name).items():
+        rebuilt[buffer] = values.to(rebuilt[buffer].dtype)
+    write_state(output, rebuilt)
+    return tensors_sha256(rebuilt)
 
 
 def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
@@ -47,11 +70,15 @@ def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
 
 
 def _write(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None, output: Path) -> str:
+    write_state(output, _rebuilt(document, state, space))
+    return str(document["weights_sha256"])
+
+
+def _rebuilt(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None) -> dict[str, Tensor]:
     rebuilt = rebuild(document, state, space)
     for alias, name in document["parent"].get("aliases", {}).items():
         rebuilt[alias] = rebuilt[name].clone()
-    write_state(output, rebuilt)
-    return str(document["weights_sha256"])
+    return rebuilt
 
 
 def _parent_state(directory: RunDirectory, parent: Path | None) -> dict[str, Tensor]:
@@ -62,8 +89,6 @@ def _parent_state(directory: RunDirectory, parent: Path | None) -> dict[str, Ten
             f"{directory.location}: this run keeps no parent.safetensors (its parent is large). "
             "Name the parent's checkpoint with --parent."
         )
-    from evoray.models import parse_state
-
     return parse_state(directory.read("parent.safetensors"), directory.path("parent.safetensors"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,13 +14,17 @@ from evoray.ensembles import PanelUnit
 from evoray.evaluation import Candidate, FinalUnit
 from evoray.fitness import COLUMNS, merge_shards
 from evoray.judging import Judged
+from evoray.models import Buffers
 from evoray.mutation import Lineage
 from evoray.panels import Panel, run_panel
+from evoray.recalibration import recalibrate
 from evoray.running import OpenRun
 from evoray.strategies import Ask
 
 SAMPLE_STREAM = 11
 """First word of the spawn key under the run's seed that draws the children looked at on ``test``."""
+RECALIBRATED = "soup_recalibrated"
+"""The soup's name with BatchNorm statistics of its own."""
 SAMPLE_SHARE, SAMPLE_LEAST, SAMPLE_MOST = 0.1, 8, 64
 
 
@@ -29,6 +33,7 @@ class Look:
     """Everything measured at the end.
 
     sample: fitness on ``select`` and merged sums on ``test`` of children drawn by chance, by name.
+    recalibrated: the soup's own BatchNorm statistics, where they were asked for and there are any.
     """
 
     test: Panel
@@ -36,12 +41,17 @@ class Look:
     chosen: Chosen
     temperatures: tuple[tuple[str, float], ...]
     sample: dict[str, np.ndarray]
+    recalibrated: Buffers
 
 
 def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best: Judged, chosen: Chosen) -> Look:
     """Fits what is left to fit on ``select``, closes the search, and looks at ``test``."""
     parent = ("parent", Lineage())
-    named = (parent, ("best_child", best.ask.lineage), ("soup", soup.lineage if soup else Lineage()))
+    named: tuple[tuple[str, Lineage], ...] = (
+        parent,
+        ("best_child", best.ask.lineage),
+        ("soup", soup.lineage if soup else Lineage()),
+    )
     calibrate = run.config.ensemble.temperature
     members = chosen.members
     base = shared_base([member.lineage for member in members])
@@ -54,12 +64,17 @@ def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best: Ju
         ),
     )
     temperatures = on_select.temperatures() if calibrate else ()
+    own = recalibrate(run, soup.lineage) if soup and run.config.soup.recalibrate else {}
+    if soup and own:
+        named = (*named, (RECALIBRATED, soup.lineage))
     closed = run.close_search()
     width = 0 if run.fitness.name in ("nll", "top1", "top5") else len(COLUMNS) + run.fitness.width
     to = run.directory.everywhere if run.config.ensemble.keep_logits else None
     unit = PanelUnit(base, named, members, "test", 0, closed, method, temperatures, block_width=width, logits_to=to)
+    if own:
+        unit = replace(unit, buffers=((RECALIBRATED, own),))
     on_test = run_panel(run, "panel/test", unit)
-    return Look(on_test, on_select, chosen, temperatures, _sample(run, judged))
+    return Look(on_test, on_select, chosen, temperatures, _sample(run, judged), own)
 
 
 def _sample(run: OpenRun, judged: Sequence[Judged]) -> dict[str, np.ndarray]:

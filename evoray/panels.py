@@ -98,7 +98,7 @@ def run_panel(run: OpenRun, name: str, like: PanelUnit) -> Panel:
         return replace(like, shard=shard)
 
     work = {shard: [0] for shard in shards if shard not in found}
-    shared = (like.base, like.named, like.members)
+    shared = (like.base, like.named, like.members, like.buffers)
     for shard, _, value, failure in run.outcomes(name, Job(work, unit, shared, like.split)):
         if failure is not None:
             raise RunError(f"shard {shard} of {like.split} killed every worker that met it: {failure}")

@@ -25,6 +25,7 @@ from evoray.errors import EvorayError
 from evoray.evaluation import Candidate, Evaluator, named_failure
 from evoray.fitness import PerImage, score_images
 from evoray.fitness.per_image import brier, predicted_class, score_log_probabilities
+from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
 from evoray.splits import SearchClosed
 
@@ -84,6 +85,8 @@ class PanelUnit:
     temperatures: tuple[tuple[str, float], ...] = ()
     fit_temperatures: bool = False
     block_width: int = 0
+    buffers: tuple[tuple[str, Buffers], ...] = ()
+    """BatchNorm statistics of named networks that have their own."""
     logits_to: str | None = None
     """Run directory that takes the members' logits, as a path or URI that means the same on every worker."""
 
@@ -112,8 +115,10 @@ class PanelUnit:
             prepared = evaluator.prepared(self.split, self.shard)
             index = evaluator.splits.first_row(self.split, self.shard) + prepared.rows
             sheet = _Sheet(evaluator, prepared.labels, index, self)
+            own = dict(self.buffers)
             for name, lineage in self.named:
-                logits = _logits(evaluator, self, name, lineage)
+                with with_buffers(evaluator.host.model, own.get(name, {})):
+                    logits = _logits(evaluator, self, name, lineage)
                 sheet.add(name, torch.log_softmax(logits.double(), dim=1), logits)
             if self.members:
                 self._ensemble(evaluator, sheet)

@@ -1,5 +1,6 @@
 """Parents and the in-place host: from a name to a network whose weights children are written into."""
 
+from evoray.models.batchnorm import Buffers, batchnorm_layers, measured, statistics_of, with_buffers
 from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
 from evoray.models.classes import outputs_of
 from evoray.models.host import Drawn, ModelHost
@@ -8,20 +9,25 @@ from evoray.models.parent import Parent, Preprocessing, check_outputs, load_pare
 from evoray.models.tensors import canonical_state, mutable_names
 
 __all__ = [
+    "Buffers",
     "Drawn",
     "ModelHost",
     "Parent",
     "Preprocessing",
+    "batchnorm_layers",
     "canonical_state",
     "check_outputs",
     "import_function",
     "load_into",
     "load_parent",
+    "measured",
     "mutable_names",
     "outputs_of",
     "parent_preprocessing",
     "parse_state",
     "read_state",
     "state_bytes",
+    "statistics_of",
+    "with_buffers",
     "write_state",
 ]

@@ -48,7 +48,7 @@ def networks(run: Run) -> Grid:
             text.nats(run.test(network, "ece")),
             *([text.nats(run.test(network, "brier"))] if brier else []),
         )
-        for network in NETWORKS
+        for network in run.networks
     )
     note = f"{text.count(run.test('parent', 'n'))} test images, none of which chose anything. Lower is better for NLL "
     note += "(nats per image), ECE (calibration error, 0 to 1)" + (" and Brier score (0 to 2)." if brier else ".")

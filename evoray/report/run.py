@@ -12,7 +12,13 @@ import pyarrow as pa
 from evoray.errors import UsageError
 from evoray.statistics import Comparison
 
-NETWORKS = {"parent": "Parent", "best_child": "Best child", "soup": "Soup", "ensemble": "Ensemble"}
+NETWORKS = {
+    "parent": "Parent",
+    "best_child": "Best child",
+    "soup": "Soup",
+    "soup_recalibrated": "Soup, recalibrated",
+    "ensemble": "Ensemble",
+}
 METRICS = {"nll": "NLL", "top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "fitness": "Fitness"}
 COLUMNS = [
     *("child_id", "generation", "parts", "part", "sigma", "rank", "status"),
@@ -57,6 +63,11 @@ class Run:
             for key, value in found
             if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
         }
+
+    @property
+    def networks(self) -> list[str]:
+        """Those of NETWORKS that the run has; all have a parent, a best child, a soup and an ensemble."""
+        return [name for name in NETWORKS if name != "soup_recalibrated" or name in self.summary]
 
     def test(self, network: str, metric: str) -> float | None:
         """A network's metric on the test images."""

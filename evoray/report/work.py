@@ -17,6 +17,7 @@ STAGES = {
     "child": "Children",
     "soup": "Soups",
     "ensemble/candidates": "Choosing members",
+    "soup/recalibrate": "BatchNorm of the soup",
     "panel/select": "Calibration on select",
     "panel/test": "Networks on test",
     "sample/test": "Sample of children on test",

@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from evoray.judging import Judged
-from evoray.last_look import Look
+from evoray.last_look import RECALIBRATED, Look
 from evoray.panels import logits_files
-from evoray.results.lineages import write_lineages
+from evoray.results.lineages import buffers_file, write_lineages
 from evoray.results.summary import make_summary
 from evoray.results.tables import population_table, predictions_table
 from evoray.running import OpenRun
@@ -38,6 +38,8 @@ def write_results(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best
     directory = run.directory
     population = population_table(judged, look)
     write_lineages(run, judged, soup, best, look.test.members)
+    if look.recalibrated:
+        directory.write(f"lineage/{RECALIBRATED}.safetensors", buffers_file(look.recalibrated))
     summary = make_summary(run, judged, soup, best, look)
     directory.write_table("population.parquet", population)
     directory.write_table("predictions.parquet", predictions_table(look.test))

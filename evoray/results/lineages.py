@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from evoray.ensembles import Member
 from evoray.judging import Judged
-from evoray.models import state_bytes
+from evoray.models import Buffers, state_bytes
 from evoray.mutation import Lineage, lineage_document
 from evoray.running import OpenRun
 from evoray.strategies import Ask
 
 SMALL_PARENT_BYTES = 64 * 2**20
 """A parent up to this size is kept in the run directory, so that it stands alone."""
+
+
+def buffers_file(buffers: Buffers) -> bytes:
+    """BatchNorm statistics as .safetensors."""
+    return state_bytes({name: torch.from_numpy(values) for name, values in buffers.items()})
 
 
 def write_lineages(

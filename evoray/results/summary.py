@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -14,9 +15,10 @@ import torch
 from evoray import racing
 from evoray.evaluation import DTYPES
 from evoray.judging import Judged, parent_total
-from evoray.last_look import Look
+from evoray.last_look import RECALIBRATED, Look
 from evoray.mutation import apply_lineage
 from evoray.panels import Panel
+from evoray.results.lineages import buffers_file
 from evoray.running import OpenRun
 from evoray.statistics import Comparison, Share, compare, compare_blocks, corrected, correlation, verdict
 from evoray.strategies import Ask
@@ -40,6 +42,7 @@ def make_summary(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best:
         "best_child": {"id": best.ask.name, **tested["best_child"]},
         "soup": {"id": soup.name if soup else "parent", "entries": len(soup.lineage.entries) if soup else 0}
         | tested["soup"],
+        **_recalibrated(look, tested),
         "ensemble": _ensemble(run, look) | tested["ensemble"],
         "calibrated": _calibrated(look, tested),
         "reliability": {
@@ -61,7 +64,8 @@ def make_summary(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best:
 
 def compare_all(run: OpenRun, panel: Panel, has_soup: bool) -> list[Comparison]:
     """Every candidate against the parent in NLL, accuracy and the fitness of the run."""
-    names = [name for name in ("best_child", "soup", "ensemble") if name != "soup" or has_soup]
+    names = ["best_child", *(["soup"] if has_soup else []), "ensemble"]
+    names[-1:-1] = [RECALIBRATED] if RECALIBRATED in panel.names else []
 
     def right(name: str, places: int) -> np.ndarray:
         return (panel.column("rank", name) < places).astype(np.float64)
@@ -91,6 +95,14 @@ def _ensemble(run: OpenRun, look: Look) -> dict[str, Any]:
         "select_path": list(look.chosen.path),
         "temperature": dict(look.temperatures).get("ensemble"),
     }
+
+
+def _recalibrated(look: Look, tested: dict[str, Any]) -> dict[str, Any]:
+    """The soup with BatchNorm statistics of its own; empty where there are none."""
+    if not look.recalibrated:
+        return {}
+    digest = hashlib.sha256(buffers_file(look.recalibrated)).hexdigest()
+    return {RECALIBRATED: {"layers": len(look.recalibrated) // 2, "buffers_sha256": digest} | tested[RECALIBRATED]}
 
 
 def _calibrated(look: Look, tested: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from evoray.statistics.paired import Comparison, Effect
 
 _NAMES = {"best_child": "the best child", "soup": "the soup", "ensemble": "the ensemble"}
+_NAMES["soup_recalibrated"] = "the recalibrated soup"
 _METRICS = {"nll": "NLL", "top1": "top-1 accuracy", "top5": "top-5 accuracy", "fitness": "fitness"}
 
 

@@ -1,6 +1,6 @@
 """What racing saves and what it costs: the same 256 children judged whole and raced, on the demo's parents.
 
-Run as ``python tests/benchmarks/racing.py SEED …``; adds a line a seed to results/racing.json.
+Run as ``python tests/benchmarks/racing.py SEED …``; adds a line a seed and confidence to results/racing.json.
 """
 
 from __future__ import annotations
@@ -16,39 +16,44 @@ from typing import Any
 
 from evoray.config import parse_config
 from evoray.demo import demo_config, train_parent
+from evoray.results import RunResult
 from evoray.search import evolve
 
 RESULTS = Path(__file__).parent / "results" / "racing.json"
 BEST = 8
+CONFIDENCES = (0.99, 0.97, 0.95)
 
 
-def compare(seed: int, children: int = 256) -> dict[str, Any]:
+def compare(seed: int, children: int = 256) -> list[dict[str, Any]]:
     """One seed: share of images spent, how many of the true best eight were kept, and both final answers on test."""
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "parent.safetensors"
         train_parent(seed, weights)
-        results = {}
-        for racing in (False, True):
+
+        def run(**search: Any) -> RunResult:
             values = demo_config(seed, weights, "local").model_dump()
-            values["search"] |= {"children": children, "generations": 1, "racing": racing}
+            values["search"] |= {"children": children, "generations": 1, **search}
             values["compute"] |= {"workers": 1}
-            results[racing] = evolve(parse_config(values), Path(folder) / f"run-{racing}")
-    true = set(results[False].population.sort_by("rank")["child_id"].to_pylist()[:BEST])
-    ended = {row["child_id"] for row in results[True].population.to_pylist() if row["status"] == "ok"}
-    race = results[True].summary["racing"]
-    answers = {
-        name: [results[racing].summary[name]["nll"] for racing in (False, True)] for name in ("soup", "ensemble")
-    }
+            return evolve(parse_config(values), Path(folder) / f"run-{search.get('confidence')}")
+
+        whole = run()
+        raced = [run(racing=True, confidence=confidence) for confidence in CONFIDENCES]
+        return [{"seed": seed, "children": children, **_against(whole, one)} for one in raced]
+
+
+def _against(whole: RunResult, raced: RunResult) -> dict[str, Any]:
+    true = set(whole.population.sort_by("rank")["child_id"].to_pylist()[:BEST])
+    ended = {row["child_id"] for row in raced.population.to_pylist() if row["status"] == "ok"}
+    race = raced.summary["racing"]
+    answers = {name: [one.summary[name]["nll"] for one in (whole, raced)] for name in ("soup", "ensemble")}
     return {
-        "seed": seed,
-        "children": children,
-        "select": race["images_without"] // children,
+        "select": race["images_without"] // len(whole.population),
         "confidence": race["confidence"],
         "kept_of_best_8": len(true & ended),
         "share_of_images": race["images"] / race["images_without"],
         "expected_lost": race["expected_lost"]["lost_by_confidence"],
         "test_nll_whole_and_raced": answers,
-        "worse_by": {name: raced / whole - 1 for name, (whole, raced) in answers.items()},
+        "worse_by": {name: after / before - 1 for name, (before, after) in answers.items()},
     }
 
 
@@ -62,8 +67,9 @@ def main() -> None:
     RESULTS.parent.mkdir(exist_ok=True)
     lines: list[dict[str, Any]] = []
     for seed in map(int, sys.argv[1:]):
-        lines.append(compare(seed))
-        print(json.dumps(lines[-1]), flush=True)
+        lines += compare(seed)
+        for line in lines[-len(CONFIDENCES) :]:
+            print(json.dumps(line), flush=True)
         RESULTS.write_text(json.dumps({**about, "results": lines}, indent=1) + "\n")
 
 

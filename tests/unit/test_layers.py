@@ -24,7 +24,7 @@ LAYERS = [
     {"judging", "pieces"},
     {"racing", "window"},
     {"sigma"},
-    {"choosing", "panels"},
+    {"choosing", "panels", "recalibration"},
     {"last_look"},
     {"results", "exporting"},
     {"finishing"},
