@@ -102,7 +102,9 @@ def report(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json
 @app.command()
 def export(
     run_directory: Annotated[str, typer.Argument(metavar="RUN")],
-    member: Annotated[str, typer.Argument(help="parent, best, soup, or a child such as g0000/c0012.")],
+    member: Annotated[
+        str, typer.Argument(help="parent, best, soup, soup_recalibrated, or a child such as g0000/c0012.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
     parent: Annotated[Path | None, typer.Option(help="The parent's checkpoint, where the run keeps none.")] = None,
     overwrite: Force = False,
