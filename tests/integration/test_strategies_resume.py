@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +85,16 @@ if __name__ == "__main__":
 """
 
 
+def killed(command, out, segments):
+    """Whether the program was killed, once its journal had so many segments, before it ended by itself."""
+    process = subprocess.Popen(command, start_new_session=True)
+    while process.poll() is None and len(list((out / "journal").glob("*.arrow"))) < segments:
+        time.sleep(0.01)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("backend", ["local", "ray"])
@@ -95,15 +107,11 @@ def test_killed_at_a_random_moment_it_ends_in_the_same_bytes(whole, parent_file,
     program, out = tmp_path / "program.py", tmp_path / "run"
     program.write_text(PROGRAM)
     command = [sys.executable, str(program), str(config), str(out)]
-    process = subprocess.Popen([*command, "no"], start_new_session=True)
     segments = random.Random(f"{name}/{backend}").randrange(1, max(2, units // 8))
-    try:
-        while process.poll() is None and len(list((out / "journal").glob("*.arrow"))) < segments:
-            time.sleep(0.01)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    assert not (out / "summary.json").exists(), "it ended before it was killed"
+    while not killed([*command, "no"], out, segments):  # a segment holds more on a busy machine: it had ended before
+        shutil.rmtree(out)
+        segments //= 2
+    assert not (out / "summary.json").exists()
     subprocess.run([*command, "yes"], check=True)
     resumed = store.RunDirectory(str(out))
     assert bytes_of(resumed) == bytes_of(result.directory)
