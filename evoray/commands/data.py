@@ -15,6 +15,8 @@ from rich.table import Table
 from evoray.commands.common import Bars, Json
 from evoray.errors import UsageError
 
+Dest = Annotated[str, typer.Argument(help="A directory of shards, or the URI of one.")]
+
 data = typer.Typer(help="Shards of images: ingest, verify, show.", no_args_is_help=True)
 
 
@@ -80,29 +82,30 @@ def data_ingest(
 
 
 @data.command("verify")
-def data_verify(dest: Path, as_json: Json = False) -> None:
+def data_verify(dest: Dest, as_json: Json = False) -> None:
     """Check every shard's digest against the manifest."""
-    from evoray.data import verify
+    from evoray.data import place_of, verify
 
+    place = place_of(dest)
     with Bars("the same command begins again") as bars:
-        found = verify(dest, bars.counter("verify", "images"))
+        found = verify(place, bars.counter("verify", "images"))
     if as_json:
         typer.echo(json.dumps({"rows": found.rows, "shards": found.shards, "damaged": found.damaged}))
     else:
         for message in found.damaged:
             typer.echo(message, err=True)
         whole = "all whole" if not found.damaged else f"{len(found.damaged)} damaged"
-        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {dest}")
+        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {place}")
     if found.damaged:
         sys.exit(UsageError.exit_code)
 
 
 @data.command("show")
-def data_show(dest: Path, as_json: Json = False) -> None:
+def data_show(dest: Dest, as_json: Json = False) -> None:
     """Print what a shard directory holds."""
-    from evoray.data import Manifest
+    from evoray.data import place_of, read_manifest
 
-    manifest = Manifest.read(dest)
+    manifest = read_manifest(place_of(dest))
     if as_json:
         typer.echo(manifest.model_dump_json())
         return

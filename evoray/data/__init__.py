@@ -7,7 +7,7 @@ from evoray.data.cache import Remote, ShardCache, make_cache
 from evoray.data.ingest import ingest_dataset, ingest_folder, ingest_source
 from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
-from evoray.data.reader import ArrowDataset
+from evoray.data.reader import ArrowDataset, place_of, read_manifest
 from evoray.data.registry import open_dataset
 from evoray.data.relabel import relabelled
 from evoray.data.shard import Shard, ShardDataset
@@ -31,6 +31,8 @@ __all__ = [
     "normalise",
     "open_dataset",
     "open_source",
+    "place_of",
+    "read_manifest",
     "relabelled",
     "split_rows",
     "verify",

@@ -43,6 +43,9 @@ class Remote:
         self.uri = f"{uri.partition('://')[0]}://{self._root}"
         """For messages: without options and keys."""
 
+    def __str__(self) -> str:
+        return self.uri
+
     def manifest(self) -> Manifest:
         try:
             with self._fs.open_input_stream(f"{self._root}/{NAME}") as stream:
@@ -61,9 +64,26 @@ class Remote:
             while content := stream.read(CHUNK):
                 yield content
 
+    def check(self, entry: ShardEntry) -> None:
+        """Reads a shard to its end and keeps nothing; DataError when it is missing, or is not what was written."""
+        digest = hashlib.sha256()
+        try:
+            for content in self.chunks(entry.file):
+                digest.update(content)
+        except (OSError, pa.ArrowException) as error:
+            raise self.unreadable(entry.file, error) from None
+        if digest.hexdigest() != entry.sha256:
+            raise self.damaged(entry, digest.hexdigest())
+
     def unreadable(self, name: str, error: Exception) -> DataError:
         return DataError(
             f"{self.uri}/{name}: cannot be read ({error}). Copy it there again, or give this node access to it."
+        )
+
+    def damaged(self, entry: ShardEntry, found: str) -> DataError:
+        return DataError(
+            f"{self.uri}/{entry.file}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. "
+            "Copy it there again, or ingest the images again."
         )
 
 
@@ -122,10 +142,7 @@ class ShardCache:
             if found == entry.sha256:
                 os.replace(part, path)
                 return
-            failure = DataError(
-                f"{remote.uri}/{entry.file}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. "
-                "Copy it there again, or ingest the images again."
-            )
+            failure = remote.damaged(entry, found)
         part.unlink(missing_ok=True)
         raise failure
 

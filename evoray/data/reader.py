@@ -16,14 +16,27 @@ from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.data.shard import Shard
 from evoray.errors import DataError
 
+Place = Path | Remote
+"""Where shards lie: a directory, or a ``pyarrow.fs`` URI."""
+
+
+def place_of(spec: str) -> Place:
+    """A directory as it is named, or a URI."""
+    return Remote(spec) if "://" in spec else Path(spec)
+
+
+def read_manifest(place: Place) -> Manifest:
+    """Raises DataError when there is none, or it is not what was written."""
+    return place.manifest() if isinstance(place, Remote) else Manifest.read(place)
+
 
 class ArrowDataset:
     """What ``evoray data ingest`` made: a directory, or a URI with a cache on this node."""
 
-    def __init__(self, place: Path | Remote, cache: ShardCache | None = None) -> None:
+    def __init__(self, place: Place, cache: ShardCache | None = None) -> None:
         self._place, self._cache = place, cache or make_cache(None, None)
-        self.name = place.uri if isinstance(place, Remote) else str(place)
-        self.manifest = place.manifest() if isinstance(place, Remote) else Manifest.read(place)
+        self.name = str(place)
+        self.manifest = read_manifest(place)
         self.classes = self.manifest.classes
         self.shard_rows = tuple(shard.rows for shard in self.manifest.shards)
         self.image_shape = self.manifest.image_shape

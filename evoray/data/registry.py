@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evoray.data.cache import Remote, ShardCache
+from evoray.data.cache import ShardCache
 from evoray.data.mock import MockDataset
 from evoray.data.packaged import PACKAGED, PackagedDataset
-from evoray.data.reader import ArrowDataset
+from evoray.data.reader import ArrowDataset, place_of
 from evoray.data.shard import ShardDataset
 
 
@@ -24,9 +24,7 @@ def open_dataset(spec: str, config_dir: Path | None = None, cache: ShardCache | 
         return MockDataset(spec)
     if spec in PACKAGED:
         return PackagedDataset(spec)
-    if "://" in spec:
-        return ArrowDataset(Remote(spec), cache)
-    path = Path(spec)
-    if not path.exists() and config_dir is not None and (config_dir / path).exists():
-        path = config_dir / path
-    return ArrowDataset(path)
+    place = place_of(spec)
+    if isinstance(place, Path) and not place.exists() and config_dir is not None and (config_dir / place).exists():
+        place = config_dir / place
+    return ArrowDataset(place, cache)

@@ -1,4 +1,4 @@
-"""Does a shard directory still hold what was written?"""
+"""Does a shard directory, here or at a URI, still hold what was written?"""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from evoray.data.manifest import Manifest, ShardEntry
-from evoray.data.reader import check_file
+from evoray.data.cache import Remote
+from evoray.data.manifest import ShardEntry
+from evoray.data.reader import Place, check_file, read_manifest
 from evoray.errors import DataError
 
 
@@ -22,8 +22,8 @@ class Report:
     damaged: tuple[str, ...]
 
 
-def verify(directory: Path, on_progress: Callable[[int, int], None] | None = None) -> Report:
-    """Checks every byte: the manifest's own digest, then every shard's, on all cores.
+def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) -> Report:
+    """Checks every byte: the manifest's own digest, then every shard's, on all cores; a URI's go by and are not kept.
 
     Args:
         on_progress: called with (images just checked, images in all).
@@ -31,12 +31,15 @@ def verify(directory: Path, on_progress: Callable[[int, int], None] | None = Non
     Raises:
         DataError: no manifest, or one that is not what was written.
     """
-    manifest = Manifest.read(directory)
+    manifest = read_manifest(place)
     advance = on_progress or (lambda *_: None)
 
     def check(entry: ShardEntry) -> str | None:
         try:
-            check_file(directory / entry.file, entry)
+            if isinstance(place, Remote):
+                place.check(entry)
+            else:
+                check_file(place / entry.file, entry)
         except DataError as error:
             return str(error)
         return None

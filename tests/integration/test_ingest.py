@@ -67,3 +67,14 @@ def test_verify_finds_a_flipped_byte_in_any_file(tree, tmp_path, cli):
             assert code == 2 and path.name in out + errors, f"byte {position} of {path.name}"
         path.write_bytes(whole)
     assert cli("data", "verify", shards)[0] == 0
+
+
+def test_verify_and_show_take_a_uri(tree, tmp_path, cli):
+    shards = tmp_path / "shards"
+    assert cli("data", "ingest", tree, shards, *OPTIONS, "--workers", 1)[0] == 0
+    for command in ("verify", "show"):
+        here, there = (cli("data", command, where, "--json") for where in (shards, f"file://{shards}"))
+        assert here[:2] == there[:2] and here[0] == 0
+    code, out, _ = cli("data", "verify", f"file://{shards}")
+    assert code == 0 and f"all whole: file://{shards}" in out
+    assert cli("data", "show", f"file://{tmp_path}/nothing")[0] == 2

@@ -10,7 +10,7 @@ from moto.server import ThreadedMotoServer
 from outputs import FILES, StopsAfter
 
 from evoray.config import parse_config
-from evoray.data import ImageTransform, ingest_dataset, open_dataset
+from evoray.data import ImageTransform, ingest_dataset, open_dataset, place_of, verify
 from evoray.search import evolve
 
 
@@ -34,6 +34,7 @@ def test_a_run_from_s3_to_s3_stopped_and_resumed(bucket, parent_file, tmp_path):
     transform = ImageTransform(resize=None, crop=None, channels=1)
     ingest_dataset(Digits(records), tmp_path / "shards", transform, shard_size=64)
     pyarrow.fs.copy_files(str(tmp_path / "shards"), bucket("shards"))
+    assert verify(place_of(bucket("shards"))) == verify(tmp_path / "shards")
 
     def config(path):
         return parse_config(

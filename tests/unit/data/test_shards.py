@@ -24,6 +24,7 @@ from evoray.data import (
     ingest_folder,
     normalise,
     open_dataset,
+    place_of,
     verify,
 )
 from evoray.errors import ConfigError, DataError
@@ -188,19 +189,23 @@ def test_odd_files_are_read_as_the_reference_reads_them(name, make, tmp_path):
     assert np.array_equal(found, functional.pil_to_tensor(expected).numpy())
 
 
-def test_verify_finds_any_flipped_byte(tree, tmp_path):
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_verify_finds_any_flipped_byte(tree, tmp_path, scheme):
+    """In a directory and at a URI."""
     ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=10, workers=1)
-    assert verify(tmp_path / "shards").damaged == ()
+    place = place_of(f"{scheme}{tmp_path}/shards")
+    assert verify(place).damaged == ()
     for path in sorted((tmp_path / "shards").glob("*.arrow")):
         whole = path.read_bytes()
         for position in (0, len(whole) // 3, len(whole) - 1):
             path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
-            assert len(verify(tmp_path / "shards").damaged) == 1
+            (message,) = verify(place).damaged
+            assert message.startswith(f"{place}/{path.name}: damaged")
             with pytest.raises(DataError, match=path.name):
                 ArrowDataset(tmp_path / "shards").load(int(path.stem[-5:]))
         path.write_bytes(whole)
     (tmp_path / "shards" / "shard-00001.arrow").unlink()
-    assert "shard-00001.arrow" in verify(tmp_path / "shards").damaged[0]
+    assert f"{place}/shard-00001.arrow: cannot be read" in verify(place).damaged[0]
 
 
 @pytest.mark.parametrize("damage", ["{", '{"format": 1}', None])
