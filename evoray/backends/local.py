@@ -14,8 +14,9 @@ from torch import nn
 from evoray import logs
 from evoray.backends.base import Job, Outcome, Report, Work
 from evoray.backends.packing import EvaluatorSource, pack_model
-from evoray.backends.worker import evaluate
+from evoray.backends.worker import evaluate, own_error
 from evoray.config import ComputeConfig
+from evoray.errors import EvorayError
 from evoray.evaluation import Evaluator, Program
 from evoray.scheduling import Assignment, Facts, Scheduler
 
@@ -63,16 +64,15 @@ class LocalBackend:
             while not scheduler.finished:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     assignment = running.pop(future)
-                    report = future.result()
+                    report = _report(future)
                     scheduler.done(assignment.number, time.monotonic(), report.seconds, report.loading)
                     self.work.count(report, fresh=True)
                     self._submit(scheduler, int(str(assignment.worker)), job, running)
                     for item, value in zip(assignment.items, report.values, strict=True):
                         yield Outcome(assignment.shard, item, value)
         finally:
-            for future in running:
-                future.cancel()
-            wait(running)  # an evaluator is one thread's at a time
+            # an evaluator is one thread's at a time; what is called off never ends for one who waits
+            wait([future for future in running if not future.cancel()])
 
     def close(self) -> None:
         if self._pool is not None:
@@ -94,3 +94,12 @@ class LocalBackend:
         unit = job.unit(assignment.shard, assignment.items)
         running[self._pool.submit(evaluate, unit, self._evaluators[worker], job.run)] = assignment
         self.work.units += 1
+
+
+def _report(future: Future[Report]) -> Report:
+    try:
+        return future.result()
+    except EvorayError:
+        raise
+    except Exception as error:
+        raise own_error(error) from error

@@ -56,8 +56,8 @@ from evoray.backends.base import Job, Outcome, Source, Work
 from evoray.backends.driver import Driver
 from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
 from evoray.backends.metrics import METRICS, Metric
-from evoray.backends.worker import Loaded, UntoldError, Worker
-from evoray.errors import BackendError, EvaluationError, EvorayError
+from evoray.backends.worker import Loaded, UntoldError, Worker, own_error
+from evoray.errors import BackendError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -215,7 +215,7 @@ class RayFleet:
         except RayTaskError as error:
             if isinstance(error.cause, UntoldError):
                 return Lost(worker, unit, Cause.MESSAGE)
-            raise _own_error(error) from error
+            raise own_error(error.cause) from error  # Ray wraps it, with a remote stack trace
         except RayError as error:
             return Lost(worker, unit, self._cause(error, worker), _reason(error))
         if unit is None:
@@ -290,14 +290,6 @@ def _reason(error: RayError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     found = next((line for line in reversed(lines) if "=" not in line and ": " not in line[:20]), lines[0])
     return found.split(" Some common causes")[0][:300]
-
-
-def _own_error(error: RayTaskError) -> EvorayError:
-    """What the worker raised, as EvoRay's own error (Ray wraps it, with a remote stack trace)."""
-    cause = error.cause
-    if isinstance(cause, EvorayError):
-        return cause
-    return EvaluationError(f"a worker raised {type(cause).__name__}: {cause}")
 
 
 class RayBackend:

@@ -17,6 +17,7 @@ from typing import Any
 from evoray import logs
 from evoray.backends.base import Report, Unit
 from evoray.backends.wire import Decoder
+from evoray.errors import EvaluationError, EvorayError
 
 LOG = logging.getLogger("evoray")
 
@@ -87,6 +88,13 @@ def evaluate(unit: Unit, evaluator: Any, run: str) -> Report:
     after = _counted(evaluator)
     held = evaluator.held() if after[0] > loads else None
     return Report(values, seconds, after[1] - loading, after[0] - loads, held, after[2] - images)
+
+
+def own_error(error: BaseException | None) -> EvorayError:
+    """What a unit raised, as EvoRay's own error."""
+    if isinstance(error, EvorayError):
+        return error
+    return EvaluationError(f"a worker raised {type(error).__name__}: {error}")
 
 
 def _counted(evaluator: Any) -> tuple[int, float, int]:

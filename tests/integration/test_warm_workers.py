@@ -32,19 +32,3 @@ def test_a_second_run_reloads_nothing(small_run, tmp_path, backend):
         assert first["bytes_to_workers"] > first["parent_bytes"] > 400_000
         assert second["bytes_to_workers"] < 20_000
         assert (first["nodes"], second["nodes"]) == (1, 0)
-
-
-def test_another_model_is_loaded(small_run, tmp_path, parent_file):
-    from safetensors.torch import load_file, save_file
-
-    state = load_file(parent_file)
-    state["output.bias"] += 0.5
-    save_file(state, tmp_path / "other.safetensors")
-    config = small_run(compute__backend="ray", compute__workers=1)
-    other = small_run(compute__backend="ray", compute__workers=1, parent__weights=str(tmp_path / "other.safetensors"))
-    with closing(make_backend(config.compute)) as shared:
-        evolve(config, tmp_path / "first", backend=shared)
-        second = evolve(other, tmp_path / "second", backend=shared)
-    alone = evolve(other, tmp_path / "alone")
-    assert second.summary["work"]["models_built"] == 1
-    assert outputs(second) == outputs(alone)

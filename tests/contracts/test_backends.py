@@ -1,0 +1,256 @@
+"""Every backend: each item's value once and the right one, whatever came before; and whole runs, bit for bit."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from raising import Raises
+
+from evoray.backends.base import Job
+from evoray.backends.registry import _BACKENDS, make_backend
+from evoray.config import ComputeConfig, parse_config
+from evoray.demo import demo_config
+from evoray.errors import DataError, EvaluationError
+from evoray.evaluation import Candidate, ChildrenUnit, Evaluator
+from evoray.models import canonical_state
+from evoray.mutation import Lineage, Mutation, tensors_sha256
+from evoray.preparation import check_inputs, make_program
+from evoray.search import evolve
+
+every = pytest.mark.parametrize("kind", list(_BACKENDS))
+GENERATIONS = 2
+
+
+def test_the_configuration_knows_every_name():
+    assert set(ComputeConfig.model_fields["backend"].annotation.__args__) == set(_BACKENDS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def embedded():
+    """One Ray for all that runs here; each backend would start its own, ten seconds a time."""
+    from evoray.backends.ray import connect, ray
+
+    assert connect(ComputeConfig(workers=6)), "a Ray is running already"
+    yield
+    ray.shutdown()
+
+
+def small_config(parent_file, **compute):
+    values = demo_config(0, parent_file, "local").model_dump()
+    values["data"] |= {"select": 0.1, "test": 0.1}
+    values["search"] |= {"children": 6, "generations": GENERATIONS}
+    values["ensemble"] |= {"size": 3}
+    values["compute"] |= compute
+    return parse_config(values)
+
+
+class Bench:
+    """A parent, another of the same shape, and what children of each are worth: evaluated here, by no backend."""
+
+    def __init__(self, parent_file):
+        config = small_config(parent_file, threads_per_worker=1, device="cpu", gpus_per_worker=0)
+        inputs = check_inputs(config, Path(__file__).parent)
+        self.program, self.parent = make_program(inputs), inputs.parent.model
+        self.rows = inputs.splits.rows["select"]
+        self.other = copy.deepcopy(self.parent)
+        with torch.no_grad():
+            self.other.output.bias += 0.5
+        self.values = {}
+
+    def lineage(self, item):
+        return Lineage().child(Mutation(mask_seed=1, parts=10, part=item % 10, noise_seed=item, sigma=0.1))
+
+    def job(self, work, base=None):
+        """``base``: what all children start with; workers leave their networks there."""
+        base = base or Lineage()
+
+        def unit(shard, items):
+            children = tuple(Candidate(f"c{item}", self.lineage(item).entries) for item in items)
+            return ChildrenUnit(base, children, "select", shard)
+
+        return Job(work, unit, (base,))
+
+    def right(self, model, work):
+        if model not in self.values:
+            self.values[model] = Evaluator(copy.deepcopy(model), self.program), {}
+        evaluator, known = self.values[model]
+        pairs = [(shard, item) for shard, items in work.items() for item in items]
+        for shard, item in set(pairs) - known.keys():
+            entries = self.lineage(item).entries
+            known[shard, item] = evaluator.evaluate(Lineage(), entries, "select", shard).tobytes()
+        return {pair: known[pair] for pair in pairs}
+
+
+@pytest.fixture(scope="module")
+def bench(parent_file):
+    return Bench(parent_file)
+
+
+@pytest.fixture(scope="module", params=list(_BACKENDS))
+def shared(request):
+    """Two workers that all tests of a backend take turns with: what one leaves behind, the next would see."""
+    with closing(make_backend(ComputeConfig(backend=request.param, workers=2))) as backend:
+        yield backend
+
+
+@pytest.fixture
+def backend(shared, bench):
+    shared.open(bench.parent, bench.program)
+    return shared
+
+
+def values(outcomes):
+    """Value by (shard, item), as bytes; each may come once."""
+    outcomes = list(outcomes)
+    assert max(Counter((one.shard, one.item) for one in outcomes).values(), default=1) == 1
+    assert [one.failure for one in outcomes if one.failure] == []
+    return {(one.shard, one.item): one.value.tobytes() for one in outcomes}
+
+
+UNEVEN = {0: range(7), 1: (2,), 3: (5, 0, 6), 4: ()}
+
+
+def test_every_item_of_every_shard_comes_once_with_its_value(backend, bench):
+    assert values(backend.run(bench.job(UNEVEN))) == bench.right(bench.parent, UNEVEN)
+
+
+@pytest.mark.parametrize("work", [{}, {0: ()}])
+def test_no_work_is_done_at_once(backend, bench, work):
+    assert list(backend.run(bench.job(work))) == []
+
+
+def test_a_second_job_is_as_good_as_the_first(backend, bench):
+    first, second = {0: range(4)}, {0: range(2, 9), 2: range(3)}
+    assert values(backend.run(bench.job(first))) == bench.right(bench.parent, first)
+    assert values(backend.run(bench.job(second))) == bench.right(bench.parent, second)
+
+
+def test_another_model_on_the_same_workers_and_the_first_again(backend, bench):
+    work = {0: range(3), 1: range(3)}
+    ours, theirs = (bench.right(model, work) for model in (bench.parent, bench.other))
+    assert all(ours[pair] != theirs[pair] for pair in ours)
+    assert values(backend.run(bench.job(work))) == ours
+    for model, right in ((bench.other, theirs), (bench.parent, ours)):
+        backend.open(model, bench.program)
+        assert backend.work.units == backend.work.evaluations == 0, "counted from the last opening"
+        assert values(backend.run(bench.job(work))) == right
+
+
+def test_what_is_stopped_early_leaves_nothing_behind(backend, bench):
+    """Units are numbered anew in each job: a late answer would be taken for one of the next job's."""
+    long = {shard: range(100, 200) for shard in range(5)}
+    outcomes = backend.run(bench.job(long))
+    for _ in range(3):
+        next(outcomes)
+    outcomes.close()
+    assert 3 <= backend.work.evaluations < 250
+    short = {shard: range(6) for shard in range(5)}
+    assert values(backend.run(bench.job(short))) == bench.right(bench.parent, short)
+
+
+def raising(kind, shard, items):
+    return Raises(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "words"),
+    [
+        ("user", EvaluationError, r"ZeroDivisionError: of the user"),
+        ("memory", EvaluationError, r"MemoryError: no more of it"),
+        ("own", DataError, r"^shard 3 is damaged$"),
+    ],
+)
+def test_what_a_unit_raises_is_evorays_own_error(backend, bench, kind, error, words):
+    with pytest.raises(error, match=words):
+        list(backend.run(Job({0: range(4), 1: range(4)}, partial(raising, kind))))
+    work = {0: range(2)}
+    assert values(backend.run(bench.job(work))) == bench.right(bench.parent, work), "and the next job is served"
+
+
+def test_the_callers_model_is_not_written(backend, bench):
+    before = tensors_sha256(canonical_state(bench.parent)[0])
+    list(backend.run(bench.job({0: range(5)}, base=bench.lineage(7))))
+    assert tensors_sha256(canonical_state(bench.parent)[0]) == before
+
+
+@every
+def test_work_is_counted_and_close_comes_back(bench, kind):
+    """On one worker, where nothing is done twice: a cold run, a warm one, and both ends of the backend's life."""
+    work = {0: range(5), 2: range(5)}
+    images = sum(len(bench.rows[shard]) * len(items) for shard, items in work.items())
+    backend = make_backend(ComputeConfig(backend=kind, workers=1))
+    assert backend.has_gpu() in (True, False)
+    for built, loaded in ((1, 2), (0, 0)):
+        backend.open(bench.parent, bench.program)
+        assert values(backend.run(bench.job(work))) == bench.right(bench.parent, work)
+        counted = backend.work
+        assert (counted.models_built, counted.shards_loaded) == (built, loaded)
+        assert (counted.evaluations, counted.images, counted.workers) == (10, images, 1)
+        assert 2 <= counted.units <= 10 and counted.retries == counted.repeated == 0
+        assert counted.seconds["evaluate"] > 0 and (counted.seconds["load"] > 0) == bool(loaded)
+        assert 0 <= counted.bytes_to_workers - counted.parent_bytes * counted.nodes < 3000
+        assert len(counted.devices) <= 1
+    unfinished = backend.run(bench.job({0: range(100)}))
+    next(unfinished)
+    backend.close()
+    backend.close()
+
+
+def outputs(result):
+    directory = result.directory
+    names = ("population.parquet", "predictions.parquet", "ensemble.json")
+    lineages = [f"lineage/{name}" for name in directory.names("lineage") if name.endswith(".json")]
+    lineages += [f"lineage/g0001/{name}" for name in directory.names("lineage/g0001")]
+    files = {name: directory.read(name) for name in (*names, *lineages)}
+    summary = {key: value for key, value in result.summary.items() if key not in ("run_id", "work")}
+    return files, summary
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory, parent_file):
+    return outputs(evolve(small_config(parent_file, workers=2), tmp_path_factory.mktemp("local") / "run"))
+
+
+@every
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, kind, workers):
+    """The same population, lineages and predictions."""
+    config = small_run(compute__backend=kind, compute__workers=workers, search__generations=GENERATIONS)
+    files, summary = outputs(evolve(config, tmp_path / "run"))
+    assert files.keys() == reference[0].keys()
+    assert [name for name in files if files[name] != reference[0][name]] == []
+    assert summary == reference[1]
+
+
+EVERYTHING = {
+    "ensemble__method": "greedy",
+    "ensemble__temperature": True,
+    "soup__method": "greedy",
+    "fitness__name": "macro-f1",
+    "fitness__constraints": ("class-accuracy >= parent - 0.1",),
+    "statistics__children_on_test": 3,
+    "search__children": 9,
+}
+
+
+def test_choosing_members_soup_and_calibration_is_the_same(small_run, tmp_path):
+    one, *others = (
+        outputs(evolve(small_run(**EVERYTHING, compute__backend=kind, compute__workers=workers), tmp_path / name))
+        for name, kind, workers in (("one", "local", 1), *((kind, kind, 2) for kind in _BACKENDS))
+    )
+    assert all(other == one for other in others)
+
+
+def test_the_wire_carries_recipes(small_run, tmp_path):
+    """Beyond the parent, once a node: at most 200 bytes a child and unit."""
+    config = small_run(compute__backend="ray", compute__workers=1, search__children=60)
+    work = evolve(config, tmp_path / "run").summary["work"]
+    assert work["nodes"] == 1 and work["parent_bytes"] > 105_866 * 4
+    evaluations = (60 + 1 + 6) * 5
+    assert work["bytes_to_workers"] - work["parent_bytes"] < 200 * evaluations
