@@ -12,7 +12,7 @@ from evoray.errors import RunError
 from evoray.evaluation import Candidate, ChildrenUnit, is_valid
 from evoray.fitness import COLUMNS, Constrained, Fitness, merge_shards
 from evoray.mutation import Lineage
-from evoray.running import OpenRun
+from evoray.running import GIVEN_UP, OpenRun
 from evoray.strategies import Ask, Round
 
 
@@ -28,10 +28,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Sums as they come: float64 [candidates, shards, width], NaN until known; failures by candidate."""
+    """Sums as they come: float64 [candidates, shards, width], NaN until known; candidates that were given up."""
 
     sums: np.ndarray
-    failures: dict[int, str]
+    given_up: set[int]
 
 
 def judge_round(run: OpenRun, asked: Round) -> list[Judged]:
@@ -41,17 +41,18 @@ def judge_round(run: OpenRun, asked: Round) -> list[Judged]:
     rows = _evaluate(run, asked)
     judged = []
     for number, ask in enumerate(asked.asks):
-        one = _judge(run.fitness, ask, rows.sums[number], rows.failures.get(number))
+        one = _judge(run.fitness, ask, rows.sums[number], number in rows.given_up)
         if ask.kind == "parent":
             run.parent_total = one.total
         judged.append(_constrained(run, one))
     return judged
 
 
-def parent_total(run: OpenRun) -> np.ndarray | None:
-    """The parent's merged sums on ``select``; judged now where no strategy asked for it. None where it failed."""
+def parent_total(run: OpenRun) -> np.ndarray:
+    """The parent's merged sums on ``select``; judged now where no strategy asked for it."""
     if run.parent_total is None:
         judge_round(run, Round(Lineage(), (Ask("parent", Lineage(), 0, "parent"),)))
+    assert run.parent_total is not None
     return run.parent_total
 
 
@@ -59,24 +60,25 @@ def _constrained(run: OpenRun, one: Judged) -> Judged:
     """Who breaks a constraint ranks behind all that keep it, and says which."""
     if not isinstance(run.fitness, Constrained) or one.ask.kind == "parent" or one.fitness == -math.inf:
         return one
-    parent = parent_total(run)
     assert one.total is not None
-    broken = None if parent is None else run.fitness.broken(one.total, parent)
+    broken = run.fitness.broken(one.total, parent_total(run))
     return one if broken is None else replace(one, fitness=-math.inf, status=f"breaks {broken}")
 
 
 def _evaluate(run: OpenRun, asked: Round) -> _Rows:
     shards = run.inputs.splits.shards("select")
     width = len(COLUMNS) + run.fitness.width
-    rows = _Rows(np.full((len(asked.asks), len(shards), width), math.nan), {})
+    rows = _Rows(np.full((len(asked.asks), len(shards), width), math.nan), set())
     name = f"g{asked.asks[-1].generation:04d}/{asked.asks[-1].kind}"
     column = {shard: position for position, shard in enumerate(shards)}
     position = {ask.name: number for number, ask in enumerate(asked.asks)}
     for item, shard, payload in run.known.take(name):
         rows.sums[position[item], column[shard]] = np.frombuffer(payload)
+    rows.given_up.update(position[item] for item in run.quarantined(name))
     # one list for all shards while nothing is known: children x shards numbers are not made twice
     numbers = list(range(len(asked.asks)))
     unknown = np.isnan(rows.sums[:, :, 0])
+    unknown[list(rows.given_up)] = False
     work = {
         shard: numbers if unknown[:, at].all() else [numbers[i] for i in np.flatnonzero(unknown[:, at])]
         for shard, at in column.items()
@@ -89,7 +91,9 @@ def _evaluate(run: OpenRun, asked: Round) -> _Rows:
 
     for shard, number, value, failure in run.outcomes(name, Job(work, unit, (asked.base,), "select")):
         if failure is not None:
-            rows.failures[number] = failure
+            if number not in rows.given_up:
+                rows.given_up.add(number)
+                run.give_up(name, asked.asks[number].name, shard, failure)
             continue
         rows.sums[number, column[shard]] = value
         run.images += int(value[0])
@@ -97,9 +101,9 @@ def _evaluate(run: OpenRun, asked: Round) -> _Rows:
     return rows
 
 
-def _judge(fitness: Fitness, ask: Ask, rows: np.ndarray, failure: str | None) -> Judged:
-    if failure is not None:
-        return Judged(ask, None, -math.inf, failure)
+def _judge(fitness: Fitness, ask: Ask, rows: np.ndarray, given_up: bool) -> Judged:
+    if given_up:
+        return Judged(ask, None, -math.inf, GIVEN_UP)
     return judge_total(fitness, ask, merge_shards(rows))
 
 

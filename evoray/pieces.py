@@ -22,14 +22,14 @@ Bounds = Mapping[int, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Pieces:
-    """rows: float64 [candidates, shards, width], as ``PieceUnit.run`` gives them. failures: by candidate, why."""
+    """rows: float64 [candidates, shards, width], as ``PieceUnit.run`` gives them; candidates that were given up."""
 
     rows: np.ndarray
-    failures: dict[int, str]
+    given_up: set[int]
 
     def total(self, candidate: int) -> np.ndarray | None:
-        """The candidate's rows added in shard order; None where it failed."""
-        return None if candidate in self.failures else merge_shards(self.rows[candidate])
+        """The candidate's rows added in shard order; None where it was given up."""
+        return None if candidate in self.given_up else merge_shards(self.rows[candidate])
 
 
 def share_of(rows: Mapping[int, int], before: int, seen: int) -> Bounds:
@@ -77,19 +77,23 @@ def evaluate_pieces(
     column = {shard: at for at, shard in enumerate(shards)}
     number = {name: i for i, (name, _) in enumerate(candidates)}
     width = len(COLUMNS) + run.fitness.width + PAIRED
-    found = Pieces(np.full((len(candidates), len(shards), width), math.nan), {})
+    found = Pieces(np.full((len(candidates), len(shards), width), math.nan), set())
     for name, shard, payload in run.known.take(stage):
         found.rows[number[name], column[shard]] = np.frombuffer(payload)
+    found.given_up.update(number[name] for name in run.quarantined(stage))
 
     def unit(shard: int, chosen: tuple[int, ...]) -> PieceUnit:
         children = tuple(Candidate(candidates[i][0], candidates[i][1].tail(base)) for i in chosen)
         return PieceUnit(base, children, "select", shard, *bounds[shard])
 
     unknown = np.isnan(found.rows[:, :, 0])
+    unknown[list(found.given_up)] = False
     work = {shard: [i for i in items if unknown[i, at]] for shard, at in column.items()}
     for shard, item, value, failure in run.outcomes(stage, Job(work, unit, (base,))):
         if failure is not None:
-            found.failures[item] = failure
+            if item not in found.given_up:
+                found.given_up.add(item)
+                run.give_up(stage, candidates[item][0], shard, failure)
             continue
         found.rows[item, column[shard]] = value
         run.images += int(value[0])

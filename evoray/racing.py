@@ -17,7 +17,7 @@ import numpy as np
 from evoray.judging import Judged, judge_total
 from evoray.piece_unit import PAIRED
 from evoray.pieces import evaluate_pieces, rows_by_shard, share_of
-from evoray.running import OpenRun
+from evoray.running import GIVEN_UP, OpenRun
 from evoray.statistics import racing
 from evoray.strategies import Round
 
@@ -82,8 +82,8 @@ class _Race:
         racers = [i for i in range(len(self._plan)) if i not in self._fates]
         stage = f"{self._name}/look{number}"
         pieces = evaluate_pieces(self._run, stage, self._asked.base, self._plan, racers, bounds)
-        for racer, failure in pieces.failures.items():
-            self._fates[racer] = _Fate(failure, failed=True)
+        for racer in pieces.given_up:
+            self._fates[racer] = _Fate(GIVEN_UP, failed=True)
         for racer in racers:
             if (total := pieces.total(racer)) is not None:
                 self._totals[racer] = total if number == 0 else self._totals[racer] + total

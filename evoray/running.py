@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import threading
@@ -26,6 +27,10 @@ from evoray.progress import Progress
 from evoray.resuming import IDENTITY, check_same
 from evoray.splits import SearchClosed
 from evoray.store import RunDirectory
+
+LOG = logging.getLogger("evoray")
+GIVEN_UP = "given up, its worker died each time"
+"""The status of a candidate that kills its workers, whatever Ray said of each: a run's answer holds no process ids."""
 
 
 class OpenRun:
@@ -55,6 +60,8 @@ class OpenRun:
         self.parent_total: np.ndarray | None = None
         """The parent's merged sums on ``select``, once it is judged; constraints compare with them."""
         self.closed: SearchClosed | None = None
+        self.given_up: dict[str, str] = {}
+        """Candidates that killed their workers, and on which shard and how the last of them ended."""
         self.chosen_sigma: dict[str, Any] | None = None
         """How ``sigma = "auto"`` was resolved, for the summary."""
         self.images = 0
@@ -95,6 +102,29 @@ class OpenRun:
             yield outcome.shard, outcome.item, outcome.value, outcome.failure
         self.stages[kind] = self.stages.get(kind, 0.0) + time.perf_counter() - started
 
+    def quarantined(self, stage: str) -> Iterator[str]:
+        """Names of a stage's candidates that were given up before this run was resumed."""
+        for name, shard, reason in self.known.take(_quarantine(stage)):
+            self.given_up[name] = f"shard {shard}: {reason.decode()}"
+            yield name
+
+    def give_up(self, stage: str, name: str, shard: int, reason: str) -> None:
+        """A candidate killed every worker that met it: kept, so that no resumed run loses workers to it again.
+
+        Raises:
+            RunError: it is the parent, without which no run goes on; a resumed one tries again.
+        """
+        if name == "parent":
+            raise RunError(
+                f"the parent on shard {shard} of select: {reason}. Give workers more memory, or look at the model and "
+                "the fitness function; then go on with --resume."
+            )
+        self.given_up[name] = f"shard {shard}: {reason}"
+        self.journal.add((_quarantine(stage), name, shard), reason.encode())
+        self.journal.flush()
+        LOG.error("child given up", extra={"child": name, "shard": shard, "reason": reason})
+        self.progress.note(f"{name} on shard {shard}: {reason}. It ranks last.")
+
     def close_search(self) -> SearchClosed:
         """The last child is judged: ``test`` can be read from here on, and no child is judged any more."""
         self.closed = SearchClosed(self.run_id)
@@ -118,6 +148,11 @@ class OpenRun:
             self.directory.write_json(IDENTITY, {"run_id": run_id, **self.inputs.identity()})
         self.directory.write_json("config.json", config)
         return run_id
+
+
+def _quarantine(stage: str) -> str:
+    """The journal's name for those of a stage that were given up; no stage has it."""
+    return f"{stage}/given-up"
 
 
 def _kind(stage: str) -> str:

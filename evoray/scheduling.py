@@ -63,6 +63,8 @@ class _State(Facts):
 class Scheduler:
     """Hands out every (shard, item) until each is done, or has killed its worker ``max_attempts`` times.
 
+    An item that did so on one shard, or on several one after the other, is given up on all of them.
+
     ``now`` is seconds on any clock that does not go back. ``repeat_late`` is for workers that can be lost or be slow:
     an idle one then does again what is late elsewhere.
     """
@@ -83,6 +85,9 @@ class Scheduler:
         self._units: dict[int, Assignment] = {}
         self._copies: dict[int, set[int]] = {}
         self._attempts: dict[tuple[int, int], int] = {}
+        self._suspects: dict[int, int] = {}
+        """Items of units that died: how many workers each has taken down in a row, alone with it."""
+        self._given_up: set[int] = set()
         self._target, self._max_attempts, self._repeat_late = target_seconds, max_attempts, repeat_late
         self._issued = 0
         self.retries = 0
@@ -162,6 +167,8 @@ class Scheduler:
         for other in copies:
             self._copies.pop(other, None)
         self._open -= len(unit.items)
+        for item in unit.items if self._suspects else ():
+            self._suspects.pop(item, None)
         return True
 
     def lost(self, number: int, *, guilty: bool = False) -> list[tuple[int, int]]:
@@ -179,6 +186,7 @@ class Scheduler:
         if guilty:
             for item in unit.items:
                 self._attempts[unit.shard, item] = self._attempts.get((unit.shard, item), 0) + 1
+                self._suspects[item] = self._suspects.get(item, 0) + (len(unit.items) == 1)
         return [] if copies else self._put_back(unit)
 
     def moot(self) -> list[int]:
@@ -201,13 +209,26 @@ class Scheduler:
     def _put_back(self, unit: Assignment) -> list[tuple[int, int]]:
         given_up = []
         for item in reversed(unit.items):
-            if self._attempts.get((unit.shard, item), 0) >= self._max_attempts:
+            if max(self._attempts.get((unit.shard, item), 0), self._suspects.get(item, 0)) >= self._max_attempts:
+                given_up += [(unit.shard, item), *self._take_off(item)]
+            elif item in self._given_up:
                 given_up.append((unit.shard, item))
-                self._open -= 1
             else:
                 self._pending.setdefault(unit.shard, deque()).appendleft(item)
                 self._left += 1
+        self._open -= len(given_up)
         return given_up
+
+    def _take_off(self, item: int) -> list[tuple[int, int]]:
+        """Takes what is pending of an item off every shard."""
+        self._given_up.add(item)
+        found = [shard for shard, items in self._pending.items() if item in items]
+        for shard in found:
+            self._pending[shard].remove(item)
+            if not self._pending[shard]:
+                del self._pending[shard]
+        self._left -= len(found)
+        return [(shard, item) for shard in found]
 
     def _issue(
         self, worker: Worker, shard: int, items: tuple[int, ...], now: float, again: int | None = None
@@ -296,14 +317,17 @@ class Scheduler:
         queue = self._pending[shard]
         items = [queue.popleft()]
         # an item that may have killed a worker goes alone, so that it takes no other down with it
-        if (shard, items[0]) not in self._attempts:
+        if not self._is_suspect(shard, items[0]):
             wanted = self._chunk(state, len(queue) + 1)
-            while len(items) < wanted and (shard, queue[0]) not in self._attempts:
+            while len(items) < wanted and not self._is_suspect(shard, queue[0]):
                 items.append(queue.popleft())
         if not queue:
             del self._pending[shard]
         self._left -= len(items)
         return tuple(items)
+
+    def _is_suspect(self, shard: int, item: int) -> bool:
+        return item in self._suspects or (shard, item) in self._attempts
 
     def _chunk(self, state: _State, here: int) -> int:
         """How many items make a unit of about the target on this worker, of ``here`` pending ones."""
@@ -335,7 +359,7 @@ class Scheduler:
 
     def _may_repeat(self, unit: Assignment) -> bool:
         copies = self._copies.get(unit.number)
-        suspect = any((unit.shard, item) in self._attempts for item in unit.items)
+        suspect = any(self._is_suspect(unit.shard, item) for item in unit.items)
         return copies is not None and len(copies) == 1 and not suspect
 
     def _waits(self, state: _State, now: float) -> Iterable[tuple[Assignment, float]]:

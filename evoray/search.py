@@ -136,6 +136,7 @@ def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:
 
 def _record(run: OpenRun, asked: Round, fresh: Sequence[Judged], race: dict[str, Any] | None, seconds: float) -> None:
     finite = [one.fitness for one in fresh if one.fitness > -math.inf]
+    given_up = {one.ask.name: run.given_up[one.ask.name] for one in fresh if one.ask.name in run.given_up}
     run.history.append(
         {
             "generation": asked.asks[-1].generation,
@@ -145,6 +146,7 @@ def _record(run: OpenRun, asked: Round, fresh: Sequence[Judged], race: dict[str,
             "best_fitness": max(finite, default=None),
             "mean_fitness": float(np.mean(finite)) if finite else None,
             "wall_s": seconds,
+            **({"given_up": given_up} if given_up else {}),
             **({"racing": race} if race else {}),
         }
     )

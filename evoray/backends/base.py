@@ -45,6 +45,7 @@ class Source(Protocol):
 class Job:
     """Items to evaluate on each shard, and how to make a unit of some of them.
 
+    An item is the same thing on every shard: one that is given up on one of them is given up on all.
     shared: objects that all units refer to (by identity); a worker is sent them once.
     split: which images the shards hold; workers keep them, and times are alike, from one job to the next of a split.
     target_seconds: how long a unit should take on its worker.

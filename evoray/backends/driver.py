@@ -83,7 +83,8 @@ class Driver:
         self._sink = sink or NoSink()
         self._meter = Meter(self._sink, "")
         self.work = Work()
-        self._starting: set[int] = set()
+        self._starting: dict[int, int] = {}
+        """Workers that are to load the source, and how often the message about it was lost."""
         self._ready: dict[int, Member] = {}
         self._retired: set[int] = set()
         self._nodes: set[str] = set()
@@ -105,7 +106,7 @@ class Driver:
             self._nodes.clear()
         if fresh:
             for worker in self._ready.keys() - self._retired:
-                self._starting.add(worker)
+                self._starting[worker] = 0
                 self._fleet.load(worker)
                 del self._ready[worker]
         self.work.workers = len(self._ready)
@@ -201,13 +202,13 @@ class Driver:
         """False for a worker that is in already, or was taken back."""
         if event.worker not in self._starting:
             return False
-        self._starting.discard(event.worker)
+        del self._starting[event.worker]
         self._ready[event.worker] = Member(event.loaded.node)
         self._deaths = 0
         self.work.models_built += event.loaded.built
         self.work.spend("build", event.loaded.seconds)
         self.work.workers = max(self.work.workers, len(self._ready) - len(self._retired))
-        if event.loaded.built and event.loaded.node not in self._nodes:
+        if event.loaded.node not in self._nodes:
             self._nodes.add(event.loaded.node)
             self.work.nodes += 1
             self.work.bytes_to_workers += self.work.parent_bytes
@@ -268,15 +269,18 @@ class Driver:
         now.hungry = self._ready.keys() - self._retired
         self._looked = -float("inf")
         for shard, item in given_up:
-            LOG.error("child given up: %s", event.cause.value, extra={"shard": shard, "item": item})
             yield Outcome(
                 shard, item, failure=f"given up, its worker died each time: {event.reason or event.cause.value}"
             )
 
     def _died_loading(self, event: Lost) -> None:
-        self._starting.discard(event.worker)
-        self._fleet.stop(event.worker)
         self.work.retries += 1
+        strikes = self._starting.pop(event.worker, STRIKES) + 1
+        if event.cause is Cause.MESSAGE and strikes < STRIKES:
+            self._starting[event.worker] = strikes
+            self._fleet.load(event.worker)
+            return
+        self._fleet.stop(event.worker)
         self._looked = -float("inf")
         if event.cause is Cause.NODE:
             return
@@ -343,7 +347,7 @@ class Driver:
         target = max(1, target - self._fewer)
         while len(self._starting) + len(self._ready) - len(self._retired) < target:
             self._numbers += 1
-            self._starting.add(self._numbers)
+            self._starting[self._numbers] = 0
             self._fleet.start(self._numbers)
 
 

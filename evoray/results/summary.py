@@ -123,8 +123,7 @@ def children(run: OpenRun, judged: Sequence[Judged], look: Look) -> dict[str, An
     """
     value = run.fitness.value
     able = {one.ask.name: one.fitness for one in judged if one.ask.kind == "child" and math.isfinite(one.fitness)}
-    own = parent_total(run)
-    bar = math.nan if own is None else value(own)
+    bar = value(parent_total(run))
     tested = {name: value(total) for name, total in look.sample.items()}
     result: dict[str, Any] = {
         "better_on_select": Share(sum(one > bar for one in able.values()), len(able)).to_dict(),

@@ -309,6 +309,26 @@ def test_the_guilty_child_of_a_chunk_is_found_and_given_up_alone():
     assert results == set(range(10)) - {7}
 
 
+def test_an_item_given_up_on_one_shard_is_given_up_on_all():
+    """What is in flight elsewhere may still come back; if it is lost, it does not go out again."""
+    scheduler = Scheduler({shard: [3, 4] for shard in range(4)})
+    scheduler.join("quick", Facts({1}))
+    scheduler.join("slow", Facts({2}))
+    assert scheduler.take("quick", 0.0).items == scheduler.take("slow", 0.0).items == (3,)
+    for worker in range(3):
+        scheduler.join(worker, Facts({0}))
+        assert scheduler.take(worker, 0.0).items == (3,)
+        given_up = scheduler.leave(worker)
+    assert sorted(given_up) == [(0, 3), (3, 3)]
+    assert scheduler.done(scheduler.running("quick")[0], 1.0, 1.0)
+    assert scheduler.leave("slow", guilty=False) == [(2, 3)]
+    scheduler.join("last")
+    while not scheduler.finished:
+        unit = scheduler.take("last", 2.0)
+        assert set(unit.items) == {4}
+        scheduler.done(unit.number, 2.0, 0.1)
+
+
 def test_nodes_that_go_away_blame_nobody():
     scheduler = Scheduler({0: [1]})
     for worker in range(20):

@@ -140,7 +140,9 @@ CAUSES = st.sampled_from([Cause.PROCESS, Cause.NODE, Cause.MESSAGE, Cause.MEMORY
 @given(
     st.integers(1, 4),
     st.dictionaries(st.tuples(st.just("run"), st.integers(1, 12)), CAUSES, max_size=5),
-    st.dictionaries(st.tuples(st.just("load"), st.integers(1, 6)), st.just(Cause.NODE), max_size=3),
+    st.dictionaries(
+        st.tuples(st.just("load"), st.integers(1, 6)), st.sampled_from([Cause.NODE, Cause.MESSAGE]), max_size=3
+    ),
 )
 def test_whatever_fails_every_value_arrives_once(room, losses, loads):
     _, outcomes = drive(SimulatedFleet(room, losses | loads), WORK)
@@ -151,12 +153,14 @@ def test_whatever_fails_every_value_arrives_once(room, losses, loads):
 
 
 def test_a_child_that_kills_its_worker_is_given_up_and_the_run_goes_on():
-    driver, outcomes = drive(SimulatedFleet(2, poison=5), WORK)
+    """On all shards once it is on one: at most one worker was on another shard of it when the third died."""
+    work = {shard: range(9) for shard in range(6)}
+    driver, outcomes = drive(SimulatedFleet(2, poison=5), work)
     failed = {(one.shard, one.item): one.failure for one in outcomes if one.failure}
-    assert failed.keys() == {(0, 5), (1, 5)}
+    assert failed.keys() == {(shard, 5) for shard in work}
     assert all("died" in reason and "poisoned" in reason for reason in failed.values())
-    assert len(values(outcomes)) == 16
-    assert driver.work.retries == 6
+    assert len(values(outcomes)) == 6 * 8
+    assert 3 <= driver.work.retries <= 6
 
 
 def test_all_gone_is_said_and_waited_for():
@@ -206,6 +210,22 @@ def test_loading_that_always_dies_is_an_error_that_says_so():
     fleet = SimulatedFleet(2, {("load", number): Cause.PROCESS for number in range(1, 9)})
     with pytest.raises(BackendError, match="3 workers in a row died while they loaded the parent"):
         drive(fleet, WORK)
+
+
+def test_a_lost_message_about_loading_is_sent_again():
+    """Twice for each of two workers, and none is laid to the parent."""
+    fleet = SimulatedFleet(2, {("load", number): Cause.MESSAGE for number in range(1, 5)})
+    driver, outcomes = drive(fleet, WORK)
+    assert values(outcomes) == right(WORK)
+    assert len(fleet.asked) == 2
+    assert driver.work.retries == 4
+
+
+def test_a_worker_that_hears_nothing_is_replaced():
+    fleet = SimulatedFleet(1, {("load", number): Cause.MESSAGE for number in range(1, 4)})
+    _, outcomes = drive(fleet, WORK)
+    assert values(outcomes) == right(WORK)
+    assert len(fleet.asked) == 2
 
 
 def test_a_worker_that_ran_out_of_memory_is_not_replaced():
