@@ -16,16 +16,17 @@ import json, sys
 from pathlib import Path
 from evoray.config import parse_config
 from evoray.search import evolve
-scene, out, resume = Path(sys.argv[1]), *sys.argv[2:4]
+scene, out, resume, first = Path(sys.argv[1]), *sys.argv[2:5]
+exec(first)
 config = parse_config(json.loads((scene / "config.json").read_text()))
 evolve(config, out, config_dir=scene, resume=resume == "1")
 """
 
 
-def drive(scene, config, out, *, resume=False, environment=(), through=()):
-    """Starts it; ``through`` is a command that starts the one after it."""
+def drive(scene, config, out, *, resume=False, environment=(), through=(), first=""):
+    """Starts it; ``through`` is a command that starts the one after it, ``first`` is Python to be run before."""
     (scene.folder / "config.json").write_text(json.dumps(config.model_dump(mode="json")))
-    command = [*through, sys.executable, "-c", DRIVE, str(scene.folder), str(out), str(int(resume))]
+    command = [*through, sys.executable, "-c", DRIVE, str(scene.folder), str(out), str(int(resume)), first]
     return subprocess.Popen(command, env=os.environ | dict(environment), stderr=subprocess.PIPE, text=True)
 
 

@@ -22,11 +22,12 @@ GENERATIONS, CHILDREN, SLEEP = 2, 24, 0.05
 
 
 class Seen(NamedTuple):
-    """One evaluation, by whom."""
+    """One evaluation, by whom, of which network on which shard."""
 
     at: float
     pid: int
     node: str
+    what: str
 
 
 class Scene:
@@ -59,7 +60,7 @@ class Scene:
 
     def seen(self) -> list[Seen]:
         parts = [path.name.split("_") for path in (self.folder / "seen").iterdir()]
-        return sorted(Seen(float(at), int(pid), node) for at, pid, node, _ in parts)
+        return sorted(Seen(float(at), int(pid), node, what) for at, pid, node, what, _ in parts)
 
 
 class At(Progress):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import ray
-from scenes import At, assert_same
+from scenes import At, assert_same, outputs
 
 from evoray.errors import BackendError
 from evoray.evaluation import Evaluator
@@ -90,7 +90,8 @@ def test_a_drained_node_gets_nothing_new(disturbed, two_nodes, scene, reference)
 
 @pytest.mark.slow
 def test_a_unit_that_always_kills_its_worker(disturbed, scene, tmp_path):
-    """One child, on one shard: it ranks last with the reason, and every other child keeps its values."""
+    """One child, on one shard: it ranks last with the reason, every other child keeps its values, and a run that is
+    stopped when it is given up goes on without another death."""
     (scene.folder / "sleep").unlink()
     quiet = evolve(scene.config("local", 1, workers=2), tmp_path / "local", config_dir=scene.folder)
     (scene.folder / "poison.json").write_text(json.dumps([first_logit(scene, quiet, "g0000/c0005")]))
@@ -98,13 +99,23 @@ def test_a_unit_that_always_kills_its_worker(disturbed, scene, tmp_path):
     rows = {row["child_id"]: row for row in result.population.to_pylist()}
     guilty = rows.pop("g0000/c0005")
     assert guilty["rank"] == len(rows) + 1
-    assert "its worker died each time" in guilty["status"]
+    assert guilty["status"] == "given up, its worker died each time"
     others = {row["child_id"]: row for row in quiet.population.to_pylist() if row["child_id"] in rows}
     for name, row in rows.items():
         assert {k: v for k, v in row.items() if k.startswith("select")} == {
             k: v for k, v in others[name].items() if k.startswith("select")
         }
     assert result.summary["work"]["retries"] == 3
+    config, stop = scene.config("ray", 1), At(0, None, "ranks last", pull)
+    with pytest.raises(ConnectionError):
+        evolve(config, tmp_path / "cut", config_dir=scene.folder, progress=stop)
+    resumed = evolve(config, tmp_path / "cut", config_dir=scene.folder, resume=True)
+    assert_same(resumed, outputs(result))
+    assert resumed.summary["work"]["retries"] == 0
+
+
+def pull():
+    raise ConnectionError("pulled the plug")
 
 
 def first_logit(scene, result, child):
