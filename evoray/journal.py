@@ -25,7 +25,7 @@ from evoray.store import RunDirectory
 
 Key = tuple[str, str, int]
 FLUSH_SECONDS = 2.0
-FLUSH_RECORDS = 20_000
+FLUSH_RECORDS, FLUSH_BYTES = 20_000, 16 * 2**20
 """A flush comes earlier than that when so many wait, so that what waits stays small in memory."""
 COMPACT_SEGMENTS = 64
 """A journal of more segments is made one when it is read: a day's run leaves 40,000."""
@@ -89,6 +89,7 @@ class Journal:
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
         self._waiting: deque[tuple[str, str, int, bytes]] = deque()
+        self._bytes = 0
         self._writing = threading.Lock()
         self._failure: RunError | None = None
         self._wake, self._closed = threading.Event(), False
@@ -107,17 +108,19 @@ class Journal:
     def add(self, key: Key, payload: bytes) -> None:
         """Takes a finished unit; it is on disk FLUSH_SECONDS later, at most."""
         self._waiting.append((*key, payload))
+        self._bytes += len(payload)
         if self._failure is not None:
             raise self._failure
         if self._thread is None:
             self._thread = threading.Thread(target=self._keep_flushing, name="evoray-journal", daemon=True)
             self._thread.start()
-        if len(self._waiting) >= FLUSH_RECORDS:
+        if len(self._waiting) >= FLUSH_RECORDS or self._bytes >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Writes what waits, as one segment. Interrupted anywhere, it leaves the records waiting or twice on disk."""
         with self._writing:
+            self._bytes = 0  # what is added meanwhile may count or not: it is flushed soon in any case
             rows = [self._waiting[number] for number in range(len(self._waiting))]
             if rows:
                 arrays = [

@@ -10,7 +10,7 @@ import numpy as np
 from evoray.backends import Job
 from evoray.errors import RunError
 from evoray.evaluation import Candidate, ChildrenUnit, is_valid
-from evoray.fitness import COLUMNS, Constrained, Fitness, merge_shards
+from evoray.fitness import COLUMNS, Constrained, Fitness, MergedSums
 from evoray.mutation import Lineage
 from evoray.running import GIVEN_UP, OpenRun
 from evoray.strategies import Ask, Round
@@ -26,24 +26,19 @@ class Judged:
     status: str
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Sums as they come: float64 [candidates, shards, width], NaN until known; candidates that were given up."""
-
-    sums: np.ndarray
-    given_up: set[int]
-
-
 def judge_round(run: OpenRun, asked: Round) -> list[Judged]:
     """Every candidate of a round, in the order asked, with its merged sums on ``select``."""
     if run.closed is not None:
         raise RunError("a child was to be judged after the search was over and test was opened.")
-    rows = _evaluate(run, asked)
+    sums, given_up = _evaluate(run, asked)
     judged = []
     for number, ask in enumerate(asked.asks):
-        one = _judge(run.fitness, ask, rows.sums[number], number in rows.given_up)
+        if number in given_up:
+            one = Judged(ask, None, -math.inf, GIVEN_UP)
+        else:
+            one = judge_total(run.fitness, ask, sums.total(number))
         if ask.kind == "parent":
-            run.parent_total = one.total
+            run.parent_total = None if one.total is None else one.total.copy()  # outlives the round's
         judged.append(_constrained(run, one))
     return judged
 
@@ -65,20 +60,21 @@ def _constrained(run: OpenRun, one: Judged) -> Judged:
     return one if broken is None else replace(one, fitness=-math.inf, status=f"breaks {broken}")
 
 
-def _evaluate(run: OpenRun, asked: Round) -> _Rows:
+def _evaluate(run: OpenRun, asked: Round) -> tuple[MergedSums, set[int]]:
+    """Sums of every candidate, and which were given up."""
     shards = run.inputs.splits.shards("select")
     width = len(COLUMNS) + run.fitness.width
-    rows = _Rows(np.full((len(asked.asks), len(shards), width), math.nan), set())
+    sums = MergedSums(len(asked.asks), len(shards), width)
     name = f"g{asked.asks[-1].generation:04d}/{asked.asks[-1].kind}"
     column = {shard: position for position, shard in enumerate(shards)}
     position = {ask.name: number for number, ask in enumerate(asked.asks)}
     for item, shard, payload in run.known.take(name):
-        rows.sums[position[item], column[shard]] = np.frombuffer(payload)
-    rows.given_up.update(position[item] for item in run.quarantined(name))
+        sums.add(position[item], column[shard], np.frombuffer(payload))
+    given_up = {position[item] for item in run.quarantined(name)}
     # one list for all shards while nothing is known: children x shards numbers are not made twice
     numbers = list(range(len(asked.asks)))
-    unknown = np.isnan(rows.sums[:, :, 0])
-    unknown[list(rows.given_up)] = False
+    unknown = sums.unknown
+    unknown[list(given_up)] = False
     work = {
         shard: numbers if unknown[:, at].all() else [numbers[i] for i in np.flatnonzero(unknown[:, at])]
         for shard, at in column.items()
@@ -91,20 +87,14 @@ def _evaluate(run: OpenRun, asked: Round) -> _Rows:
 
     for shard, number, value, failure in run.outcomes(name, Job(work, unit, (asked.base,), "select")):
         if failure is not None:
-            if number not in rows.given_up:
-                rows.given_up.add(number)
+            if number not in given_up:
+                given_up.add(number)
                 run.give_up(name, asked.asks[number].name, shard, failure)
             continue
-        rows.sums[number, column[shard]] = value
+        sums.add(number, column[shard], value)
         run.images += int(value[0])
         run.journal.add((name, asked.asks[number].name, shard), value.tobytes())
-    return rows
-
-
-def _judge(fitness: Fitness, ask: Ask, rows: np.ndarray, given_up: bool) -> Judged:
-    if given_up:
-        return Judged(ask, None, -math.inf, GIVEN_UP)
-    return judge_total(fitness, ask, merge_shards(rows))
+    return sums, given_up
 
 
 def judge_total(fitness: Fitness, ask: Ask, total: np.ndarray) -> Judged:

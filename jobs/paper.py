@@ -25,18 +25,23 @@ def main(
     images: Annotated[
         str | None, typer.Option(help="Source of the images: shards that are missing are made from it first.")
     ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="List of a flat folder's labels, or ILSVRC2012's devkit; default: beside it.")
+    ] = None,
     only: Annotated[str, typer.Option(help="Run only these cases: a pattern over PARENT/seedN.")] = "*",
     tables: Annotated[bool, typer.Option("--tables", help="Run nothing; tables of what is finished.")] = False,
     as_json: Json = False,
 ) -> None:
     """Dense against sparse, static against dynamic, the window; best child, soup, ensemble; over parents and seeds."""
     from evoray.report.tables import table
-    from evoray.study import all_tables, ingest_missing, load_study, run_study, write_study
+    from evoray.study import all_tables, check_cases, ingest_missing, load_study, run_study, unfinished, write_study
 
     parsed = load_study(study, overrides or ())
-    with Bars() as bars:
+    with Bars("the same command goes on") as bars:
+        todo = [] if tables else unfinished(parsed, study.parent, out, only)
+        check_cases(todo, images is not None)
         if images is not None:
-            ingest_missing(parsed, study.parent, images, bars)
+            ingest_missing(todo, images, bars, labels)
         for outcomes in run_study(parsed, study.parent, out, only=only, dry=tables, progress=bars):
             grids = all_tables(outcomes)
             path = write_study(out, parsed, outcomes, grids)

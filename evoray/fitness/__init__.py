@@ -2,6 +2,7 @@
 
 from evoray.fitness.base import COLUMNS, Fitness, Metrics, is_mean_of_images, merge_shards, metrics_of, scores_of
 from evoray.fitness.constraints import Constrained
+from evoray.fitness.merging import MergedSums
 from evoray.fitness.per_image import PerImage, score_images
 from evoray.fitness.registry import BUILT_IN, FitnessSpec, fitness_spec
 
@@ -11,6 +12,7 @@ __all__ = [
     "Constrained",
     "Fitness",
     "FitnessSpec",
+    "MergedSums",
     "Metrics",
     "PerImage",
     "fitness_spec",

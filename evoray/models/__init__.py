@@ -5,7 +5,7 @@ from evoray.models.checkpoint import load_into, parse_state, read_state, state_b
 from evoray.models.classes import outputs_of
 from evoray.models.host import Drawn, ModelHost
 from evoray.models.importing import import_function
-from evoray.models.parent import Parent, Preprocessing, check_outputs, load_parent, parent_preprocessing
+from evoray.models.parent import Parent, Preprocessing, check_outputs, find_weights, load_parent, parent_preprocessing
 from evoray.models.tensors import canonical_state, mutable_names
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "batchnorm_layers",
     "canonical_state",
     "check_outputs",
+    "find_weights",
     "import_function",
     "load_into",
     "load_parent",

@@ -69,6 +69,17 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     return parent
 
 
+def find_weights(config: ParentConfig, config_dir: Path | None = None) -> Path | None:
+    """The file of a parent's weights, fetched where that is asked for; None where it is random or brings its own.
+
+    Raises:
+        ConfigError, ModelError: what ``load_parent`` raises of weights that are not there.
+    """
+    if config.weights in (None, "random"):
+        return None
+    return _FILES[config.source](config, config_dir)
+
+
 def parent_preprocessing(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Preprocessing:
     """What a configuration's parent asks of its images; torchvision says so without its weights."""
     if config.source == "torchvision":
@@ -108,18 +119,22 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
 
 def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
     builder, enum = _named(config)
+    path = find_weights(config, config_dir)
     model = builder(weights=None, **_OWN_WAYS.get(config.name, {}))
-    assert config.weights is not None
+    if path is not None:
+        load_into(model, read_state(path), str(enum.__members__.get(str(config.weights), path)))
+    if config.weights not in enum.__members__:
+        return Parent(model, config.name, _configured(config, _preset(enum.DEFAULT)))
+    _refuse_normalisation(config)
+    weights = enum[config.weights]
+    return Parent(model, config.name, _preset(weights), tuple(weights.meta["categories"]))
+
+
+def _torchvision_file(config: ParentConfig, config_dir: Path | None) -> Path:
+    _, enum = _named(config)
     if config.weights in enum.__members__:
-        weights = enum[config.weights]
-        load_into(model, _enum_state(weights, config), str(weights))
-        _refuse_normalisation(config)
-        return Parent(model, config.name, _preset(weights), tuple(weights.meta["categories"]))
-    preprocessing = _configured(config, _preset(enum.DEFAULT))
-    if config.weights != "random":
-        path = _checkpoint(config, config_dir, f"none of torchvision's {', '.join(enum.__members__)}")
-        load_into(model, read_state(path), str(path))
-    return Parent(model, config.name, preprocessing)
+        return _enum_file(enum[config.weights], config)
+    return _checkpoint(config, config_dir, f"none of torchvision's {', '.join(enum.__members__)}")
 
 
 def _named(config: ParentConfig) -> tuple[Callable[..., nn.Module], Any]:
@@ -145,7 +160,7 @@ _OWN_WAYS: dict[str, dict[str, Any]] = {
 ``transform_input`` undoes ImageNet's normalisation for them, as torchvision does where it loads the weights itself."""
 
 
-def _enum_state(weights: Any, config: ParentConfig) -> dict[str, Tensor]:
+def _enum_file(weights: Any, config: ParentConfig) -> Path:
     """From torch's cache, whose file names end in the start of their SHA-256; fetched only where that is asked for."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     if not path.is_file():
@@ -162,7 +177,7 @@ def _enum_state(weights: Any, config: ParentConfig) -> dict[str, Tensor]:
                 f"no network, put the file at {path}, or name it as parent.weights."
             ) from None
     _check_name(path)
-    return read_state(path)
+    return path
 
 
 def _check_name(path: Path) -> None:
@@ -187,25 +202,45 @@ def _preset(weights: Any) -> Preprocessing:
 
 
 def _timm(config: ParentConfig, config_dir: Path | None) -> Parent:
-    try:
-        import timm
-    except ImportError:
-        raise ConfigError('parent.source = "timm": timm is not installed. Run: pip install "evoray[timm]"') from None
-    file = str(config.weights).endswith((".safetensors", ".pth", ".pt"))
-    named = config.weights != "random" and not file
-    name = f"{config.name}.{config.weights}" if named and config.weights != "pretrained" else config.name
-    own = {"pretrained_cfg_overlay": {"file": str(_hub_file(timm, name, config))}} if named else {}
+    timm = _import_timm()
+    path = find_weights(config, config_dir)
+    named = path is not None and not _is_checkpoint(config)
+    own = {"pretrained_cfg_overlay": {"file": str(path)}} if named else {}
+    name = _timm_name(config)
     try:
         model = timm.create_model(name, pretrained=named, **own)
     except Exception as error:
         raise ModelError(f'parent.name = "{name}": timm cannot give it ({type(error).__name__}: {error}).') from None
-    if file:
-        path = _checkpoint(config, config_dir, "no tag of timm")
-        load_into(model, read_state(path), str(path))
     if named:
         _refuse_normalisation(config)
         return Parent(model, config.name, _timm_preprocessing(timm, model), _timm_classes(timm, model))
+    if path is not None:
+        load_into(model, read_state(path), str(path))
     return Parent(model, config.name, _configured(config, _timm_preprocessing(timm, model)))
+
+
+def _import_timm() -> Any:
+    try:
+        import timm
+    except ImportError:
+        raise ConfigError('parent.source = "timm": timm is not installed. Run: pip install "evoray[timm]"') from None
+    return timm
+
+
+def _timm_file(config: ParentConfig, config_dir: Path | None) -> Path:
+    if _is_checkpoint(config):
+        return _checkpoint(config, config_dir, "no tag of timm")
+    return _hub_file(_import_timm(), _timm_name(config), config)
+
+
+def _is_checkpoint(config: ParentConfig) -> bool:
+    return str(config.weights).endswith((".safetensors", ".pth", ".pt"))
+
+
+def _timm_name(config: ParentConfig) -> str:
+    """With the tag of its weights, where one is named."""
+    tagged = config.weights not in ("random", "pretrained") and not _is_checkpoint(config)
+    return f"{config.name}.{config.weights}" if tagged else config.name
 
 
 def _hub_file(timm: Any, name: str, config: ParentConfig) -> Path:
@@ -278,8 +313,8 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
         raise ModelError(
             f'parent.name = "{config.name}": returned {type(made).__name__}, not an nn.Module or an evoray.Parent.'
         )
-    if config.weights not in (None, "random"):
-        path = _checkpoint(config, config_dir, "a module parent has no named weights")
+    path = find_weights(config, config_dir)
+    if path is not None:
         load_into(made.model, read_state(path), str(path))
     own = made.preprocessing
     if own.mean is not None:
@@ -315,3 +350,9 @@ _SOURCES: dict[str, Callable[[ParentConfig, Path | None], Parent]] = {
     "timm": _timm,
     "module": _module,
 }
+_FILES: dict[str, Callable[[ParentConfig, Path | None], Path]] = {
+    "torchvision": _torchvision_file,
+    "timm": _timm_file,
+    "module": lambda config, config_dir: _checkpoint(config, config_dir, "a module parent has no named weights"),
+}
+"""Where each source's weights lie."""

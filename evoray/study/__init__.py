@@ -1,10 +1,11 @@
 """Many runs as one experiment: the paper's study on any data set and list of parents, and its tables."""
 
+from evoray.study.checking import check_cases
 from evoray.study.config import StudyConfig, load_study
 from evoray.study.images import ingest_missing
 from evoray.study.outcome import Outcome
 from evoray.study.plan import Case, Planned, cases
-from evoray.study.running import run_study
+from evoray.study.running import run_study, unfinished
 from evoray.study.tables import all_tables
 from evoray.study.writing import write_study
 
@@ -15,8 +16,10 @@ __all__ = [
     "StudyConfig",
     "all_tables",
     "cases",
+    "check_cases",
     "ingest_missing",
     "load_study",
     "run_study",
+    "unfinished",
     "write_study",
 ]

@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from evoray.config import load_config
+from evoray.data.manifest import NAME
 from evoray.data.packaged import PACKAGED
 from evoray.errors import ConfigError
 from evoray.ingesting import Options, chosen_transform, ingest
 from evoray.progress import Progress
-from evoray.study.config import StudyConfig, parent_files
+from evoray.study.config import run_config
+from evoray.study.plan import Case
 
 
-def ingest_missing(study: StudyConfig, folder: Path, source: str, progress: Progress) -> None:
-    """Makes every ``data.path`` of the parents' files that has no manifest yet; parents that name one share it.
+def local_shards(cases: Sequence[Case]) -> dict[Path, list[Path]]:
+    """Directories of shards on this machine that the cases read, each with its parents' files."""
+    found: dict[Path, list[Path]] = {}
+    for case in cases:
+        spec = run_config(case.study, case.path, case.parent, case.seed, {}).data.path
+        if spec in PACKAGED or spec.startswith("mock:") or "://" in spec:
+            continue
+        files = found.setdefault(Path(spec), [])
+        if case.path not in files:
+            files.append(case.path)
+    return found
+
+
+def has_shards(path: Path, file: Path) -> bool:
+    """Whether a directory that a parent's file names holds finished shards, seen from here or from that file."""
+    return (path / NAME).is_file() or (file.parent / path / NAME).is_file()
+
+
+def ingest_missing(cases: Sequence[Case], source: str, progress: Progress, labels: Path | None = None) -> None:
+    """Makes every ``data.path`` that has no manifest yet; parents that name one share it.
+
+    Args:
+        labels: as ``evoray data ingest`` takes it.
 
     Raises:
         ConfigError: two parents name one directory and need different transforms. DataError: see ``ingest``.
     """
-    files = parent_files(study, folder)
-    named = {name: load_config(path).data.path for name, path in files.items()}
-    wanted = {name: Path(spec) for name, spec in named.items() if spec not in PACKAGED and not spec.startswith("mock:")}
-    transforms = {name: chosen_transform(Options(config=files[name])) for name in wanted}
-    first = {path: name for name, path in reversed(wanted.items())}
-    for name, path in wanted.items():
-        if transforms[name] != transforms[first[path]]:
-            raise ConfigError(
-                f"{files[name]}: data.path = {str(path)!r} is also {first[path]}'s, which needs other images "
-                f"({transforms[first[path]]} and {transforms[name]}). Name a directory for each."
-            )
-    for path, name in first.items():
-        if not (path / "manifest.json").is_file():
-            progress.note(f"shards for {name}: {path}")
-            ingest(source, path, Options(config=files[name]), progress)
+    shards = local_shards(cases)
+    for path, files in shards.items():
+        transforms = {file: chosen_transform(Options(config=file)) for file in files}
+        for file, transform in transforms.items():
+            if transform != transforms[files[0]]:
+                raise ConfigError(
+                    f"{file}: data.path = {str(path)!r} is also {files[0].stem}'s, which needs other images "
+                    f"({transforms[files[0]]} and {transform}). Name a directory for each."
+                )
+    missing = {path: files for path, files in shards.items() if not has_shards(path, files[0])}
+    for number, (path, files) in enumerate(missing.items(), 1):
+        names = ", ".join(file.stem for file in files)
+        progress.note(f"shards {number} of {len(missing)}, for {names}: {path}")
+        ingest(source, path, Options(config=files[0], labels=labels), progress)

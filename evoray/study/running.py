@@ -43,17 +43,35 @@ def run_study(
         UsageError: a run's directory holds a run of another study. Else what ``evolve`` raises.
     """
     progress = progress or Progress()
-    planned = list(cases(study, folder))
-    mine = [case for case in planned if fnmatch(case.name, only)]
-    if not mine:
-        raise UsageError(f'"{only}" matches no case; there are {", ".join(case.name for case in planned[:6])}, …')
+    planned, mine = list(cases(study, folder)), _matching(study, folder, only)
     progress.stage("runs", sum(case.runs() for case in mine), unit="runs")
-    known = {case.name: _Runner(case, out, Progress(), None).outcomes() for case in planned}
+    known = {case.name: _finished(case, out) for case in planned}
     with _Backends() as backends:
         for case in mine:
             if not dry:
                 known[case.name] = _Runner(case, out, progress, backends).outcomes()
             yield [outcome for outcomes in known.values() for outcome in outcomes]
+
+
+def unfinished(study: StudyConfig, folder: Path, out: str, only: str = "*") -> list[Case]:
+    """The cases that ``run_study`` would have something to do for; raises what it raises of their directories."""
+    return [
+        case
+        for case in _matching(study, folder, only)
+        if len({outcome.run for outcome in _finished(case, out)}) < case.runs()
+    ]
+
+
+def _matching(study: StudyConfig, folder: Path, only: str) -> list[Case]:
+    planned = list(cases(study, folder))
+    mine = [case for case in planned if fnmatch(case.name, only)]
+    if not mine:
+        raise UsageError(f'"{only}" matches no case; there are {", ".join(case.name for case in planned[:6])}, …')
+    return mine
+
+
+def _finished(case: Case, out: str) -> list[Outcome]:
+    return _Runner(case, out, Progress(), None).outcomes()
 
 
 class _Backends:

@@ -1,8 +1,8 @@
 """How the driver's memory and time grow with children x shards, on the real path of a run, without Ray.
 
-``python tests/benchmarks/judging_memory.py CHILDREN [--shards 50]`` prints one JSON object. Real are the strategy, the
-driver's loop, the scheduler, the wire format, judging and the journal (and reading it back, as a resumed run does);
-the workers answer at once with made-up sums.
+``python tests/benchmarks/judging_memory.py CHILDREN [--shards 50] [--macro-f1]`` prints one JSON object. Real are
+the strategy, the driver's loop, the scheduler, the wire format, judging and the journal (and reading it back, as a
+resumed run does); the workers answer at once with made-up sums: 5 numbers, or with macro-F1 over 1,000 classes 3,005.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 
 import numpy as np
 import pandas as pd  # pyarrow imports it where it is there, at a moment of its own choice
+from torch import nn
 
 from evoray.backends.base import Job, Report, Work
 from evoray.backends.driver import Driver
@@ -37,8 +38,8 @@ WORKERS, SECONDS = 32, 0.2
 class InstantFleet:
     """Workers whose answers are there at the next look."""
 
-    def __init__(self):
-        self._events = []
+    def __init__(self, width):
+        self._events, self._more = [], np.ones(width)
         self._decoder, self._job = None, None
 
     def start(self, worker):
@@ -50,7 +51,7 @@ class InstantFleet:
         if preamble is not None and job != self._job:
             self._job, self._decoder = job, Decoder(preamble)
         children = self._decoder.decode(payload).children
-        rows = [np.array([1024.0, 700.0, 900.0, 0.0, 717.0 + len(child.name)]) for child in children]
+        rows = [np.array([1024.0, 700.0, 900.0, 0.0, 717.0 + len(child.name), *self._more]) for child in children]
         self._events.append(Finished(worker, unit, Report(rows, SECONDS * len(rows))))
 
     def wait(self, seconds):
@@ -74,8 +75,8 @@ class InstantFleet:
 
 
 class InstantBackend:
-    def __init__(self):
-        self._driver = Driver(InstantFleet(), WORKERS, lambda text: None)
+    def __init__(self, width):
+        self._driver = Driver(InstantFleet(width), WORKERS, lambda text: None)
         self._driver.enlist(Work(), fresh=False, resend=False)
 
     @property
@@ -90,11 +91,18 @@ def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def measure(children, shards):
+def thousand():
+    """A parent with ImageNet's number of outputs, when this file is imported by name."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 1000))
+
+
+def measure(children, shards, macro_f1=False):
+    classes, parent = (1000, "judging_memory:thousand") if macro_f1 else (10, "evoray.demo:small_cnn")
     config = parse_config(
         {
-            "parent": {"source": "module", "name": "evoray.demo:small_cnn", "weights": "random"},
-            "data": {"path": f"mock:images={shards * 4},size=28,channels=1,classes=10,shard_size=4"},
+            "parent": {"source": "module", "name": parent, "weights": "random"},
+            "data": {"path": f"mock:images={shards * 4},size=28,channels=1,classes={classes},shard_size=4"},
+            "fitness": {"name": "macro-f1" if macro_f1 else "nll"},
             "search": {"children": children},
             "mutation": {"parts": 100},
             "compute": {"backend": "local", "threads_per_worker": 1, "device": "cpu"},
@@ -102,7 +110,7 @@ def measure(children, shards):
     )
     inputs = check_inputs(config, None)
     program = make_program(inputs)
-    backend = InstantBackend()
+    backend = InstantBackend(3 * classes if macro_f1 else 0)
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDirectory(f"{folder}/run")
         with OpenRun(directory, inputs, program, backend, Progress(), False) as run:
@@ -119,6 +127,7 @@ def measure(children, shards):
     return {
         "children": children,
         "shards": shards,
+        "fitness": config.fitness.name,
         "evaluations": evaluations,
         "units": backend.work.units,
         "grown_mb": judging,
@@ -135,5 +144,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("children", type=int)
     parser.add_argument("--shards", type=int, default=50)
+    parser.add_argument("--macro-f1", action="store_true")
     arguments = parser.parse_args()
-    print(json.dumps(measure(arguments.children, arguments.shards)))
+    print(json.dumps(measure(arguments.children, arguments.shards, arguments.macro_f1)))

@@ -1,4 +1,4 @@
-"""The command line makes the same shards on processes and on Ray, and a stopped ingest is explained."""
+"""The command line makes the same shards on any number of processes and on Ray, and finds a byte that is flipped."""
 
 from __future__ import annotations
 
@@ -19,21 +19,45 @@ def tree(tmp_path):
             picture = Image.fromarray(random.integers(256, size=size, dtype=np.uint8))
             picture.save(tmp_path / "tree" / f"class{label}" / f"{number}.jpg")
     (tmp_path / "tree" / "class0" / "bad.jpg").write_text("text")
+    odd_files(tmp_path / "tree" / "class1", random)
     return tmp_path / "tree"
+
+
+def odd_files(folder, random):
+    """What ImageNet has among its JPEGs; the last one is cut short."""
+    picture = Image.fromarray(random.integers(256, size=(40, 30, 3), dtype=np.uint8))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.save(folder / "png.JPEG", "PNG")
+    picture.convert("CMYK").save(folder / "cmyk.JPEG")
+    picture.convert("L").save(folder / "grey.JPEG")
+    picture.save(folder / "turned.JPEG", exif=turned)
+    picture.save(folder / "cut.JPEG")
+    whole = (folder / "cut.JPEG").read_bytes()
+    (folder / "cut.JPEG").write_bytes(whole[: len(whole) // 2])
 
 
 OPTIONS = ("--resize", 20, "--crop", 16, "--shard-size", 10, "--json")
 
 
-def test_ray_makes_the_same_bytes(tree, tmp_path, cli):
-    for backend in ("local", "ray"):
-        code, out, errors = cli(
-            "data", "ingest", tree, tmp_path / backend, *OPTIONS, "--workers", 2, "--backend", backend
-        )
+def test_any_number_of_workers_and_ray_make_the_same_bytes(tree, tmp_path, cli):
+    ways = {
+        "one": ("--workers", 1),
+        "two": ("--workers", 2),
+        "four": ("--workers", 4),
+        "ray": ("--workers", 2, "--backend", "ray"),
+    }
+    digests = set()
+    for way, options in ways.items():
+        code, out, errors = cli("data", "ingest", tree, tmp_path / way, *OPTIONS, *options)
         assert code == 0, errors
-        assert json.loads(out)["unreadable"][0]["source"] == "class0/bad.jpg"
-    files = {path.name: path.read_bytes() for path in (tmp_path / "local").iterdir()}
-    assert files == {path.name: path.read_bytes() for path in (tmp_path / "ray").iterdir()}
+        found = json.loads(out)
+        assert [one["source"] for one in found["unreadable"]] == ["class0/bad.jpg", "class1/cut.JPEG"]
+        digests.add(found["digest"])
+    assert len(digests) == 1
+    files = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
+    for way in ways:
+        assert files == {path.name: path.read_bytes() for path in (tmp_path / way).iterdir()}
     assert len(files) == 8
 
 

@@ -63,8 +63,9 @@ def test_the_promise_is_five_seconds():
     assert module.FLUSH_SECONDS <= 3, "and a write may take the rest"
 
 
-def test_a_flush_comes_early_when_many_wait(directory, monkeypatch):
-    monkeypatch.setattr(module, "FLUSH_RECORDS", 3)
+@pytest.mark.parametrize(("limit", "value"), [("FLUSH_RECORDS", 3), ("FLUSH_BYTES", 3)])
+def test_a_flush_comes_early_when_much_waits(limit, value, directory, monkeypatch):
+    monkeypatch.setattr(module, limit, value)
     monkeypatch.setattr(module, "FLUSH_SECONDS", 3600.0)
     journal = Journal(directory)
     for number in range(4):

@@ -1,4 +1,4 @@
-"""A flat folder of images with a list of their labels, as ImageNet's validation set comes."""
+"""A flat folder of images with a list of their labels, or with the devkit, as ImageNet's validation set comes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from evoray.data.sources.base import SUFFIXES, check_text, class_index
-from evoray.data.sources.devkit import GROUND_TRUTH, find_devkit, read_devkit
+from evoray.data.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
 from evoray.data.sources.folder import FolderSource
 from evoray.errors import DataError
 
@@ -25,6 +25,9 @@ def scan_flat(root: Path, labels: Path | None) -> FolderSource:
 
     A label is a synset or any other name, a number from 0, or (in the devkit's ground truth) a devkit id.
 
+    Args:
+        labels: the list, or the devkit with its ground truth; None looks for either in the folder and beside it.
+
     Raises:
         DataError: no list, an image without a label, or as many labels as images where they go by order.
     """
@@ -32,7 +35,11 @@ def scan_flat(root: Path, labels: Path | None) -> FolderSource:
     for name in files:
         check_text(root, name)
     listing = labels or _find(root)
-    rows = _rows(listing)
+    if listing.is_dir() or listing.name.endswith(".tar.gz"):
+        rows, synsets = _ground_truth(listing)
+    else:
+        rows = _rows(listing)
+        synsets = read_devkit(find_devkit(root, listing)).synsets if listing.name == GROUND_TRUTH else None
     if all(len(row) == 1 for row in rows):
         if len(rows) != len(files):
             raise DataError(f"{listing}: {len(rows)} labels for the {len(files)} images of {root}. Give its own list.")
@@ -40,8 +47,7 @@ def scan_flat(root: Path, labels: Path | None) -> FolderSource:
         known = set(own)
     else:
         own, known = _by_name(listing, rows, root, files)
-    if listing.name == GROUND_TRUTH:
-        synsets = read_devkit(find_devkit(root, listing)).synsets
+    if synsets is not None:
         own, known = [_synset(listing, one, synsets) for one in own], set(synsets.values())
     classes, index = class_index(known)
     return FolderSource(root, classes, files, [index[one] for one in own])
@@ -49,13 +55,21 @@ def scan_flat(root: Path, labels: Path | None) -> FolderSource:
 
 def _find(root: Path) -> Path:
     for folder in (root, root.parent):
-        for name in LISTS:
-            if (folder / name).is_file():
+        for name in (*LISTS, f"{DEVKIT}.tar.gz", DEVKIT):
+            if (folder / name).exists():
                 return folder / name
     raise DataError(
-        f"{root}: images without class folders, and no list of their labels ({', '.join(LISTS)}) in it or beside it. "
-        "Name one with --labels."
+        f"{root}: images without class folders, and no list of their labels ({', '.join(LISTS)}) nor the devkit "
+        f"({DEVKIT}.tar.gz) in it or beside it. Name one with --labels."
     )
+
+
+def _ground_truth(devkit: Path) -> tuple[list[list[str]], dict[int, str]]:
+    """Rows of one devkit id an image, and the synset of each id."""
+    found = read_devkit(devkit)
+    if not found.validation:
+        raise DataError(f"{devkit}: no {GROUND_TRUTH} in it. Take the whole {DEVKIT}.tar.gz, or name a list of labels.")
+    return [[str(one)] for one in found.validation], found.synsets
 
 
 def _rows(listing: Path) -> list[list[str]]:

@@ -118,6 +118,16 @@ def flat_with_ground_truth(tmp_path):
     return flat(tmp_path / "flat")
 
 
+def flat_beside_the_devkit(tmp_path):
+    make_devkit(tmp_path / "ILSVRC2012_devkit_t12.tar.gz")
+    return flat(tmp_path / "flat")
+
+
+def flat_beside_the_unpacked_devkit(tmp_path):
+    unpack_devkit(tmp_path)
+    return flat(tmp_path / "flat")
+
+
 def validation_tar(tmp_path):
     make_devkit(tmp_path / "ILSVRC2012_devkit_t12.tar.gz")
     return make_tar(tmp_path / "ILSVRC2012_img_val.tar", dict(reversed(FILES.items())))
@@ -213,6 +223,29 @@ def test_labels_are_taken_from_a_named_list(tmp_path):
     assert open_source(str(root), labels=listing).classes == SYNSETS
 
 
+def flat_with_a_devkit_that_is_named(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    return flat(tmp_path / "flat"), make_devkit(tmp_path / "elsewhere" / "kit.tar.gz")
+
+
+@pytest.mark.parametrize(
+    "form", [flat_beside_the_devkit, flat_beside_the_unpacked_devkit, flat_with_a_devkit_that_is_named]
+)
+def test_a_flat_folder_takes_its_labels_from_the_devkit(form, tmp_path):
+    made = form(tmp_path)
+    root, devkit = made if isinstance(made, tuple) else (made, None)
+    source = open_source(str(root), labels=devkit)
+    assert source.classes == SYNSETS
+    found = {name: source.classes[label] for name, label in zip(source.names, source.labels, strict=True)}
+    assert found == TRUTH
+
+
+def _devkit_without_truth(tmp_path):
+    unpack_devkit(tmp_path)
+    next(tmp_path.rglob("ILSVRC2012_validation_ground_truth.txt")).unlink()
+    return flat(tmp_path / "flat")
+
+
 def _two_splits(tmp_path):
     first = next((parquet(tmp_path) / "data").iterdir())
     first.with_name("train-00000-of-00001.parquet").write_bytes(first.read_bytes())
@@ -260,6 +293,7 @@ def _text(tmp_path, name):
             lambda at: flat(at / "flat", ILSVRC2012_validation_ground_truth__txt="1\n" * 12),
             "devkit_t12.tar.gz .*neither beside it nor above it",
         ),
+        (_devkit_without_truth, "devkit_t12: no ILSVRC2012_validation_ground_truth.txt in it"),
         (_two_splits, r"several splits \(train, validation\).*train-\*"),
         (_both_tars, "Name the one to ingest"),
         (_no_devkit, "devkit_t12.tar.gz"),

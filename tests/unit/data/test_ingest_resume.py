@@ -11,6 +11,7 @@ import time
 
 import pytest
 from test_shards import SMALL, make_tree
+from test_transform import BAD, ODD
 
 from evoray.data import ImageTransform, Manifest, ingest_folder
 from evoray.errors import DataError, RunError
@@ -102,11 +103,14 @@ def alive(session):
 
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path):
-    """SIGKILL to the parent alone; its workers end by themselves."""
+    """SIGKILL to the parent alone; its workers end by themselves. Among the files are all odd and bad kinds."""
     tree = make_tree(tmp_path / "tree", per_class=200)
+    for number, (kind, make) in enumerate({**ODD, **BAD}.items()):
+        (tree / f"class{number % 3}" / f"{kind}.JPEG").write_bytes(make())
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
-    ingest_folder(tree, tmp_path / "whole", SMALL, shard_size=20, workers=1)
+    whole = ingest_folder(tree, tmp_path / "whole", SMALL, shard_size=20, workers=1)
+    assert len(whole.unreadable) == len(BAD)
     moments = random.Random(0)
     for _ in range(3):
         process = subprocess.Popen([sys.executable, script, tree, tmp_path / "shards"], start_new_session=True)

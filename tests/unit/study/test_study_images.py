@@ -7,7 +7,7 @@ from PIL import Image
 from evoray.data import open_dataset
 from evoray.errors import ConfigError
 from evoray.progress import Progress
-from evoray.study import ingest_missing, load_study
+from evoray.study import cases, ingest_missing, load_study
 
 RUN = """
 [parent]
@@ -32,7 +32,7 @@ def photographs(tmp_path):
 
 @pytest.fixture
 def study_of(tmp_path, monkeypatch):
-    """A study over parents, each with its data.path."""
+    """The cases of a study over parents, each with its data.path."""
     monkeypatch.chdir(tmp_path)
 
     def make(**parents):
@@ -44,23 +44,23 @@ def study_of(tmp_path, monkeypatch):
             'title = "S"\nparents = ["parents/*.toml"]\n'
             "[[sparse]]\nparts = 10\nsigma = [0.1]\n[dense]\nsigma = [0.01]\n"
         )
-        return load_study(path)
+        return list(cases(load_study(path), tmp_path))
 
     return make
 
 
 def test_parents_of_one_transform_share_shards_and_others_have_their_own(study_of, photographs, tmp_path):
     study = study_of(resnet18="shards/a", alexnet="shards/a", efficientnet_b0="shards/b", vit_b_16="mock:images=4")
-    ingest_missing(study, tmp_path, str(photographs), Progress())
+    ingest_missing(study, str(photographs), Progress())
     transforms = {name: open_dataset(f"shards/{name}").manifest.transform for name in "ab"}
     assert (transforms["a"].interpolation, transforms["b"].interpolation) == ("bilinear", "bicubic")
     stamps = [path.stat().st_mtime_ns for path in sorted((tmp_path / "shards").rglob("*.json"))]
-    ingest_missing(study, tmp_path, "nowhere", Progress())  # nothing is missing, so nothing is looked at
+    ingest_missing(study, "nowhere", Progress())  # nothing is missing, so nothing is looked at
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "shards").rglob("*.json"))] == stamps
 
 
 def test_one_directory_for_two_transforms_is_refused(study_of, photographs, tmp_path):
     study = study_of(resnet18="shards/a", efficientnet_b0="shards/a")
     with pytest.raises(ConfigError, match="needs other images"):
-        ingest_missing(study, tmp_path, str(photographs), Progress())
+        ingest_missing(study, str(photographs), Progress())
     assert not (tmp_path / "shards").exists()

@@ -1,0 +1,26 @@
+"""Every configuration of ImageNet's builds, and takes images as its own transform cuts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from torchvision import models
+
+from evoray.config import load_config
+from evoray.preparation import check_inputs
+
+CONFIGS = sorted((Path(__file__).parents[2] / "jobs" / "configs" / "imagenet").glob("*.toml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_it_builds_at_its_own_input_size(path):
+    own = load_config(path)
+    crop = models.get_model_weights(own.parent.name)[own.parent.weights].transforms().crop_size[0]
+    mock = f"mock:images=4,size={crop},classes=1000"
+    inputs = check_inputs(load_config(path, ["parent.weights=random", f"data.path={mock}"]), path.parent)
+    assert inputs.splits.described["select"].image_shape == (3, crop, crop)
+    assert inputs.parent.preprocessing.crop == crop
+    assert len(inputs.parent.preprocessing.mean) == 3
+    assert inputs.space.n > 1_000_000
