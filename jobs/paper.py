@@ -7,6 +7,7 @@ given again. As a job: ``ray job submit --address URL --working-dir . -- python 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,9 @@ import typer
 from rich.console import Console
 
 from evoray.commands.common import Bars, Json, guarded
+
+LOG_WIDTH = 140
+"""Columns of the table where no terminal says how many it has, such as in a job's log."""
 
 
 def main(
@@ -48,9 +52,10 @@ def main(
     if as_json:
         typer.echo(json.dumps({"tables": path, "runs": len(outcomes)}))
         return
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     if grids:
-        Console().print(table(grids[-1]))
-    Console().print(f"all tables: {path}", highlight=False, soft_wrap=True)
+        console.print(table(grids[-1]))
+    console.print(f"all tables: {path}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

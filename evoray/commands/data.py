@@ -30,7 +30,7 @@ def data_ingest(
     interpolation: Annotated[str, typer.Option(help="bilinear or bicubic.")] = "bilinear",
     channels: Annotated[int, typer.Option(help="1 or 3.")] = 3,
     decoder: Annotated[
-        str, typer.Option(help="pil: the reference's bytes; torchvision: faster, off by 1 of 255 at most.")
+        str, typer.Option(help="pil: the reference's bytes; torchvision: faster, off by 1 of 255, hardly ever by 2.")
     ] = "pil",
     kind: Annotated[
         str | None,

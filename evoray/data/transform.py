@@ -34,7 +34,8 @@ class ImageTransform(BaseModel):
 
     resize, crop in pixels; None leaves that step out. channels: 1 (grey) or 3 (RGB).
     decoder: ``pil`` gives the bytes of torchvision's reference transforms on ``Image.open(file).convert("RGB")``, and
-    needs no torch; ``torchvision`` decodes and resizes tensors, about twice as fast, and differs by 1 of 255 at most.
+    needs no torch; ``torchvision`` decodes and resizes tensors, faster, and differs by 1 of 255 (of 4,975
+    photographs' 749 million bytes: 1.1 million by 1, 30 by 2).
     Orientation in EXIF is ignored by both, as the reference does.
     """
 

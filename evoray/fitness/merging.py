@@ -27,7 +27,8 @@ class MergedSums:
     @property
     def unknown(self) -> np.ndarray:
         """bool [candidates, shards]: what has not come yet."""
-        return self._places == _UNKNOWN
+        found: np.ndarray = self._places == _UNKNOWN
+        return found
 
     @property
     def waiting(self) -> int:
@@ -50,7 +51,8 @@ class MergedSums:
     def total(self, candidate: int) -> np.ndarray:
         """float64 [width], over all shards, which must all be there."""
         assert self._merged[candidate] == self._places.shape[1]
-        return self._totals[candidate]
+        found: np.ndarray = self._totals[candidate]
+        return found
 
     def _merge(self, candidate: int, row: np.ndarray) -> None:
         shard = self._merged[candidate]

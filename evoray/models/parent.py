@@ -162,7 +162,7 @@ _OWN_WAYS: dict[str, dict[str, Any]] = {
 
 def _enum_file(weights: Any, config: ParentConfig) -> Path:
     """From torch's cache, whose file names end in the start of their SHA-256; fetched only where that is asked for."""
-    path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    path: Path = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     if not path.is_file():
         if not config.download:
             raise ModelError(

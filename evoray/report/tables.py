@@ -44,11 +44,11 @@ def table(grid: Grid) -> Table:
     )
     drawn.caption_justify = "left"
     for number, name in enumerate(grid.columns):
-        # a child's id is what one copies: it is never cut, whatever the width of the terminal
+        # a child's id is what one copies, and a parent's name what one looks for: never cut, however wide the terminal
         drawn.add_column(
             Text(name),
             justify="left" if number < grid.words else "right",
-            no_wrap=name in ("Child", "Part"),
+            no_wrap=name in ("Child", "Part", "Parent"),
             overflow="fold",
         )
     for row in grid.rows:

@@ -26,7 +26,7 @@ and what there is to win is the conversion, the second read, the starts (one aft
 
 ``--check`` does at the same size what a benchmark takes on trust: killed at random moments and run again gives the
 same bytes; so do 1, 2 and 4 workers, and Ray; a flipped byte in any file is found; what is stored is what the
-reference transform gives, bit for bit with Pillow and within 1 of 255 with torchvision.
+reference transform gives, bit for bit with Pillow; and how far torchvision's bytes are from Pillow's.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def bare_torchvision(path: str) -> None:
 BARE: dict[str, Callable[[str], None]] = {"pil": bare_pil, "torchvision": bare_torchvision}
 
 
-def bare_rate(decoder: str, paths: Sequence[str]) -> float:
-    """Files a second of this process on one thread, unreadable ones counted as the command meets them."""
+def bare_rate(decoder: str, paths: Sequence[str]) -> tuple[float, float]:
+    """Files a second of one thread, by the clock and by its processor time; unreadable ones count as any."""
     import torch
 
     torch.set_num_threads(1)
@@ -87,25 +87,25 @@ def bare_rate(decoder: str, paths: Sequence[str]) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         decode(paths[0])
-        started = time.perf_counter()
+        clock, used = time.perf_counter(), time.process_time()
         for path in paths:
             try:
                 decode(path)
             except (OSError, RuntimeError, ValueError):
                 continue
-        return len(paths) / (time.perf_counter() - started)
+        return len(paths) / (time.perf_counter() - clock), len(paths) / (time.process_time() - used)
 
 
 def at_once(pool: ProcessPoolExecutor, decoder: str, parts: Sequence[Sequence[str]]) -> float:
     """Files a second of all cores, each with a part of its own."""
-    return sum(future.result() for future in [pool.submit(bare_rate, decoder, part) for part in parts])
+    return sum(future.result()[0] for future in [pool.submit(bare_rate, decoder, part) for part in parts])
 
 
-def command(folder: Path, dest: Path, decoder: str, cores: int) -> float:
-    """Seconds of ``evoray data ingest``; what it wrote is removed."""
-    started = time.perf_counter()
-    ingest_checks.evoray("data", "ingest", folder, dest, "--decoder", decoder, "--workers", cores, "--json")
-    taken = time.perf_counter() - started
+def command(folder: Path, dest: Path, decoder: str, cores: int, *more: object) -> tuple[float, float]:
+    """Seconds of ``evoray data ingest``, and processor time of all its processes; what it wrote is removed."""
+    started, used = time.perf_counter(), own_seconds()
+    ingest_checks.evoray("data", "ingest", folder, dest, "--decoder", decoder, "--workers", cores, *more)
+    taken = time.perf_counter() - started, own_seconds() - used
     shutil.rmtree(dest)
     return taken
 
@@ -134,21 +134,23 @@ def measure(folder: Path, kinds: dict[str, str], repeats: int, cores: int, decod
         for repeat in range(repeats):
             for decoder in decoders:
                 dest = folder.with_name("shards")
-                row = {
-                    "repeat": repeat,
-                    "decoder": decoder,
-                    "bare_per_core": bare_rate(decoder, parts[0]),
-                    "command_s": command(folder, dest, decoder, cores),
-                    "bare_at_once": at_once(pool, decoder, parts),
-                    "command_of_few_s": command(few, dest, decoder, cores),
-                }
+                row: dict = {"repeat": repeat, "decoder": decoder}
+                row["bare_per_core"], row["bare_per_cpu_s"] = bare_rate(decoder, parts[0])
+                row["command_s"], row["command_cpu_s"] = command(folder, dest, decoder, cores)
+                row["bare_at_once"] = at_once(pool, decoder, parts)
+                row["command_of_few_s"], row["command_of_few_cpu_s"] = command(
+                    few, dest, decoder, cores, "--shard-size", FEW // cores
+                )
                 rows.append(row | ratios(row, len(paths), cores))
                 print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 
 def ratios(row: dict, images: int, cores: int) -> dict[str, float]:
-    """Of the whole command, of the command without what every command needs, and of the cores working at once."""
+    """Of the whole command, of the command without what every command needs, and of the cores working at once.
+
+    Those of processor time do not see other programs of a machine that is shared, nor a core that has nothing to do.
+    """
     whole = images / row["command_s"]
     growing = (images - FEW) / (row["command_s"] - row["command_of_few_s"])
     floor = cores * row["bare_per_core"]
@@ -157,6 +159,10 @@ def ratios(row: dict, images: int, cores: int) -> dict[str, float]:
         "ratio": whole / floor,
         "ratio_without_start": growing / floor,
         "ratio_to_cores_at_once": whole / row["bare_at_once"],
+        "cpu_ratio": images / row["command_cpu_s"] / row["bare_per_cpu_s"],
+        "cpu_ratio_without_start": (images - FEW)
+        / (row["command_cpu_s"] - row["command_of_few_cpu_s"])
+        / row["bare_per_cpu_s"],
     }
 
 

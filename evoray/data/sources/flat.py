@@ -35,11 +35,13 @@ def scan_flat(root: Path, labels: Path | None) -> FolderSource:
     for name in files:
         check_text(root, name)
     listing = labels or _find(root)
+    synsets: dict[int, str] | None = None
     if listing.is_dir() or listing.name.endswith(".tar.gz"):
         rows, synsets = _ground_truth(listing)
     else:
         rows = _rows(listing)
-        synsets = read_devkit(find_devkit(root, listing)).synsets if listing.name == GROUND_TRUTH else None
+        if listing.name == GROUND_TRUTH:
+            synsets = read_devkit(find_devkit(root, listing)).synsets
     if all(len(row) == 1 for row in rows):
         if len(rows) != len(files):
             raise DataError(f"{listing}: {len(rows)} labels for the {len(files)} images of {root}. Give its own list.")
