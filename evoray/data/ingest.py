@@ -88,6 +88,7 @@ def ingest_source(
             finished = [results[number] for number in range(writer.shards)]
             manifest = _manifest(source, transform, finished, seed, per_class)
             replace_with(directory / "shards" / NAME, manifest.to_json().encode())
+            _sweep(directory)
             (directory / "shards").rename(dest)
     except OSError as error:
         raise DataError(f"{dest}: cannot be written ({error}).") from None
@@ -158,9 +159,15 @@ def _begin(directory: Path, dest: Path, plan: dict[str, Any], restart: bool) -> 
             shutil.rmtree(left) if left.is_dir() else left.unlink()
     for folder in ("shards", "done"):
         (directory / folder).mkdir(exist_ok=True)
+    _sweep(directory)
+    replace_with(path, json.dumps(plan).encode())
+
+
+def _sweep(directory: Path) -> None:
+    """Removes files half written: by a process that was killed, or by a second run of a task, which Ray may start."""
+    for folder in ("shards", "done"):
         for part in (directory / folder).glob("*.part"):
             part.unlink(missing_ok=True)
-    replace_with(path, json.dumps(plan).encode())
 
 
 def _manifest(

@@ -79,6 +79,17 @@ def test_another_ingest_is_not_mixed_in(options, named, tree, tmp_path):
     assert files(tmp_path / "shards") == files(tmp_path / "fresh")
 
 
+def test_what_a_second_run_of_a_task_has_begun_does_not_stay(tree, tmp_path):
+    def straggler(count, total):
+        (tmp_path / ".dest.part" / "shards" / "shard-00000.arrow.0123.part").write_bytes(b"half")
+
+    ingest_folder(tree, tmp_path / "dest", SMALL, shard_size=5, workers=1, on_progress=straggler)
+    assert files(tmp_path / "dest").keys() == {
+        "manifest.json",
+        *(f"shard-{n:05d}.arrow" for n in range(len(files(tmp_path / "dest")) - 1)),
+    }
+
+
 def test_two_at_once_is_refused(tree, tmp_path):
     def again(*_):
         ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
