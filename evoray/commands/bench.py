@@ -35,7 +35,7 @@ def bench_throughput(
     naive: Annotated[bool, typer.Option(help="Run the naive loop and EvoTorch beside it.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in one process."""
+    """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in turn."""
     from evoray.benchmarks import throughput
 
     densities = density or [0.01]
