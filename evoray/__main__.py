@@ -4,9 +4,12 @@ from __future__ import annotations
 
 
 def main() -> None:
-    from evoray.cli import main as command_line
+    try:
+        from evoray.cli import main as command_line
 
-    command_line()
+        command_line()
+    except KeyboardInterrupt:  # while it still imports: nothing has begun
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from evoray.config import RunConfig
 from evoray.errors import BackendError, ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from evoray.config import RunConfig
 
 PACKAGE_BYTES = 500 * 2**20
 """What Ray's control store takes of a working directory."""

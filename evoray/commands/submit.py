@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 
 from evoray.commands.common import Json
-from evoray.config import load_config
 from evoray.errors import ConfigError
 from evoray.submission import (
     STOP_WAIT_S,
@@ -47,6 +46,8 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run on a cluster, as a Ray job: follows its log, ends with its exit code. Ctrl-C stops following, not the job."""
+    from evoray.config import load_config
+
     parsed = load_config(config, overrides or ())
     folder = config.resolve().parent
     check_paths(parsed, folder)

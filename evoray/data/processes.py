@@ -11,8 +11,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
+from evoray.allocation import keep_freed_memory
 from evoray.data.writing import Finished, ShardWriter
 from evoray.errors import DataError, RunError
+from evoray.preloading import preload, take_interrupts
 
 Mapper = Callable[[ShardWriter, Callable[[int], None]], Iterator[tuple[int, Finished]]]
 """The extension point: every shard written once, given back by its number in any order; counts records as it goes."""
@@ -33,7 +35,8 @@ def in_processes(workers: int | None) -> Mapper:
 
 
 def _in_pool(writer: ShardWriter, wanted: int, count: Callable[[int], None]) -> Iterator[tuple[int, Finished]]:
-    context = multiprocessing.get_context("spawn")
+    preload(writer.transform.decoder)
+    context = multiprocessing.get_context("forkserver")
     workers = min(wanted, writer.shards)
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(pickled(writer),)) as pool:
         try:
@@ -73,7 +76,9 @@ _at_work: ShardWriter
 
 def _start_worker(content: bytes) -> None:
     global _at_work
+    take_interrupts()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()  # an image is a megabyte three times over, and as much for the next one
     _at_work = pickle.loads(content)
     if _at_work.transform.decoder == "torchvision":
         import torch

@@ -77,28 +77,32 @@ class ImageTransform(BaseModel):
         return f"torchvision {version('torchvision')}, torch {version('torch')}, {pillow}"
 
     def __call__(self, image: bytes | Image.Image) -> np.ndarray:
-        """uint8 [C, H, W] of an image file's bytes, or of a decoded image."""
+        """uint8 [C, H, W] of an image file's bytes, or of a decoded image; read-only, in the decoder's layout."""
         if self.decoder == "torchvision":
             return self._of_tensor(image)
-        picture = self._resized(self._opened(image))
-        pixels = np.asarray(picture)
-        return np.ascontiguousarray(pixels.transpose(2, 0, 1)) if pixels.ndim == 3 else pixels[None].copy()
+        pixels = np.asarray(self._resized(self._opened(image)))
+        return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
 
     def _opened(self, image: bytes | Image.Image) -> Image.Image:
         """With Pillow: PNG under another name, CMYK, 16 bits, palettes as ``convert`` takes them; cut files raise."""
         if isinstance(image, bytes):
             image = Image.open(io.BytesIO(image))
-        return image.convert("RGB" if self.channels == 3 else "L")
+        mode = "RGB" if self.channels == 3 else "L"
+        image.load()
+        return image if image.mode == mode else image.convert(mode)  # which copies what is right already
 
     def _resized(self, image: Image.Image) -> Image.Image:
         width, height = image.size
         if self.resize is not None:
+            how = _PILLOW[self.interpolation]
             width, height = _shorter_side(width, height, self.resize)
-            image = image.resize((width, height), _PILLOW[self.interpolation])
-        if self.crop is not None:
-            left, top = _start(width, self.crop), _start(height, self.crop)
-            image = image.crop((left, top, left + self.crop, top + self.crop))
-        return image
+            if self.crop is not None and self.crop < width and how != Image.Resampling.NEAREST:
+                # Pillow's first pass works along rows and its second along columns, rounding between them: the
+                # columns that the second would make only to be cut off can go before it, and no byte changes
+                image = _cut(image.resize((width, image.height), how), (self.crop, image.height))
+                width = self.crop
+            image = image.resize((width, height), how)
+        return image if self.crop is None else _cut(image, (self.crop, self.crop))
 
     def _of_tensor(self, image: bytes | Image.Image) -> np.ndarray:
         from torchvision.transforms.v2 import InterpolationMode, functional
@@ -138,6 +142,12 @@ def _shorter_side(width: int, height: int, side: int) -> tuple[int, int]:
     if width <= height:
         return side, int(side * height / width)
     return int(side * width / height), side
+
+
+def _cut(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The centre, of (width, height)."""
+    left, top = (_start(length, crop) for length, crop in zip(image.size, size, strict=True))
+    return image.crop((left, top, left + size[0], top + size[1]))
 
 
 def _start(length: int, crop: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import uuid
@@ -14,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evoray.data.manifest import ShardEntry, Unreadable
 from evoray.data.reader import check_file
+from evoray.data.shard_file import ShardFile
 from evoray.data.sources.base import Source
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, RunError
 
-BATCH_ROWS = 256
 Count = Callable[[int], None]
 """Called with the number of records just done."""
 
@@ -85,22 +83,18 @@ class ShardWriter:
 
     def _write(self, path: Path, records: np.ndarray, count: Count, threads: int) -> Finished:
         bad: list[Unreadable] = []
-        images = np.empty((0, 0, 0, 0), np.uint8)
-        labels: list[int] = []
-        names: list[str] = []
-        for record, image in _decoded(self.source, self.transform, records, bad, count, threads):
-            if not names:
-                images = np.empty((len(records), *image.shape), np.uint8)
-            elif image.shape != images.shape[1:]:
-                raise differs(self.source.names[record], image.shape, names[0], images.shape[1:])
-            images[len(names)] = image
-            labels.append(self.source.labels[record])
-            names.append(self.source.names[record])
-        if not names:
-            return Finished(records=len(records), unreadable=tuple(bad))
-        entry = _write_arrow(path, images[: len(names)], labels, names)
-        shape = (int(images.shape[1]), int(images.shape[2]), int(images.shape[3]))
-        return Finished(records=len(records), entry=entry, shape=shape, first=names[0], unreadable=tuple(bad))
+        first = ""
+        with ShardFile(path) as file:
+            for record, image in _decoded(self.source, self.transform, records, bad, count, threads):
+                name = self.source.names[record]
+                if file.rows and image.shape != file.shape:
+                    raise differs(name, image.shape, first, file.shape)
+                first = first or name
+                file.append(image, self.source.labels[record], name)
+            if not file.rows:
+                return Finished(records=len(records), unreadable=tuple(bad))
+            entry, shape = file.finish(), file.shape
+        return Finished(records=len(records), entry=entry, shape=shape, first=first, unreadable=tuple(bad))
 
 
 def differs(name: str, shape: tuple[int, ...], first: str, expected: tuple[int, ...]) -> DataError:
@@ -173,26 +167,3 @@ def _reason(error: Exception, source: Source, record: int) -> str:
     if root is not None:
         reason = reason.replace(str(root / name), name)
     return reason.splitlines()[0][:300]
-
-
-def _write_arrow(path: Path, images: np.ndarray, labels: list[int], names: list[str]) -> ShardEntry:
-    """An uncompressed Arrow file: image fixed_size_binary, label int64, source string, BATCH_ROWS a batch."""
-    count, width = len(images), int(np.prod(images.shape[1:]))
-    image = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), count, [None, pa.py_buffer(images)])
-    label = pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(np.array(labels, np.int64))])
-    table = pa.Table.from_arrays([image, label, _strings(names)], names=["image", "label", "source"])
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=BATCH_ROWS)
-    with open(part, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    entry = ShardEntry(file=path.name, rows=count, bytes=part.stat().st_size, sha256=digest)
-    os.replace(part, path)
-    return entry
-
-
-def _strings(values: list[str]) -> pa.Array:
-    """As ``pa.array`` gives them; which imports pandas where it is there, and that takes longer than 400 images."""
-    encoded = [value.encode() for value in values]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from test_shards import SMALL, make_tree
@@ -142,12 +144,26 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(tmp_path):
     assert files(tmp_path / "shards") == files(tmp_path / "whole")
 
 
-def test_a_folder_that_cannot_be_written_is_named(tree, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("evoray.data.writing._write_arrow", full)
-    with pytest.raises(RunError, match=r"shard-00000\.arrow.*No space left.*goes on"):
-        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
-    monkeypatch.undo()
+def test_a_folder_that_cannot_be_written_is_named(tree, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # bytes; the one shard takes 20 kB
+    try:
+        with pytest.raises(RunError, match=r"shard-00000\.arrow.*File too large.*goes on"):
+            ingest_folder(tree, tmp_path / "shards", SMALL, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / ".shards.part" / "shards").iterdir())
     assert ingest_folder(tree, tmp_path / "shards", SMALL, workers=1) == Manifest.read(tmp_path / "shards")
+
+
+@pytest.mark.parametrize("after", [0.25, 0.5, 0.75, 1.0, 1.5])
+def test_ctrl_c_stops_at_once_and_without_a_stack_trace(after, tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=400)
+    command = [Path(sys.executable).with_name("evoray"), "data", "ingest", tree, tmp_path / "shards", "--resize", "900"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*command, "--workers", "2"], stdout=pipe, stderr=pipe, start_new_session=True)
+    time.sleep(after)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in (1, 130), said
+    assert process.returncode == 130 or b"the same command goes on" in said

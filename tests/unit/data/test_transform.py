@@ -108,13 +108,20 @@ def test_torchvisions_decoder_is_off_by_one_at_most_on_photographs():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 70), st.integers(1, 70), st.sampled_from([1, 3]))
-def test_any_size_is_cut_as_torchvision_cuts_it(width, height, resize, crop, channels):
+@given(
+    st.integers(1, 90),
+    st.integers(1, 90),
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.sampled_from([1, 3]),
+    st.sampled_from(["nearest", "bilinear", "bicubic"]),
+)
+def test_any_size_is_cut_as_torchvision_cuts_it(width, height, resize, crop, channels, interpolation):
     if max(width, height) > 40 * min(width, height):
         return  # a sliver becomes an image of thousands of pixels
     pixels = np.random.default_rng(0).integers(256, size=(height, width, 3), dtype=np.uint8)
     content = encoded(Image.fromarray(pixels), "PNG")
-    transform = ImageTransform(resize=resize, crop=crop, channels=channels)
+    transform = ImageTransform(resize=resize, crop=crop, channels=channels, interpolation=interpolation)
     assert np.array_equal(transform(content), reference(content, transform))
 
 

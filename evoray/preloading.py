@@ -1,0 +1,34 @@
+"""A process that has imported what the workers need, from which they are forked: imported once, not once a worker.
+
+Nothing is imported here, so that a command can start it before its own imports and do them meanwhile.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from multiprocessing import forkserver, resource_tracker
+
+WRITING = ["evoray.data.writing"]
+DECODERS = {"pil": WRITING, "torchvision": [*WRITING, "torchvision.transforms.v2.functional", "torchvision.io"]}
+
+
+def preload(decoder: str) -> None:
+    """Returns at once. A fork server that this program has already is taken as it is; its workers import the rest.
+
+    Ctrl-C does not reach what is started here, which would print a stack trace while it imports; a worker takes it
+    again once it is ready (``take_interrupts``).
+    """
+    multiprocessing.set_forkserver_preload(DECODERS[decoder])
+    resource_tracker.ensure_running()  # which unblocks the signal, and so comes first
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def take_interrupts() -> None:
+    """In a worker: Ctrl-C ends it at once and without a word, for its parent says what is to be said."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
