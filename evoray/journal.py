@@ -12,7 +12,7 @@ import hashlib
 import io
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -27,8 +27,10 @@ Key = tuple[str, str, int]
 FLUSH_SECONDS = 2.0
 FLUSH_RECORDS, FLUSH_BYTES = 20_000, 16 * 2**20
 """A flush comes earlier than that when so many wait, so that what waits stays small in memory."""
-COMPACT_SEGMENTS = 64
-"""A journal of more segments is made one when it is read: a day's run leaves 40,000."""
+JOIN_SEGMENTS = 64
+"""In a journal of more, small segments are joined as it is read: a day's run leaves 40,000."""
+SMALL_BYTES, JOINED_BYTES = 2**20, 16 * 2**20
+"""What counts as small, and what such are joined to; a large one is left alone: it need not fit into memory twice."""
 READERS = 16
 """Segments fetched at once: an object store takes tens of milliseconds for each."""
 SCHEMA = pa.schema([("stage", pa.string()), ("item", pa.string()), ("shard", pa.int64()), ("payload", pa.binary())])
@@ -98,12 +100,9 @@ class Journal:
         self._next = int(segments[-1][:8]) + 1 if segments else 0
 
     def read(self) -> Records:
-        """Everything finished so far; damaged segments are refused by name, and many segments are made one."""
+        """Everything finished so far; damaged segments are refused by name, and many small ones are joined."""
         names = self._names()
-        if len(names) > COMPACT_SEGMENTS:
-            self._compact(names)
-            names = self._names()
-        return Records(self._tables(names))
+        return Records(self._joining(names) if len(names) > JOIN_SEGMENTS else self._tables(names))
 
     def add(self, key: Key, payload: bytes) -> None:
         """Takes a finished unit; it is on disk FLUSH_SECONDS later, at most."""
@@ -154,19 +153,23 @@ class Journal:
             for start in range(0, len(names), READERS):
                 yield from pool.map(self._segment, names[start : start + READERS])
 
-    def _compact(self, names: Sequence[str]) -> None:
-        sink = io.BytesIO()
-        with pa.ipc.new_file(sink, SCHEMA) as writer:
-            held: list[pa.Table] = []
-            for table in self._tables(names):
-                held.append(table)
-                if sum(one.num_rows for one in held) >= FLUSH_RECORDS:
-                    writer.write_table(pa.concat_tables(held).combine_chunks())
-                    held.clear()
-            writer.write_table(pa.concat_tables([SCHEMA.empty_table(), *held]).combine_chunks())
-        self._keep(sink.getvalue())
+    def _joining(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """The tables of the segments, which are fewer afterwards."""
+        small: dict[str, pa.Table] = {}
+        for name, table in zip(names, self._tables(names), strict=True):
+            yield table
+            if table.nbytes < SMALL_BYTES:
+                small[name] = table
+            if sum(one.nbytes for one in small.values()) >= JOINED_BYTES:
+                self._join(small)
+                small = {}
+        if len(small) > 1:
+            self._join(small)
+
+    def _join(self, segments: Mapping[str, pa.Table]) -> None:
+        self._write(pa.concat_tables(segments.values()).combine_chunks())
         # removed only now: a crash in between leaves records twice, which read as once
-        for name in names:
+        for name in segments:
             self._directory.remove(f"journal/{name}")
 
     def _write(self, table: pa.Table) -> None:

@@ -156,6 +156,7 @@ def measure(folder: Path, kinds: dict[str, str], repeats: int, cores: int, decod
     parts = [paths[number::cores] for number in range(cores)]
     few = few_of(folder, [name for name, kind in kinds.items() if kind == "plain"][:FEW])
     rows = []
+    adopt_orphans()
     with ProcessPoolExecutor(cores, get_context("spawn")) as pool:
         for decoder in decoders:  # imports and first calls are nobody's
             at_once(pool, decoder, [part[:20] for part in parts])
@@ -244,7 +245,6 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("tests/benchmarks/results"))
     options.add_argument("--check", action="store_true")
     given = options.parse_args()
-    adopt_orphans()
     folder = given.folder / f"val{given.images}"
     kinds = write_images(folder, given.images)
     result = header(given.cores) | {"images": describe(folder, kinds)}

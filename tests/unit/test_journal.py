@@ -76,7 +76,7 @@ def test_a_flush_comes_early_when_much_waits(limit, value, directory, monkeypatc
 
 
 def test_many_segments_become_one(directory, monkeypatch):
-    monkeypatch.setattr(module, "COMPACT_SEGMENTS", 5)
+    monkeypatch.setattr(module, "JOIN_SEGMENTS", 5)
     for number in range(12):
         written(directory, ("s", f"i{number % 9}", 0, str(number).encode()))
     expected = [(f"i{number}", 0, str(number).encode()) for number in range(9)]
@@ -88,8 +88,22 @@ def test_many_segments_become_one(directory, monkeypatch):
     assert len(directory.names("journal")) == 2
 
 
+def test_large_segments_are_left_alone_and_small_ones_joined_to_a_size(directory, monkeypatch):
+    monkeypatch.setattr(module, "JOIN_SEGMENTS", 2)
+    monkeypatch.setattr(module, "SMALL_BYTES", 2000)
+    monkeypatch.setattr(module, "JOINED_BYTES", 2500)
+    for number in range(7):
+        written(directory, ("s", f"i{number}", 0, bytes([number]) * (5000 if number == 2 else 900)))
+    (large,) = [name for name in directory.names("journal") if name.startswith("00000002-")]
+    expected = [(f"i{number}", 0, bytes([number]) * (5000 if number == 2 else 900)) for number in range(7)]
+    assert list(Journal(directory).read().take("s")) == expected
+    assert [name[:8] for name in directory.names("journal")] == ["00000002", "00000007", "00000008"]
+    assert large in directory.names("journal")
+    assert sorted(Journal(directory).read().take("s")) == expected
+
+
 def test_a_crash_while_segments_become_one_loses_and_changes_nothing(directory, monkeypatch):
-    monkeypatch.setattr(module, "COMPACT_SEGMENTS", 2)
+    monkeypatch.setattr(module, "JOIN_SEGMENTS", 2)
     for number in range(4):
         written(directory, ("s", f"i{number}", 0, str(number).encode()))
     calls = iter(range(10))
