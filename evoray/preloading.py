@@ -13,8 +13,11 @@ WRITING = ["evoray.data.writing"]
 DECODERS = {"pil": WRITING, "torchvision": [*WRITING, "torchvision.transforms.v2.functional", "torchvision.io"]}
 
 
-def preload(decoder: str) -> None:
-    """Returns at once. A fork server that this program has already is taken as it is; its workers import the rest.
+def preload(decoder: str) -> str:
+    """Returns at once, with the start method to use; the process ends with this program.
+
+    A fork server that this program has already is taken as it is; its workers import the rest. Where there can be none
+    (its socket's path may take some 100 characters, and a temporary folder may be longer), workers are spawned.
 
     Ctrl-C does not reach what is started here, which would print a stack trace while it imports; a worker takes it
     again once it is ready (``take_interrupts``).
@@ -24,8 +27,11 @@ def preload(decoder: str) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()
+    except OSError:
+        return "spawn"
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return "forkserver"
 
 
 def take_interrupts() -> None:

@@ -35,8 +35,7 @@ def in_processes(workers: int | None) -> Mapper:
 
 
 def _in_pool(writer: ShardWriter, wanted: int, count: Callable[[int], None]) -> Iterator[tuple[int, Finished]]:
-    preload(writer.transform.decoder)
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context(preload(writer.transform.decoder))
     workers = min(wanted, writer.shards)
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(pickled(writer),)) as pool:
         try:

@@ -167,3 +167,13 @@ def test_ctrl_c_stops_at_once_and_without_a_stack_trace(after, tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode in (1, 130), said
     assert process.returncode == 130 or b"the same command goes on" in said
+
+
+def test_a_temporary_folder_too_long_for_a_socket_is_no_reason_to_fail(tree, tmp_path):
+    long = tmp_path / ("x" * 110)
+    long.mkdir()
+    program = Path(sys.executable).with_name("evoray")
+    command = [program, "data", "ingest", tree, tmp_path / "shards", "--workers", "2", "--shard-size", "9"]
+    ended = subprocess.run(command, env={**os.environ, "TMPDIR": str(long)}, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert Manifest.read(tmp_path / "shards").rows == 27
