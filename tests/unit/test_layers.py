@@ -11,7 +11,7 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "allocation", "search_config", "config", "logs", "progress", "prefetch"},
+    {"errors", "allocation", "preloading", "search_config", "config", "logs", "progress", "prefetch"},
     {"mutation"},
     {"models", "data", "fitness", "statistics"},
     {"splits", "residency", "forwarding"},

@@ -79,13 +79,12 @@ def load_all(source, folder, start, counter):
 
 
 def test_workers_of_one_node_fetch_each_shard_once(source, tmp_path):
-    context = multiprocessing.get_context("fork")
-    counter, start = context.Value("i", 0), context.Event()
+    context = multiprocessing.get_context("spawn")
+    counter, start = context.Value("i", 0), context.Barrier(5)
     arguments = (source, tmp_path / "cache", start, counter)
     workers = [context.Process(target=load_all, args=arguments) for _ in range(5)]
     for worker in workers:
         worker.start()
-    start.set()
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0] * 5
