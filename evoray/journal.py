@@ -156,13 +156,15 @@ class Journal:
     def _joining(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """The tables of the segments, which are fewer afterwards."""
         small: dict[str, pa.Table] = {}
+        held = 0
         for name, table in zip(names, self._tables(names), strict=True):
             yield table
             if table.nbytes < SMALL_BYTES:
                 small[name] = table
-            if sum(one.nbytes for one in small.values()) >= JOINED_BYTES:
+                held += table.nbytes
+            if held >= JOINED_BYTES:
                 self._join(small)
-                small = {}
+                small, held = {}, 0
         if len(small) > 1:
             self._join(small)
 
