@@ -157,7 +157,7 @@ def test_a_folder_that_cannot_be_written_is_named(tree, tmp_path):
 
 
 @pytest.mark.parametrize("after", [0.25, 0.5, 0.75, 1.0, 1.5])
-def test_ctrl_c_stops_at_once_and_without_a_stack_trace(after, tmp_path):
+def test_ctrl_c_at_any_moment_says_how_to_go_on(after, tmp_path):
     tree = make_tree(tmp_path / "tree", per_class=400)
     command = [Path(sys.executable).with_name("evoray"), "data", "ingest", tree, tmp_path / "shards", "--resize", "900"]
     pipe = subprocess.PIPE
@@ -167,6 +167,19 @@ def test_ctrl_c_stops_at_once_and_without_a_stack_trace(after, tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode in (1, 130), said
     assert process.returncode == 130 or b"the same command goes on" in said
+
+
+def test_ctrl_c_while_workers_decode_gives_no_stack_trace(tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=400)
+    command = [Path(sys.executable).with_name("evoray"), "data", "ingest", tree, tmp_path / "shards", "--resize", "900"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen([*command, "--workers", "2"], stdout=pipe, stderr=pipe, start_new_session=True)
+    begun, until = tmp_path / ".shards.part" / "shards", time.monotonic() + 60
+    while len(list(begun.glob("*.part"))) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and b"the same command goes on" in said and b"Traceback" not in said, said
 
 
 def test_a_temporary_folder_too_long_for_a_socket_is_no_reason_to_fail(tree, tmp_path):
