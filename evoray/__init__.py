@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from evoray.mutation import Lineage as Lineage
     from evoray.mutation import Mutation as Mutation
     from evoray.mutation import Space as Space
-    from evoray.progress import Progress as Progress
     from evoray.results import RunResult as RunResult
+    from evoray.runtime.progress import Progress as Progress
     from evoray.search import evolve as evolve
 
 _LAZY = {
@@ -45,7 +45,7 @@ _LAZY = {
     "Mutation": "evoray.mutation",
     "Space": "evoray.mutation",
     "RunResult": "evoray.results",
-    "Progress": "evoray.progress",
+    "Progress": "evoray.runtime.progress",
     "evolve": "evoray.search",
 }
 """Where each name lives; imported on first use, so that ``evoray --help`` and workers do not wait for more."""

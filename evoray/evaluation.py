@@ -20,8 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray import logs
-from evoray.allocation import keep_freed_memory
 from evoray.config import DataConfig
 from evoray.data import Shard
 from evoray.errors import EvaluationError, EvorayError
@@ -29,8 +27,10 @@ from evoray.fitness import Fitness, FitnessSpec, score_images
 from evoray.forwarding import make_forward
 from evoray.models import Drawn, ModelHost, import_function
 from evoray.mutation import Entry, Lineage, Space
-from evoray.prefetch import one_ahead
 from evoray.residency import BatchMaker, Prepared, Residency
+from evoray.runtime import logs
+from evoray.runtime.malloc import keep_freed_memory
+from evoray.runtime.prefetch import one_ahead
 from evoray.splits import SearchClosed, Splits
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

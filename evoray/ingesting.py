@@ -17,7 +17,7 @@ from evoray.data.processes import Mapper, in_processes, pickled
 from evoray.data.sources import DatasetSource, Source
 from evoray.data.writing import Finished, ShardWriter
 from evoray.errors import ConfigError, RunError
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 
 DECODERS = ("pil", "torchvision")
 

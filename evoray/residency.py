@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from evoray.data import Shard, normalise
-from evoray.prefetch import one_ahead
+from evoray.runtime.prefetch import one_ahead
 
 GIB = 2**30
 CPU_GIB = 2.0

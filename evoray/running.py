@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from evoray import logs
 from evoray.backends import Backend, Job
 from evoray.config import RunConfig
 from evoray.errors import RunError
@@ -23,8 +22,9 @@ from evoray.fitness import Fitness
 from evoray.journal import Journal, Records
 from evoray.models import import_function
 from evoray.preparation import Inputs
-from evoray.progress import Progress
 from evoray.resuming import IDENTITY, check_same
+from evoray.runtime import logs
+from evoray.runtime.progress import Progress
 from evoray.splits import SearchClosed
 from evoray.store import RunDirectory
 

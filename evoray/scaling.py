@@ -17,7 +17,7 @@ from evoray.backends.base import Job
 from evoray.backends.mock import Sleeper, sleep_unit
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 
 SHARDS = 50
 """As ImageNet's validation images have, in shards of 1,024."""

@@ -16,11 +16,11 @@ from evoray.errors import RunError, UsageError
 from evoray.finishing import finish
 from evoray.judging import Judged, judge_round
 from evoray.preparation import check_inputs, open_backend
-from evoray.progress import Progress
 from evoray.racing import Racer
 from evoray.results import RunResult, read_results, write_page
 from evoray.resuming import check_same, is_begun, is_finished
 from evoray.running import OpenRun
+from evoray.runtime.progress import Progress
 from evoray.sigma import resolve_sigma
 from evoray.store import RunDirectory, free_path
 from evoray.strategies import Ask, Round, make_strategy

@@ -23,7 +23,7 @@ from torch.nn import functional
 from evoray.data import normalise, open_dataset
 from evoray.errors import ConfigError, DataError
 from evoray.models import small, write_state
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 4e-3, 0.01, 128
 HELD_OUT = 1 / 12

@@ -18,8 +18,8 @@ from evoray.fitness import COLUMNS, Metrics, metrics_of
 from evoray.mutation import Lineage, derive_seed
 from evoray.pieces import evaluate_pieces, rows_by_shard, some_of
 from evoray.preparation import check_inputs, open_backend
-from evoray.progress import Progress
 from evoray.running import OpenRun
+from evoray.runtime.progress import Progress
 from evoray.store import RunDirectory
 from evoray.strategies import draw_mutation
 

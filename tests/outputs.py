@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 
 FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 """Written by every run, and free of times and places."""

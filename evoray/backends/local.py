@@ -11,13 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 import torch
 from torch import nn
 
-from evoray import logs
 from evoray.backends.base import Job, Outcome, Report, Work
 from evoray.backends.packing import EvaluatorSource, pack_model
 from evoray.backends.worker import evaluate, own_error
 from evoray.config import ComputeConfig
 from evoray.errors import EvorayError
 from evoray.evaluation import Evaluator, Program
+from evoray.runtime import logs
 from evoray.scheduling import Assignment, Facts, Scheduler
 
 Running = dict[Future[Report], Assignment]

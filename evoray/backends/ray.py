@@ -51,13 +51,13 @@ from ray.exceptions import (
 )
 from ray.util.metrics import Counter, Gauge
 
-from evoray import logs
 from evoray.backends.base import Job, Outcome, Source, Work
 from evoray.backends.driver import Driver
 from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
 from evoray.backends.metrics import METRICS, Metric
 from evoray.backends.worker import Loaded, UntoldError, Worker, own_error
 from evoray.errors import BackendError
+from evoray.runtime import logs
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evoray import logs
 from evoray.backends.base import Report, Unit
 from evoray.backends.wire import Decoder
 from evoray.errors import EvaluationError, EvorayError
+from evoray.runtime import logs
 
 LOG = logging.getLogger("evoray")
 

@@ -24,7 +24,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from evoray.errors import EvorayError, RunError
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 
 LINE_SECONDS = 10.0
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]

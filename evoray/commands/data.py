@@ -48,7 +48,7 @@ def data_ingest(
     as_json: Json = False,
 ) -> None:
     """Decode images once, into shards that every run maps into memory. Stopped, the same command goes on."""
-    from evoray.preloading import DECODERS, preload
+    from evoray.runtime.forkserver import DECODERS, preload
 
     if backend == "local" and decoder in DECODERS and workers != 1:
         preload(decoder)

@@ -11,10 +11,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
-from evoray.allocation import keep_freed_memory
 from evoray.data.writing import Finished, ShardWriter
 from evoray.errors import DataError, RunError
-from evoray.preloading import preload, take_interrupts
+from evoray.runtime.forkserver import preload, take_interrupts
+from evoray.runtime.malloc import keep_freed_memory
 
 Mapper = Callable[[ShardWriter, Callable[[int], None]], Iterator[tuple[int, Finished]]]
 """The extension point: every shard written once, given back by its number in any order; counts records as it goes."""

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoray import logs
 from evoray.ensembles.combine import make_combiner
 from evoray.ensembles.diversity import diversity_sums, entropy_sum
 from evoray.ensembles.logits import logits_file, logits_name
@@ -27,6 +26,7 @@ from evoray.fitness import PerImage, score_images
 from evoray.fitness.per_image import brier, predicted_class, score_log_probabilities
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
+from evoray.runtime import logs
 from evoray.splits import SearchClosed
 
 MAX_CLASSES = 20

@@ -11,7 +11,7 @@ from typing import Any
 from evoray.backends import Backend, make_backend
 from evoray.config import ComputeConfig, RunConfig, parse_config
 from evoray.errors import UsageError
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 from evoray.search import evolve
 from evoray.store import RunDirectory
 from evoray.study.config import Side, StudyConfig

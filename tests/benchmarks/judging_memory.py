@@ -26,8 +26,8 @@ from evoray.config import parse_config
 from evoray.journal import Journal
 from evoray.judging import judge_round
 from evoray.preparation import check_inputs, make_program
-from evoray.progress import Progress
 from evoray.running import OpenRun
+from evoray.runtime.progress import Progress
 from evoray.store import RunDirectory
 from evoray.strategies import make_strategy
 

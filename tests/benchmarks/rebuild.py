@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from evoray.allocation import keep_freed_memory
 from evoray.models import ModelHost
 from evoray.mutation import Entry, Mutation, Space, derive_seed
+from evoray.runtime.malloc import keep_freed_memory
 
 PARTS = (10_000, 3000, 1000, 300, 100, 50, 40, 10, 3, 1)
 

@@ -10,7 +10,7 @@ from outputs import FILES
 
 from evoray import journal
 from evoray.errors import RunError
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 from evoray.search import evolve
 
 

@@ -16,7 +16,7 @@ from outputs import FILES, StopsAfter
 from evoray import journal
 from evoray.errors import UsageError
 from evoray.journal import Journal
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 from evoray.search import evolve
 from evoray.store import RunDirectory
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from evoray.config import parse_config
 from evoray.demo import demo_config
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 
 HEALTH = {
     "RAY_health_check_initial_delay_ms": "500",

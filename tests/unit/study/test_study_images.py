@@ -6,7 +6,7 @@ from PIL import Image
 
 from evoray.data import open_dataset
 from evoray.errors import ConfigError
-from evoray.progress import Progress
+from evoray.runtime.progress import Progress
 from evoray.study import cases, ingest_missing, load_study
 
 RUN = """

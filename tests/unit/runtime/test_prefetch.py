@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from evoray.prefetch import one_ahead
+from evoray.runtime.prefetch import one_ahead
 
 
 def test_values_come_in_order():

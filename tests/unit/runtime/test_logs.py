@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from evoray import logs
+from evoray.runtime import logs
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 PROGRAM = """
 import resource
 import torch
-from evoray.allocation import keep_freed_memory
+from evoray.runtime.malloc import keep_freed_memory
 
 def faults():
     # a small block beside the large one may keep it from fitting again: the fewest of some rounds is what can be had
