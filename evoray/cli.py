@@ -36,7 +36,7 @@ def demo(
     """Evolve a small network on 5,000 packaged real images; ends with a table and a report page."""
     from evoray.demo import demo_config, train_parent
     from evoray.search import evolve
-    from evoray.store import free_path
+    from evoray.storage.directory import free_path
 
     target = out or free_path(Path("runs") / f"demo-seed{seed}")
     weights = target.with_name(f"{target.name}-parent.safetensors")
@@ -79,7 +79,7 @@ def run(
 def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
     """Print a finished run's tables."""
     from evoray.report import print_run
-    from evoray.store import RunDirectory
+    from evoray.storage.directory import RunDirectory
 
     directory = RunDirectory(run_directory)
     summary = directory.read_json("summary.json")
@@ -93,7 +93,7 @@ def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: 
 def report(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
     """Draw the report page of a finished run again."""
     from evoray.results import write_page
-    from evoray.store import RunDirectory
+    from evoray.storage.directory import RunDirectory
 
     path = write_page(RunDirectory(run_directory))
     typer.echo(json.dumps({"report": path}) if as_json else path)
@@ -112,7 +112,7 @@ def export(
 ) -> None:
     """Write one network of a run as a checkpoint; refuses when any digest differs."""
     from evoray.exporting import export_member
-    from evoray.store import RunDirectory
+    from evoray.storage.directory import RunDirectory
 
     _check_output(output, overwrite)
     digest = export_member(RunDirectory(run_directory), member, output, parent)

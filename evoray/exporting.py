@@ -11,10 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from evoray.errors import LineageError, UsageError
-from evoray.last_look import RECALIBRATED
 from evoray.models import parse_state, read_state, write_state
 from evoray.mutation import Lineage, Mutation, Space, lineage_document, rebuild, tensors_sha256
-from evoray.store import RunDirectory
+from evoray.storage.directory import RECALIBRATED, RunDirectory
 
 
 def export_member(directory: RunDirectory, member: str, output: Path, parent: Path | None) -> str:

@@ -19,12 +19,11 @@ from evoray.mutation import Lineage
 from evoray.panels import Panel, run_panel
 from evoray.recalibration import recalibrate
 from evoray.running import OpenRun
+from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
 
 SAMPLE_STREAM = 11
 """First word of the spawn key under the run's seed that draws the children looked at on ``test``."""
-RECALIBRATED = "soup_recalibrated"
-"""The soup's name with BatchNorm statistics of its own."""
 SAMPLE_SHARE, SAMPLE_LEAST, SAMPLE_MOST = 0.1, 8, 64
 
 

@@ -23,7 +23,7 @@ from evoray.ensembles import (
 from evoray.errors import RunError
 from evoray.fitness import Metrics, merge_shards, metrics_of
 from evoray.running import OpenRun
-from evoray.store import pack_arrays, unpack_arrays
+from evoray.storage.directory import pack_arrays, unpack_arrays
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from evoray.config import RunConfig
 from evoray.errors import RunError
 from evoray.evaluation import Program
 from evoray.fitness import Fitness
-from evoray.journal import Journal, Records
 from evoray.models import import_function
 from evoray.preparation import Inputs
 from evoray.resuming import IDENTITY, check_same
 from evoray.runtime import logs
 from evoray.runtime.progress import Progress
 from evoray.splits import SearchClosed
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
+from evoray.storage.journal import Journal, Records
 
 LOG = logging.getLogger("evoray")
 GIVEN_UP = "given up, its worker died each time"

@@ -22,7 +22,7 @@ from evoray.resuming import check_same, is_begun, is_finished
 from evoray.running import OpenRun
 from evoray.runtime.progress import Progress
 from evoray.sigma import resolve_sigma
-from evoray.store import RunDirectory, free_path
+from evoray.storage.directory import RunDirectory, free_path
 from evoray.strategies import Ask, Round, make_strategy
 
 

@@ -20,7 +20,7 @@ from evoray.pieces import evaluate_pieces, rows_by_shard, some_of
 from evoray.preparation import check_inputs, open_backend
 from evoray.running import OpenRun
 from evoray.runtime.progress import Progress
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
 
 WINDOW_STREAM = 6

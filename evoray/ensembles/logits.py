@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 
 
 def logits_name(split: str, shard: int) -> str:

@@ -15,12 +15,13 @@ import torch
 from evoray import racing
 from evoray.evaluation import DTYPES
 from evoray.judging import Judged, parent_total
-from evoray.last_look import RECALIBRATED, Look
+from evoray.last_look import Look
 from evoray.mutation import apply_lineage
 from evoray.panels import Panel
 from evoray.results.lineages import buffers_file
 from evoray.running import OpenRun
 from evoray.statistics import Comparison, Share, compare, compare_blocks, corrected, correlation, verdict
+from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from evoray.statistics import Comparison
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 
 NETWORKS = ("best_child", "soup", "ensemble")
 

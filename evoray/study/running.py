@@ -13,7 +13,7 @@ from evoray.config import ComputeConfig, RunConfig, parse_config
 from evoray.errors import UsageError
 from evoray.runtime.progress import Progress
 from evoray.search import evolve
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 from evoray.study.config import Side, StudyConfig
 from evoray.study.outcome import Outcome, read_outcome
 from evoray.study.plan import Case, Planned, cases

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from evoray.report.grids import Grid
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 from evoray.study.config import StudyConfig
 from evoray.study.outcome import Outcome
 

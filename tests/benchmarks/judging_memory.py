@@ -23,12 +23,12 @@ from evoray.backends.fleet import Finished, Ready
 from evoray.backends.wire import Decoder
 from evoray.backends.worker import Loaded
 from evoray.config import parse_config
-from evoray.journal import Journal
 from evoray.judging import judge_round
 from evoray.preparation import check_inputs, make_program
 from evoray.running import OpenRun
 from evoray.runtime.progress import Progress
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
+from evoray.storage.journal import Journal
 from evoray.strategies import make_strategy
 
 WORKERS, SECONDS = 32, 0.2

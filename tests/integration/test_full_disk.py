@@ -8,10 +8,10 @@ import subprocess
 import pytest
 from outputs import FILES
 
-from evoray import journal
 from evoray.errors import RunError
 from evoray.runtime.progress import Progress
 from evoray.search import evolve
+from evoray.storage import journal
 
 
 class Mounted:

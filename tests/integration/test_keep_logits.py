@@ -83,7 +83,7 @@ def test_a_missing_file_is_made_again_on_resume(whole, small_run, tmp_path):
 
 
 def test_a_directory_that_workers_do_not_share_is_told(small_run, tmp_path, monkeypatch):
-    monkeypatch.setattr("evoray.store.RunDirectory.everywhere", f"file://{tmp_path}/elsewhere")
+    monkeypatch.setattr("evoray.storage.directory.RunDirectory.everywhere", f"file://{tmp_path}/elsewhere")
     with pytest.raises(RunError, match="every machine shares"):
         evolve(small_run(ensemble__keep_logits=True, compute__workers=1), tmp_path / "run")
 

@@ -7,9 +7,9 @@ import math
 import pytest
 from test_resume import StopsAfter, bytes_of
 
-from evoray import journal
 from evoray.errors import ConfigError
 from evoray.search import evolve
+from evoray.storage import journal
 
 
 @pytest.fixture

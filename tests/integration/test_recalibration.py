@@ -9,7 +9,6 @@ from outputs import FILES, StopsAfter
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-from evoray import journal
 from evoray.config import parse_config
 from evoray.data import open_dataset
 from evoray.errors import LineageError
@@ -17,7 +16,8 @@ from evoray.exporting import export_member
 from evoray.models import batchnorm_layers, measured, read_state, statistics_of, with_buffers
 from evoray.models.small import cnn
 from evoray.search import evolve
-from evoray.store import RunDirectory
+from evoray.storage import journal
+from evoray.storage.directory import RunDirectory
 
 
 def config(**search):

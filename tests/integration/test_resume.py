@@ -13,12 +13,12 @@ import time
 import pytest
 from outputs import FILES, StopsAfter
 
-from evoray import journal
 from evoray.errors import UsageError
-from evoray.journal import Journal
 from evoray.runtime.progress import Progress
 from evoray.search import evolve
-from evoray.store import RunDirectory
+from evoray.storage import journal
+from evoray.storage.directory import RunDirectory
+from evoray.storage.journal import Journal
 
 
 def bytes_of(directory):

@@ -12,9 +12,9 @@ import evoray
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors", "forwarding", "runtime", "scheduling", "search_config"},
-    {"__init__", "config", "contestants", "data", "mutation", "statistics", "store", "submission"},
-    {"fitness", "journal", "models", "report", "residency", "splits", "strategies"},
-    {"demo", "evaluation", "training"},
+    {"__init__", "config", "contestants", "data", "mutation", "statistics", "storage", "submission"},
+    {"fitness", "models", "report", "residency", "splits", "strategies"},
+    {"demo", "evaluation", "exporting", "training"},
     {"backends", "ensembles", "piece_unit"},
     {"ingesting", "scaling", "tuning"},
     {"benchmarks", "preparation"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"judging", "panels", "pieces", "recalibration"},
     {"choosing", "racing", "window"},
     {"last_look", "sigma"},
-    {"exporting", "results"},
+    {"results"},
     {"finishing"},
     {"search"},
     {"commands", "study"},

@@ -9,7 +9,7 @@ import sys
 import time
 from types import SimpleNamespace
 
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 
 DRIVE = """
 import json, sys

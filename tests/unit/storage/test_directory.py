@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evoray.errors import RunError, UsageError
-from evoray.store import RunDirectory, pack_arrays, unpack_arrays
+from evoray.storage.directory import RunDirectory, pack_arrays, unpack_arrays
 
 
 @pytest.fixture(params=["path", "uri"])

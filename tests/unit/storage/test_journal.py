@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from evoray import journal as module
 from evoray.errors import RunError
-from evoray.journal import Journal
-from evoray.store import RunDirectory
+from evoray.storage import journal as module
+from evoray.storage.directory import RunDirectory
+from evoray.storage.journal import Journal
 
 
 @pytest.fixture(params=["path", "uri"])

@@ -21,7 +21,7 @@ import pyarrow.compute
 import pyarrow.ipc
 
 from evoray.errors import RunError
-from evoray.store import RunDirectory
+from evoray.storage.directory import RunDirectory
 
 Key = tuple[str, str, int]
 FLUSH_SECONDS = 2.0

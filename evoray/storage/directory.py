@@ -27,6 +27,10 @@ SPOOLED_BYTES = 64 * 2**20
 """A file on its way to an object store waits in memory up to this size, beyond it on the local disk."""
 
 
+RECALIBRATED = "soup_recalibrated"
+"""The soup's name with BatchNorm statistics of its own."""
+
+
 class RunDirectory:
     """Named bytes under one root; every write is atomic (temporary name, then move; object stores put whole).
 
