@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evoray.config import RunConfig
-from evoray.errors import ConfigError
-from evoray.search_config import (
+from evoray.config.strategies import (
     CmaEsSearch,
     DecompositionSearch,
     EvolutionStrategySearch,
@@ -15,6 +14,7 @@ from evoray.search_config import (
     OnePlusLambdaSearch,
     RandOptSearch,
 )
+from evoray.errors import ConfigError
 from evoray.strategies.base import Strategy
 from evoray.strategies.cma_es import CmaEs
 from evoray.strategies.decomposition import Decomposition

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoray.config import parse_config
+from evoray.config.strategies import MUTATION_OF, STRATEGIES
 from evoray.mutation import Lineage
-from evoray.search_config import MUTATION_OF, STRATEGIES
 from evoray.strategies import Ask, make_strategy
 from evoray.strategies.registry import _STRATEGIES
 

@@ -16,10 +16,11 @@ import pytest
 from test_resume import StopsAfter, bytes_of
 
 from evoray.config import parse_config
+from evoray.config.strategies import STRATEGIES
 from evoray.demo import demo_config
 from evoray.search import evolve
-from evoray.search_config import STRATEGIES
 from evoray.storage import journal
+from evoray.storage.directory import RunDirectory
 
 EXTRA = {"racing": {"strategy": "decomposition", "racing": True, "confidence": 0.7, "children": 16}}
 SEARCHES = {**{name: {"strategy": name} for name in STRATEGIES}, **EXTRA}
@@ -75,7 +76,7 @@ def lineages(directory):
 
 PROGRAM = """
 import json, sys
-from evoray import journal, store
+from evoray.storage import journal
 from evoray.config import parse_config
 from evoray.search import evolve
 if __name__ == "__main__":
@@ -113,7 +114,7 @@ def test_killed_at_a_random_moment_it_ends_in_the_same_bytes(whole, parent_file,
         segments //= 2
     assert not (out / "summary.json").exists()
     subprocess.run([*command, "yes"], check=True)
-    resumed = directory.RunDirectory(str(out))
+    resumed = RunDirectory(str(out))
     assert bytes_of(resumed) == bytes_of(result.directory)
     assert lineages(resumed) == lineages(result.directory)
 

@@ -11,7 +11,7 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "forwarding", "runtime", "scheduling", "search_config"},
+    {"errors", "forwarding", "runtime", "scheduling"},
     {"__init__", "config", "contestants", "data", "mutation", "statistics", "storage", "submission"},
     {"fitness", "models", "report", "residency", "splits", "strategies"},
     {"demo", "evaluation", "exporting", "training"},

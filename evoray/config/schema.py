@@ -7,24 +7,13 @@ run has to look up (``"auto"``) is resolved once by the search and recorded in `
 from __future__ import annotations
 
 import math
-import re
-import tomllib
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from evoray.errors import ConfigError
-from evoray.search_config import MUTATION_OF, STRATEGIES, Auto, DecompositionSearch, SearchConfig, Section, strategy_of
+from evoray.config.fitness import FitnessConfig
+from evoray.config.strategies import MUTATION_OF, Auto, DecompositionSearch, SearchConfig, Section, strategy_of
 
-M = TypeVar("M", bound=BaseModel)
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -116,68 +105,6 @@ class MutationConfig(Section):
         if sigma != "auto" and not (number and math.isfinite(sigma) and sigma > 0):
             raise ValueError('a number greater than 0, or "auto"')
         return sigma
-
-
-FITNESSES = ("nll", "top1", "top5", "brier", "balanced-accuracy", "macro-f1", "worst-class", "cost")
-CONSTRAINED = ("top1", "top5", "nll", "balanced-accuracy", "macro-f1", "worst-class", "class-accuracy")
-_CONSTRAINT = re.compile(r"\s*([\w-]+)\s*(>=|<=)\s*(?:(parent)\s*(?:([+-])\s*(\S+))?|([+-]?[\d.]\S*))\s*")
-
-
-class Constraint(NamedTuple):
-    """``metric >= bound`` (or <=); ``relative`` bounds are added to the parent's own value on the same images."""
-
-    text: str
-    metric: str
-    at_least: bool
-    relative: bool
-    bound: float
-
-
-def parse_constraint(text: str) -> Constraint:
-    """``top1 >= parent - 0.005``, ``class-accuracy >= parent - 0.02``, ``nll <= 0.5``; ValueError says why not."""
-    found = _CONSTRAINT.fullmatch(text)
-    if found is None:
-        raise ValueError(f'"{text}": write it as "top1 >= parent - 0.005" or "nll <= 0.5"')
-    metric, sign, parent, plus, offset, absolute = found.groups()
-    if metric not in CONSTRAINED:
-        raise ValueError(f'"{text}": {metric} is none of {", ".join(CONSTRAINED)}')
-    try:
-        bound = float(absolute if parent is None else offset or 0)
-    except ValueError:
-        raise ValueError(f'"{text}": {absolute or offset} is no number') from None
-    if not math.isfinite(bound):
-        raise ValueError(f'"{text}": the bound must be finite')
-    return Constraint(text.strip(), metric, sign == ">=", parent is not None, -bound if plus == "-" else bound)
-
-
-class FitnessConfig(Section):
-    """What children are ranked by; higher is better inside (``nll``, ``brier`` and ``cost`` count negative)."""
-
-    name: str = "nll"
-    costs: str | tuple[tuple[float, ...], ...] | None = None
-    """For ``cost``: a file (.npy, or text with commas) or rows; a row a true class, a column an answer."""
-    constraints: tuple[str, ...] = ()
-    """What every child must keep, see ``parse_constraint``."""
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in FITNESSES and ":" not in name:
-            raise ValueError(f'"{name}" is none of {", ".join(FITNESSES)}, nor a "package.module:function"')
-        return name
-
-    @field_validator("constraints")
-    @classmethod
-    def _readable(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
-        for text in constraints:
-            parse_constraint(text)
-        return constraints
-
-    @model_validator(mode="after")
-    def _costs_belong(self) -> Self:
-        if (self.name == "cost") != (self.costs is not None):
-            raise ValueError('name = "cost" and costs go together: give both or neither')
-        return self
 
 
 class EnsembleConfig(Section):
@@ -281,66 +208,3 @@ class RunConfig(Section):
         if name == "randopt" and mutation.parts != 1:
             raise ValueError(f"mutation.parts = {mutation.parts}: randopt is dense, leave it out or set 1")
         return self
-
-
-def parse_config(values: dict[str, Any], origin: str = "the configuration") -> RunConfig:
-    """A validated configuration; raises ConfigError with one line a wrong key."""
-    return validated(RunConfig, values, origin)
-
-
-def validated(model: type[M], values: dict[str, Any], origin: str) -> M:
-    """An instance of a pydantic model; ConfigError names the origin and every wrong key."""
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
-        raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
-
-
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Reads a run's TOML file and applies ``a.b=value`` overrides (values in TOML's own syntax)."""
-    return parse_config(read_toml(path, overrides), str(path))
-
-
-def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """A TOML file's values with ``a.b=value`` overrides; ConfigError when it cannot be read."""
-    path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. Name a configuration in TOML.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML ({error}).") from None
-    for override in overrides:
-        _override(values, override)
-    return values
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: write it as section.key=value, such as mutation.sigma=0.05.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string: --set compute.backend=local
-    *sections, leaf = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise ConfigError(f"--set {override}: {section} is not a section.")
-    values[leaf] = value
-
-
-def _explain(item: Any) -> str:
-    loc = [part for place, part in enumerate(item["loc"]) if place != 1 or part not in STRATEGIES]
-    key = ".".join(str(part) for part in loc)
-    if item["type"] == "extra_forbidden":
-        return f"unknown key {key} = {item['input']!r} (README.md lists every key)"
-    if item["type"] == "missing":
-        return f"{key} is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(item["input"], dict) else f" = {item['input']!r}"
-    return f"{key or 'the run'}{shown}: {message}"

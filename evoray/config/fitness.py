@@ -1,0 +1,72 @@
+"""``[fitness]``: what children are ranked by, and what they must keep."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple, Self
+
+from pydantic import field_validator, model_validator
+
+from evoray.config.strategies import Section
+
+FITNESSES = ("nll", "top1", "top5", "brier", "balanced-accuracy", "macro-f1", "worst-class", "cost")
+CONSTRAINED = ("top1", "top5", "nll", "balanced-accuracy", "macro-f1", "worst-class", "class-accuracy")
+_CONSTRAINT = re.compile(r"\s*([\w-]+)\s*(>=|<=)\s*(?:(parent)\s*(?:([+-])\s*(\S+))?|([+-]?[\d.]\S*))\s*")
+
+
+class Constraint(NamedTuple):
+    """``metric >= bound`` (or <=); ``relative`` bounds are added to the parent's own value on the same images."""
+
+    text: str
+    metric: str
+    at_least: bool
+    relative: bool
+    bound: float
+
+
+def parse_constraint(text: str) -> Constraint:
+    """``top1 >= parent - 0.005``, ``class-accuracy >= parent - 0.02``, ``nll <= 0.5``; ValueError says why not."""
+    found = _CONSTRAINT.fullmatch(text)
+    if found is None:
+        raise ValueError(f'"{text}": write it as "top1 >= parent - 0.005" or "nll <= 0.5"')
+    metric, sign, parent, plus, offset, absolute = found.groups()
+    if metric not in CONSTRAINED:
+        raise ValueError(f'"{text}": {metric} is none of {", ".join(CONSTRAINED)}')
+    try:
+        bound = float(absolute if parent is None else offset or 0)
+    except ValueError:
+        raise ValueError(f'"{text}": {absolute or offset} is no number') from None
+    if not math.isfinite(bound):
+        raise ValueError(f'"{text}": the bound must be finite')
+    return Constraint(text.strip(), metric, sign == ">=", parent is not None, -bound if plus == "-" else bound)
+
+
+class FitnessConfig(Section):
+    """What children are ranked by; higher is better inside (``nll``, ``brier`` and ``cost`` count negative)."""
+
+    name: str = "nll"
+    costs: str | tuple[tuple[float, ...], ...] | None = None
+    """For ``cost``: a file (.npy, or text with commas) or rows; a row a true class, a column an answer."""
+    constraints: tuple[str, ...] = ()
+    """What every child must keep, see ``parse_constraint``."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in FITNESSES and ":" not in name:
+            raise ValueError(f'"{name}" is none of {", ".join(FITNESSES)}, nor a "package.module:function"')
+        return name
+
+    @field_validator("constraints")
+    @classmethod
+    def _readable(cls, constraints: tuple[str, ...]) -> tuple[str, ...]:
+        for text in constraints:
+            parse_constraint(text)
+        return constraints
+
+    @model_validator(mode="after")
+    def _costs_belong(self) -> Self:
+        if (self.name == "cost") != (self.costs is not None):
+            raise ValueError('name = "cost" and costs go together: give both or neither')
+        return self

@@ -1,0 +1,79 @@
+"""From a TOML file, or nested dictionaries, to a checked configuration; every wrong key is named in one message."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evoray.config.schema import RunConfig
+from evoray.config.strategies import STRATEGIES
+from evoray.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def parse_config(values: dict[str, Any], origin: str = "the configuration") -> RunConfig:
+    """A validated configuration; raises ConfigError with one line a wrong key."""
+    return validated(RunConfig, values, origin)
+
+
+def validated(model: type[M], values: dict[str, Any], origin: str) -> M:
+    """An instance of a pydantic model; ConfigError names the origin and every wrong key."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors()]
+        raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Reads a run's TOML file and applies ``a.b=value`` overrides (values in TOML's own syntax)."""
+    return parse_config(read_toml(path, overrides), str(path))
+
+
+def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """A TOML file's values with ``a.b=value`` overrides; ConfigError when it cannot be read."""
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file. Name a configuration in TOML.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}).") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML ({error}).") from None
+    for override in overrides:
+        _override(values, override)
+    return values
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: write it as section.key=value, such as mutation.sigma=0.05.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string: --set compute.backend=local
+    *sections, leaf = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {override}: {section} is not a section.")
+    values[leaf] = value
+
+
+def _explain(item: Any) -> str:
+    loc = [part for place, part in enumerate(item["loc"]) if place != 1 or part not in STRATEGIES]
+    key = ".".join(str(part) for part in loc)
+    if item["type"] == "extra_forbidden":
+        return f"unknown key {key} = {item['input']!r} (README.md lists every key)"
+    if item["type"] == "missing":
+        return f"{key} is missing"
+    message = item["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(item["input"], dict) else f" = {item['input']!r}"
+    return f"{key or 'the run'}{shown}: {message}"
