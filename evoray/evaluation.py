@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from evoray.config import DataConfig
 from evoray.data import Shard
+from evoray.data.splits import SearchClosed, Splits
 from evoray.errors import EvaluationError, EvorayError
 from evoray.fitness import Fitness, FitnessSpec, score_images
 from evoray.forwarding import make_forward
@@ -31,7 +32,6 @@ from evoray.residency import BatchMaker, Prepared, Residency
 from evoray.runtime import logs
 from evoray.runtime.malloc import keep_freed_memory
 from evoray.runtime.prefetch import one_ahead
-from evoray.splits import SearchClosed, Splits
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from evoray.backends import Backend, make_backend
 from evoray.config import RunConfig
 from evoray.data import normalise
+from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation import Program
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec, is_mean_of_images
@@ -27,8 +28,7 @@ from evoray.models import (
     outputs_of,
 )
 from evoray.mutation import Space, tensors_sha256
-from evoray.splits import Splits
-from evoray.statistics import racing
+from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tuning import LARGEST, tuned_batch_size
 
@@ -95,7 +95,7 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
         )
     if search.budget_images is None:
         return
-    looks = racing.schedule(images)
+    looks = top_k.schedule(images)
     to_the_end = min(search.children, max(config.ensemble.size, make_strategy(config.with_sigma(1)).elite))
     least = search.generations * (search.children * looks[0] + to_the_end * (images - looks[0]))
     if search.budget_images < least:

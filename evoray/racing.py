@@ -18,7 +18,7 @@ from evoray.judging import Judged, judge_total
 from evoray.piece_unit import PAIRED
 from evoray.pieces import evaluate_pieces, rows_by_shard, share_of
 from evoray.running import GIVEN_UP, OpenRun
-from evoray.statistics import racing
+from evoray.statistics import top_k
 from evoray.strategies import Round
 
 
@@ -64,11 +64,11 @@ class _Race:
         self._plan = [(ask.name, ask.lineage) for ask in asked.asks]
         self._rows = rows_by_shard(run)
         self._total = sum(self._rows.values())
-        self.looks = racing.schedule(self._total)
+        self.looks = top_k.schedule(self._total)
         self._children = np.array([i for i, ask in enumerate(asked.asks) if ask.kind == "child"])
         self._best = min(best, len(self._children))
         self._confidence, self._budget = run.config.search.confidence, budget
-        self._shares = racing.shares(self.looks)
+        self._shares = top_k.shares(self.looks)
         self._totals: dict[int, np.ndarray] = {}
         self._fates: dict[int, _Fate] = {}
         self.images = 0
@@ -116,13 +116,13 @@ class _Race:
         if len(alive) <= self._best:
             return
         totals = np.stack([self._totals[i] for i in able])
-        standing = racing.Standing(totals[:, 0], totals[:, -2], totals[:, -1])
-        chance = racing.chances(standing, alive, self._total, self._best - self._risk - self._forced)
+        standing = top_k.Standing(totals[:, 0], totals[:, -2], totals[:, -1])
+        chance = top_k.chances(standing, alive, self._total, self._best - self._risk - self._forced)
         affordable = len(alive)
         if self._budget is not None:
-            affordable = racing.affordable(self._budget - self.images, self.looks, number)
+            affordable = top_k.affordable(self._budget - self.images, self.looks, number)
         allowed = (1 - self._confidence) * self._best * float(self._shares[number])
-        dropped = racing.drop(chance, self._best, allowed, affordable)
+        dropped = top_k.drop(chance, self._best, allowed, affordable)
         for places, why in ((dropped.hopeless, ""), (dropped.unaffordable, ", to keep the budget")):
             for at in alive[places]:
                 status = f"dropped after {int(totals[at, 0])} of {self._total} images{why}"

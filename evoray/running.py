@@ -16,6 +16,7 @@ import numpy as np
 
 from evoray.backends import Backend, Job
 from evoray.config import RunConfig
+from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
 from evoray.evaluation import Program
 from evoray.fitness import Fitness
@@ -24,7 +25,6 @@ from evoray.preparation import Inputs
 from evoray.resuming import IDENTITY, check_same
 from evoray.runtime import logs
 from evoray.runtime.progress import Progress
-from evoray.splits import SearchClosed
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal, Records
 

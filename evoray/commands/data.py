@@ -52,7 +52,7 @@ def data_ingest(
 
     if backend == "local" and decoder in DECODERS and workers != 1:
         preload(decoder)
-    from evoray.ingesting import Options, ingest
+    from evoray.ingest.options import Options, ingest
 
     options = Options(
         config=config,

@@ -4,15 +4,13 @@ Nothing here imports torch before it is used: a process that decodes images does
 """
 
 from evoray.data.cache import Remote, ShardCache, make_cache
-from evoray.data.ingest import ingest_dataset, ingest_folder, ingest_source
 from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
 from evoray.data.reader import ArrowDataset, place_of, read_manifest
 from evoray.data.registry import open_dataset
 from evoray.data.relabel import relabelled
 from evoray.data.shard import Shard, ShardDataset
-from evoray.data.sources import open_source
-from evoray.data.splits import split_rows
+from evoray.data.split_rows import split_rows
 from evoray.data.transform import ImageTransform
 from evoray.data.verify import verify
 
@@ -24,13 +22,9 @@ __all__ = [
     "Shard",
     "ShardCache",
     "ShardDataset",
-    "ingest_dataset",
-    "ingest_folder",
-    "ingest_source",
     "make_cache",
     "normalise",
     "open_dataset",
-    "open_source",
     "place_of",
     "read_manifest",
     "relabelled",

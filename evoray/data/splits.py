@@ -1,50 +1,135 @@
-"""Which rows are ``select`` and which are ``test``: disjoint, seeded, and computable one shard at a time."""
+"""``select`` and ``test``: the search sees one, and nothing can read the other before the search is over.
+
+Until ``open_test`` the test set is a number of images, a shape, class names and a digest: there is no dataset and no
+row of it to ask for, on the driver as on every worker, and asking raises. A unit that reads ``test`` carries the
+``SearchClosed`` that the run made when its last child was judged; after that no further child is judged.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Never
 
 import numpy as np
 
-SPLIT_STREAM = 3
-"""First word of the spawn key; mutations use others."""
+from evoray.config import DataConfig
+from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
+from evoray.errors import RunError
+
+PIECE_STREAM = 5
+"""First word of the spawn keys of pieces; 1 to 4 are masks, noise, splits and CMA-ES."""
 
 
-def split_rows(shard_rows: Sequence[int], fractions: Mapping[str, float], seed: int) -> dict[str, list[np.ndarray]]:
-    """Rows of each split in each shard: name -> one sorted int64 array a shard.
+@dataclass(frozen=True)
+class SearchClosed:
+    """Says that a run's search is over; ``OpenRun.close_search`` makes it."""
 
-    A shard's rows are shuffled by (seed, shard) and cut in the order of ``fractions``. A split's size is its fraction
-    of the whole to within half an image; where rounding left no room in the last shards, it is one image less.
-    """
-    split: dict[str, list[np.ndarray]] = {name: [] for name in fractions}
-    for shard, counts in enumerate(split_counts(shard_rows, fractions)):
-        for name, piece in split_shard(shard, shard_rows[shard], counts, seed).items():
-            split[name].append(piece)
-    return split
+    run_id: str
 
 
-def split_counts(shard_rows: Sequence[int], fractions: Mapping[str, float]) -> list[dict[str, int]]:
-    """How many rows each split takes of each shard: what brings its total nearest to its fraction so far."""
-    taken = dict.fromkeys(fractions, 0)
-    counts, end = [], 0
-    for rows in shard_rows:
-        end += rows
-        left, own = rows, {}
-        for name, fraction in fractions.items():
-            wanted = int(np.floor(fraction * end + 0.5 + 1e-9)) - taken[name]
-            own[name] = min(max(wanted, 0), left)
-            taken[name] += own[name]
-            left -= own[name]
-        counts.append(own)
-    return counts
+@dataclass(frozen=True)
+class Described:
+    """What may be known of a dataset before it is read."""
+
+    image_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    digest: str
+    rows: int
+
+    @classmethod
+    def of(cls, dataset: ShardDataset) -> Described:
+        return cls(dataset.image_shape, tuple(dataset.classes), dataset.digest, sum(dataset.shard_rows))
 
 
-def split_shard(shard: int, rows: int, counts: Mapping[str, int], seed: int) -> dict[str, np.ndarray]:
-    """One shard's rows of each split, given how many each takes."""
-    key = np.random.SeedSequence(seed, spawn_key=(SPLIT_STREAM, shard))
-    order = np.random.Generator(np.random.Philox(key)).permutation(rows)
-    pieces, start = {}, 0
-    for name, count in counts.items():
-        pieces[name] = np.sort(order[start : start + count]).astype(np.int64)
-        start += count
-    return pieces
+class _Sealed(dict[str, Any]):
+    """A dictionary without ``test`` in it; asking for it says why."""
+
+    def __missing__(self, split: str) -> Never:
+        if split == "test":
+            raise RunError(
+                "test was asked for before the search was over. Choose on select; test is opened once, at the end."
+            )
+        raise KeyError(split)
+
+
+class Splits:
+    """Which rows of which shards are ``select`` and which are ``test``; the same on every worker."""
+
+    def __init__(self, data: DataConfig, seed: int, config_dir: Path | None) -> None:
+        self._data, self._seed, self._config_dir = data, seed, config_dir
+        select = _open(data, data.path, config_dir)
+        test = select if data.test_path is None else _open(data, data.test_path, config_dir)
+        rows = self._cut(select, test)
+        self.described: Mapping[str, Described] = {"select": Described.of(select), "test": Described.of(test)}
+        self._images = {name: sum(len(part) for part in parts) for name, parts in rows.items()}
+        self._kept: tuple[ShardDataset, list[np.ndarray]] | None = None
+        self.datasets: dict[str, ShardDataset] = _Sealed(select=select)
+        self.rows: dict[str, list[np.ndarray]] = _Sealed(select=rows["select"])
+
+    def open_test(self, closed: SearchClosed) -> None:
+        """From here on ``test`` can be read; opening twice is fine.
+
+        Raises:
+            RunError: ``closed`` is not a run's word that its search is over.
+        """
+        if not isinstance(closed, SearchClosed):
+            raise RunError("test is opened with the SearchClosed of a run, and with nothing else.")
+        if "test" in self.datasets:
+            return
+        if self._kept is None:
+            select = self.datasets["select"]
+            test = select if self._data.test_path is None else _open(self._data, self._data.test_path, self._config_dir)
+            self._kept = test, self._cut(select, test)["test"]
+        self.datasets["test"], self.rows["test"] = self._kept
+
+    @contextmanager
+    def opened(self, closed: SearchClosed | None) -> Iterator[None]:
+        """``test`` can be read inside, and not afterwards: a worker goes on to the next run. None opens nothing."""
+        before = "test" in self.datasets
+        if closed is not None:
+            self.open_test(closed)
+        try:
+            yield
+        finally:
+            if closed is not None and not before:
+                self._kept = self.datasets.pop("test"), self.rows.pop("test")
+
+    def shards(self, split: str) -> list[int]:
+        """Shards that have images of this split, in order."""
+        return [index for index, rows in enumerate(self.rows[split]) if len(rows)]
+
+    def piece(self, split: str, shard: int, start: int, stop: int) -> str:
+        """Name of a split that is rows ``start`` to ``stop`` of a shard's, in a seeded order."""
+        name = f"{split}[{start}:{stop}]"
+        if name not in self.rows:
+            self.datasets[name] = self.datasets[split]
+            self.rows[name] = [np.zeros(0, dtype=np.int64)] * len(self.rows[split])
+        if not len(self.rows[name][shard]):
+            whole = self.rows[split][shard]
+            key = np.random.SeedSequence(self._seed, spawn_key=(PIECE_STREAM, shard))
+            order = np.random.Generator(np.random.Philox(key)).permutation(len(whole))
+            self.rows[name][shard] = np.sort(whole[order[start:stop]])
+        return name
+
+    def first_row(self, split: str, shard: int) -> int:
+        """Index in the whole dataset of a shard's first row."""
+        return sum(self.datasets[split].shard_rows[:shard])
+
+    def images(self, split: str) -> int:
+        return self._images[split]
+
+    def _cut(self, select: ShardDataset, test: ShardDataset) -> dict[str, list[np.ndarray]]:
+        shares = {"select": self._data.select, "test": self._data.test}
+        if self._data.test_path is None:
+            return split_rows(select.shard_rows, shares, self._seed)
+        return {
+            name: split_rows(dataset.shard_rows, {name: shares[name]}, self._seed)[name]
+            for name, dataset in (("select", select), ("test", test))
+        }
+
+
+def _open(data: DataConfig, path: str, config_dir: Path | None) -> ShardDataset:
+    return relabelled(open_dataset(path, config_dir, make_cache(data.cache_dir, data.cache_gb)), data.outputs)

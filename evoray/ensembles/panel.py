@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoray.data.splits import SearchClosed
 from evoray.ensembles.combine import make_combiner
 from evoray.ensembles.diversity import diversity_sums, entropy_sum
 from evoray.ensembles.logits import logits_file, logits_name
@@ -27,7 +28,6 @@ from evoray.fitness.per_image import brier, predicted_class, score_log_probabili
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
 from evoray.runtime import logs
-from evoray.splits import SearchClosed
 
 MAX_CLASSES = 20
 """Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""

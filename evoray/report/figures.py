@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from evoray.report.drawing import BAD, GOOD, GREY, INK, OURS, PARENT, new_figure, style, to_svg
-from evoray.report.run import METRICS, NETWORKS, Run
+from evoray.report.finished_run import METRICS, NETWORKS, Run
+from evoray.report.svg import BAD, GOOD, GREY, INK, OURS, PARENT, new_figure, style, to_svg
 from evoray.statistics import Comparison
 
 DOTS = 1500

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evoray.report import text
-from evoray.report.run import NETWORKS, Run
+from evoray.report.finished_run import NETWORKS, Run
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10

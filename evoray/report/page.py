@@ -12,7 +12,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from evoray.report import grids, text
-from evoray.report.run import Run
+from evoray.report.finished_run import Run
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
 no difference: the bar crosses the line, or chance may explain it once all that was compared is counted."""
@@ -134,8 +134,7 @@ def _change(run: Run, network: str, metric: str) -> Card:
 
 def _figures(run: Run, window: Mapping[str, Any] | None) -> list[Figure]:
     # matplotlib takes a second to load: only where a page is drawn
-    from evoray.report import evolution, figures
-    from evoray.report import work as costs
+    from evoray.report import cost, figures, generations
     from evoray.report.window import window_figure
 
     drawn = (
@@ -143,10 +142,10 @@ def _figures(run: Run, window: Mapping[str, Any] | None) -> list[Figure]:
         ("Do more members help?", figures.ensemble_size(run), _SIZE),
         ("Were the children any good?", figures.population(run), _POPULATION),
         ("How strong may a mutation be?", window_figure(window) if window else None, _WINDOW),
-        ("Did generations help?", evolution.generations(run), _GENERATIONS),
-        ("Is select worth anything on test?", evolution.select_test(run), _SELECT_TEST),
+        ("Did generations help?", generations.generations(run), _GENERATIONS),
+        ("Is select worth anything on test?", generations.select_test(run), _SELECT_TEST),
         ("Can its confidence be trusted?", figures.reliability(run), _RELIABILITY),
-        ("Do the members differ?", costs.diversity(run), _DIVERSITY),
-        ("Where did the time go?", costs.cost(run), _COST),
+        ("Do the members differ?", cost.diversity(run), _DIVERSITY),
+        ("Where did the time go?", cost.cost(run), _COST),
     )
     return [Figure(title, Markup(svg), caption) for title, svg, caption in drawn if svg is not None]

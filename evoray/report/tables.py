@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from evoray.report import grids
+from evoray.report.finished_run import Run
 from evoray.report.grids import Grid
-from evoray.report.run import Run
 
 
 def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console) -> None:

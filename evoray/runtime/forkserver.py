@@ -9,7 +9,7 @@ import multiprocessing
 import signal
 from multiprocessing import forkserver, resource_tracker
 
-WRITING = ["evoray.data.writing"]
+WRITING = ["evoray.ingest.shard_writer"]
 DECODERS = {"pil": WRITING, "torchvision": [*WRITING, "torchvision.transforms.v2.functional", "torchvision.io"]}
 
 

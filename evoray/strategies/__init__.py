@@ -3,12 +3,12 @@
 from evoray.strategies.base import Ask, Round, Strategy
 from evoray.strategies.cma_es import CmaEs
 from evoray.strategies.decomposition import Decomposition
-from evoray.strategies.drawing import draw_mutation
 from evoray.strategies.evolution_strategy import EvolutionStrategy
 from evoray.strategies.mu_lambda import MuLambda
 from evoray.strategies.one_plus_lambda import OnePlusLambda
 from evoray.strategies.randopt import RandOpt
 from evoray.strategies.registry import make_strategy
+from evoray.strategies.sampling import draw_mutation
 
 __all__ = [
     "Ask",

@@ -20,8 +20,8 @@ from cmaes import CMA
 from evoray.config import MutationConfig
 from evoray.mutation import Entry, Lineage, Mutation, derive_seed
 from evoray.strategies.base import Ask, child_name
-from evoray.strategies.drawing import MASK_STREAM, NOISE_STREAM
 from evoray.strategies.moving_centre import MovingCentre
+from evoray.strategies.sampling import MASK_STREAM, NOISE_STREAM
 from evoray.strategies.shaping import centred_ranks
 
 CMA_STREAM = 4

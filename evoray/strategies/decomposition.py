@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from evoray.config import MutationConfig
 from evoray.mutation import Lineage, soup
 from evoray.strategies.base import Ask, Replayed, Round, ranked
-from evoray.strategies.drawing import draw_children
+from evoray.strategies.sampling import draw_children
 
 
 def soup_plan(largest: int) -> Iterator[tuple[int, float]]:

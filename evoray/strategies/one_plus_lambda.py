@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from evoray.config import MutationConfig
 from evoray.mutation import Lineage
 from evoray.strategies.base import Ask, Replayed, Round, ranked
-from evoray.strategies.drawing import draw_children
+from evoray.strategies.sampling import draw_children
 
 
 class OnePlusLambda(Replayed):

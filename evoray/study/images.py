@@ -8,7 +8,7 @@ from pathlib import Path
 from evoray.data.manifest import NAME
 from evoray.data.packaged import PACKAGED
 from evoray.errors import ConfigError
-from evoray.ingesting import Options, chosen_transform, ingest
+from evoray.ingest.options import Options, chosen_transform, ingest
 from evoray.runtime.progress import Progress
 from evoray.study.config import run_config
 from evoray.study.plan import Case

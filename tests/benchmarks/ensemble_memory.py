@@ -27,12 +27,12 @@ from pathlib import Path
 import numpy as np
 
 from evoray.config import parse_config
+from evoray.data.splits import SearchClosed
 from evoray.ensembles import Member, OwnUnit, PanelUnit, greedy
 from evoray.evaluation import Candidate, Evaluator
 from evoray.mutation import Lineage, Mutation
 from evoray.panels import Panel
 from evoray.preparation import check_inputs, make_program
-from evoray.splits import SearchClosed
 
 CLASSES = 1000
 PARENT = """

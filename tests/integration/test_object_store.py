@@ -10,7 +10,8 @@ from moto.server import ThreadedMotoServer
 from outputs import FILES, StopsAfter
 
 from evoray.config import parse_config
-from evoray.data import ImageTransform, ingest_dataset, open_dataset, place_of, verify
+from evoray.data import ImageTransform, open_dataset, place_of, verify
+from evoray.ingest.ingest import ingest_dataset
 from evoray.search import evolve
 
 

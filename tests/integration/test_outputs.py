@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from evoray.config import parse_config
-from evoray.data import ImageTransform, ingest_folder
+from evoray.data import ImageTransform
 from evoray.errors import ConfigError, DataError
+from evoray.ingest.ingest import ingest_folder
 from evoray.preparation import check_inputs
 
 PARENT = """

@@ -6,11 +6,11 @@ import pytest
 
 from evoray import judging, panels
 from evoray.backends.local import LocalBackend
+from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
 from evoray.preparation import check_inputs, open_backend
 from evoray.running import OpenRun
 from evoray.search import evolve
-from evoray.splits import SearchClosed
 
 
 def test_a_worker_cannot_read_test_before_the_end(small_run):

@@ -12,11 +12,12 @@ import evoray
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors", "forwarding", "runtime", "scheduling"},
-    {"__init__", "config", "contestants", "data", "mutation", "statistics", "storage", "submission"},
-    {"fitness", "models", "report", "residency", "splits", "strategies"},
-    {"demo", "evaluation", "exporting", "training"},
+    {"__init__", "config", "contestants", "mutation", "statistics", "storage", "submission"},
+    {"data", "fitness", "models", "report", "strategies"},
+    {"demo", "exporting", "residency", "training"},
+    {"evaluation"},
     {"backends", "ensembles", "piece_unit"},
-    {"ingesting", "scaling", "tuning"},
+    {"ingest", "scaling", "tuning"},
     {"benchmarks", "preparation"},
     {"resuming"},
     {"running"},

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoray.data import ImageTransform, Remote, ShardCache, ingest_dataset, make_cache, open_dataset
+from evoray.data import ImageTransform, Remote, ShardCache, make_cache, open_dataset
 from evoray.data import cache as module
 from evoray.errors import DataError
+from evoray.ingest.ingest import ingest_dataset
 
 ROWS = 10
 

@@ -16,18 +16,9 @@ import torchvision
 from PIL import Image
 from torchvision.transforms import functional
 
-from evoray.data import (
-    ArrowDataset,
-    ImageTransform,
-    Manifest,
-    ingest_dataset,
-    ingest_folder,
-    normalise,
-    open_dataset,
-    place_of,
-    verify,
-)
+from evoray.data import ArrowDataset, ImageTransform, Manifest, normalise, open_dataset, place_of, verify
 from evoray.errors import ConfigError, DataError
+from evoray.ingest.ingest import ingest_dataset, ingest_folder
 
 SMALL = ImageTransform(resize=20, crop=16)
 PHOTOGRAPHS = sorted((Path(importlib.util.find_spec("foolbox").origin).parent / "data").glob("imagenet_*"))

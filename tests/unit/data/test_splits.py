@@ -1,43 +1,54 @@
 from __future__ import annotations
 
-import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
-from evoray.data.splits import split_counts, split_rows, split_shard
+from evoray.config import DataConfig
+from evoray.data.splits import SearchClosed, Splits
+from evoray.errors import RunError
 
-SHARDS = st.lists(st.integers(1, 60), min_size=1, max_size=8)
-
-
-@given(SHARDS, st.floats(0.01, 1.0), st.floats(0.0, 1.0), st.integers(0, 2**40))
-def test_disjoint_and_of_the_right_size(shards, select, rest, seed):
-    fractions = {"select": select, "test": (1 - select) * rest}
-    split = split_rows(shards, fractions, seed)
-    for shard, rows in enumerate(shards):
-        pieces = [split[name][shard] for name in fractions]
-        joined = np.concatenate(pieces)
-        assert len(set(joined.tolist())) == len(joined)
-        assert all(np.array_equal(piece, np.sort(piece)) for piece in pieces)
-        assert joined.size == 0 or (joined.min() >= 0 and joined.max() < rows)
-    for name, fraction in fractions.items():
-        assert abs(sum(map(len, split[name])) - fraction * sum(shards)) <= 1.5 + 1e-6
+MOCK = "mock:images=60,size=4,classes=3"
 
 
-@given(SHARDS, st.integers(0, 2**40))
-def test_halves_are_everything(shards, seed):
-    split = split_rows(shards, {"select": 0.5, "test": 0.5}, seed)
-    assert sum(len(rows) for name in split for rows in split[name]) == sum(shards)
+@pytest.fixture(params=[None, "mock:images=40,size=4,classes=3"], ids=["one set", "a set of its own"])
+def splits(request):
+    values = {"path": MOCK} if request.param is None else {"path": MOCK, "test_path": request.param}
+    return Splits(DataConfig(**values), 0, None)
 
 
-@given(SHARDS, st.integers(0, 100))
-def test_one_shard_alone_gives_the_same(shards, seed):
-    fractions = {"select": 0.3, "test": 0.6}
-    split = split_rows(shards, fractions, seed)
-    for shard, counts in enumerate(split_counts(shards, fractions)):
-        alone = split_shard(shard, shards[shard], counts, seed)
-        assert all(np.array_equal(alone[name], split[name][shard]) for name in fractions)
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda splits: splits.shards("test"),
+        lambda splits: splits.rows["test"],
+        lambda splits: splits.datasets["test"],
+        lambda splits: splits.first_row("test", 0),
+    ],
+)
+def test_test_cannot_be_read_while_the_search_goes_on(splits, attempt):
+    with pytest.raises(RunError, match="before the search was over"):
+        attempt(splits)
+    splits.open_test(SearchClosed("run"))
+    attempt(splits)
 
 
-def test_the_seed_chooses():
-    first, other = (split_rows([100], {"select": 0.5, "test": 0.5}, seed)["select"][0] for seed in (0, 1))
-    assert not np.array_equal(first, other)
+def test_only_the_end_of_a_search_opens_it(splits):
+    with pytest.raises(RunError, match="SearchClosed"):
+        splits.open_test(True)
+
+
+def test_what_may_be_known_before(splits):
+    assert splits.images("test") in (30, 40)
+    assert splits.described["test"].image_shape == (3, 4, 4)
+    splits.open_test(SearchClosed("run"))
+    assert sum(len(rows) for rows in splits.rows["test"]) == splits.images("test")
+
+
+def test_a_worker_closes_it_again(splits):
+    """It may go on to another run of the same parent and data."""
+    for _ in range(2):
+        with splits.opened(SearchClosed("run")):
+            assert splits.shards("test")
+        with pytest.raises(RunError, match="before the search was over"):
+            splits.shards("test")
+    with splits.opened(None), pytest.raises(RunError, match="before the search was over"):
+        splits.shards("test")

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.transforms import InterpolationMode, functional
 
-from evoray.data import ImageTransform, ingest_folder
+from evoray.data import ImageTransform
 from evoray.errors import DataError
+from evoray.ingest.ingest import ingest_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's and torchvision's, on odd files
 PHOTOGRAPHS = sorted((Path(importlib.util.find_spec("foolbox").origin).parent / "data").glob("imagenet_*"))

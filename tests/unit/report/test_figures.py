@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from evoray.report import figures
-from evoray.report.run import Run
+from evoray.report.finished_run import Run
 
 ALL = [figures.population, figures.ensemble_size, figures.differences, figures.reliability]
 

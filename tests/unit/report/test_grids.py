@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from evoray.report import grids
-from evoray.report.run import Run
+from evoray.report.finished_run import Run
 from evoray.statistics import Comparison
 
 

@@ -11,7 +11,7 @@ from evoray.config import MutationConfig
 from evoray.mutation import Lineage
 from evoray.strategies import Decomposition
 from evoray.strategies.decomposition import soup_plan
-from evoray.strategies.drawing import draw_mutation
+from evoray.strategies.sampling import draw_mutation
 
 
 def make(children=12, generations=2, size=4, **mutation):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evoray.data.sources.base import SlicedSource
-from evoray.data.sources.devkit import find_devkit, read_devkit
-from evoray.data.sources.tars import Member, inner_members, members
 from evoray.errors import DataError
+from evoray.ingest.sources.base import SlicedSource
+from evoray.ingest.sources.devkit import find_devkit, read_devkit
+from evoray.ingest.sources.tars import Member, inner_members, members
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from evoray.data.sources.base import SUFFIXES, SlicedSource, class_index, expand
-from evoray.data.sources.tars import Member, members, read_member
 from evoray.errors import DataError
+from evoray.ingest.sources.base import SUFFIXES, SlicedSource, class_index, expand
+from evoray.ingest.sources.tars import Member, members, read_member
 
 LABELS = ("cls", "cls.txt", "json")
 KEYS = ("label", "cls", "class", "class_name")

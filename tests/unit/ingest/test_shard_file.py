@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evoray.data.shard_file import BATCH_ROWS, ShardFile
+from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 
 
 def rows(count):

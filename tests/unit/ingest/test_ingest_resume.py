@@ -15,8 +15,9 @@ import pytest
 from test_shards import SMALL, make_tree
 from test_transform import BAD, ODD
 
-from evoray.data import ImageTransform, Manifest, ingest_folder
+from evoray.data import ImageTransform, Manifest
 from evoray.errors import DataError, RunError
+from evoray.ingest.ingest import ingest_folder
 
 
 @pytest.fixture
@@ -103,7 +104,8 @@ def test_two_at_once_is_refused(tree, tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from evoray.data import ImageTransform, ingest_folder
+from evoray.data import ImageTransform
+from evoray.ingest.ingest import ingest_folder
 if __name__ == "__main__":
     tree, dest = map(Path, sys.argv[1:])
     ingest_folder(tree, dest, ImageTransform(resize=20, crop=16), shard_size=20, workers=2)

@@ -13,8 +13,10 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from evoray.data import ArrowDataset, ImageTransform, ingest_folder, ingest_source, open_source
+from evoray.data import ArrowDataset, ImageTransform
 from evoray.errors import ConfigError, DataError
+from evoray.ingest.ingest import ingest_folder, ingest_source
+from evoray.ingest.sources import open_source
 
 SMALL = ImageTransform(resize=10, crop=8)
 SYNSETS = ("n01440764", "n01443537", "n02129165")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from evoray.report.drawing import GREY, INK, LINE, OURS, PARENT, new_figure, style, to_svg
 from evoray.report.figures import MEASURES
-from evoray.report.run import Run
+from evoray.report.finished_run import Run
+from evoray.report.svg import GREY, INK, LINE, OURS, PARENT, new_figure, style, to_svg
 
 
 def generations(run: Run) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evoray.statistics import racing
+from evoray.statistics import top_k
 
 
 def run_race(scores, k, confidence, budget=None, seed=0):
@@ -15,9 +15,9 @@ def run_race(scores, k, confidence, budget=None, seed=0):
     children, images = scores.shape
     scores = scores[:, np.random.default_rng(seed).permutation(images)]
     sums, squares = np.cumsum(scores, 1), np.cumsum(scores**2, 1)
-    looks, spent, before = racing.schedule(images), 0, 0
-    shares = racing.shares(looks)
-    standing = racing.Standing(*np.zeros((3, children)))
+    looks, spent, before = top_k.schedule(images), 0, 0
+    shares = top_k.shares(looks)
+    standing = top_k.Standing(*np.zeros((3, children)))
     alive, risk, forced = np.arange(children), 0.0, 0.0
     for at, seen in enumerate(looks):
         spent += len(alive) * (seen - before)
@@ -26,9 +26,9 @@ def run_race(scores, k, confidence, budget=None, seed=0):
         standing.squares[alive] = squares[alive, seen - 1]
         if at == len(looks) - 1 or len(alive) <= k:
             continue
-        chance = racing.chances(standing, alive, images, k - risk - forced)
-        affordable = len(alive) if budget is None else racing.affordable(budget - spent, looks, at)
-        dropped = racing.drop(chance, k, (1 - confidence) * k * shares[at], affordable)
+        chance = top_k.chances(standing, alive, images, k - risk - forced)
+        affordable = len(alive) if budget is None else top_k.affordable(budget - spent, looks, at)
+        dropped = top_k.drop(chance, k, (1 - confidence) * k * shares[at], affordable)
         risk, forced = risk + dropped.risk, forced + dropped.forced
         alive = np.delete(alive, np.concatenate([dropped.hopeless, dropped.unaffordable]))
     true = np.argsort(-scores.mean(1), kind="stable")[:k]
@@ -76,11 +76,11 @@ def test_what_a_budget_costs_is_said():
 
 @pytest.mark.parametrize("images", [1, 5, 127, 128, 200, 2100, 10**6])
 def test_a_schedule_ends_with_all_images(images):
-    looks = racing.schedule(images)
+    looks = top_k.schedule(images)
     assert looks[-1] == images
     assert all(before < after for before, after in zip([0, *looks], looks, strict=False))
     assert len(looks) <= 9
-    assert racing.shares(looks).sum() == pytest.approx(int(len(looks) > 1))
+    assert top_k.shares(looks).sum() == pytest.approx(int(len(looks) > 1))
 
 
 @given(
@@ -94,8 +94,8 @@ def test_chances_add_up_to_k_and_follow_the_means(means, k, seen, spread):
     count = len(means)
     total = np.array(means) * seen
     squares = total**2 / seen + (spread + 1e-6) * seen
-    standing = racing.Standing(np.full(count, float(seen)), total, squares)
-    found = racing.chances(standing, np.arange(count), 1000, k)
+    standing = top_k.Standing(np.full(count, float(seen)), total, squares)
+    found = top_k.chances(standing, np.arange(count), 1000, k)
     assert found.shape == (count,)
     assert ((found >= 0) & (found <= 1)).all()
     assert min(k, count) - 1e-3 <= found.sum() <= 2 * min(k, count) + 1e-3
@@ -106,7 +106,7 @@ def test_chances_add_up_to_k_and_follow_the_means(means, k, seen, spread):
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.integers(1, 20), st.floats(0, 5), st.integers(0, 60))
 def test_a_drop_stays_within_its_risk_and_keeps_k(chance, k, allowed, affordable):
     chance = np.array(chance)
-    dropped = racing.drop(chance, k, allowed, affordable)
+    dropped = top_k.drop(chance, k, allowed, affordable)
     gone = np.concatenate([dropped.hopeless, dropped.unaffordable])
     assert len(np.unique(gone)) == len(gone)
     assert dropped.risk <= allowed + 1e-9
@@ -121,8 +121,8 @@ def test_the_population_is_found_again():
     rng = np.random.default_rng(2)
     means = rng.normal(0.2, 0.05, 4000)
     scores = means[:, None] + rng.normal(0, 1, (4000, 100))
-    standing = racing.Standing(np.full(4000, 100.0), scores.sum(1), (scores**2).sum(1))
-    found = racing.free_population(standing)
+    standing = top_k.Standing(np.full(4000, 100.0), scores.sum(1), (scores**2).sum(1))
+    found = top_k.free_population(standing)
     centre = (found.weights * found.grid).sum()
     assert centre == pytest.approx(0.2, abs=0.01)
     assert np.sqrt((found.weights * (found.grid - centre) ** 2).sum()) == pytest.approx(0.05, rel=0.3)

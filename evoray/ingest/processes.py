@@ -11,8 +11,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
-from evoray.data.writing import Finished, ShardWriter
 from evoray.errors import DataError, RunError
+from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.runtime.forkserver import preload, take_interrupts
 from evoray.runtime.malloc import keep_freed_memory
 

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
-from evoray.report.drawing import OURS, new_figure, style, to_svg
-from evoray.report.run import Run
+from evoray.report.finished_run import Run
+from evoray.report.svg import OURS, new_figure, style, to_svg
 
 STAGES = {
     "auto": "Finding sigma",

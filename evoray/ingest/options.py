@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from evoray.config import ComputeConfig, load_config
-from evoray.data import ImageTransform, ingest_source, open_source
-from evoray.data.processes import Mapper, in_processes, pickled
-from evoray.data.sources import DatasetSource, Source
-from evoray.data.writing import Finished, ShardWriter
+from evoray.data import ImageTransform
 from evoray.errors import ConfigError, RunError
+from evoray.ingest.ingest import ingest_source
+from evoray.ingest.processes import Mapper, in_processes, pickled
+from evoray.ingest.shard_writer import Finished, ShardWriter
+from evoray.ingest.sources import DatasetSource, Source, open_source
 from evoray.runtime.progress import Progress
 
 DECODERS = ("pil", "torchvision")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evoray.data import ArrowDataset, ImageTransform, ingest_dataset, ingest_folder
-from evoray.data.ingest import ingest_source
-from evoray.data.sources import FolderSource
+from evoray.data import ArrowDataset, ImageTransform
 from evoray.errors import ConfigError, DataError, RunError
+from evoray.ingest.ingest import ingest_dataset, ingest_folder, ingest_source
+from evoray.ingest.sources import FolderSource
 
 AS_THEY_ARE = ImageTransform(resize=None, crop=None)
 GREY = ImageTransform(resize=None, crop=None, channels=1)

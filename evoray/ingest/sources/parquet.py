@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evoray.data.sources.base import SlicedSource, class_index, expand
 from evoray.errors import DataError
+from evoray.ingest.sources.base import SlicedSource, class_index, expand
 
 IMAGES = ("image", "img", "jpg", "png", "bytes")
 LABELS = ("label", "labels", "fine_label", "class", "cls", "target")

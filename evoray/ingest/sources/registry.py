@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from evoray.data.sources.base import SUFFIXES, Source, expand
-from evoray.data.sources.flat import scan_flat
-from evoray.data.sources.folder import FolderSource
-from evoray.data.sources.ilsvrc import find_tar, open_tar
-from evoray.data.sources.parquet import open_parquet
-from evoray.data.sources.webdataset import open_webdataset
 from evoray.errors import ConfigError, DataError
+from evoray.ingest.sources.base import SUFFIXES, Source, expand
+from evoray.ingest.sources.flat import scan_flat
+from evoray.ingest.sources.folder import FolderSource
+from evoray.ingest.sources.ilsvrc import find_tar, open_tar
+from evoray.ingest.sources.parquet import open_parquet
+from evoray.ingest.sources.webdataset import open_webdataset
 
 
 @dataclass(frozen=True)

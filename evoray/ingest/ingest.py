@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from evoray.data.manifest import NAME, Manifest
-from evoray.data.processes import Mapper, in_processes
-from evoray.data.sources import DatasetSource, FolderSource, Source
 from evoray.data.transform import ImageTransform
-from evoray.data.writing import Finished, ShardWriter, differs, replace_with
 from evoray.errors import ConfigError, DataError, UsageError
+from evoray.ingest.processes import Mapper, in_processes
+from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
+from evoray.ingest.sources import DatasetSource, FolderSource, Source
 
 Advance = Callable[[int, int], None]
 """Called with (records just done, records in all)."""

@@ -17,10 +17,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evoray.data.manifest import ShardEntry, Unreadable
 from evoray.data.reader import check_file
-from evoray.data.shard_file import ShardFile
-from evoray.data.sources.base import Source
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, RunError
+from evoray.ingest.shard_file import ShardFile
+from evoray.ingest.sources.base import Source
 
 Count = Callable[[int], None]
 """Called with the number of records just done."""

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from evoray.data.sources.base import SUFFIXES, check_text
 from evoray.errors import DataError
+from evoray.ingest.sources.base import SUFFIXES, check_text
 
 
 @dataclass

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from evoray.data.sources.base import SUFFIXES, check_text, class_index
-from evoray.data.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
-from evoray.data.sources.folder import FolderSource
 from evoray.errors import DataError
+from evoray.ingest.sources.base import SUFFIXES, check_text, class_index
+from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
+from evoray.ingest.sources.folder import FolderSource
 
 LISTS = (
     GROUND_TRUTH,
