@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from evoray.config import load_config as load_config
     from evoray.config import parse_config as parse_config
     from evoray.data import open_dataset as open_dataset
-    from evoray.evaluation import Evaluator as Evaluator
-    from evoray.models import ModelHost as ModelHost
+    from evoray.evaluation.evaluator import Evaluator as Evaluator
+    from evoray.evaluation.host import ModelHost as ModelHost
     from evoray.models import Parent as Parent
     from evoray.models import Preprocessing as Preprocessing
     from evoray.models import load_parent as load_parent
@@ -35,8 +35,8 @@ _LAZY = {
     "ShardDataset": "evoray.data",
     "open_dataset": "evoray.data",
     "make_backend": "evoray.backends",
-    "Evaluator": "evoray.evaluation",
-    "ModelHost": "evoray.models",
+    "Evaluator": "evoray.evaluation.evaluator",
+    "ModelHost": "evoray.evaluation.host",
     "Parent": "evoray.models",
     "Preprocessing": "evoray.models",
     "load_parent": "evoray.models",

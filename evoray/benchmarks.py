@@ -25,11 +25,13 @@ from torch import nn
 from evoray.config import DataConfig, ParentConfig
 from evoray.contestants import SIGMA, Contestant, OwnProcess, Taken, evotorch_loop, naive_loop, take
 from evoray.errors import ConfigError
-from evoray.evaluation import DTYPES, Candidate, ChildrenUnit, Evaluator, Program
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.program import DTYPES, Program
+from evoray.evaluation.units.batch_size import TuneUnit
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
-from evoray.tuning import TuneUnit
 
 
 def throughput(

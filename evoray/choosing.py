@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evoray.backends import Job
-from evoray.ensembles import Member, OwnUnit, greedy, top_k, weighted
-from evoray.evaluation import Candidate
+from evoray.ensembles import Member, greedy, top_k, weighted
+from evoray.evaluation.units.children import Candidate
+from evoray.evaluation.units.ensemble import OwnUnit
 from evoray.judging import Judged, judge_round
 from evoray.mutation import Lineage, soup
 from evoray.running import OpenRun

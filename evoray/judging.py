@@ -9,7 +9,7 @@ import numpy as np
 
 from evoray.backends import Job
 from evoray.errors import RunError
-from evoray.evaluation import Candidate, ChildrenUnit, is_valid
+from evoray.evaluation.units.children import Candidate, ChildrenUnit, is_valid
 from evoray.fitness import COLUMNS, Constrained, Fitness, MergedSums
 from evoray.mutation import Lineage
 from evoray.running import GIVEN_UP, OpenRun

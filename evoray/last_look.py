@@ -10,8 +10,8 @@ import numpy as np
 
 from evoray.backends import Job
 from evoray.choosing import Chosen, shared_base
-from evoray.ensembles import PanelUnit
-from evoray.evaluation import Candidate, FinalUnit
+from evoray.evaluation.units.children import Candidate, FinalUnit
+from evoray.evaluation.units.ensemble import PanelUnit
 from evoray.fitness import COLUMNS, merge_shards
 from evoray.judging import Judged
 from evoray.models import Buffers

@@ -9,18 +9,9 @@ from typing import Any
 import numpy as np
 
 from evoray.backends import Job
-from evoray.ensembles import (
-    BLOCKS,
-    Diversity,
-    Member,
-    PanelUnit,
-    Reliability,
-    ece,
-    fit_temperature,
-    logits_name,
-    reliability_sums,
-)
+from evoray.ensembles import Diversity, Member, Reliability, ece, fit_temperature, logits_name, reliability_sums
 from evoray.errors import RunError
+from evoray.evaluation.units.ensemble import BLOCKS, PanelUnit
 from evoray.fitness import Metrics, merge_shards, metrics_of
 from evoray.running import OpenRun
 from evoray.storage.directory import pack_arrays, unpack_arrays

@@ -10,10 +10,10 @@ import numpy as np
 
 from evoray.backends import Job
 from evoray.errors import RunError
-from evoray.evaluation import Candidate
+from evoray.evaluation.units.children import Candidate
+from evoray.evaluation.units.subset import PAIRED, PieceUnit
 from evoray.fitness import COLUMNS, merge_shards
 from evoray.mutation import Lineage
-from evoray.piece_unit import PAIRED, PieceUnit
 from evoray.running import OpenRun
 
 Bounds = Mapping[int, tuple[int, int]]

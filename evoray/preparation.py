@@ -16,7 +16,8 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.evaluation import Program
+from evoray.evaluation.program import Program
+from evoray.evaluation.units.batch_size import LARGEST
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec, is_mean_of_images
 from evoray.models import (
     Parent,
@@ -30,7 +31,7 @@ from evoray.models import (
 from evoray.mutation import Space, tensors_sha256
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
-from evoray.tuning import LARGEST, tuned_batch_size
+from evoray.tuning import tuned_batch_size
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from evoray.evaluation.units.subset import PAIRED
 from evoray.judging import Judged, judge_total
-from evoray.piece_unit import PAIRED
 from evoray.pieces import evaluate_pieces, rows_by_shard, share_of
 from evoray.running import GIVEN_UP, OpenRun
 from evoray.statistics import top_k

@@ -6,40 +6,17 @@ the soup: ``soup_recalibrated``, compared with the parent like the others, its b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import torch
 
 from evoray.backends import Job
 from evoray.errors import RunError
-from evoray.evaluation import Evaluator
+from evoray.evaluation.units.batchnorm import MomentsUnit
 from evoray.fitness import merge_shards
-from evoray.models import Buffers, batchnorm_layers, measured, statistics_of
+from evoray.models import Buffers, batchnorm_layers, statistics_of
 from evoray.mutation import Lineage
 from evoray.running import OpenRun
 
 STAGE = "soup/recalibrate"
-
-
-@dataclass(frozen=True)
-class MomentsUnit:
-    """Moments of what reaches each BatchNorm layer of one network on one shard: one row (``Moments.row``)."""
-
-    lineage: Lineage
-    split: str
-    shard: int
-
-    def run(self, evaluator: Evaluator) -> list[np.ndarray]:
-        prepared = evaluator.prepared(self.split, self.shard)
-        left = len(prepared.labels)
-        evaluator.host.set_base(self.lineage.entries)
-        with measured(evaluator.host.model) as moments, torch.inference_mode():
-            for batch in prepared.batches:
-                batch, left = batch[:left], left - len(batch)  # without what fills a short batch up
-                if len(batch) > 1:  # one image's values may be one a channel, which has no variance
-                    evaluator.host.forward(batch)
-        return [moments.row()]
 
 
 def recalibrate(run: OpenRun, soup: Lineage) -> Buffers:

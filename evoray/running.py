@@ -18,7 +18,7 @@ from evoray.backends import Backend, Job
 from evoray.config import RunConfig
 from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
-from evoray.evaluation import Program
+from evoray.evaluation.program import Program
 from evoray.fitness import Fitness
 from evoray.models import import_function
 from evoray.preparation import Inputs

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from torch import nn
 
-    from evoray.evaluation import Program
+    from evoray.evaluation.program import Program
 
 
 class Unit(Protocol):

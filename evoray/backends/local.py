@@ -12,11 +12,12 @@ import torch
 from torch import nn
 
 from evoray.backends.base import Job, Outcome, Report, Work
-from evoray.backends.packing import EvaluatorSource, pack_model
 from evoray.backends.worker import evaluate, own_error
 from evoray.config import ComputeConfig
 from evoray.errors import EvorayError
-from evoray.evaluation import Evaluator, Program
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.packing import EvaluatorSource, pack_model
+from evoray.evaluation.program import Program
 from evoray.runtime import logs
 from evoray.scheduling import Assignment, Facts, Scheduler
 

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from evoray.config import ComputeConfig
-    from evoray.evaluation import Program
+    from evoray.evaluation.program import Program
 
 UNBOUNDED = 2**20
 """How many workers that ask for nothing fit on a node (``evoray bench scaling``)."""
@@ -316,7 +316,7 @@ class RayBackend:
         return any(shape.get("GPU", 0) > 0 for shape in shapes)
 
     def open(self, model: nn.Module, program: Program) -> None:
-        from evoray.backends.packing import EvaluatorSource, pack_model
+        from evoray.evaluation.packing import EvaluatorSource, pack_model
 
         packed = pack_model(model)
         source = EvaluatorSource(program, packed.digest())

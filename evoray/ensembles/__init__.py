@@ -4,18 +4,13 @@ from evoray.ensembles.calibration import BINS, Reliability, ece, reliability_sum
 from evoray.ensembles.combine import RunningMean, RunningVote, make_combiner
 from evoray.ensembles.diversity import Diversity, diversity_sums
 from evoray.ensembles.logits import logits_name
-from evoray.ensembles.members import Selection, greedy, top_k, weighted
-from evoray.ensembles.panel import BLOCKS, MAX_CLASSES, Member, OwnUnit, PanelUnit
+from evoray.ensembles.selection import Member, Selection, greedy, top_k, weighted
 from evoray.ensembles.temperature import fit_temperature, temperature_sums
 
 __all__ = [
     "BINS",
-    "BLOCKS",
-    "MAX_CLASSES",
     "Diversity",
     "Member",
-    "OwnUnit",
-    "PanelUnit",
     "Reliability",
     "RunningMean",
     "RunningVote",

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from evoray import racing
-from evoray.evaluation import DTYPES
+from evoray.evaluation.program import DTYPES
 from evoray.judging import Judged, parent_total
 from evoray.last_look import Look
 from evoray.mutation import apply_lineage

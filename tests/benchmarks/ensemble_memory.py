@@ -28,8 +28,10 @@ import numpy as np
 
 from evoray.config import parse_config
 from evoray.data.splits import SearchClosed
-from evoray.ensembles import Member, OwnUnit, PanelUnit, greedy
-from evoray.evaluation import Candidate, Evaluator
+from evoray.ensembles import Member, greedy
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.units.children import Candidate
+from evoray.evaluation.units.ensemble import OwnUnit, PanelUnit
 from evoray.mutation import Lineage, Mutation
 from evoray.panels import Panel
 from evoray.preparation import check_inputs, make_program

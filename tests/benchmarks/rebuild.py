@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from evoray.models import ModelHost
+from evoray.evaluation.host import ModelHost
 from evoray.mutation import Entry, Mutation, Space, derive_seed
 from evoray.runtime.malloc import keep_freed_memory
 

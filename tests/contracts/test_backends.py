@@ -17,7 +17,8 @@ from evoray.backends.registry import _BACKENDS, make_backend
 from evoray.config import ComputeConfig, parse_config
 from evoray.demo import demo_config
 from evoray.errors import DataError, EvaluationError
-from evoray.evaluation import Candidate, ChildrenUnit, Evaluator
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.models import canonical_state
 from evoray.mutation import Lineage, Mutation, tensors_sha256
 from evoray.preparation import check_inputs, make_program

@@ -10,7 +10,8 @@ import torch
 from torchvision import models
 
 from evoray.config import ParentConfig
-from evoray.models import ModelHost, canonical_state, load_into, load_parent, mutable_names
+from evoray.evaluation.host import ModelHost
+from evoray.models import canonical_state, load_into, load_parent, mutable_names
 from evoray.mutation import Lineage, Mutation, Space, child_state
 
 FAMILIES = {

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from evoray.config import ParentConfig
-from evoray.models import ModelHost, canonical_state, load_parent, mutable_names
+from evoray.evaluation.host import ModelHost
+from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Mutation, Space
 
 PARTS = (1, 2, 10, 39, 41, 100, 1000, 10_000)

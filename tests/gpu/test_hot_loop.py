@@ -15,7 +15,9 @@ import torch
 
 from evoray.benchmarks import throughput
 from evoray.config import DataConfig, ParentConfig
-from evoray.evaluation import Candidate, ChildrenUnit, Evaluator, Program
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.program import Program
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space

@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from evoray.config import DataConfig
-from evoray.evaluation import Candidate, ChildrenUnit, Evaluator, Program
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.program import Program
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, child_state

@@ -11,14 +11,14 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "forwarding", "runtime", "scheduling"},
+    {"errors", "runtime", "scheduling"},
     {"__init__", "config", "contestants", "mutation", "statistics", "storage", "submission"},
     {"data", "fitness", "models", "report", "strategies"},
-    {"demo", "exporting", "residency", "training"},
+    {"demo", "ensembles", "exporting", "training"},
     {"evaluation"},
-    {"backends", "ensembles", "piece_unit"},
+    {"backends", "benchmarks"},
     {"ingest", "scaling", "tuning"},
-    {"benchmarks", "preparation"},
+    {"preparation"},
     {"resuming"},
     {"running"},
     {"judging", "panels", "pieces", "recalibration"},

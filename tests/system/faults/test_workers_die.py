@@ -13,7 +13,7 @@ import ray
 from scenes import At, assert_same, outputs
 
 from evoray.errors import BackendError
-from evoray.evaluation import Evaluator
+from evoray.evaluation.evaluator import Evaluator
 from evoray.mutation import Lineage, Mutation
 from evoray.preparation import check_inputs, make_program
 from evoray.search import evolve

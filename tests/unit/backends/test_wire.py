@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from evoray.backends.wire import Decoder, Encoder
-from evoray.evaluation import Candidate, ChildrenUnit
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.mutation import Entry, Lineage, Mutation
 
 RANDOM = random.Random(0)

@@ -9,7 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from evoray.errors import EvorayError
-from evoray.evaluation import Candidate, Evaluator, named_failure
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.units.children import Candidate, named_failure
 from evoray.fitness import Fitness, is_mean_of_images, score_images, scores_of
 from evoray.mutation import Lineage
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evoray.mutation import Lineage
+
 EM_STEPS = 200
 LEAST_WEIGHT = 0.01
 """A member of less weight than this costs a forward pass and changes nothing that could be seen."""
@@ -93,3 +95,12 @@ def weighted(own: np.ndarray) -> Selection:
 def _nll(own: np.ndarray) -> float:
     with np.errstate(divide="ignore"):
         return -float(np.log(own).sum()) / own.size
+
+
+@dataclass(frozen=True)
+class Member:
+    """One voice of the ensemble; weights need not sum to one."""
+
+    name: str
+    lineage: Lineage
+    weight: float = 1.0

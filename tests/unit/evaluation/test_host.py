@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from evoray.models import ModelHost, canonical_state, mutable_names
+from evoray.evaluation.host import ModelHost
+from evoray.models import canonical_state, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, apply_lineage, child_state, soup
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
@@ -162,7 +163,7 @@ def test_channels_last_transposes_the_weights_of_convolutions_alone():
 
 @pytest.mark.parametrize("chunk", [1, 7, 40])
 def test_a_network_is_written_in_chunks_of_any_size(monkeypatch, chunk):
-    monkeypatch.setattr("evoray.models.layout.CHUNK", chunk)
+    monkeypatch.setattr("evoray.evaluation.layout.CHUNK", chunk)
     host, state, space = host_of(tiny(torch.bfloat16), channels_last=True)
     entries = [Entry(1.0, mutation(1, 3)), Entry(0.5, mutation(2, 1)), Entry(1.0, mutation(3, 100))]
     with host.child(entries):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from evoray.backends.packing import EvaluatorSource, pack_model, unpack_model
 from evoray.demo import demo_config
+from evoray.evaluation.packing import EvaluatorSource, pack_model, unpack_model
 from evoray.preparation import check_inputs, make_program
 
 

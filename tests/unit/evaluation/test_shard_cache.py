@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evoray.data import Shard, normalise
-from evoray.residency import GIB, BatchMaker, Residency, budget_bytes
+from evoray.evaluation.shard_cache import GIB, BatchMaker, Residency, budget_bytes
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 IMAGES = np.random.default_rng(0).integers(256, size=(4, 10, 3, 8, 8), dtype=np.uint8)

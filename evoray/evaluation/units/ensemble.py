@@ -20,9 +20,11 @@ from evoray.data.splits import SearchClosed
 from evoray.ensembles.combine import make_combiner
 from evoray.ensembles.diversity import diversity_sums, entropy_sum
 from evoray.ensembles.logits import logits_file, logits_name
+from evoray.ensembles.selection import Member
 from evoray.ensembles.temperature import at_temperature, temperature_sums
 from evoray.errors import EvorayError
-from evoray.evaluation import Candidate, Evaluator, named_failure
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.units.children import Candidate, named_failure
 from evoray.fitness import PerImage, score_images
 from evoray.fitness.per_image import brier, predicted_class, score_log_probabilities
 from evoray.models import Buffers, with_buffers
@@ -34,15 +36,6 @@ MAX_CLASSES = 20
 
 BLOCKS = 20
 """Groups of images, by their index in the dataset, of which the fitness's sums are kept apart."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One voice of the ensemble; weights need not sum to one."""
-
-    name: str
-    lineage: Lineage
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)

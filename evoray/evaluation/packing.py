@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from evoray.evaluation import Evaluator, Program
+from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.program import Program
 
 
 @dataclass(frozen=True)

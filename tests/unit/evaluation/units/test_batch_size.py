@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evoray.errors import BackendError
-from evoray.tuning import choose
+from evoray.evaluation.units.batch_size import choose
 
 
 @pytest.mark.parametrize(

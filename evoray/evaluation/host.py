@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.models.layout import Chunk, Layout, transposable
+from evoray.evaluation.layout import Chunk, Layout, transposable
 from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_, strata_of
 
 SPARSE_PARTS = 48

@@ -9,56 +9,26 @@ where a core is free or the network runs on a GPU, the next child is drawn while
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.config import DataConfig
 from evoray.data import Shard
-from evoray.data.splits import SearchClosed, Splits
-from evoray.errors import EvaluationError, EvorayError
-from evoray.fitness import Fitness, FitnessSpec, score_images
-from evoray.forwarding import make_forward
-from evoray.models import Drawn, ModelHost, import_function
-from evoray.mutation import Entry, Lineage, Space
-from evoray.residency import BatchMaker, Prepared, Residency
-from evoray.runtime import logs
+from evoray.data.splits import Splits
+from evoray.evaluation.forward import make_forward
+from evoray.evaluation.host import Drawn, ModelHost
+from evoray.evaluation.program import DTYPES, Program, configure_torch
+from evoray.evaluation.shard_cache import BatchMaker, Prepared, Residency
+from evoray.fitness import Fitness, score_images
+from evoray.models import import_function
+from evoray.mutation import Entry, Lineage
 from evoray.runtime.malloc import keep_freed_memory
 from evoray.runtime.prefetch import one_ahead
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class Program:
-    """Everything but the weights that a worker needs, picklable and the same for every worker.
-
-    mean, std: one value a channel; images arrive as x/255, then (x - mean) / std.
-    """
-
-    space: Space
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    data: DataConfig
-    seed: int
-    fitness: FitnessSpec
-    device: str
-    dtype: str
-    batch_size: int
-    threads: int
-    compile: bool
-    deterministic: bool
-    config_dir: str | None = None
-    layout: Literal["channels-last", "contiguous"] = "channels-last"
-    cuda_graphs: bool = False
-    resident_gib: float | Literal["auto"] = "auto"
 
 
 @dataclass
@@ -152,73 +122,3 @@ class Evaluator:
 
     def _read(self, split: str, shard: int) -> tuple[Shard, np.ndarray]:
         return self.splits.datasets[split].load(shard), self.splits.rows[split][shard]
-
-
-def configure_torch(program: Program) -> None:
-    """Pins threads and algorithms: they change last bits, so they are a recorded part of a run."""
-    torch.set_num_threads(program.threads)
-    if not program.device.startswith("cuda"):
-        return
-    if program.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-        # it would write NaN to every activation before a kernel does; nothing here reads what it has not written
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = not program.deterministic
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A child as it travels: its name, and its entries on top of the unit's base."""
-
-    name: str
-    tail: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class ChildrenUnit:
-    """Some children of one base on one shard; ``run`` gives one row a child, in order."""
-
-    base: Lineage
-    children: tuple[Candidate, ...]
-    split: str
-    shard: int
-
-    def run(self, evaluator: Evaluator) -> list[np.ndarray]:
-        drawn = evaluator.drawn(child.tail for child in self.children)
-        return [self._one(evaluator, child, ready) for child, ready in zip(self.children, drawn, strict=True)]
-
-    def _one(self, evaluator: Evaluator, child: Candidate, ready: Drawn) -> np.ndarray:
-        try:
-            with logs.about(child=child.name):
-                return evaluator.evaluate(self.base, ready, self.split, self.shard)
-        except (EvorayError, MemoryError):
-            raise
-        except Exception as error:
-            raise named_failure(error, child.name, self.split, self.shard) from error
-
-
-@dataclass(frozen=True)
-class FinalUnit(ChildrenUnit):
-    """Children on ``test``, at the end of a run."""
-
-    closed: SearchClosed | None = None
-
-    def run(self, evaluator: Evaluator) -> list[np.ndarray]:
-        with evaluator.splits.opened(self.closed):
-            return super().run(evaluator)
-
-
-def named_failure(error: Exception, child: str, split: str, shard: int) -> EvaluationError:
-    """What a model or a user's function raised, with the child and the shard it was given."""
-    return EvaluationError(
-        f"child {child} on shard {shard} of {split}: {type(error).__name__}: {error}. "
-        "The model or the fitness function raised this; run it on that shard alone to see why."
-    )
-
-
-def is_valid(total: np.ndarray) -> bool:
-    """Whether every image of a merged row had finite logits."""
-    return bool(total[3] == 0) and math.isfinite(float(total[4]))

@@ -1,0 +1,32 @@
+"""Moments of what reaches each BatchNorm layer of one network, on one shard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from evoray.evaluation.evaluator import Evaluator
+from evoray.models import measured
+from evoray.mutation import Lineage
+
+
+@dataclass(frozen=True)
+class MomentsUnit:
+    """Moments of what reaches each BatchNorm layer of one network on one shard: one row (``Moments.row``)."""
+
+    lineage: Lineage
+    split: str
+    shard: int
+
+    def run(self, evaluator: Evaluator) -> list[np.ndarray]:
+        prepared = evaluator.prepared(self.split, self.shard)
+        left = len(prepared.labels)
+        evaluator.host.set_base(self.lineage.entries)
+        with measured(evaluator.host.model) as moments, torch.inference_mode():
+            for batch in prepared.batches:
+                batch, left = batch[:left], left - len(batch)  # without what fills a short batch up
+                if len(batch) > 1:  # one image's values may be one a channel, which has no variance
+                    evaluator.host.forward(batch)
+        return [moments.row()]
