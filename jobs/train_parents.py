@@ -22,7 +22,7 @@ def main(
     early: Annotated[int, typer.Option(min=1, help="Steps of the early-stopped parent.")] = 200,
 ) -> None:
     """Train small parents; those that are there already are kept."""
-    from evoray.training import Recipe, train_parents
+    from evoray.study.small_parents import Recipe, train_parents
 
     recipe = Recipe(data, epochs, early)
     with Bars() as bars:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from evoray.backends.base import Job, Outcome, Work
 from evoray.backends.fleet import Cause, Event, Finished, Fleet, Lost, Ready
 from evoray.backends.metrics import Meter, NoSink, Sink
+from evoray.backends.scheduler import Assignment, Facts, Scheduler
 from evoray.backends.wire import Encoder
 from evoray.errors import BackendError
-from evoray.scheduling import Assignment, Facts, Scheduler
 
 LOG = logging.getLogger("evoray")
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from evoray.backends.base import Job, Outcome, Report, Work
+from evoray.backends.scheduler import Assignment, Facts, Scheduler
 from evoray.backends.worker import evaluate, own_error
 from evoray.config import ComputeConfig
 from evoray.errors import EvorayError
@@ -19,7 +20,6 @@ from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.packing import EvaluatorSource, pack_model
 from evoray.evaluation.program import Program
 from evoray.runtime import logs
-from evoray.scheduling import Assignment, Facts, Scheduler
 
 Running = dict[Future[Report], Assignment]
 

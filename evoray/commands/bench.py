@@ -36,7 +36,7 @@ def bench_throughput(
     as_json: Json = False,
 ) -> None:
     """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in turn."""
-    from evoray.benchmarks import throughput
+    from evoray.benchmarks.throughput import throughput
 
     densities = density or [0.01]
     Console(stderr=True).print(f"[dim]{model}, {dtype}, densities {', '.join(f'{one:g}' for one in densities)}[/dim]")
@@ -104,7 +104,7 @@ def bench_scaling(
     as_json: Json = False,
 ) -> None:
     """Efficiency and cost of the driver, with workers that wait instead of computing."""
-    from evoray.scaling import Load, scaling
+    from evoray.benchmarks.scaling import Load, scaling
 
     if plot:
         from evoray.report.scaling import check_plot, draw_scaling

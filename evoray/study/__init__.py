@@ -5,7 +5,7 @@ from evoray.study.config import StudyConfig, load_study
 from evoray.study.images import ingest_missing
 from evoray.study.outcome import Outcome
 from evoray.study.plan import Case, Planned, cases
-from evoray.study.running import run_study, unfinished
+from evoray.study.runner import run_study, unfinished
 from evoray.study.tables import all_tables
 from evoray.study.writing import write_study
 

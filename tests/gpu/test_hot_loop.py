@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from evoray.benchmarks import throughput
+from evoray.benchmarks.throughput import throughput
 from evoray.config import DataConfig, ParentConfig
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import Program

@@ -11,13 +11,13 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "runtime", "scheduling"},
-    {"__init__", "config", "contestants", "mutation", "statistics", "storage", "submission"},
+    {"errors", "runtime"},
+    {"__init__", "config", "mutation", "statistics", "storage", "submission"},
     {"data", "fitness", "models", "report", "strategies"},
-    {"demo", "ensembles", "exporting", "training"},
+    {"demo", "ensembles", "exporting"},
     {"evaluation"},
-    {"backends", "benchmarks"},
-    {"ingest", "scaling", "tuning"},
+    {"backends"},
+    {"benchmarks", "ingest", "tuning"},
     {"preparation"},
     {"resuming"},
     {"running"},

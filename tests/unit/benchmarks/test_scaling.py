@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoray.backends.mock import Sleeper, sleep_unit
-from evoray.scaling import SHARDS, Load, entry
+from evoray.benchmarks.scaling import SHARDS, Load, entry
+from evoray.benchmarks.sleeper import Sleeper, sleep_unit
 
 
 @given(st.integers(1, 500), st.integers(1, 40))

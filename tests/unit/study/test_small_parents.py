@@ -7,7 +7,7 @@ import torch
 
 from evoray.errors import ConfigError, DataError
 from evoray.models import read_state, small
-from evoray.training import Recipe, checkpoint, train_parents
+from evoray.study.small_parents import Recipe, checkpoint, train_parents
 
 TINY = Recipe(data="mnist5k-train", epochs=2, early=3)
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from evoray.scheduling import IN_FLIGHT, Facts, Scheduler
+from evoray.backends.scheduler import IN_FLIGHT, Facts, Scheduler
 
 
 class Simulation:

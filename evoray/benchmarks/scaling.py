@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evoray.backends.base import Job
-from evoray.backends.mock import Sleeper, sleep_unit
+from evoray.benchmarks.sleeper import Sleeper, sleep_unit
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError
 from evoray.runtime.progress import Progress

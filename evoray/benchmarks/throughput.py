@@ -22,8 +22,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from evoray.benchmarks.baselines import SIGMA, Contestant, OwnProcess, Taken, evotorch_loop, naive_loop, take
 from evoray.config import DataConfig, ParentConfig
-from evoray.contestants import SIGMA, Contestant, OwnProcess, Taken, evotorch_loop, naive_loop, take
 from evoray.errors import ConfigError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import DTYPES, Program
