@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evoray.data import open_dataset as open_dataset
     from evoray.evaluation.evaluator import Evaluator as Evaluator
     from evoray.evaluation.host import ModelHost as ModelHost
+    from evoray.evolution import evolve as evolve
     from evoray.models import Parent as Parent
     from evoray.models import Preprocessing as Preprocessing
     from evoray.models import load_parent as load_parent
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from evoray.mutation import Space as Space
     from evoray.results import RunResult as RunResult
     from evoray.runtime.progress import Progress as Progress
-    from evoray.search import evolve as evolve
 
 _LAZY = {
     "RunConfig": "evoray.config",
@@ -46,7 +46,7 @@ _LAZY = {
     "Space": "evoray.mutation",
     "RunResult": "evoray.results",
     "Progress": "evoray.runtime.progress",
-    "evolve": "evoray.search",
+    "evolve": "evoray.evolution",
 }
 """Where each name lives; imported on first use, so that ``evoray --help`` and workers do not wait for more."""
 

@@ -12,9 +12,9 @@ from evoray.backends import Job
 from evoray.ensembles import Member, greedy, top_k, weighted
 from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.ensemble import OwnUnit
-from evoray.judging import Judged, judge_round
 from evoray.mutation import Lineage, soup
-from evoray.running import OpenRun
+from evoray.search.population import Judged, judge_round
+from evoray.search.session import OpenRun
 from evoray.strategies import Ask, Round
 
 STAGE = "ensemble/candidates"

@@ -35,7 +35,7 @@ def demo(
 ) -> None:
     """Evolve a small network on 5,000 packaged real images; ends with a table and a report page."""
     from evoray.demo import demo_config, train_parent
-    from evoray.search import evolve
+    from evoray.evolution import evolve
     from evoray.storage.directory import free_path
 
     target = out or free_path(Path("runs") / f"demo-seed{seed}")
@@ -61,7 +61,7 @@ def run(
 ) -> None:
     """Run a search from a configuration file."""
     from evoray.config import load_config
-    from evoray.search import evolve
+    from evoray.evolution import evolve
 
     parsed = load_config(config, overrides or ())
     with Bars() as bars:

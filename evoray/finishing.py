@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evoray.choosing import choose_members, final_soup, fittest
-from evoray.judging import Judged, parent_total
 from evoray.last_look import last_look
 from evoray.results import RunResult, write_page, write_results
-from evoray.running import OpenRun
+from evoray.search.population import Judged, parent_total
+from evoray.search.session import OpenRun
 from evoray.strategies import Ask
 
 

@@ -13,12 +13,12 @@ from evoray.choosing import Chosen, shared_base
 from evoray.evaluation.units.children import Candidate, FinalUnit
 from evoray.evaluation.units.ensemble import PanelUnit
 from evoray.fitness import COLUMNS, merge_shards
-from evoray.judging import Judged
 from evoray.models import Buffers
 from evoray.mutation import Lineage
 from evoray.panels import Panel, run_panel
 from evoray.recalibration import recalibrate
-from evoray.running import OpenRun
+from evoray.search.population import Judged
+from evoray.search.session import OpenRun
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
 

@@ -13,7 +13,7 @@ from evoray.ensembles import Diversity, Member, Reliability, ece, fit_temperatur
 from evoray.errors import RunError
 from evoray.evaluation.units.ensemble import BLOCKS, PanelUnit
 from evoray.fitness import Metrics, merge_shards, metrics_of
-from evoray.running import OpenRun
+from evoray.search.session import OpenRun
 from evoray.storage.directory import pack_arrays, unpack_arrays
 
 

@@ -14,7 +14,7 @@ from evoray.evaluation.units.batchnorm import MomentsUnit
 from evoray.fitness import merge_shards
 from evoray.models import Buffers, batchnorm_layers, statistics_of
 from evoray.mutation import Lineage
-from evoray.running import OpenRun
+from evoray.search.session import OpenRun
 
 STAGE = "soup/recalibrate"
 

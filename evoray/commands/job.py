@@ -30,7 +30,7 @@ def evolve_job(
 ) -> None:
     """One run on this job's cluster. Exit code 0 good, 1 failed or stopped, 2 bad usage or configuration."""
     from evoray.config import load_config
-    from evoray.search import evolve
+    from evoray.evolution import evolve
 
     if resume and restartable:
         raise UsageError("--resume and --restartable: give one of them.")

@@ -30,8 +30,8 @@ def window(
 ) -> None:
     """Sweep sigma and density: mean, spread and best of the children against the parent."""
     from evoray.config import load_config
-    from evoray.window import DENSITIES, SIGMAS
-    from evoray.window import window as sweep
+    from evoray.search.window import DENSITIES, SIGMAS
+    from evoray.search.window import window as sweep
 
     parsed = load_config(config, overrides or ())
     target = out or str(Path("runs") / f"{config.stem}-window")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from evoray.judging import Judged
 from evoray.last_look import Look
 from evoray.panels import logits_files
 from evoray.results.lineages import buffers_file, write_lineages
 from evoray.results.summary import make_summary
 from evoray.results.tables import population_table, predictions_table
-from evoray.running import OpenRun
+from evoray.search.population import Judged
+from evoray.search.session import OpenRun
 from evoray.storage.directory import RECALIBRATED, RunDirectory
 from evoray.strategies import Ask
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 
 from evoray.ensembles import Member
-from evoray.judging import Judged
 from evoray.models import Buffers, state_bytes
 from evoray.mutation import Lineage, lineage_document
-from evoray.running import OpenRun
+from evoray.search.population import Judged
+from evoray.search.session import OpenRun
 from evoray.strategies import Ask
 
 SMALL_PARENT_BYTES = 64 * 2**20

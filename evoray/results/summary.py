@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from evoray import racing
 from evoray.evaluation.program import DTYPES
-from evoray.judging import Judged, parent_total
 from evoray.last_look import Look
 from evoray.mutation import apply_lineage
 from evoray.panels import Panel
 from evoray.results.lineages import buffers_file
-from evoray.running import OpenRun
+from evoray.search import racing
+from evoray.search.population import Judged, parent_total
+from evoray.search.session import OpenRun
 from evoray.statistics import Comparison, Share, compare, compare_blocks, corrected, correlation, verdict
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask

@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from evoray.fitness import Metrics, metrics_of
-from evoray.judging import Judged
 from evoray.last_look import Look
 from evoray.mutation import Lineage
 from evoray.panels import Panel
+from evoray.search.population import Judged
 
 
 def population_table(judged: Sequence[Judged], look: Look) -> pa.Table:

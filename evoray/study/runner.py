@@ -11,8 +11,8 @@ from typing import Any
 from evoray.backends import Backend, make_backend
 from evoray.config import ComputeConfig, RunConfig, parse_config
 from evoray.errors import UsageError
+from evoray.evolution import evolve
 from evoray.runtime.progress import Progress
-from evoray.search import evolve
 from evoray.storage.directory import RunDirectory
 from evoray.study.config import Side, StudyConfig
 from evoray.study.outcome import Outcome, read_outcome

@@ -34,7 +34,8 @@ from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.ensemble import OwnUnit, PanelUnit
 from evoray.mutation import Lineage, Mutation
 from evoray.panels import Panel
-from evoray.preparation import check_inputs, make_program
+from evoray.search.inputs import check_inputs
+from evoray.search.workers import make_program
 
 CLASSES = 1000
 PARENT = """

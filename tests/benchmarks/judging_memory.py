@@ -23,10 +23,11 @@ from evoray.backends.fleet import Finished, Ready
 from evoray.backends.wire import Decoder
 from evoray.backends.worker import Loaded
 from evoray.config import parse_config
-from evoray.judging import judge_round
-from evoray.preparation import check_inputs, make_program
-from evoray.running import OpenRun
 from evoray.runtime.progress import Progress
+from evoray.search.inputs import check_inputs
+from evoray.search.population import judge_round
+from evoray.search.session import OpenRun
+from evoray.search.workers import make_program
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal
 from evoray.strategies import make_strategy

@@ -19,10 +19,11 @@ from evoray.demo import demo_config
 from evoray.errors import DataError, EvaluationError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
+from evoray.evolution import evolve
 from evoray.models import canonical_state
 from evoray.mutation import Lineage, Mutation, tensors_sha256
-from evoray.preparation import check_inputs, make_program
-from evoray.search import evolve
+from evoray.search.inputs import check_inputs
+from evoray.search.workers import make_program
 
 every = pytest.mark.parametrize("kind", list(_BACKENDS))
 GENERATIONS = 2

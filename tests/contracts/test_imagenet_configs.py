@@ -8,7 +8,7 @@ import pytest
 from torchvision import models
 
 from evoray.config import load_config
-from evoray.preparation import check_inputs
+from evoray.search.inputs import check_inputs
 
 CONFIGS = sorted((Path(__file__).parents[2] / "jobs" / "configs" / "imagenet").glob("*.toml"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from outputs import FILES
 
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 
 @pytest.mark.parametrize("backend", ["local", "ray"])
@@ -27,6 +27,6 @@ def test_a_resumed_run_takes_the_recorded_size(small_run, tmp_path, monkeypatch)
     def never(*_):
         raise AssertionError("measured again")
 
-    monkeypatch.setattr("evoray.preparation.tuned_batch_size", never)
+    monkeypatch.setattr("evoray.search.workers.tuned_batch_size", never)
     again = evolve(asked, tmp_path / "run", resume=True)
     assert again.directory.read("population.parquet") == before

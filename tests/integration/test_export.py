@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 REBUILD = Path(__file__).parents[1] / "unit" / "mutation" / "rebuild_numpy.py"
 

@@ -9,8 +9,8 @@ import pytest
 from outputs import FILES
 
 from evoray.errors import RunError
+from evoray.evolution import evolve
 from evoray.runtime.progress import Progress
-from evoray.search import evolve
 from evoray.storage import journal
 
 

@@ -13,7 +13,7 @@ from test_resume import StopsAfter, bytes_of
 from evoray.backends.base import Outcome
 from evoray.backends.local import LocalBackend
 from evoray.errors import RunError
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 GUILTY = "g0000/c0002"
 

@@ -11,7 +11,7 @@ import torch
 
 from evoray.ensembles import logits_name
 from evoray.errors import RunError
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 NOISE = '''
 import torch

@@ -11,8 +11,8 @@ from outputs import FILES, StopsAfter
 
 from evoray.config import parse_config
 from evoray.data import ImageTransform, open_dataset, place_of, verify
+from evoray.evolution import evolve
 from evoray.ingest.ingest import ingest_dataset
-from evoray.search import evolve
 
 
 @pytest.fixture(scope="module")

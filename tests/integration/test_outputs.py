@@ -10,7 +10,7 @@ from evoray.config import parse_config
 from evoray.data import ImageTransform
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_folder
-from evoray.preparation import check_inputs
+from evoray.search.inputs import check_inputs
 
 PARENT = """
 from torch import nn

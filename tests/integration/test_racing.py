@@ -8,7 +8,7 @@ import pytest
 from test_resume import StopsAfter, bytes_of
 
 from evoray.errors import ConfigError
-from evoray.search import evolve
+from evoray.evolution import evolve
 from evoray.storage import journal
 
 

@@ -14,8 +14,8 @@ import pytest
 from outputs import FILES, StopsAfter
 
 from evoray.errors import UsageError
+from evoray.evolution import evolve
 from evoray.runtime.progress import Progress
-from evoray.search import evolve
 from evoray.storage import journal
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from evoray import judging, panels
+from evoray import panels
 from evoray.backends.local import LocalBackend
 from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
-from evoray.preparation import check_inputs, open_backend
-from evoray.running import OpenRun
-from evoray.search import evolve
+from evoray.evolution import evolve
+from evoray.search import population
+from evoray.search.inputs import check_inputs
+from evoray.search.session import OpenRun
+from evoray.search.workers import open_backend
 
 
 def test_a_worker_cannot_read_test_before_the_end(small_run):
@@ -42,9 +44,9 @@ def test_a_warm_worker_cannot_read_test_in_its_next_run(small_run):
 def test_nothing_reads_test_while_children_are_judged(small_run, tmp_path, monkeypatch):
     """Every reading of every worker, in order: select, then one closing, then test."""
     seen = []
-    prepared, close = judging.ChildrenUnit.run, OpenRun.close_search
+    prepared, close = population.ChildrenUnit.run, OpenRun.close_search
     monkeypatch.setattr(
-        judging.ChildrenUnit, "run", lambda unit, evaluator: (seen.append(unit.split), prepared(unit, evaluator))[1]
+        population.ChildrenUnit, "run", lambda unit, evaluator: (seen.append(unit.split), prepared(unit, evaluator))[1]
     )
     monkeypatch.setattr(OpenRun, "close_search", lambda run: (seen.append("closed"), close(run))[1])
     evolve(small_run(), tmp_path / "run")
@@ -58,17 +60,17 @@ def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
     look = panels.Panel.metrics
 
     def greedy(panel, name):
-        judging.judge_round(runs[0], rounds[0])
+        population.judge_round(runs[0], rounds[0])
         return look(panel, name)
 
-    runs, rounds, judge = [], [], judging.judge_round
+    runs, rounds, judge = [], [], population.judge_round
 
     def remember(run, asked):
         runs.append(run)
         rounds.append(asked)
         return judge(run, asked)
 
-    monkeypatch.setattr("evoray.search.judge_round", remember)
+    monkeypatch.setattr("evoray.search.loop.judge_round", remember)
     monkeypatch.setattr(panels.Panel, "metrics", greedy)
     with pytest.raises(RunError, match="after the search was over"):
         evolve(small_run(), tmp_path / "run")

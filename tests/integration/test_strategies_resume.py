@@ -18,7 +18,7 @@ from test_resume import StopsAfter, bytes_of
 from evoray.config import parse_config
 from evoray.config.strategies import STRATEGIES
 from evoray.demo import demo_config
-from evoray.search import evolve
+from evoray.evolution import evolve
 from evoray.storage import journal
 from evoray.storage.directory import RunDirectory
 
@@ -78,7 +78,7 @@ PROGRAM = """
 import json, sys
 from evoray.storage import journal
 from evoray.config import parse_config
-from evoray.search import evolve
+from evoray.evolution import evolve
 if __name__ == "__main__":
     journal.FLUSH_SECONDS = 0.01
     config, out, resume = sys.argv[1:]

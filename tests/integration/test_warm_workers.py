@@ -8,7 +8,7 @@ import pytest
 from outputs import FILES
 
 from evoray import make_backend
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 
 def outputs(result):

@@ -9,9 +9,9 @@ import pytest
 from test_resume import StopsAfter, bytes_of
 
 from evoray.errors import ConfigError, UsageError
-from evoray.search import evolve
+from evoray.evolution import evolve
+from evoray.search.window import window
 from evoray.storage import journal
-from evoray.window import window
 
 SWEEP = {"sigmas": (0.02, 0.2, 2.0), "densities": (1, 0.1), "children": 4, "images": 100}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from outputs import FILES
 
-from evoray.search import evolve
+from evoray.evolution import evolve
 from evoray.submission import JobClient
 
 EVOLVE = Path(__file__).parents[2] / "jobs" / "evolve.py"

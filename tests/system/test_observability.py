@@ -21,7 +21,7 @@ import json, os, sys, time
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
 import ray
 from evoray.config import parse_config
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 config = parse_config(json.load(open(sys.argv[1])))
 logging = {"logging_config": ray.LoggingConfig(encoding="JSON", log_level="INFO")}

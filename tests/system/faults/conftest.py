@@ -10,7 +10,7 @@ import pytest
 from scenes import GENERATIONS, HEALTH, At, Machines, Scene, outputs
 
 import evoray.backends.ray  # before ray: it decides how clusters and workers of this process are started
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 
 @pytest.fixture(scope="session")

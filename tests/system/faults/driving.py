@@ -15,7 +15,7 @@ DRIVE = """
 import json, sys
 from pathlib import Path
 from evoray.config import parse_config
-from evoray.search import evolve
+from evoray.evolution import evolve
 scene, out, resume, first = Path(sys.argv[1]), *sys.argv[2:5]
 exec(first)
 config = parse_config(json.loads((scene / "config.json").read_text()))

@@ -10,7 +10,7 @@ import ray
 
 from evoray import make_backend
 from evoray.config import parse_config
-from evoray.search import evolve
+from evoray.evolution import evolve
 
 WIDE = """
 from torch import nn

@@ -14,9 +14,10 @@ from scenes import At, assert_same, outputs
 
 from evoray.errors import BackendError
 from evoray.evaluation.evaluator import Evaluator
+from evoray.evolution import evolve
 from evoray.mutation import Lineage, Mutation
-from evoray.preparation import check_inputs, make_program
-from evoray.search import evolve
+from evoray.search.inputs import check_inputs
+from evoray.search.workers import make_program
 
 pytestmark = pytest.mark.timeout(500)
 

@@ -11,7 +11,8 @@ from torch import nn
 
 from evoray.demo import demo_config
 from evoray.evaluation.packing import EvaluatorSource, pack_model, unpack_model
-from evoray.preparation import check_inputs, make_program
+from evoray.search.inputs import check_inputs
+from evoray.search.workers import make_program
 
 
 class Tied(nn.Module):

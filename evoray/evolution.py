@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
-from evoray.errors import RunError, UsageError
+from evoray.errors import UsageError
 from evoray.finishing import finish
-from evoray.judging import Judged, judge_round
-from evoray.preparation import check_inputs, open_backend
-from evoray.racing import Racer
 from evoray.results import RunResult, read_results, write_page
-from evoray.resuming import check_same, is_begun, is_finished
-from evoray.running import OpenRun
 from evoray.runtime.progress import Progress
-from evoray.sigma import resolve_sigma
+from evoray.search.inputs import check_inputs
+from evoray.search.loop import search
+from evoray.search.resume import check_same, is_begun, is_finished
+from evoray.search.session import OpenRun
+from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory, free_path
-from evoray.strategies import Ask, Round, make_strategy
 
 
 def evolve(
@@ -77,7 +71,7 @@ def evolve(
     opened, inputs, program = open_backend(inputs, backend, progress.note)
     try:
         with OpenRun(directory, inputs, program, opened, progress, resume) as run:
-            return finish(run, *_search(run), page=page)
+            return finish(run, *search(run), page=page)
     finally:
         if backend is None:
             opened.close()
@@ -108,45 +102,3 @@ def _check_directory(directory: RunDirectory, resume: bool | Literal["auto"]) ->
             + (", or continue that run with --resume." if begun else ".")
         )
     return resume
-
-
-def _search(run: OpenRun) -> tuple[list[Judged], Ask | None]:
-    """All candidates in the order asked, with their merged sums on ``select``; the soup, if any was better."""
-    if run.config.mutation.sigma == "auto":
-        resolve_sigma(run)
-    strategy = make_strategy(run.config)
-    racer = Racer(run, strategy.elite) if run.config.search.racing else None
-    judged: list[Judged] = []
-    while (asked := strategy.ask()) is not None:
-        started = time.perf_counter()
-        race = None
-        if racer is not None and asked.asks[-1].kind == "child":
-            fresh, race = racer.judge(asked)
-        else:
-            fresh = judge_round(run, asked)
-        strategy.tell([one.fitness for one in fresh])
-        judged += fresh
-        _record(run, asked, fresh, race, time.perf_counter() - started)
-    if not any(one.ask.kind == "child" and one.fitness > -math.inf for one in judged):
-        raise RunError(
-            f"every child failed ({judged[-1].status}). Lower mutation.sigma, or look at the fitness function."
-        )
-    return judged, strategy.soup
-
-
-def _record(run: OpenRun, asked: Round, fresh: Sequence[Judged], race: dict[str, Any] | None, seconds: float) -> None:
-    finite = [one.fitness for one in fresh if one.fitness > -math.inf]
-    given_up = {one.ask.name: run.given_up[one.ask.name] for one in fresh if one.ask.name in run.given_up}
-    run.history.append(
-        {
-            "generation": asked.asks[-1].generation,
-            "kind": asked.asks[-1].kind,
-            "candidates": len(fresh),
-            "failed": len(fresh) - len(finite),
-            "best_fitness": max(finite, default=None),
-            "mean_fitness": float(np.mean(finite)) if finite else None,
-            "wall_s": seconds,
-            **({"given_up": given_up} if given_up else {}),
-            **({"racing": race} if race else {}),
-        }
-    )

@@ -12,7 +12,7 @@ from evoray.errors import RunError
 from evoray.evaluation.units.children import Candidate, ChildrenUnit, is_valid
 from evoray.fitness import COLUMNS, Constrained, Fitness, MergedSums
 from evoray.mutation import Lineage
-from evoray.running import GIVEN_UP, OpenRun
+from evoray.search.session import GIVEN_UP, OpenRun
 from evoray.strategies import Ask, Round
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evoray.sigma import RHO, Probe, best_sigma, selection_intensity
+from evoray.search.auto_sigma import RHO, Probe, best_sigma, selection_intensity
 
 
 def probes(rng, curvature, slope, rho, sigmas, pairs=4, images=200):

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from evoray.evaluation.units.subset import PAIRED
-from evoray.judging import Judged, judge_total
-from evoray.pieces import evaluate_pieces, rows_by_shard, share_of
-from evoray.running import GIVEN_UP, OpenRun
+from evoray.search.population import Judged, judge_total
+from evoray.search.session import GIVEN_UP, OpenRun
+from evoray.search.subsets import evaluate_pieces, rows_by_shard, share_of
 from evoray.statistics import top_k
 from evoray.strategies import Round
 

@@ -26,10 +26,10 @@ from scipy import optimize, stats
 
 from evoray.fitness import Metrics, metrics_of
 from evoray.mutation import Lineage, Space, derive_seed
-from evoray.pieces import evaluate_pieces, rows_by_shard, some_of
-from evoray.running import OpenRun
+from evoray.search.session import OpenRun
+from evoray.search.subsets import evaluate_pieces, rows_by_shard, some_of
+from evoray.search.window import SIGMAS, describe_cell, write_window
 from evoray.strategies import draw_mutation
-from evoray.window import SIGMAS, describe_cell, write_window
 
 AUTO_STREAM = 7
 """First word of the spawn key; 1 to 6 are masks, noise, splits, CMA-ES, pieces and the window."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evoray.backends import Backend, make_backend
 from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.evaluation.program import Program
-from evoray.evaluation.units.batch_size import LARGEST
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec, is_mean_of_images
 from evoray.models import (
     Parent,
@@ -31,7 +26,6 @@ from evoray.models import (
 from evoray.mutation import Space, tensors_sha256
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
-from evoray.tuning import tuned_batch_size
 
 
 @dataclass(frozen=True)
@@ -154,81 +148,3 @@ def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tup
             f"Ingest with --channels {len(mean)}, or set parent.mean and parent.std."
         )
     return mean, std
-
-
-def open_backend(
-    inputs: Inputs, given: Backend | None = None, note: Callable[[str], None] = lambda text: None
-) -> tuple[Backend, Inputs, Program]:
-    """Connects (unless a backend is given), resolves every ``"auto"`` for what is there, and starts the workers."""
-    compute = inputs.config.compute
-    backend = given or make_backend(compute)
-    backend.note = note
-    try:
-        device = compute.device
-        if device == "auto":
-            device = "cuda" if backend.has_gpu() else "cpu"
-        elif device.startswith("cuda") and not backend.has_gpu():
-            raise ConfigError(f"compute.device = {device!r}: no GPU there. Set it to auto or cpu.")
-        if compute.cuda_graphs and device == "cpu":
-            raise ConfigError("compute.cuda_graphs = true: needs a GPU, the device is cpu. Leave it out.")
-        resolved = {
-            "device": device,
-            "threads_per_worker": compute.threads_per_worker
-            if compute.threads_per_worker != "auto"
-            else max(1, int(compute.cpus_per_worker)),
-            "gpus_per_worker": compute.gpus_per_worker
-            if compute.gpus_per_worker != "auto"
-            else (1.0 if device != "cpu" else 0.0),
-        }
-        config = inputs.config.model_copy(update={"compute": compute.model_copy(update=resolved)})
-        inputs = Inputs(**{**vars(inputs), "config": config})
-        program = make_program(inputs)
-        backend.open(inputs.parent.model, program)
-        if compute.batch_size == "auto":
-            note("looking for the fastest batch size")
-            size = tuned_batch_size(backend, inputs.splits.shards("select")[0])
-            config = config.model_copy(update={"compute": config.compute.model_copy(update={"batch_size": size})})
-            inputs = Inputs(**{**vars(inputs), "config": config})
-            program = make_program(inputs)
-            backend.open(inputs.parent.model, program)
-    except BaseException:
-        if given is None:
-            backend.close()
-        raise
-    return backend, inputs, program
-
-
-def make_program(inputs: Inputs) -> Program:
-    """The workers' share of the configuration; ``compute`` must be resolved."""
-    config, compute = inputs.config, inputs.config.compute
-    mean, std = normalisation(inputs.parent, inputs.splits.datasets["select"].image_shape[0])
-    threads = compute.threads_per_worker
-    assert threads != "auto"
-    return Program(
-        space=inputs.space,
-        mean=mean,
-        std=std,
-        data=_absolute(config, inputs.config_dir),
-        seed=config.seed,
-        fitness=inputs.fitness,
-        device=compute.device,
-        dtype=compute.dtype,
-        batch_size=LARGEST if compute.batch_size == "auto" else compute.batch_size,
-        threads=threads,
-        compile=compute.compile,
-        deterministic=compute.deterministic,
-        layout=compute.layout,
-        cuda_graphs=compute.cuda_graphs,
-        resident_gib=compute.resident_gib,
-        config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
-    )
-
-
-def _absolute(config: RunConfig, config_dir: Path | None) -> Any:
-    """Workers have another working directory, so local paths are made absolute."""
-    update: dict[str, str] = {}
-    for key in ("path", "test_path"):
-        value = getattr(config.data, key)
-        if value is not None and os.path.isdir(value):
-            update[key] = os.path.abspath(value)
-    return config.data.model_copy(update=update)

@@ -7,7 +7,7 @@ from typing import Any
 
 from evoray.config import parse_config
 from evoray.errors import ConfigError, UsageError
-from evoray.preparation import Inputs
+from evoray.search.inputs import Inputs
 from evoray.storage.directory import RunDirectory
 
 IDENTITY = "journal/identity.json"

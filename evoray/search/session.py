@@ -21,10 +21,10 @@ from evoray.errors import RunError
 from evoray.evaluation.program import Program
 from evoray.fitness import Fitness
 from evoray.models import import_function
-from evoray.preparation import Inputs
-from evoray.resuming import IDENTITY, check_same
 from evoray.runtime import logs
 from evoray.runtime.progress import Progress
+from evoray.search.inputs import Inputs
+from evoray.search.resume import IDENTITY, check_same
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal, Records
 

@@ -14,7 +14,7 @@ from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.subset import PAIRED, PieceUnit
 from evoray.fitness import COLUMNS, merge_shards
 from evoray.mutation import Lineage
-from evoray.running import OpenRun
+from evoray.search.session import OpenRun
 
 Bounds = Mapping[int, tuple[int, int]]
 """By shard: from which of its rows to which, in the seeded order of ``Splits.piece``."""

@@ -16,10 +16,11 @@ from evoray.config import RunConfig
 from evoray.errors import ConfigError
 from evoray.fitness import COLUMNS, Metrics, metrics_of
 from evoray.mutation import Lineage, derive_seed
-from evoray.pieces import evaluate_pieces, rows_by_shard, some_of
-from evoray.preparation import check_inputs, open_backend
-from evoray.running import OpenRun
 from evoray.runtime.progress import Progress
+from evoray.search.inputs import check_inputs
+from evoray.search.session import OpenRun
+from evoray.search.subsets import evaluate_pieces, rows_by_shard, some_of
+from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
 
