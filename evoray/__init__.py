@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from evoray.mutation import Lineage as Lineage
     from evoray.mutation import Mutation as Mutation
     from evoray.mutation import Space as Space
-    from evoray.results import RunResult as RunResult
+    from evoray.results.write import RunResult as RunResult
     from evoray.runtime.progress import Progress as Progress
 
 _LAZY = {
@@ -44,7 +44,7 @@ _LAZY = {
     "Lineage": "evoray.mutation",
     "Mutation": "evoray.mutation",
     "Space": "evoray.mutation",
-    "RunResult": "evoray.results",
+    "RunResult": "evoray.results.write",
     "Progress": "evoray.runtime.progress",
     "evolve": "evoray.evolution",
 }

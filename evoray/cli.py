@@ -92,7 +92,7 @@ def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: 
 @app.command()
 def report(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
     """Draw the report page of a finished run again."""
-    from evoray.results import write_page
+    from evoray.results.write import write_page
     from evoray.storage.directory import RunDirectory
 
     path = write_page(RunDirectory(run_directory))
@@ -111,7 +111,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write one network of a run as a checkpoint; refuses when any digest differs."""
-    from evoray.exporting import export_member
+    from evoray.results.export import export_member
     from evoray.storage.directory import RunDirectory
 
     _check_output(output, overwrite)
@@ -128,7 +128,7 @@ def rebuild(
     as_json: Json = False,
 ) -> None:
     """Rebuild a network from its lineage and its parent alone; refuses when any digest differs."""
-    from evoray.exporting import rebuild_file
+    from evoray.results.export import rebuild_file
 
     _check_output(output, overwrite)
     _written(output, rebuild_file(lineage, parent, output), as_json)

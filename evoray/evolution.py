@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import UsageError
-from evoray.finishing import finish
-from evoray.results import RunResult, read_results, write_page
+from evoray.results.final_test import last_look
+from evoray.results.members import choose_members, final_soup, fittest
+from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.progress import Progress
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
+from evoray.search.population import Judged, parent_total
 from evoray.search.resume import check_same, is_begun, is_finished
 from evoray.search.session import OpenRun
 from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory, free_path
+from evoray.strategies import Ask
 
 
 def evolve(
@@ -102,3 +105,17 @@ def _check_directory(directory: RunDirectory, resume: bool | Literal["auto"]) ->
             + (", or continue that run with --resume." if begun else ".")
         )
     return resume
+
+
+def finish(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, *, page: bool = True) -> RunResult:
+    """From judged children (at least one of which did not fail) and the strategy's soup to a run directory."""
+    (best,) = fittest(judged, 1)
+    chosen = choose_members(run, judged)
+    soup = final_soup(run, judged, soup, chosen.members)
+    parent_total(run)  # known from here on, also where no strategy asked for it: soon no one can be judged
+    look = last_look(run, judged, soup, best, chosen)
+    run.journal.flush()
+    result = write_results(run, judged, soup, best, look)
+    if page:
+        write_page(run.directory)
+    return result

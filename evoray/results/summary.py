@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from evoray.evaluation.program import DTYPES
-from evoray.last_look import Look
 from evoray.mutation import apply_lineage
-from evoray.panels import Panel
+from evoray.results.final_test import Look
 from evoray.results.lineages import buffers_file
+from evoray.results.panel import Panel
 from evoray.search import racing
 from evoray.search.population import Judged, parent_total
 from evoray.search.session import OpenRun

@@ -33,7 +33,7 @@ from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.ensemble import OwnUnit, PanelUnit
 from evoray.mutation import Lineage, Mutation
-from evoray.panels import Panel
+from evoray.results.panel import Panel
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 

@@ -17,7 +17,7 @@ from typing import Any
 from evoray.config import parse_config
 from evoray.demo import demo_config, train_parent
 from evoray.evolution import evolve
-from evoray.results import RunResult
+from evoray.results.write import RunResult
 
 RESULTS = Path(__file__).parent / "results" / "racing.json"
 BEST = 8

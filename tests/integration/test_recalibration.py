@@ -13,9 +13,9 @@ from evoray.config import parse_config
 from evoray.data import open_dataset
 from evoray.errors import LineageError
 from evoray.evolution import evolve
-from evoray.exporting import export_member
 from evoray.models import batchnorm_layers, measured, read_state, statistics_of, with_buffers
 from evoray.models.small import cnn
+from evoray.results.export import export_member
 from evoray.storage import journal
 from evoray.storage.directory import RunDirectory
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from evoray import panels
 from evoray.backends.local import LocalBackend
 from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
 from evoray.evolution import evolve
+from evoray.results import panel as panel_module
 from evoray.search import population
 from evoray.search.inputs import check_inputs
 from evoray.search.session import OpenRun
@@ -57,7 +57,7 @@ def test_nothing_reads_test_while_children_are_judged(small_run, tmp_path, monke
 
 
 def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
-    look = panels.Panel.metrics
+    look = panel_module.Panel.metrics
 
     def greedy(panel, name):
         population.judge_round(runs[0], rounds[0])
@@ -71,7 +71,7 @@ def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
         return judge(run, asked)
 
     monkeypatch.setattr("evoray.search.loop.judge_round", remember)
-    monkeypatch.setattr(panels.Panel, "metrics", greedy)
+    monkeypatch.setattr(panel_module.Panel, "metrics", greedy)
     with pytest.raises(RunError, match="after the search was over"):
         evolve(small_run(), tmp_path / "run")
 

@@ -124,8 +124,8 @@ def test_a_child_of_many_entries_is_exported_from_its_row(whole, parent_file, tm
     import torch
     from safetensors.torch import load_file
 
-    from evoray.exporting import export_member
     from evoray.mutation import Lineage, Space, child_state
+    from evoray.results.export import export_member
 
     result, _ = whole("cma-es")
     members = {one["id"] for one in result.summary["ensemble"]["members"]}

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from evoray.fitness import Metrics, metrics_of
-from evoray.last_look import Look
 from evoray.mutation import Lineage
-from evoray.panels import Panel
+from evoray.results.final_test import Look
+from evoray.results.panel import Panel
 from evoray.search.population import Judged
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evoray.backends import Job
-from evoray.choosing import Chosen, shared_base
 from evoray.evaluation.units.children import Candidate, FinalUnit
 from evoray.evaluation.units.ensemble import PanelUnit
 from evoray.fitness import COLUMNS, merge_shards
 from evoray.models import Buffers
 from evoray.mutation import Lineage
-from evoray.panels import Panel, run_panel
-from evoray.recalibration import recalibrate
+from evoray.results.batchnorm import recalibrate
+from evoray.results.members import Chosen, shared_base
+from evoray.results.panel import Panel, run_panel
 from evoray.search.population import Judged
 from evoray.search.session import OpenRun
 from evoray.storage.directory import RECALIBRATED

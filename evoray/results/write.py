@@ -1,0 +1,68 @@
+"""From judged children and the last look to the files of a run directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from evoray.results.final_test import Look
+from evoray.results.lineages import buffers_file, write_lineages
+from evoray.results.panel import logits_files
+from evoray.results.parquet import population_table, predictions_table
+from evoray.results.summary import make_summary
+from evoray.search.population import Judged
+from evoray.search.session import OpenRun
+from evoray.storage.directory import RECALIBRATED, RunDirectory
+from evoray.strategies import Ask
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run found; everything here is also in its directory."""
+
+    directory: RunDirectory
+    summary: dict[str, Any]
+    population: pa.Table = field(repr=False)
+
+    @property
+    def verdict(self) -> str:
+        return str(self.summary["verdict"])
+
+
+def write_results(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best: Judged, look: Look) -> RunResult:
+    """Writes lineages, tables and summary; ``summary.json`` comes last."""
+    directory = run.directory
+    population = population_table(judged, look)
+    write_lineages(run, judged, soup, best, look.test.members)
+    if look.recalibrated:
+        directory.write(f"lineage/{RECALIBRATED}.safetensors", buffers_file(look.recalibrated))
+    summary = make_summary(run, judged, soup, best, look)
+    directory.write_table("population.parquet", population)
+    directory.write_table("predictions.parquet", predictions_table(look.test))
+    directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(run, look.test)})
+    directory.write("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.history).encode())
+    directory.write_json("summary.json", summary)
+    return RunResult(directory, summary, population)
+
+
+def read_results(directory: RunDirectory) -> RunResult:
+    """A finished run's results, from its directory."""
+    return RunResult(directory, directory.read_json("summary.json"), directory.read_table("population.parquet"))
+
+
+def write_page(directory: RunDirectory) -> str:
+    """Draws ``report.html`` from the other files; returns its path."""
+    from evoray.report import render  # matplotlib, only where a page is drawn
+
+    page = render(
+        directory.read_json("summary.json"),
+        directory.read_json("config.json"),
+        directory.read_table("population.parquet"),
+        directory.read_json("window.json") if directory.exists("window.json") else None,
+    )
+    directory.write("report.html", page.encode())
+    return directory.path("report.html")
