@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from evoray.commands.common import Bars, finish, guarded
+from evoray.commands.ray_jobs import check_out
 from evoray.errors import UsageError
-from evoray.submission import check_out
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 

@@ -11,8 +11,7 @@ import typer
 from rich.console import Console
 
 from evoray.commands.common import Json
-from evoray.errors import ConfigError
-from evoray.submission import (
+from evoray.commands.ray_jobs import (
     STOP_WAIT_S,
     JobClient,
     JobState,
@@ -23,6 +22,7 @@ from evoray.submission import (
     follow,
     package_folder,
 )
+from evoray.errors import ConfigError
 
 INTERRUPTED = 130
 

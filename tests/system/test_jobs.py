@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from outputs import FILES
 
+from evoray.commands.ray_jobs import JobClient
 from evoray.evolution import evolve
-from evoray.submission import JobClient
 
 EVOLVE = Path(__file__).parents[2] / "jobs" / "evolve.py"
 USER = "def raises(logits, labels):\n    raise ZeroDivisionError('of the user')\n"

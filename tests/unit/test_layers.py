@@ -12,7 +12,7 @@ import evoray
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors", "runtime"},
-    {"__init__", "config", "mutation", "statistics", "storage", "submission"},
+    {"__init__", "config", "mutation", "statistics", "storage"},
     {"data", "fitness", "models", "report", "strategies"},
     {"demo", "ensembles"},
     {"evaluation"},

@@ -11,10 +11,7 @@ import zipfile
 
 import pytest
 
-from evoray import submission
-from evoray.config import parse_config
-from evoray.errors import BackendError, ConfigError, UsageError
-from evoray.submission import (
+from evoray.commands.ray_jobs import (
     JobClient,
     JobState,
     check_out,
@@ -24,6 +21,8 @@ from evoray.submission import (
     follow,
     package_folder,
 )
+from evoray.config import parse_config
+from evoray.errors import BackendError, ConfigError, UsageError
 
 
 def names_in(package):

@@ -1,0 +1,62 @@
+"""``evoray export`` and ``evoray rebuild``: one network of a run as a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evoray.commands.common import Json
+from evoray.errors import UsageError
+
+Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
+
+
+def export(
+    run_directory: Annotated[str, typer.Argument(metavar="RUN")],
+    member: Annotated[
+        str, typer.Argument(help="parent, best, soup, soup_recalibrated, or a child such as g0000/c0012.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
+    parent: Annotated[Path | None, typer.Option(help="The parent's checkpoint, where the run keeps none.")] = None,
+    overwrite: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Write one network of a run as a checkpoint; refuses when any digest differs."""
+    from evoray.results.export import export_member
+    from evoray.storage.directory import RunDirectory
+
+    _check_output(output, overwrite)
+    digest = export_member(RunDirectory(run_directory), member, output, parent)
+    _written(output, digest, as_json)
+
+
+def rebuild(
+    lineage: Annotated[Path, typer.Argument(help="A lineage file.")],
+    parent: Annotated[Path, typer.Argument(help="The parent's checkpoint.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
+    overwrite: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Rebuild a network from its lineage and its parent alone; refuses when any digest differs."""
+    from evoray.results.export import rebuild_file
+
+    _check_output(output, overwrite)
+    _written(output, rebuild_file(lineage, parent, output), as_json)
+
+
+def _check_output(output: Path, overwrite: bool) -> None:
+    if output.suffix != ".safetensors":
+        raise UsageError(f"{output}: name a .safetensors file.")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output}: exists already. Name another file, or add --overwrite.")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output}: no such directory {output.parent}.")
+
+
+def _written(output: Path, digest: str, as_json: bool) -> None:
+    typer.echo(
+        json.dumps({"file": str(output), "weights_sha256": digest}) if as_json else f"{output}  weights sha256 {digest}"
+    )
