@@ -25,8 +25,8 @@ from evoray.evaluation.host import Drawn, ModelHost
 from evoray.evaluation.program import DTYPES, Program, configure_torch
 from evoray.evaluation.shard_cache import BatchMaker, Prepared, Residency
 from evoray.fitness import Fitness, score_images
-from evoray.models import import_function
 from evoray.mutation import Entry, Lineage
+from evoray.runtime.importing import import_function
 from evoray.runtime.malloc import keep_freed_memory
 from evoray.runtime.prefetch import one_ahead
 

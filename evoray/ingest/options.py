@@ -115,7 +115,7 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
 def _source(name: str, options: Options) -> tuple[Source, bool]:
     """The source, and whether one process is to read it unless more are asked for: a Dataset may not travel."""
     if options.format is None and ":" in name and not os.path.exists(name):
-        from evoray.models import import_function
+        from evoray.runtime.importing import import_function
 
         return DatasetSource.of(import_function(name, Path.cwd())()), True
     return open_source(name, options.format, options.labels), False

@@ -3,7 +3,6 @@
 from evoray.models.batchnorm import Buffers, batchnorm_layers, measured, statistics_of, with_buffers
 from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
 from evoray.models.classes import outputs_of
-from evoray.models.importing import import_function
 from evoray.models.parent import Parent, Preprocessing, check_outputs, find_weights, load_parent, parent_preprocessing
 from evoray.models.tensors import canonical_state, mutable_names
 
@@ -15,7 +14,6 @@ __all__ = [
     "canonical_state",
     "check_outputs",
     "find_weights",
-    "import_function",
     "load_into",
     "load_parent",
     "measured",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models.checkpoint import load_into, read_state
-from evoray.models.importing import import_function
+from evoray.runtime.importing import import_function
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,9 @@ from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec, is_mean_of_images
-from evoray.models import (
-    Parent,
-    canonical_state,
-    check_outputs,
-    import_function,
-    load_parent,
-    mutable_names,
-    outputs_of,
-)
+from evoray.models import Parent, canonical_state, check_outputs, load_parent, mutable_names, outputs_of
 from evoray.mutation import Space, tensors_sha256
+from evoray.runtime.importing import import_function
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 

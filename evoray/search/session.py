@@ -20,8 +20,8 @@ from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
 from evoray.evaluation.program import Program
 from evoray.fitness import Fitness
-from evoray.models import import_function
 from evoray.runtime import logs
+from evoray.runtime.importing import import_function
 from evoray.runtime.progress import Progress
 from evoray.search.inputs import Inputs
 from evoray.search.resume import IDENTITY, check_same

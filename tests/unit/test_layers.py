@@ -11,8 +11,8 @@ import evoray
 
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
-    {"errors", "runtime"},
-    {"__init__", "config", "mutation", "statistics", "storage"},
+    {"errors"},
+    {"__init__", "config", "mutation", "runtime", "statistics", "storage"},
     {"data", "fitness", "models", "report", "strategies"},
     {"demo", "ensembles"},
     {"evaluation"},

@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 
+from evoray.commands import ray_jobs
 from evoray.commands.ray_jobs import (
     JobClient,
     JobState,
@@ -53,7 +54,7 @@ def test_git_decides_where_there_is_a_repository(folder):
 
 
 def test_a_folder_that_is_too_large_names_its_largest_file(folder, monkeypatch):
-    monkeypatch.setattr(submission, "PACKAGE_BYTES", 40)
+    monkeypatch.setattr(ray_jobs, "PACKAGE_BYTES", 40)
     with pytest.raises(UsageError, match=r"parent\.safetensors.*\.gitignore"):
         package_folder(folder)
 

@@ -14,7 +14,6 @@ from evoray.models import (
     Parent,
     Preprocessing,
     check_outputs,
-    import_function,
     load_into,
     load_parent,
     mutable_names,
@@ -22,6 +21,7 @@ from evoray.models import (
     read_state,
     write_state,
 )
+from evoray.runtime.importing import import_function
 
 MODULE = """
 from torch import nn
