@@ -1,4 +1,4 @@
-"""The generation loop: ask, judge on ``select``, tell; then the one look at ``test``, and the files of a run."""
+"""A run from beginning to end: inputs, workers, search, choices, final test, files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any, Literal
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import UsageError
-from evoray.results.final_test import last_look
-from evoray.results.members import choose_members, final_soup, fittest
+from evoray.results.final_test import final_test
+from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
+from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
 from evoray.runtime.progress import Progress
+from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
-from evoray.search.population import Judged, parent_total
 from evoray.search.resume import check_same, is_begun, is_finished
-from evoray.search.session import OpenRun
+from evoray.search.session import Session, open_session
 from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory, free_path
-from evoray.strategies import Ask
+from evoray.storage.metrics import MetricsFile
 
 
 def evolve(
@@ -32,6 +33,7 @@ def evolve(
     page: bool = True,
     progress: Progress | None = None,
     backend: Backend | None = None,
+    observers: Sequence[Observer] = (),
 ) -> RunResult:
     """One run, from a checked configuration to a finished run directory.
 
@@ -41,11 +43,13 @@ def evolve(
             Left out: the first of runs/run, runs/run-2, … that does not exist.
         config_dir: folder from which ``package.module:function`` names are imported, here and on the workers; a TOML
             file's own unless given.
-        resume: continue at the unit the run stopped at; config, parent and data must be unchanged (see ``resuming``
-            for the keys that may change). ``"auto"``: continue where a run has begun, else begin it, as a cluster
+        resume: continue at the unit the run stopped at; config, parent and data must be unchanged (``search/resume.py``
+            says which keys may change). ``"auto"``: continue where a run has begun, else begin it, as a cluster
             needs that starts a failed job again. A finished run is handed back as it is.
         page: draw ``report.html``, a second of one core; ``evoray report`` draws it later.
+        progress: draws what happens; one observer among others.
         backend: one from ``make_backend``, left open for the next run: its workers keep model, parent and shards.
+        observers: told every event of the run (``runtime/events.py``); none of them can stop it.
 
     Raises:
         UsageError: configuration, data or parent cannot be used; nothing was written.
@@ -56,28 +60,52 @@ def evolve(
         config = load_config(config)
     elif not isinstance(config, RunConfig):
         config = parse_config(dict(config))
-    progress = progress or Progress()
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
+    told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), *observers]
+    note = Observers(told).note
     resume = _check_directory(directory, resume)
     if resume:
         config = _with_recorded(config, directory)
-    progress.note("checking the parent and the data")
+    note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
     if resume:
         check_same(directory, inputs)
         if is_finished(directory):
-            progress.note(f"{directory.location}: finished already, nothing to do")
-            if page and not directory.exists("report.html"):
-                write_page(directory)
-            return read_results(directory)
-    progress.note(f"starting the {config.compute.backend} backend")
-    opened, inputs, program = open_backend(inputs, backend, progress.note)
+            note(f"{directory.location}: finished already, nothing to do")
+            return _finished(directory, page)
+    note(f"starting the {config.compute.backend} backend")
+    opened, inputs, _ = open_backend(inputs, backend, note)
     try:
-        with OpenRun(directory, inputs, program, opened, progress, resume) as run:
-            return finish(run, *search(run), page=page)
+        with open_session(directory, inputs, opened, told, resume) as session:
+            result = _run(session)
+            if page:
+                write_page(directory)
+            return result
     finally:
         if backend is None:
             opened.close()
+
+
+def _run(session: Session) -> RunResult:
+    """The story of a run: search on ``select``, choose, test once, write."""
+    try:
+        session, sigma = choose_sigma(session)
+        found = search(session)
+        choices = choose(session, found)
+        final = final_test(session, choices)
+        session.journal.flush()
+        result = write_results(session, found, choices, final, sigma)
+    except BaseException as error:
+        session.observers.emit(RunEnded(session.run_id, None, f"{type(error).__name__}: {error}"))
+        raise
+    session.observers.emit(RunEnded(session.run_id, result.verdict))
+    return result
+
+
+def _finished(directory: RunDirectory, page: bool) -> RunResult:
+    if page and not directory.exists("report.html"):
+        write_page(directory)
+    return read_results(directory)
 
 
 def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
@@ -105,17 +133,3 @@ def _check_directory(directory: RunDirectory, resume: bool | Literal["auto"]) ->
             + (", or continue that run with --resume." if begun else ".")
         )
     return resume
-
-
-def finish(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, *, page: bool = True) -> RunResult:
-    """From judged children (at least one of which did not fail) and the strategy's soup to a run directory."""
-    (best,) = fittest(judged, 1)
-    chosen = choose_members(run, judged)
-    soup = final_soup(run, judged, soup, chosen.members)
-    parent_total(run)  # known from here on, also where no strategy asked for it: soon no one can be judged
-    look = last_look(run, judged, soup, best, chosen)
-    run.journal.flush()
-    result = write_results(run, judged, soup, best, look)
-    if page:
-        write_page(run.directory)
-    return result

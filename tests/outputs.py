@@ -8,8 +8,12 @@ FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 """Written by every run, and free of times and places."""
 
 
+class PulledPlug(BaseException):
+    """A power cut that Python notices; no Exception, since those of an observer do not stop a run."""
+
+
 class StopsAfter(Progress):
-    """Raises, like a power cut that Python notices, after so many evaluations."""
+    """Pulls the plug after so many evaluations."""
 
     def __init__(self, count):
         self.left = count
@@ -17,4 +21,4 @@ class StopsAfter(Progress):
     def advance(self, count):
         self.left -= count
         if self.left < 0:
-            raise ConnectionError("pulled the plug")
+            raise PulledPlug

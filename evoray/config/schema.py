@@ -98,6 +98,11 @@ class MutationConfig(Section):
     antithetic: bool = False
     subspace: Literal["dynamic", "static"] = "dynamic"
 
+    @property
+    def sigma_is_auto(self) -> bool:
+        """Whether the run chooses it."""
+        return self.sigma == "auto"
+
     @field_validator("sigma", mode="before")
     @classmethod
     def _positive(cls, sigma: Any) -> Any:

@@ -25,7 +25,7 @@ PIECE_STREAM = 5
 
 @dataclass(frozen=True)
 class SearchClosed:
-    """Says that a run's search is over; ``OpenRun.close_search`` makes it."""
+    """Says that a run's search is over; ``Session.close_search`` makes it."""
 
     run_id: str
 
@@ -77,7 +77,7 @@ class Splits:
         """
         if not isinstance(closed, SearchClosed):
             raise RunError("test is opened with the SearchClosed of a run, and with nothing else.")
-        if "test" in self.datasets:
+        if self.test_is_open:
             return
         if self._kept is None:
             select = self.datasets["select"]
@@ -88,7 +88,7 @@ class Splits:
     @contextmanager
     def opened(self, closed: SearchClosed | None) -> Iterator[None]:
         """``test`` can be read inside, and not afterwards: a worker goes on to the next run. None opens nothing."""
-        before = "test" in self.datasets
+        before = self.test_is_open
         if closed is not None:
             self.open_test(closed)
         try:
@@ -97,13 +97,20 @@ class Splits:
             if closed is not None and not before:
                 self._kept = self.datasets.pop("test"), self.rows.pop("test")
 
+    @property
+    def test_is_open(self) -> bool:
+        return "test" in self.datasets
+
     def shards(self, split: str) -> list[int]:
         """Shards that have images of this split, in order."""
         return [index for index, rows in enumerate(self.rows[split]) if len(rows)]
 
-    def piece(self, split: str, shard: int, start: int, stop: int) -> str:
-        """Name of a split that is rows ``start`` to ``stop`` of a shard's, in a seeded order."""
-        name = f"{split}[{start}:{stop}]"
+    def images_by_shard(self, split: str) -> dict[int, int]:
+        """Of each shard that has images of this split, in order, how many."""
+        return {shard: len(self.rows[split][shard]) for shard in self.shards(split)}
+
+    def subset(self, split: str, shard: int, name: str, start: int, stop: int) -> str:
+        """Makes ``name`` a split that is rows ``start`` to ``stop`` of a shard's, in a seeded order; returns it."""
         if name not in self.rows:
             self.datasets[name] = self.datasets[split]
             self.rows[name] = [np.zeros(0, dtype=np.int64)] * len(self.rows[split])

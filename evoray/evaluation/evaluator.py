@@ -24,11 +24,16 @@ from evoray.evaluation.forward import make_forward
 from evoray.evaluation.host import Drawn, ModelHost
 from evoray.evaluation.program import DTYPES, Program, configure_torch
 from evoray.evaluation.shard_cache import BatchMaker, Prepared, Residency
-from evoray.fitness import Fitness, score_images
+from evoray.fitness import Fitness, is_mean_of_images, score_images, scores_of
 from evoray.mutation import Entry, Lineage
 from evoray.runtime.importing import import_function
 from evoray.runtime.malloc import keep_freed_memory
 from evoray.runtime.prefetch import one_ahead
+
+PAIRED = 2
+"""Sums behind a paired row's others: of an image's score minus the base's, and of its square."""
+KEPT_SCORES = 4096
+"""Bases, each on some rows of a shard, whose scores a worker remembers."""
 
 
 @dataclass
@@ -63,6 +68,7 @@ class Evaluator:
         make = BatchMaker(program.mean, program.std, self.device, dtype, channels_last, width if fixed else None)
         self.make_batch = dataclasses.replace(make, width=None)
         self._residency = Residency(self._read, make, width, program.resident_gib)
+        self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
         if self.device.type == "cpu":
             keep_freed_memory()  # only now: what building the host took goes back
 
@@ -104,14 +110,30 @@ class Evaluator:
         idle = self.device.type == "cuda" or len(os.sched_getaffinity(0)) > self.program.threads
         return one_ahead(self.host.draw, tails) if idle else map(self.host.draw, tails)
 
-    def evaluate(self, base: Lineage, tail: Sequence[Entry] | Drawn, split: str, shard: int) -> np.ndarray:
-        """Sums of one child on one shard: float64 [len(COLUMNS) + fitness.width]."""
+    def evaluate(
+        self, base: Lineage, tail: Sequence[Entry] | Drawn, split: str, shard: int, *, paired: bool = False
+    ) -> np.ndarray:
+        """Sums of one child on one shard: float64 [len(COLUMNS) + fitness.width], and PAIRED more where paired."""
         labels = self.prepared(split, shard).labels
         self.host.set_base(base.entries)
         with self.host.child(tail):
             logits = self.logits(split, shard)
         self.counters.children += 1
-        return np.concatenate([score_images(logits, labels).counts(), self.fitness.sums(logits, labels)])
+        sums = [score_images(logits, labels).counts(), self.fitness.sums(logits, labels)]
+        if paired:
+            difference = _scores(self.fitness, logits, labels) - self.base_scores(base, split, shard)
+            sums.append(np.array([difference.sum(), np.square(difference).sum()]))
+        return np.concatenate(sums)
+
+    def base_scores(self, base: Lineage, split: str, shard: int) -> np.ndarray:
+        """float64 [images] of a base's own scores, higher is better; evaluated once for all its children here."""
+        key = (base, split, shard)
+        if key not in self._base_scores:
+            if len(self._base_scores) >= KEPT_SCORES:
+                self._base_scores.clear()
+            logits = self.lineage_logits(base, base, split, shard)
+            self._base_scores[key] = _scores(self.fitness, logits, self.prepared(split, shard).labels)
+        return self._base_scores[key]
 
     def lineage_logits(self, base: Lineage, lineage: Lineage, split: str, shard: int) -> Tensor:
         """Logits of any lineage; ``base`` is what most of those asked for start with."""
@@ -122,3 +144,8 @@ class Evaluator:
 
     def _read(self, split: str, shard: int) -> tuple[Shard, np.ndarray]:
         return self.splits.datasets[split].load(shard), self.splits.rows[split][shard]
+
+
+def _scores(fitness: Fitness, logits: Tensor, labels: Tensor) -> np.ndarray:
+    """float64 [n], higher is better: the fitness's own, or minus the NLL where it is no mean of images."""
+    return scores_of(fitness, logits, labels) if is_mean_of_images(fitness) else -score_images(logits, labels).nll

@@ -8,41 +8,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from evoray.backends import Job
 from evoray.errors import RunError
 from evoray.evaluation.units.batchnorm import MomentsUnit
 from evoray.fitness import merge_shards
 from evoray.models import Buffers, batchnorm_layers, statistics_of
 from evoray.mutation import Lineage
-from evoray.search.session import OpenRun
+from evoray.search.session import Session
+from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
 
-STAGE = "soup/recalibrate"
+STAGE = StageKey("soup/recalibrate", Part.BATCHNORM)
 
 
-def recalibrate(run: OpenRun, soup: Lineage) -> Buffers:
+def recalibrate(session: Session, soup: Lineage) -> Buffers:
     """The statistics that belong to a network's weights; empty where it has no BatchNorm layer.
 
     Raises:
         RunError: some layer met too few images, or values that are not finite.
     """
-    channels = {name: layer.num_features for name, layer in batchnorm_layers(run.inputs.parent.model).items()}
+    channels = {name: layer.num_features for name, layer in batchnorm_layers(session.inputs.parent.model).items()}
     if not channels:
-        run.progress.note("soup.recalibrate: this network has no BatchNorm layer, so there is nothing to do")
+        session.observers.note("soup.recalibrate: this network has no BatchNorm layer, so there is nothing to do")
         return {}
-    shards = run.inputs.splits.shards("select")
-    rows = {shard: np.frombuffer(payload) for _, shard, payload in run.known.take(STAGE)}
-    work = {shard: [0] for shard in shards if shard not in rows}
+    images = session.splits.images_by_shard("select")
 
     def unit(shard: int, items: tuple[int, ...]) -> MomentsUnit:
         return MomentsUnit(soup, "select", shard)
 
-    for shard, _, value, failure in run.outcomes(STAGE, Job(work, unit, (soup,), "select")):
-        if failure is not None:
-            raise RunError(f"shard {shard} of select killed every worker that met it: {failure}")
-        rows[shard] = value
-        run.images += len(run.inputs.splits.rows["select"][shard])
-        run.journal.add((STAGE, "all", shard), value.tobytes())
-    total = merge_shards(np.stack([rows[shard] for shard in shards]))
+    rows: dict[int, np.ndarray] = {}
+    stage = Stage(STAGE, ["all"], images, unit, ROW, shared=(soup,), required=frozenset([0]))
+    for result in run_stage(session, stage):
+        assert result.value is not None, "the soup is required"
+        rows[result.shard] = result.value
+    total = merge_shards(np.stack([rows[shard] for shard in images]))
     if not np.isfinite(total).all() or total[: len(channels)].min() < 2:
         raise RunError(
             "soup.recalibrate: a BatchNorm layer of the soup met too few images or values that are not finite. "

@@ -1,24 +1,25 @@
-"""The one look at ``test``, after the last choice: parent, best child, soup, ensemble, and a sample of children."""
+"""The final test, after the last choice: parent, best child, soup, ensemble and a sample of children on ``test``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from evoray.backends import Job
-from evoray.evaluation.units.children import Candidate, FinalUnit
+from evoray.data.splits import SearchClosed
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.evaluation.units.ensemble import PanelUnit
 from evoray.fitness import COLUMNS, merge_shards
 from evoray.models import Buffers
 from evoray.mutation import Lineage
 from evoray.results.batchnorm import recalibrate
-from evoray.results.members import Chosen, shared_base
+from evoray.results.members import Choices, shared_base
 from evoray.results.panel import Panel, run_panel
-from evoray.search.population import Judged
-from evoray.search.session import OpenRun
+from evoray.search.population import Evaluated
+from evoray.search.session import Session
+from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
 
@@ -28,87 +29,102 @@ SAMPLE_SHARE, SAMPLE_LEAST, SAMPLE_MOST = 0.1, 8, 64
 
 
 @dataclass(frozen=True)
-class Look:
+class FinalTest:
     """Everything measured at the end.
 
-    sample: fitness on ``select`` and merged sums on ``test`` of children drawn by chance, by name.
+    sample: merged sums on ``test`` of children drawn by chance, by name.
     recalibrated: the soup's own BatchNorm statistics, where they were asked for and there are any.
     """
 
     test: Panel
     select: Panel
-    chosen: Chosen
     temperatures: tuple[tuple[str, float], ...]
     sample: dict[str, np.ndarray]
     recalibrated: Buffers
 
 
-def last_look(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best: Judged, chosen: Chosen) -> Look:
+def final_test(session: Session, choices: Choices) -> FinalTest:
     """Fits what is left to fit on ``select``, closes the search, and looks at ``test``."""
-    parent = ("parent", Lineage())
-    named: tuple[tuple[str, Lineage], ...] = (
-        parent,
-        ("best_child", best.ask.lineage),
-        ("soup", soup.lineage if soup else Lineage()),
-    )
-    calibrate = run.config.ensemble.temperature
-    members = chosen.members
-    base = shared_base([member.lineage for member in members])
-    method = run.config.ensemble.method
-    on_select = run_panel(
-        run,
-        "panel/select",
-        PanelUnit(
-            base, (parent,), members if calibrate else (), "select", 0, method=method, fit_temperatures=calibrate
-        ),
-    )
-    temperatures = on_select.temperatures() if calibrate else ()
-    own = recalibrate(run, soup.lineage) if soup and run.config.soup.recalibrate else {}
-    if soup and own:
-        named = (*named, (RECALIBRATED, soup.lineage))
-    closed = run.close_search()
-    width = 0 if run.fitness.name in ("nll", "top1", "top5") else len(COLUMNS) + run.fitness.width
-    to = run.directory.everywhere if run.config.ensemble.keep_logits else None
-    unit = PanelUnit(base, named, members, "test", 0, closed, method, temperatures, block_width=width, logits_to=to)
-    if own:
-        unit = replace(unit, buffers=((RECALIBRATED, own),))
-    on_test = run_panel(run, "panel/test", unit)
-    return Look(on_test, on_select, chosen, temperatures, _sample(run, judged), own)
+    soup, config = choices.soup, session.config
+    on_select = run_panel(session, StageKey("panel/select", Part.FINAL_SELECT), _on_select(session, choices))
+    temperatures = on_select.temperatures() if config.ensemble.temperature else ()
+    own = recalibrate(session, soup.lineage) if soup and config.soup.recalibrate else {}
+    closed = session.close_search()
+    unit = _on_test(session, choices, temperatures, own, closed)
+    on_test = run_panel(session, StageKey("panel/test", Part.FINAL_TEST), unit)
+    return FinalTest(on_test, on_select, temperatures, _sample(session, choices.evaluated, closed), own)
 
 
-def _sample(run: OpenRun, judged: Sequence[Judged]) -> dict[str, np.ndarray]:
-    """Merged sums on ``test`` of some children, drawn by the run's seed from all that did not fail."""
-    able = [one for one in judged if one.ask.kind == "child" and math.isfinite(one.fitness)]
-    count = min(_sample_size(run, len(judged)), len(able))
-    if not count:
-        return {}
-    key = np.random.SeedSequence(run.config.seed, spawn_key=(SAMPLE_STREAM,))
-    drawn = np.sort(np.random.Generator(np.random.Philox(key)).choice(len(able), count, replace=False))
-    asks = [able[int(index)].ask for index in drawn]
+def _on_select(session: Session, choices: Choices) -> PanelUnit:
+    """The parent; and the members, where temperatures are to be fitted."""
+    config = session.config.ensemble
+    members = choices.members if config.temperature else ()
+    base = shared_base([member.lineage for member in choices.members])
+    named = (("parent", Lineage()),)
+    return PanelUnit(base, named, members, "select", 0, method=config.method, fit_temperatures=config.temperature)
+
+
+def _on_test(
+    session: Session,
+    choices: Choices,
+    temperatures: tuple[tuple[str, float], ...],
+    own: Buffers,
+    closed: SearchClosed,
+) -> PanelUnit:
+    """Parent, best child, soup, the soup with statistics of its own where it has them, and the ensemble."""
+    config, fitness, soup = session.config.ensemble, session.fitness, choices.soup
+    lineage = soup.lineage if soup else Lineage()
+    named = [("parent", Lineage()), ("best_child", choices.best.ask.lineage), ("soup", lineage)]
+    return PanelUnit(
+        shared_base([member.lineage for member in choices.members]),
+        tuple([*named, (RECALIBRATED, lineage)] if own else named),
+        choices.members,
+        "test",
+        0,
+        closed,
+        config.method,
+        temperatures,
+        block_width=0 if fitness.name in ("nll", "top1", "top5") else len(COLUMNS) + fitness.width,
+        buffers=((RECALIBRATED, own),) if own else (),
+        logits_to=session.directory.everywhere if config.keep_logits else None,
+    )
+
+
+def _sample(session: Session, evaluated: Sequence[Evaluated], closed: SearchClosed) -> dict[str, np.ndarray]:
+    """Merged sums on ``test`` of some children, drawn by the run's seed from all that did not fail.
+
+    Not numbers for a child that is given up.
+    """
+    asks = _drawn(session, evaluated)
     base = shared_base([ask.lineage for ask in asks])
-    shards = run.inputs.splits.shards("test")
-    position = {ask.name: number for number, ask in enumerate(asks)}
-    rows = {(position[name], shard): np.frombuffer(data) for name, shard, data in run.known.take("sample/test")}
-    work = {shard: [item for item in range(count) if (item, shard) not in rows] for shard in shards}
+    images = session.splits.images_by_shard("test")
+    column = {shard: at for at, shard in enumerate(images)}
+    rows = np.full((len(asks), len(images), len(COLUMNS) + session.fitness.width), math.nan)
 
-    def unit(shard: int, items: tuple[int, ...]) -> FinalUnit:
+    def unit(shard: int, items: tuple[int, ...]) -> ChildrenUnit:
         children = tuple(Candidate(asks[item].name, asks[item].lineage.tail(base)) for item in items)
-        return FinalUnit(base, children, "test", shard, run.closed)
+        return ChildrenUnit(base, children, "test", shard, closed=closed)
 
-    for shard, item, value, failure in run.outcomes("sample/test", Job(work, unit, (base,), "test")):
-        if failure is not None:
-            value = np.full(len(COLUMNS) + run.fitness.width, math.nan)
-        rows[item, shard] = value
-        run.images += len(run.inputs.splits.rows["test"][shard])
-        run.journal.add(("sample/test", asks[item].name, shard), value.tobytes())
-    return {ask.name: merge_shards(np.stack([rows[item, shard] for shard in shards])) for item, ask in enumerate(asks)}
+    key = StageKey("sample/test", Part.SAMPLE)
+    stage = Stage(key, [ask.name for ask in asks], images, unit, ROW, "test", shared=(base,))
+    for result in run_stage(session, stage) if asks else ():
+        if result.value is not None:
+            rows[result.item, column[result.shard]] = result.value
+    return {ask.name: merge_shards(rows[item]) for item, ask in enumerate(asks)}
 
 
-def _sample_size(run: OpenRun, candidates: int) -> int:
+def _drawn(session: Session, evaluated: Sequence[Evaluated]) -> list[Ask]:
+    able = [one for one in evaluated if one.ask.kind == "child" and math.isfinite(one.fitness)]
+    count = min(_sample_size(session, len(evaluated)), len(able))
+    key = np.random.SeedSequence(session.config.seed, spawn_key=(SAMPLE_STREAM,))
+    drawn = np.sort(np.random.Generator(np.random.Philox(key)).choice(len(able), count, replace=False))
+    return [able[int(index)].ask for index in drawn]
+
+
+def _sample_size(session: Session, candidates: int) -> int:
     """As asked; auto is a tenth of what the search evaluated, at least 8 children and at most 64."""
-    asked = run.config.statistics.children_on_test
+    asked = session.config.statistics.children_on_test
     if asked != "auto":
         return asked
-    splits = run.inputs.splits
-    budget = SAMPLE_SHARE * candidates * splits.images("select") / splits.images("test")
+    budget = SAMPLE_SHARE * candidates * session.splits.images("select") / session.splits.images("test")
     return min(max(round(budget), SAMPLE_LEAST), SAMPLE_MOST)

@@ -4,73 +4,88 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from evoray.backends import Job
 from evoray.ensembles import Member, greedy, top_k, weighted
 from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.ensemble import OwnUnit
 from evoray.mutation import Lineage, soup
-from evoray.search.population import Judged, judge_round
-from evoray.search.session import OpenRun
+from evoray.search.loop import Found
+from evoray.search.population import Evaluated
+from evoray.search.session import Session
+from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
 from evoray.strategies import Ask, Round
-
-STAGE = "ensemble/candidates"
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """The ensemble's members, and the NLL on ``select`` step by step where the method has steps."""
+class Choices:
+    """What was chosen on ``select``, before ``test`` is opened.
 
+    evaluated: all candidates of the search, in the order asked. best: the fittest child.
+    path: the ensemble's NLL on ``select`` step by step, where its method has steps.
+    parent_total: the parent's merged sums on ``select``.
+    """
+
+    evaluated: Sequence[Evaluated]
+    best: Evaluated
     members: tuple[Member, ...]
-    path: tuple[float, ...] = ()
+    path: tuple[float, ...]
+    soup: Ask | None
+    parent_total: np.ndarray
 
 
-def fittest(judged: Sequence[Judged], count: int) -> list[Judged]:
+def choose(session: Session, found: Found) -> Choices:
+    """All last choices; what they need to look at again is evaluated now."""
+    (best,) = fittest(found.evaluated, 1)
+    members, path = choose_members(session, found.evaluated)
+    soup = final_soup(session, found, members)
+    return Choices(found.evaluated, best, members, path, soup, found.population.parent_total())
+
+
+def fittest(evaluated: Sequence[Evaluated], count: int) -> list[Evaluated]:
     """The best children of the run, at most ``count``; failures are never among them."""
-    children = [one for one in judged if one.ask.kind == "child"]
+    children = [one for one in evaluated if one.ask.kind == "child"]
     return [children[index] for index in top_k([one.fitness for one in children], count)]
 
 
-def choose_members(run: OpenRun, judged: Sequence[Judged]) -> Chosen:
-    """Members as ``ensemble.method`` says; ``greedy`` and ``weighted`` look at the candidates once more."""
-    config = run.config.ensemble
+def choose_members(session: Session, evaluated: Sequence[Evaluated]) -> tuple[tuple[Member, ...], tuple[float, ...]]:
+    """(members, path) as ``ensemble.method`` says; ``greedy`` and ``weighted`` look at the candidates once more."""
+    config = session.config.ensemble
     if config.method in ("top-k", "majority"):
-        return Chosen(tuple(Member(one.ask.name, one.ask.lineage) for one in fittest(judged, config.size)))
-    pool = fittest(judged, max(config.pool, config.size) if config.method == "greedy" else config.size)
-    own = _own_probabilities(run, [one.ask for one in pool])
-    found = greedy(own, config.size) if config.method == "greedy" else weighted(own)
+        return tuple(Member(one.ask.name, one.ask.lineage) for one in fittest(evaluated, config.size)), ()
+    pool = fittest(evaluated, max(config.pool, config.size) if config.method == "greedy" else config.size)
+    own = _own_probabilities(session, [one.ask for one in pool])
+    selected = greedy(own, config.size) if config.method == "greedy" else weighted(own)
     members = [
         Member(pool[index].ask.name, pool[index].ask.lineage, weight)
-        for index, weight in zip(found.indices, found.weights, strict=True)
+        for index, weight in zip(selected.indices, selected.weights, strict=True)
     ]
-    return Chosen(tuple(members), found.path)
+    return tuple(members), selected.path
 
 
-def _own_probabilities(run: OpenRun, asks: Sequence[Ask]) -> np.ndarray:
-    """float64 [asks, n]: the probability each gives to the true class, on all images of ``select`` in order."""
-    splits = run.inputs.splits
-    shards = splits.shards("select")
+def _own_probabilities(session: Session, asks: Sequence[Ask]) -> np.ndarray:
+    """float64 [asks, n]: the probability each gives to the true class, on all images of ``select`` in order.
+
+    Not a number for one that is given up: it was evaluated before, but not again, so it is no candidate.
+    """
+    images = session.splits.images_by_shard("select")
+    starts = dict(zip(images, np.cumsum([0, *images.values()]).tolist(), strict=False))
+    own = np.full((len(asks), sum(images.values())), math.nan)
     base = shared_base([ask.lineage for ask in asks])
-    position = {ask.name: number for number, ask in enumerate(asks)}
-    parts: dict[tuple[int, int], np.ndarray] = {
-        (position[name], shard): np.frombuffer(payload) for name, shard, payload in run.known.take(STAGE)
-    }
-    work = {shard: [number for number in range(len(asks)) if (number, shard) not in parts] for shard in shards}
 
     def unit(shard: int, items: tuple[int, ...]) -> OwnUnit:
         chosen = tuple(Candidate(asks[item].name, asks[item].lineage.tail(base)) for item in items)
         return OwnUnit(base, chosen, "select", shard)
 
-    for shard, number, value, failure in run.outcomes(STAGE, Job(work, unit, (base,), "select")):
-        if failure is not None:  # it was judged before, but not again: it is no candidate
-            value = np.full(len(splits.rows["select"][shard]), math.nan)
-        parts[number, shard] = value
-        run.images += len(value)
-        run.journal.add((STAGE, asks[number].name, shard), value.tobytes())
-    return np.stack([np.concatenate([parts[number, shard] for shard in shards]) for number in range(len(asks))])
+    key = StageKey("ensemble/candidates", Part.MEMBERS)
+    stage = Stage(key, [ask.name for ask in asks], images, unit, ROW, shared=(base,))
+    for result in run_stage(session, stage):
+        if result.value is not None:
+            start = starts[result.shard]
+            own[result.item, start : start + len(result.value)] = result.value
+    return own
 
 
 def shared_base(lineages: Sequence[Lineage]) -> Lineage:
@@ -84,39 +99,42 @@ def shared_base(lineages: Sequence[Lineage]) -> Lineage:
     return Lineage(lineages[0].entries[:length]) if lineages else Lineage()
 
 
-def final_soup(run: OpenRun, judged: Sequence[Judged], found: Ask | None, members: Sequence[Member]) -> Ask | None:
+def final_soup(session: Session, found: Found, members: Sequence[Member]) -> Ask | None:
     """The soup that is handed back: the strategy's own, or one of the final children where that is fitter.
 
     ``soup.method``: ``strategy`` leaves it as found; ``uniform`` averages the ensemble's members; ``greedy`` adds the
     fittest children one by one, while each makes the soup no worse (Wortsman et al. 2022, algorithm 1).
     """
-    method = run.config.soup.method
-    known = {one.ask.lineage: one.fitness for one in judged}
-    made: list[Judged] = []
+    method = session.config.soup.method
+    known = {one.ask.lineage: one.fitness for one in found.evaluated}
+    made: list[Evaluated] = []
     if method == "uniform" and len(members) > 1:
-        made = [_judge_soup(run, judged, [member.lineage for member in members], "final/uniform")]
+        made = [_evaluate_soup(found, [member.lineage for member in members], "final/uniform")]
     elif method == "greedy":
-        made = _greedy_soup(run, judged)
-    best, best_fitness = found, known.get(found.lineage if found else Lineage(), -math.inf)
+        made = _greedy_soup(found, session.config.ensemble.size)
+    best, best_fitness = found.soup, known.get(found.soup.lineage if found.soup else Lineage(), -math.inf)
     for one in made:
         if one.fitness > best_fitness:
             best, best_fitness = one.ask, one.fitness
     return best
 
 
-def _greedy_soup(run: OpenRun, judged: Sequence[Judged]) -> list[Judged]:
+def _greedy_soup(found: Found, size: int) -> list[Evaluated]:
     """The best soup met on the way, as a list of at most one."""
-    order = fittest(judged, run.config.ensemble.size)
-    kept, best = [order[0].ask.lineage], replace(order[0])
+    order = fittest(found.evaluated, size)
+    kept, best = [order[0].ask.lineage], order[0]
     for one in order[1:]:
-        tried = _judge_soup(run, judged, [*kept, one.ask.lineage], f"final/greedy{len(kept) + 1:02d}-{one.ask.name}")
+        name = f"final/greedy{len(kept) + 1:02d}-{one.ask.name}"
+        tried = _evaluate_soup(found, [*kept, one.ask.lineage], name)
         if tried.fitness >= best.fitness:
             kept.append(one.ask.lineage)
             best = tried
     return [best] if len(kept) > 1 else []
 
 
-def _judge_soup(run: OpenRun, judged: Sequence[Judged], lineages: Sequence[Lineage], name: str) -> Judged:
+def _evaluate_soup(found: Found, lineages: Sequence[Lineage], name: str) -> Evaluated:
+    """A soup's fitness on ``select``; the name is also its stage's, which no generation's soups share."""
     base = shared_base(lineages)
-    ask = Ask(name, soup(lineages, base), judged[-1].ask.generation, "soup")
-    return judge_round(run, Round(base, (ask,)))[0]
+    ask = Ask(name, soup(lineages, base), found.evaluated[-1].ask.generation, "soup")
+    (one,) = found.population.evaluate(Round(base, (ask,)), StageKey(name, Part.SOUPS))
+    return one

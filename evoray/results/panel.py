@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from evoray.backends import Job
 from evoray.ensembles import Diversity, Member, Reliability, ece, fit_temperature, logits_name, reliability_sums
 from evoray.errors import RunError
 from evoray.evaluation.units.ensemble import BLOCKS, PanelUnit
 from evoray.fitness import Metrics, merge_shards, metrics_of
-from evoray.search.session import OpenRun
-from evoray.storage.directory import pack_arrays, unpack_arrays
+from evoray.search.session import Session
+from evoray.search.stages import ARRAYS, Stage, StageKey, run_stage
+
+ALL = "all"
+"""The one item of a panel's stage: its networks together."""
 
 
 @dataclass(frozen=True)
@@ -77,34 +79,44 @@ class Panel:
         return total.reshape(len(self.names), BLOCKS, self.block_width)
 
 
-def run_panel(run: OpenRun, name: str, like: PanelUnit) -> Panel:
-    """The same unit on every shard of its split."""
-    shards = run.inputs.splits.shards(like.split)
-    found = {shard: unpack_arrays(payload) for _, shard, payload in run.known.take(name)}
+def run_panel(session: Session, key: StageKey, like: PanelUnit) -> Panel:
+    """The same unit on every shard of its split.
+
+    Raises:
+        RunError: a shard killed every worker that met it, or a worker's file of logits is not in the run directory.
+    """
+    images = session.splits.images_by_shard(like.split)
     keep = like.logits_to is not None
-    if keep:
-        found = {shard: value for shard, value in found.items() if _has_logits(run, like.split, shard, value)}
+    networks = len(like.named) + len(like.members)
 
     def unit(shard: int, items: tuple[int, ...]) -> PanelUnit:
         return replace(like, shard=shard)
 
-    work = {shard: [0] for shard in shards if shard not in found}
-    shared = (like.base, like.named, like.members, like.buffers)
-    for shard, _, value, failure in run.outcomes(name, Job(work, unit, shared, like.split)):
-        if failure is not None:
-            raise RunError(f"shard {shard} of {like.split} killed every worker that met it: {failure}")
-        if keep and not _has_logits(run, like.split, shard, value):
+    stage = Stage(
+        key,
+        [ALL],
+        {shard: networks * count for shard, count in images.items()},
+        unit,
+        ARRAYS,
+        split=like.split,
+        shared=(like.base, like.named, like.members, like.buffers),
+        required=frozenset([0]),
+        accept=(lambda shard, value: _has_logits(session, like.split, shard, value)) if keep else None,
+    )
+    found: dict[int, dict[str, np.ndarray]] = {}
+    for result in run_stage(session, stage):
+        assert result.value is not None, "a panel is required"
+        if keep and result.fresh and not _has_logits(session, like.split, result.shard, result.value):
             raise RunError(
-                f"{run.directory.path(logits_name(like.split, shard))}: a worker wrote it, and it is not here. With "
-                "ensemble.keep_logits the run directory is a URI or a path that every machine shares: set --out."
+                f"{session.directory.path(logits_name(like.split, result.shard))}: a worker wrote it, and it is not "
+                "here. With ensemble.keep_logits the run directory is a URI or a path that every machine shares: "
+                "set --out."
             )
-        found[shard] = value
-        run.images += len(value["index"]) * (len(like.named) + len(like.members))
-        run.journal.add((name, "all", shard), pack_arrays(value))
-    return Panel(like.names, like.members, [found[shard] for shard in shards], like.block_width)
+        found[result.shard] = result.value
+    return Panel(like.names, like.members, [found[shard] for shard in images], like.block_width)
 
 
-def logits_files(run: OpenRun, panel: Panel) -> list[dict[str, Any]]:
+def logits_files(session: Session, panel: Panel) -> list[dict[str, Any]]:
     """For ``ensemble.json``: every shard's file of members' logits on ``test``; empty where none are kept."""
     return [
         {
@@ -113,11 +125,11 @@ def logits_files(run: OpenRun, panel: Panel) -> list[dict[str, Any]]:
             "bytes": int(value["logits_bytes"]),
             "sha256": value["logits_sha256"].tobytes().hex(),
         }
-        for shard, value in zip(run.inputs.splits.shards("test"), panel.shards, strict=True)
+        for shard, value in zip(session.splits.shards("test"), panel.shards, strict=True)
         if "logits_bytes" in value
     ]
 
 
-def _has_logits(run: OpenRun, split: str, shard: int, value: dict[str, np.ndarray]) -> bool:
+def _has_logits(session: Session, split: str, shard: int, value: dict[str, np.ndarray]) -> bool:
     """Whether the file of logits that belongs to a result is in the run directory, whole."""
-    return "logits_bytes" in value and run.directory.size(logits_name(split, shard)) == int(value["logits_bytes"])
+    return "logits_bytes" in value and session.directory.size(logits_name(split, shard)) == int(value["logits_bytes"])

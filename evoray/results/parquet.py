@@ -11,18 +11,18 @@ import pyarrow as pa
 
 from evoray.fitness import Metrics, metrics_of
 from evoray.mutation import Lineage
-from evoray.results.final_test import Look
+from evoray.results.final_test import FinalTest
 from evoray.results.panel import Panel
-from evoray.search.population import Judged
+from evoray.search.population import Evaluated
 
 
-def population_table(judged: Sequence[Judged], look: Look) -> pa.Table:
+def population_table(evaluated: Sequence[Evaluated], final: FinalTest) -> pa.Table:
     """A row a child, ranked over the whole run (1 is best, failures last, ties by age)."""
-    children = [one for one in judged if one.ask.kind == "child"]
+    children = [one for one in evaluated if one.ask.kind == "child"]
     order = sorted(range(len(children)), key=lambda i: -children[i].fitness)
     rank = {child: place + 1 for place, child in enumerate(order)}
-    tested = {name: metrics_of(total) for name, total in look.sample.items()}
-    tested |= dict(zip((member.name for member in look.test.members), look.test.merged("members"), strict=True))
+    tested = {name: metrics_of(total) for name, total in final.sample.items()}
+    tested |= dict(zip((member.name for member in final.test.members), final.test.merged("members"), strict=True))
     rows = [_child_row(one, rank[i], tested.get(one.ask.name)) for i, one in enumerate(children)]
     return pa.Table.from_pylist(rows, schema=_POPULATION)
 
@@ -49,7 +49,7 @@ _POPULATION = pa.schema(
 )
 
 
-def _child_row(one: Judged, rank: int, tested: Metrics | None) -> dict[str, Any]:
+def _child_row(one: Evaluated, rank: int, tested: Metrics | None) -> dict[str, Any]:
     own = one.ask.lineage.tail(one.ask.base)
     row: dict[str, Any] = {
         "child_id": one.ask.name,

@@ -1,23 +1,22 @@
-"""From judged children and the last look to the files of a run directory."""
+"""From evaluated children and the final test to the files of a run directory."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from evoray.results.final_test import Look
+from evoray.results.final_test import FinalTest
 from evoray.results.lineages import buffers_file, write_lineages
+from evoray.results.members import Choices
 from evoray.results.panel import logits_files
 from evoray.results.parquet import population_table, predictions_table
 from evoray.results.summary import make_summary
-from evoray.search.population import Judged
-from evoray.search.session import OpenRun
+from evoray.search.auto_sigma import ChosenSigma
+from evoray.search.loop import Found
+from evoray.search.session import Session
 from evoray.storage.directory import RECALIBRATED, RunDirectory
-from evoray.strategies import Ask
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,17 @@ class RunResult:
         return str(self.summary["verdict"])
 
 
-def write_results(run: OpenRun, judged: Sequence[Judged], soup: Ask | None, best: Judged, look: Look) -> RunResult:
+def write_results(session: Session, found: Found, choices: Choices, final: FinalTest, sigma: ChosenSigma) -> RunResult:
     """Writes lineages, tables and summary; ``summary.json`` comes last."""
-    directory = run.directory
-    population = population_table(judged, look)
-    write_lineages(run, judged, soup, best, look.test.members)
-    if look.recalibrated:
-        directory.write(f"lineage/{RECALIBRATED}.safetensors", buffers_file(look.recalibrated))
-    summary = make_summary(run, judged, soup, best, look)
+    directory = session.directory
+    population = population_table(choices.evaluated, final)
+    write_lineages(session, choices)
+    if final.recalibrated:
+        directory.write(f"lineage/{RECALIBRATED}.safetensors", buffers_file(final.recalibrated))
+    summary = make_summary(session, found, choices, final, sigma)
     directory.write_table("population.parquet", population)
-    directory.write_table("predictions.parquet", predictions_table(look.test))
-    directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(run, look.test)})
-    directory.write("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in run.history).encode())
+    directory.write_table("predictions.parquet", predictions_table(final.test))
+    directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(session, final.test)})
     directory.write_json("summary.json", summary)
     return RunResult(directory, summary, population)
 

@@ -26,8 +26,9 @@ from scipy import optimize, stats
 
 from evoray.fitness import Metrics, metrics_of
 from evoray.mutation import Lineage, Space, derive_seed
-from evoray.search.session import OpenRun
-from evoray.search.subsets import evaluate_pieces, rows_by_shard, some_of
+from evoray.search.session import Session
+from evoray.search.stages import Part, StageKey
+from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.window import SIGMAS, describe_cell, write_window
 from evoray.strategies import draw_mutation
 
@@ -68,21 +69,32 @@ class Probe:
         return float((((self.plus - self.minus) / 2) ** 2).mean() - self.variance / self.images)
 
 
-def resolve_sigma(run: OpenRun) -> None:
-    """Chooses, writes ``window.json`` and the resolved ``config.json``, and puts the sigma in ``run.config``."""
-    search, images = run.config.search, run.inputs.splits.images("select")
+ChosenSigma = dict[str, Any] | None
+"""How a sigma was chosen, for the summary; None where the configuration gives one."""
+
+
+def choose_sigma(session: Session) -> tuple[Session, ChosenSigma]:
+    """The session with a sigma, chosen where the configuration says "auto"; ``window.json`` shows how."""
+    if not session.config.mutation.sigma_is_auto:
+        return session, None
+    sigma, how = _choose(session)
+    return session.with_config(session.config.with_sigma(sigma)), how
+
+
+def _choose(session: Session) -> tuple[float, dict[str, Any]]:
+    search, images = session.config.search, session.inputs.splits.images("select")
     budget = COST * search.children * search.generations * images
-    unit = _unit(run)
+    unit = _unit(session)
     grid = [sigma * unit for sigma in SIGMAS]
-    intensity = selection_intensity(search.children, run.config.ensemble.size)
-    stage = _probe(run, 1, grid, budget / 2)
+    intensity = selection_intensity(search.children, session.config.ensemble.size)
+    stage = _probe(session, 1, grid, budget / 2)
     first = best_sigma(stage.probes, images, intensity)
-    closer = _probe(run, 2, [first.sigma / 1.6, first.sigma, first.sigma * 1.6], budget / 2)
+    closer = _probe(session, 2, [first.sigma / 1.6, first.sigma, first.sigma * 1.6], budget / 2)
     probes = stage.probes + closer.probes
     chosen = best_sigma(probes, images, intensity)
-    run.chosen_sigma = _record(run, chosen, probes)
-    write_window(run, closer.parent, stage.cells + closer.cells, run.chosen_sigma)
-    run.resolve(run.config.with_sigma(chosen.sigma))
+    how = _record(session, chosen, probes)
+    write_window(session, closer.parent, stage.cells + closer.cells, how)
+    return chosen.sigma, how
 
 
 @dataclass(frozen=True)
@@ -151,29 +163,29 @@ class _Stage:
     cells: list[dict[str, Any]]
 
 
-def _probe(run: OpenRun, stage: int, sigmas: Sequence[float], budget: float) -> _Stage:
+def _probe(session: Session, stage: int, sigmas: Sequence[float], budget: float) -> _Stage:
     """Evaluates as many pairs on as many images as the budget (children x images) allows, at least one on a few."""
-    rows = rows_by_shard(run)
+    rows = session.splits.images_by_shard("select")
     each = budget / (2 * len(sigmas))
     pairs = max(1, min(8, int(math.sqrt(each / (2 * LEAST_IMAGES)))))
-    bounds = some_of(rows, max(LEAST_IMAGES, int(each / pairs)))
-    mutation = run.config.mutation.model_copy(update={"antithetic": True})
+    subset = some_of(rows, max(LEAST_IMAGES, int(each / pairs)))
+    mutation = session.config.mutation.model_copy(update={"antithetic": True})
     plan = [("parent", Lineage())]
     for at, sigma in enumerate(sigmas):
-        seed = derive_seed(run.config.seed, AUTO_STREAM, stage, at)
+        seed = derive_seed(session.config.seed, AUTO_STREAM, stage, at)
         plan += [
             (f"s{at}/c{child:04d}", Lineage().child(draw_mutation(mutation, sigma, seed, 0, child)))
             for child in range(2 * pairs)
         ]
-    pieces = evaluate_pieces(run, f"auto/{stage}", Lineage(), plan, range(len(plan)), bounds)
-    total = pieces.total(0)
+    sums = evaluate_subset(session, StageKey(f"auto/{stage}", Part.SIGMA), Lineage(), plan, subset)
+    total = sums.total(0)
     assert total is not None, "a parent that is given up ends the run"
     parent = metrics_of(total)
     probes, cells = [], []
     for at, sigma in enumerate(sigmas):
-        totals = [pieces.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
+        totals = [sums.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
         probes.append(_summed(sigma, totals))
-        cells.append(describe_cell(sigma, run.config.mutation.parts, totals, parent.top1))
+        cells.append(describe_cell(sigma, session.config.mutation.parts, totals, parent.top1))
     return _Stage(parent, probes, cells)
 
 
@@ -187,19 +199,19 @@ def _summed(sigma: float, totals: Sequence[np.ndarray | None]) -> Probe:
     return Probe(sigma, mean[0::2], mean[1::2], variance, int(seen[0]))
 
 
-def _unit(run: OpenRun) -> float:
+def _unit(session: Session) -> float:
     """What sigmas are multiples of: one, or for ``scale = "absolute"`` the root mean square of all mutable weights."""
-    if run.config.mutation.scale == "rms":
+    if session.config.mutation.scale == "rms":
         return 1.0
-    names = [tensor.name for tensor in run.inputs.space.tensors]
-    space = Space.from_state(run.inputs.state, names, "rms")
+    names = [tensor.name for tensor in session.inputs.space.tensors]
+    space = Space.from_state(session.inputs.state, names, "rms")
     sizes = np.array([tensor.size for tensor in space.tensors])
     return float(np.sqrt((sizes * space.scales.astype(np.float64) ** 2).sum() / space.n)) or 1.0
 
 
-def _record(run: OpenRun, chosen: Choice, probes: Sequence[Probe]) -> dict[str, Any]:
+def _record(session: Session, chosen: Choice, probes: Sequence[Probe]) -> dict[str, Any]:
     """How sigma was found, for ``window.json`` and the summary."""
-    search, images = run.config.search, run.inputs.splits.images("select")
+    search, images = session.config.search, session.inputs.splits.images("select")
     spent = sum(2 * len(probe.plus) * probe.images for probe in probes)
     return {
         "sigma": chosen.sigma,

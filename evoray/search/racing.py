@@ -1,8 +1,8 @@
-"""A round as a race: children are judged piece by piece of ``select`` against their base, and the hopeless dropped.
+"""A round as a race: children are evaluated subset by subset of ``select``, and those without hope are dropped.
 
-Decisions fall at fixed looks, when every piece of the look is there, so the answer depends on no order of arrival and
+Decisions fall at fixed looks, when every result of the look is there, so the answer depends on no order of arrival and
 no number of workers. A look takes its share of every shard, in a seeded order of rows: no class or source comes first.
-What a look may drop, and at which risk, is ``statistics/racing.py``.
+What a look may drop, and at which risk, is ``statistics/top_k.py``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from evoray.evaluation.units.subset import PAIRED
-from evoray.search.population import Judged, judge_total
-from evoray.search.session import GIVEN_UP, OpenRun
-from evoray.search.subsets import evaluate_pieces, rows_by_shard, share_of
+from evoray.evaluation.evaluator import PAIRED
+from evoray.search.population import Evaluated, evaluated_as, round_key
+from evoray.search.session import Session
+from evoray.search.stages import GIVEN_UP, StageKey
+from evoray.search.subsets import evaluate_subset, share_of
 from evoray.statistics import top_k
 from evoray.strategies import Round
 
@@ -25,13 +26,13 @@ from evoray.strategies import Round
 class Racer:
     """The races of one run: holds its budget."""
 
-    def __init__(self, run: OpenRun, elite: int) -> None:
-        search = run.config.search
-        self._run, self._left = run, search.budget_images
-        self._best = max(elite, run.config.ensemble.size)
+    def __init__(self, session: Session, elite: int) -> None:
+        search = session.config.search
+        self._session, self._left = session, search.budget_images
+        self._best = max(elite, session.config.ensemble.size)
         self._generations = search.generations
 
-    def judge(self, asked: Round) -> tuple[list[Judged], dict[str, Any]]:
+    def evaluate(self, asked: Round) -> tuple[list[Evaluated], dict[str, Any]]:
         """Every candidate in the order asked, and what the race saved and risked.
 
         A dropped child keeps the sums of the images it saw; its fitness is the estimate from them, lowered where
@@ -40,12 +41,12 @@ class Racer:
         budget = None
         if self._left is not None:
             budget = self._left / max(self._generations - asked.asks[-1].generation, 1)
-        race = _Race(self._run, asked, self._best, budget)
+        race = _Race(self._session, asked, self._best, budget)
         for look in range(len(race.looks)):
             race.look(look)
         if self._left is not None:
             self._left -= race.images
-        return race.judged(), race.report()
+        return race.evaluated(), race.report()
 
 
 @dataclass
@@ -54,20 +55,21 @@ class _Fate:
 
     status: str
     failed: bool
+    given_up: str = ""
 
 
 class _Race:
     """One round. Children are numbers into ``asked.asks``; whatever is no child runs to the end."""
 
-    def __init__(self, run: OpenRun, asked: Round, best: int, budget: float | None) -> None:
-        self._run, self._asked = run, asked
+    def __init__(self, session: Session, asked: Round, best: int, budget: float | None) -> None:
+        self._session, self._asked = session, asked
         self._plan = [(ask.name, ask.lineage) for ask in asked.asks]
-        self._rows = rows_by_shard(run)
+        self._rows = session.splits.images_by_shard("select")
         self._total = sum(self._rows.values())
         self.looks = top_k.schedule(self._total)
         self._children = np.array([i for i, ask in enumerate(asked.asks) if ask.kind == "child"])
         self._best = min(best, len(self._children))
-        self._confidence, self._budget = run.config.search.confidence, budget
+        self._confidence, self._budget = session.config.search.confidence, budget
         self._shares = top_k.shares(self.looks)
         self._totals: dict[int, np.ndarray] = {}
         self._fates: dict[int, _Fate] = {}
@@ -76,39 +78,35 @@ class _Race:
         self._dropped = self._unaffordable = 0
 
     def look(self, number: int) -> None:
-        """Evaluates everyone still in the race on the look's pieces, then drops."""
+        """Evaluates everyone still in the race on the look's images, then drops."""
         before = self.looks[number - 1] if number else 0
-        bounds = share_of(self._rows, before, self.looks[number])
+        subset = share_of(self._rows, before, self.looks[number])
         racers = [i for i in range(len(self._plan)) if i not in self._fates]
-        stage = f"{self._name}/look{number}"
-        pieces = evaluate_pieces(self._run, stage, self._asked.base, self._plan, racers, bounds)
-        for racer in pieces.given_up:
-            self._fates[racer] = _Fate(GIVEN_UP, failed=True)
+        whole = round_key(self._asked)
+        key = StageKey(f"{whole.name}/look{number}", whole.part)
+        sums = evaluate_subset(self._session, key, self._asked.base, self._plan, subset, racers)
+        for racer, reason in sums.given_up.items():
+            self._fates[racer] = _Fate(GIVEN_UP, failed=True, given_up=reason)
         for racer in racers:
-            if (total := pieces.total(racer)) is not None:
+            if (total := sums.total(racer)) is not None:
                 self._totals[racer] = total if number == 0 else self._totals[racer] + total
                 self.images += int(total[0]) if self._asked.asks[racer].kind == "child" else 0
                 self._fail(racer)
         if number < len(self.looks) - 1:
             self._drop(number)
 
-    @property
-    def _name(self) -> str:
-        last = self._asked.asks[-1]
-        return f"g{last.generation:04d}/{last.kind}"
-
     def _fail(self, racer: int) -> None:
         """Ends the race of a candidate whose outputs or scores are not finite."""
         if racer in self._fates:
             return
         total = self._totals[racer]
-        judged = self._judge(racer)
-        if judged.fitness == -math.inf or not np.isfinite(total).all():
-            status = judged.status if judged.fitness == -math.inf else "scores that are not finite"
+        evaluated = self._evaluated(racer)
+        if evaluated.fitness == -math.inf or not np.isfinite(total).all():
+            status = evaluated.status if evaluated.fitness == -math.inf else "scores that are not finite"
             self._fates[racer] = _Fate(status, failed=True)
 
-    def _judge(self, racer: int) -> Judged:
-        return judge_total(self._run.fitness, self._asked.asks[racer], self._totals[racer][:-PAIRED])
+    def _evaluated(self, racer: int) -> Evaluated:
+        return evaluated_as(self._session.fitness, self._asked.asks[racer], self._totals[racer][:-PAIRED])
 
     def _drop(self, number: int) -> None:
         able = np.array([i for i in self._children if i not in self._fates or not self._fates[i].failed], dtype=int)
@@ -132,21 +130,22 @@ class _Race:
         self._dropped += len(dropped.hopeless)
         self._unaffordable += len(dropped.unaffordable)
 
-    def judged(self) -> list[Judged]:
-        """All candidates; see ``Racer.judge``."""
-        ends = {i: self._judge(i) for i in range(len(self._plan)) if i not in self._fates}
+    def evaluated(self) -> list[Evaluated]:
+        """All candidates; see ``Racer.evaluate``."""
+        ends = {i: self._evaluated(i) for i in range(len(self._plan)) if i not in self._fates}
         estimates = self._estimates(ends)
-        judged = []
+        evaluated = []
         for racer, ask in enumerate(self._asked.asks):
             if racer in ends:
-                judged.append(ends[racer])
+                evaluated.append(ends[racer])
                 continue
             total = self._totals.get(racer)
             own = None if total is None else total[:-PAIRED]
-            judged.append(Judged(ask, own, estimates.get(racer, -math.inf), self._fates[racer].status))
-        return judged
+            fate = self._fates[racer]
+            evaluated.append(Evaluated(ask, own, estimates.get(racer, -math.inf), fate.status, fate.given_up))
+        return evaluated
 
-    def _estimates(self, ends: Mapping[int, Judged]) -> dict[int, float]:
+    def _estimates(self, ends: Mapping[int, Evaluated]) -> dict[int, float]:
         """Fitness of the dropped: the base's on all images plus their mean difference, behind every survivor."""
         mean = {i: float(total[-2] / total[0]) for i, total in self._totals.items()}
         dropped = [i for i, fate in self._fates.items() if not fate.failed]

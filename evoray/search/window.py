@@ -16,10 +16,12 @@ from evoray.config import RunConfig
 from evoray.errors import ConfigError
 from evoray.fitness import COLUMNS, Metrics, metrics_of
 from evoray.mutation import Lineage, derive_seed
+from evoray.runtime.events import ShownProgress
 from evoray.runtime.progress import Progress
 from evoray.search.inputs import check_inputs
-from evoray.search.session import OpenRun
-from evoray.search.subsets import evaluate_pieces, rows_by_shard, some_of
+from evoray.search.session import Session, open_session
+from evoray.search.stages import Part, StageKey
+from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
@@ -59,10 +61,11 @@ def window(
     inputs = check_inputs(config, config_dir)
     if max(parts) > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
-    backend, inputs, program = open_backend(inputs, None, progress.note)
+    backend, inputs, _ = open_backend(inputs, None, progress.note)
     try:
-        with OpenRun(directory, inputs, program, backend, progress, directory.exists("config.json")) as run:
-            drawn = _document(run, sorted(set(sigmas)), parts, children, images, share)
+        resume = directory.exists("config.json")
+        with open_session(directory, inputs, backend, [ShownProgress(progress)], resume) as session:
+            drawn = _document(session, sorted(set(sigmas)), parts, children, images, share)
     finally:
         backend.close()
     if directory.exists("window.json"):
@@ -75,19 +78,19 @@ def window(
     return drawn
 
 
-def write_window(run: OpenRun, parent: Metrics, cells: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> None:
+def write_window(session: Session, parent: Metrics, cells: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> None:
     """``window.json`` of a run that chose its sigma: what it looked at, and ``chosen``."""
-    document = {**_head(run, parent), "cells": list(cells), "widest": [], "chosen": chosen}
-    run.directory.write_json("window.json", document)
+    document = {**_head(session, parent), "cells": list(cells), "widest": [], "chosen": chosen}
+    session.directory.write_json("window.json", document)
 
 
-def _head(run: OpenRun, parent: Metrics) -> dict[str, Any]:
+def _head(session: Session, parent: Metrics) -> dict[str, Any]:
     return {
         "format": 1,
         "metric": "top1",
         "images": parent.n,
-        "seed": run.config.seed,
-        "scale": run.config.mutation.scale,
+        "seed": session.config.seed,
+        "scale": session.config.mutation.scale,
         "parent": {"n": parent.n, "top1": parent.top1, "nll": parent.nll if math.isfinite(parent.nll) else None},
     }
 
@@ -110,20 +113,20 @@ def _checked(
 
 
 def _document(
-    run: OpenRun, sigmas: Sequence[float], parts: Sequence[int], children: int, images: int | None, share: float
+    session: Session, sigmas: Sequence[float], parts: Sequence[int], children: int, images: int | None, share: float
 ) -> dict[str, Any]:
-    rows = rows_by_shard(run)
-    bounds = some_of(rows, images or sum(rows.values()))
-    seen = sum(stop - start for start, stop in bounds.values())
+    rows = session.splits.images_by_shard("select")
+    subset = some_of(rows, images or sum(rows.values()))
+    key = StageKey(f"window/{sum(subset.images.values())}", Part.WINDOW)
     cells = [(sigma, k) for k in parts for sigma in sigmas]
     plan = [("parent", Lineage())]
     plan += [
-        (f"k{k}/s{sigma!r}/c{child:04d}", _child(run, sigma, k, child))
+        (f"k{k}/s{sigma!r}/c{child:04d}", _child(session, sigma, k, child))
         for sigma, k in cells
         for child in range(children)
     ]
-    pieces = evaluate_pieces(run, f"window/{seen}", Lineage(), plan, range(len(plan)), bounds)
-    totals = [pieces.total(i) for i in range(len(plan))]
+    sums = evaluate_subset(session, key, Lineage(), plan, subset)
+    totals = [sums.total(i) for i in range(len(plan))]
     assert totals[0] is not None, "a parent that is given up ends the run"
     parent = metrics_of(totals[0])
     described = [
@@ -131,12 +134,12 @@ def _document(
         for at, (sigma, k) in enumerate(cells)
     ]
     widest = [_widest(described, k, share, parent.top1) for k in parts]
-    return {**_head(run, parent), "cells": described, "widest": widest}
+    return {**_head(session, parent), "cells": described, "widest": widest}
 
 
-def _child(run: OpenRun, sigma: float, parts: int, child: int) -> Lineage:
-    mutation = run.config.mutation.model_copy(update={"parts": parts, "antithetic": False, "subspace": "dynamic"})
-    seed = derive_seed(run.config.seed, WINDOW_STREAM, parts)
+def _child(session: Session, sigma: float, parts: int, child: int) -> Lineage:
+    mutation = session.config.mutation.model_copy(update={"parts": parts, "antithetic": False, "subspace": "dynamic"})
+    seed = derive_seed(session.config.seed, WINDOW_STREAM, parts)
     return Lineage().child(draw_mutation(mutation, sigma, seed, 0, child))
 
 

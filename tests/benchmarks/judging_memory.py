@@ -23,11 +23,9 @@ from evoray.backends.fleet import Finished, Ready
 from evoray.backends.wire import Decoder
 from evoray.backends.worker import Loaded
 from evoray.config import parse_config
-from evoray.runtime.progress import Progress
 from evoray.search.inputs import check_inputs
-from evoray.search.population import judge_round
-from evoray.search.session import OpenRun
-from evoray.search.workers import make_program
+from evoray.search.population import Population
+from evoray.search.session import open_session
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal
 from evoray.strategies import make_strategy
@@ -110,17 +108,17 @@ def measure(children, shards, macro_f1=False):
         }
     )
     inputs = check_inputs(config, None)
-    program = make_program(inputs)
+
     backend = InstantBackend(3 * classes if macro_f1 else 0)
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDirectory(f"{folder}/run")
-        with OpenRun(directory, inputs, program, backend, Progress(), False) as run:
+        with open_session(directory, inputs, backend, [], False) as session:
             before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
             strategy = make_strategy(config)
-            judged = judge_round(run, strategy.ask())
-            strategy.tell([one.fitness for one in judged])
+            evaluated = Population(session).evaluate(strategy.ask())
+            strategy.tell([one.fitness for one in evaluated])
             cpu, wall, judging = time.process_time() - cpu, time.perf_counter() - wall, peak_mb() - before
-        assert len(judged) == children + 1
+        assert len(evaluated) == children + 1
         records = Journal(directory).read()
         known = sum(1 for _ in records.take("g0000/child"))
     evaluations = (children + 1) * shards

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from outputs import PulledPlug
 from test_resume import StopsAfter, bytes_of
 
 from evoray.backends.base import Outcome
@@ -60,7 +61,7 @@ def test_it_is_not_met_again_and_ranks_last(small_run, tmp_path, changes, after)
     config = small_run(compute__workers=1, **changes)
     whole, met = run(config, tmp_path / "whole", GUILTY)
     assert GUILTY in met
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         run(config, tmp_path / "cut", GUILTY, progress=StopsAfter(after))
     resumed, met = run(config, tmp_path / "cut", GUILTY, resume=True)
     assert GUILTY not in met
@@ -72,7 +73,7 @@ def test_it_is_not_met_again_and_ranks_last(small_run, tmp_path, changes, after)
 
 def test_how_its_workers_ended_is_kept(small_run, tmp_path):
     config = small_run(compute__workers=1)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         run(config, tmp_path / "run", GUILTY, progress=(seen := Notes(20)))
     (note,) = (text for text in seen.notes if text.startswith(GUILTY))
     resumed, _ = run(config, tmp_path / "run", GUILTY, resume=True)

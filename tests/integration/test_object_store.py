@@ -7,7 +7,7 @@ import logging
 import pyarrow.fs
 import pytest
 from moto.server import ThreadedMotoServer
-from outputs import FILES, StopsAfter
+from outputs import FILES, PulledPlug, StopsAfter
 
 from evoray.config import parse_config
 from evoray.data import ImageTransform, open_dataset, place_of, verify
@@ -49,7 +49,7 @@ def test_a_run_from_s3_to_s3_stopped_and_resumed(bucket, parent_file, tmp_path):
         )
 
     local = evolve(config(str(tmp_path / "shards")), tmp_path / "run").directory
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         evolve(config(bucket("shards")), bucket("runs/first"), progress=StopsAfter(12))
     stored = evolve(config(bucket("shards")), bucket("runs/first"), resume=True, progress=StopsAfter(10**6)).directory
     assert {name: stored.read(name) for name in FILES} == {name: local.read(name) for name in FILES}

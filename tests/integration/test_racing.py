@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from outputs import PulledPlug
 from test_resume import StopsAfter, bytes_of
 
 from evoray.errors import ConfigError
@@ -64,7 +65,7 @@ def test_a_race_goes_on_where_it_stopped(raced, tmp_path, after, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = raced(compute__workers=1, search__generations=2)
     whole = evolve(config, tmp_path / "whole")
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         evolve(config, tmp_path / "cut", progress=StopsAfter(after))
     resumed = evolve(config, tmp_path / "cut", resume=True)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from outputs import FILES, StopsAfter
+from outputs import FILES, PulledPlug, StopsAfter
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
@@ -110,7 +110,7 @@ def test_it_is_compared_like_the_others(finished):
 def test_stopped_and_on_any_backend_the_same_bytes(finished, tmp_path, monkeypatch, backend):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     other = config().model_copy(update={"compute": config().compute.model_copy(update={"backend": backend})})
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         evolve(other, tmp_path / "run", progress=StopsAfter(7 * 5 + 2))
     resumed = evolve(other, tmp_path / "run", resume=True)
     for name in (*FILES, "lineage/soup_recalibrated.safetensors"):

@@ -7,11 +7,12 @@ import pytest
 from evoray.backends.local import LocalBackend
 from evoray.data.splits import SearchClosed
 from evoray.errors import RunError
+from evoray.evaluation.units.children import ChildrenUnit
 from evoray.evolution import evolve
-from evoray.results import panel as panel_module
-from evoray.search import population
+from evoray.results.panel import Panel
 from evoray.search.inputs import check_inputs
-from evoray.search.session import OpenRun
+from evoray.search.population import Population
+from evoray.search.session import Session
 from evoray.search.workers import open_backend
 
 
@@ -41,14 +42,12 @@ def test_a_warm_worker_cannot_read_test_in_its_next_run(small_run):
         backend.close()
 
 
-def test_nothing_reads_test_while_children_are_judged(small_run, tmp_path, monkeypatch):
+def test_nothing_reads_test_while_children_are_evaluated(small_run, tmp_path, monkeypatch):
     """Every reading of every worker, in order: select, then one closing, then test."""
     seen = []
-    prepared, close = population.ChildrenUnit.run, OpenRun.close_search
-    monkeypatch.setattr(
-        population.ChildrenUnit, "run", lambda unit, evaluator: (seen.append(unit.split), prepared(unit, evaluator))[1]
-    )
-    monkeypatch.setattr(OpenRun, "close_search", lambda run: (seen.append("closed"), close(run))[1])
+    run, close = ChildrenUnit.run, Session.close_search
+    monkeypatch.setattr(ChildrenUnit, "run", lambda unit, evaluator: (seen.append(unit.split), run(unit, evaluator))[1])
+    monkeypatch.setattr(Session, "close_search", lambda session: (seen.append("closed"), close(session))[1])
     evolve(small_run(), tmp_path / "run")
     end = seen.index("closed")
     assert set(seen[:end]) == {"select"}
@@ -56,22 +55,19 @@ def test_nothing_reads_test_while_children_are_judged(small_run, tmp_path, monke
     assert "select" not in seen[end:]
 
 
-def test_no_child_is_judged_once_test_is_open(small_run, tmp_path, monkeypatch):
-    look = panel_module.Panel.metrics
+def test_no_child_is_evaluated_once_test_is_open(small_run, tmp_path, monkeypatch):
+    evaluate, metrics, kept = Population.evaluate, Panel.metrics, []
+
+    def remember(population, asked, key=None):
+        kept.append((population, asked))
+        return evaluate(population, asked, key)
 
     def greedy(panel, name):
-        population.judge_round(runs[0], rounds[0])
-        return look(panel, name)
+        evaluate(*kept[0])
+        return metrics(panel, name)
 
-    runs, rounds, judge = [], [], population.judge_round
-
-    def remember(run, asked):
-        runs.append(run)
-        rounds.append(asked)
-        return judge(run, asked)
-
-    monkeypatch.setattr("evoray.search.loop.judge_round", remember)
-    monkeypatch.setattr(panel_module.Panel, "metrics", greedy)
+    monkeypatch.setattr(Population, "evaluate", remember)
+    monkeypatch.setattr(Panel, "metrics", greedy)
     with pytest.raises(RunError, match="after the search was over"):
         evolve(small_run(), tmp_path / "run")
 

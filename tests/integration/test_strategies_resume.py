@@ -13,6 +13,7 @@ import sys
 import time
 
 import pytest
+from outputs import PulledPlug
 from test_resume import StopsAfter, bytes_of
 
 from evoray.config import parse_config
@@ -62,7 +63,7 @@ def test_stopped_at_a_random_unit_it_ends_in_the_same_bytes(whole, parent_file, 
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     result, units = whole(name)
     after = random.Random(name).randrange(units // 4, units)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         evolve(config_of(parent_file, name), tmp_path / "cut", progress=StopsAfter(after))
     resumed = evolve(config_of(parent_file, name), tmp_path / "cut", resume=True)
     assert bytes_of(resumed.directory) == bytes_of(result.directory)

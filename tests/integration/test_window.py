@@ -6,6 +6,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from outputs import PulledPlug
 from test_resume import StopsAfter, bytes_of
 
 from evoray.errors import ConfigError, UsageError
@@ -39,7 +40,7 @@ def test_a_sweep_shows_the_window(swept):
 def test_a_sweep_goes_on_where_it_stopped(swept, small_run, tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = small_run(compute__workers=1)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         window(config, tmp_path / "cut", progress=StopsAfter(20), **SWEEP)
     seen = StopsAfter(10**9)
     assert window(config, tmp_path / "cut", progress=seen, **SWEEP) == swept[0]
@@ -117,7 +118,7 @@ def test_auto_costs_under_a_twentieth_of_a_run(auto, tmp_path):
 def test_auto_goes_on_where_it_stopped(auto, tmp_path, after, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     whole = evolve(auto(), tmp_path / "whole")
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         evolve(auto(), tmp_path / "cut", progress=StopsAfter(after))
     resumed = evolve(auto(), tmp_path / "cut", resume=True)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)

@@ -12,8 +12,8 @@ import evoray
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors"},
-    {"__init__", "config", "mutation", "runtime", "statistics", "storage"},
-    {"data", "fitness", "models", "report", "strategies"},
+    {"__init__", "config", "mutation", "runtime", "statistics"},
+    {"data", "fitness", "models", "report", "storage", "strategies"},
     {"demo", "ensembles"},
     {"evaluation"},
     {"backends"},

@@ -22,14 +22,12 @@ from evoray.ensembles.diversity import diversity_sums, entropy_sum
 from evoray.ensembles.logits import logits_file, logits_name
 from evoray.ensembles.selection import Member
 from evoray.ensembles.temperature import at_temperature, temperature_sums
-from evoray.errors import EvorayError
 from evoray.evaluation.evaluator import Evaluator
-from evoray.evaluation.units.children import Candidate, named_failure
+from evoray.evaluation.units.children import Candidate, blamed
 from evoray.fitness import PerImage, score_images
 from evoray.fitness.per_image import brier, predicted_class, score_log_probabilities
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
-from evoray.runtime import logs
 
 MAX_CLASSES = 20
 """Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""
@@ -197,7 +195,8 @@ class _Sheet:
         if name == "ensemble":
             self.reported[name] = log_p
         if self.unit.block_width:
-            self.sums[name] = self._blocks(self.scores[name], logits.float())
+            with blamed(name, self.unit.split, self.unit.shard):  # the user's fitness runs here as well
+                self.sums[name] = self._blocks(self.scores[name], logits.float())
 
     def _blocks(self, scores: PerImage, logits: Tensor) -> np.ndarray:
         """float64 [BLOCKS, width]: common columns and the fitness's own sums of each group of images."""
@@ -227,10 +226,5 @@ class _Sheet:
 
 
 def _logits(evaluator: Evaluator, unit: OwnUnit | PanelUnit, name: str, lineage: Lineage) -> Tensor:
-    try:
-        with logs.about(child=name):
-            return evaluator.lineage_logits(unit.base, lineage, unit.split, unit.shard)
-    except (EvorayError, MemoryError):
-        raise
-    except Exception as error:
-        raise named_failure(error, name, unit.split, unit.shard) from error
+    with blamed(name, unit.split, unit.shard):
+        return evaluator.lineage_logits(unit.base, lineage, unit.split, unit.shard)

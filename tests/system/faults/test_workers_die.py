@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import ray
+from outputs import PulledPlug
 from scenes import At, assert_same, outputs
 
 from evoray.errors import BackendError
@@ -108,7 +109,7 @@ def test_a_unit_that_always_kills_its_worker(disturbed, scene, tmp_path):
         }
     assert result.summary["work"]["retries"] == 3
     config, stop = scene.config("ray", 1), At(0, None, "ranks last", pull)
-    with pytest.raises(ConnectionError):
+    with pytest.raises(PulledPlug):
         evolve(config, tmp_path / "cut", config_dir=scene.folder, progress=stop)
     resumed = evolve(config, tmp_path / "cut", config_dir=scene.folder, resume=True)
     assert_same(resumed, outputs(result))
@@ -116,7 +117,7 @@ def test_a_unit_that_always_kills_its_worker(disturbed, scene, tmp_path):
 
 
 def pull():
-    raise ConnectionError("pulled the plug")
+    raise PulledPlug
 
 
 def first_logit(scene, result, child):
