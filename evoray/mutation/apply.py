@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from evoray.mutation.masks import strata_of
 from evoray.mutation.recipe import Entry, Mutation
 from evoray.mutation.space import Space
 
+LOG = logging.getLogger("evoray")
 BLOCK = 1 << 18
 """Strata drawn at once: 3 MB of indices and values."""
 
@@ -78,16 +81,27 @@ def add_delta_(flat: Tensor, indices: Tensor, values: Tensor) -> Tensor:
 
 
 def put_(flat: Tensor, indices: Tensor, values: Tensor) -> Tensor:
-    """``flat[indices] = values`` where each index occurs once, in place on any device.
+    """``flat[indices] = values`` where each index occurs once, in place on any device; all three are contiguous.
 
-    On CUDA every such write sorts its indices first while deterministic algorithms are asked for. No index occurs
-    twice here, so the outcome is the same in any order, and the sorting is left out.
+    The outcome is the same in any order, so on CUDA the sorting of ``index_copy_`` under deterministic algorithms is
+    left out where Triton is there. Other threads may compute meanwhile: nothing of the process is changed for it.
     """
-    if flat.device.type == "cpu":
-        return flat.index_copy_(0, indices, values)
-    asked = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
+    if flat.device.type == "cuda" and torch.are_deterministic_algorithms_enabled():
+        return _unsorted_write()(flat, indices, values)
+    return flat.index_copy_(0, indices, values)
+
+
+@cache
+def _unsorted_write() -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Chosen once: the kernel if it runs here (it needs Triton, and a C compiler at its first launch), else PyTorch's
+    own write, which sorts: the same bits, slower."""
     try:
-        return flat.index_copy_(0, indices, values)
-    finally:
-        torch.use_deterministic_algorithms(asked)
+        from evoray.mutation.scatter import copy_unique_
+
+        probe = torch.zeros(2, device="cuda")
+        copy_unique_(probe, torch.tensor([1], device="cuda"), torch.ones(1, device="cuda"))
+        if probe.tolist() == [0.0, 1.0]:
+            return copy_unique_
+    except Exception as error:  # whatever a compiler or a driver raises: there is another way
+        LOG.info("writes to the GPU sort their indices: Triton cannot be used (%s)", error)
+    return lambda flat, indices, values: flat.index_copy_(0, indices, values)

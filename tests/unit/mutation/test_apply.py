@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -16,8 +18,10 @@ from evoray.mutation import (
     delta,
     delta_between,
     delta_blocks,
+    put_,
     weighted_delta,
 )
+from evoray.mutation.apply import _unsorted_write
 
 STATE = parent()
 SPACE = space(STATE)
@@ -63,6 +67,30 @@ def test_a_gpu_adds_the_same_bits(lineage: Lineage) -> None:
         indices, values = (torch.from_numpy(array).cuda() for array in weighted_delta(SPACE, entry))
         add_delta_(flat, indices, values)
     assert flat.cpu().numpy().tobytes() == apply_lineage(FLAT.copy(), SPACE, lineage.entries).tobytes()
+
+
+class OnGpu:
+    """What a tensor on a GPU says of itself, over one in this machine's memory."""
+
+    def __init__(self, tensor):
+        self.tensor, self.device = tensor, torch.device("cuda")
+
+    def index_copy_(self, dimension, indices, values):
+        self.tensor.index_copy_(dimension, indices, values)
+        return self
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_write_switches_nothing_that_other_threads_see(monkeypatch, deterministic):
+    """Another thread's forward pass would run with other algorithms meanwhile. Here without Triton."""
+    monkeypatch.setitem(sys.modules, "evoray.mutation.scatter", None)
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: deterministic)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda mode: pytest.fail("switched for the process"))
+    _unsorted_write.cache_clear()
+    flat = OnGpu(torch.zeros(4))
+    assert put_(flat, torch.tensor([2, 0]), torch.tensor([1.0, 2.0])) is flat
+    _unsorted_write.cache_clear()
+    assert flat.tensor.tolist() == [2.0, 0.0, 1.0, 0.0]
 
 
 @given(ENTRIES)
