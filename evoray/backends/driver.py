@@ -30,17 +30,20 @@ LOOK = 1.0
 PATIENCE = 30.0
 """Seconds without a first worker before the user is told what is waited for."""
 
-STRIKES = 3
+MAX_RETRIES = 3
 """A worker that loses so many messages in a row is given up; so is loading, after so many deaths in a row."""
 
 
 @dataclass
-class Member:
-    """A worker that is ready. ``told``: it has answered a unit of this job, so it knows what they share."""
+class ReadyWorker:
+    """A worker that takes units.
+
+    initialised: it has answered a unit of this job, so it knows what they share. retries: messages lost in a row.
+    """
 
     node: str
-    told: bool = False
-    strikes: int = 0
+    initialised: bool = False
+    retries: int = 0
     held: tuple[tuple[str, int], ...] = ()
     facts: dict[str, Facts] = field(default_factory=dict)
 
@@ -57,8 +60,8 @@ class _Round:
     job: Job
     scheduler: Scheduler
     encoder: Encoder
-    hungry: set[int]
-    """Workers to be asked whether there is a unit for them."""
+    idle: set[int]
+    """Workers that may have room for a unit: to be looked at."""
     repeats: bool = False
 
 
@@ -85,7 +88,7 @@ class Driver:
         self.work = Work()
         self._starting: dict[int, int] = {}
         """Workers that are to load the source, and how often the message about it was lost."""
-        self._ready: dict[int, Member] = {}
+        self._ready: dict[int, ReadyWorker] = {}
         self._retired: set[int] = set()
         self._nodes: set[str] = set()
         self._fewer = 0
@@ -93,7 +96,7 @@ class Driver:
         self._numbers = 0
         self._jobs = 0
         self._alone_since: float | None = None
-        self._told_alone = False
+        self._alone_said = False
         self._looked = -float("inf")
         self._ticked = -float("inf")
 
@@ -141,12 +144,12 @@ class Driver:
         self._meter.run = job.run
         shard = next(shard for shard, items in job.work.items() if len(items))
         specimen = job.unit(shard, tuple(job.work[shard][:2]))
-        for worker, member in self._ready.items():
-            member.told = False
+        for worker, ready in self._ready.items():
+            ready.initialised = False
             if worker not in self._retired:
-                scheduler.join(worker, member.facts_on(job.split))
-        hungry = self._ready.keys() - self._retired
-        return _Round(self._jobs, job, scheduler, Encoder(job.shared, specimen, job.run), hungry)
+                scheduler.join(worker, ready.facts_on(job.split))
+        idle = self._ready.keys() - self._retired
+        return _Round(self._jobs, job, scheduler, Encoder(job.shared, specimen, job.run), idle)
 
     def _end(self, now: _Round) -> None:
         self._fleet.forget()
@@ -167,16 +170,16 @@ class Driver:
     def _feed(self, now: _Round) -> None:
         clock = self._clock()
         if clock - self._ticked > TICK:
-            now.hungry |= self._ready.keys() - self._retired
+            now.idle |= self._ready.keys() - self._retired
             self._ticked = clock
-        for worker in sorted(now.hungry):
+        for worker in sorted(now.idle):
             while (unit := now.scheduler.take(worker, clock)) is not None:
                 self._send(now, worker, unit)
-        now.hungry.clear()
+        now.idle.clear()
 
     def _send(self, now: _Round, worker: int, unit: Assignment) -> None:
         payload = now.encoder.encode(now.job.unit(unit.shard, unit.items))
-        preamble = None if self._ready[worker].told else now.encoder.preamble
+        preamble = None if self._ready[worker].initialised else now.encoder.preamble
         self._fleet.send(worker, now.number, unit.number, preamble, payload)
         self.work.units += 1
         self.work.bytes_to_workers += len(payload) + len(preamble or b"")
@@ -190,7 +193,7 @@ class Driver:
         if isinstance(event, Ready):
             if self._welcome(event):
                 now.scheduler.join(event.worker, self._ready[event.worker].facts_on(now.job.split))
-                now.hungry.add(event.worker)
+                now.idle.add(event.worker)
         elif isinstance(event, Finished):
             yield from self._finished(event, now)
         elif event.unit is None:
@@ -203,7 +206,7 @@ class Driver:
         if event.worker not in self._starting:
             return False
         del self._starting[event.worker]
-        self._ready[event.worker] = Member(event.loaded.node)
+        self._ready[event.worker] = ReadyWorker(event.loaded.node)
         self._deaths = 0
         self.work.models_built += event.loaded.built
         self.work.spend("build", event.loaded.seconds)
@@ -220,30 +223,30 @@ class Driver:
                     "depend on who does what. Set compute.accelerator to one kind for a result that repeats."
                 )
         self._alone_since = None
-        if self._told_alone:
+        if self._alone_said:
             self._note("the cluster gave a worker: going on")
-            self._told_alone = False
+            self._alone_said = False
         return True
 
     def _finished(self, event: Finished, now: _Round) -> Iterator[Outcome]:
-        member = self._ready.get(event.worker)
-        if member is None:
+        ready = self._ready.get(event.worker)
+        if ready is None:
             return
         report, scheduler = event.report, now.scheduler
-        member.told, member.strikes = True, 0
-        member.held = member.held if report.held is None else report.held
+        ready.initialised, ready.retries = True, 0
+        ready.held = ready.held if report.held is None else report.held
         held = None if report.held is None else [shard for split, shard in report.held if split == now.job.split]
         unit = scheduler.unit(event.unit)
         fresh = scheduler.done(event.unit, self._clock(), report.seconds, report.loading, held)
         self.work.count(report, fresh)
-        now.hungry.add(event.worker)
+        now.idle.add(event.worker)
         if event.worker in self._retired and not scheduler.running(event.worker):
-            now.hungry.discard(event.worker)
+            now.idle.discard(event.worker)
             scheduler.leave(event.worker)
             self._let_go(event.worker)
         if fresh and unit is not None:
             if now.repeats:
-                for number in scheduler.moot():
+                for number in scheduler.superseded():
                     self._fleet.cancel(number)
             for item, value in zip(unit.items, report.values, strict=True):
                 yield Outcome(unit.shard, item, value)
@@ -251,22 +254,22 @@ class Driver:
     def _lost(self, event: Lost, unit: int, now: _Round) -> Iterator[Outcome]:
         if event.cause is Cause.CANCELLED:
             now.scheduler.lost(unit)
-            now.hungry.add(event.worker)
+            now.idle.add(event.worker)
             return
         self.work.retries += 1
         LOG.warning("unit lost: %s: %s", event.cause.value, event.reason, extra={"worker": event.worker})
         if event.cause is Cause.MESSAGE:
-            member = self._ready[event.worker]
-            member.told, member.strikes = False, member.strikes + 1
+            ready = self._ready[event.worker]
+            ready.initialised, ready.retries = False, ready.retries + 1
             now.scheduler.lost(unit)
-            now.hungry |= self._ready.keys() - self._retired
-            if member.strikes < STRIKES:
+            now.idle |= self._ready.keys() - self._retired
+            if ready.retries < MAX_RETRIES:
                 return
-        given_up = now.scheduler.leave(event.worker, guilty=event.cause in (Cause.PROCESS, Cause.MEMORY))
+        given_up = now.scheduler.leave(event.worker, at_fault=event.cause in (Cause.PROCESS, Cause.MEMORY))
         self._let_go(event.worker)
         if event.cause is Cause.MEMORY:
             self._do_with_fewer(event.cause)
-        now.hungry = self._ready.keys() - self._retired
+        now.idle = self._ready.keys() - self._retired
         self._looked = -float("inf")
         for shard, item in given_up:
             yield Outcome(
@@ -275,9 +278,9 @@ class Driver:
 
     def _died_loading(self, event: Lost) -> None:
         self.work.retries += 1
-        strikes = self._starting.pop(event.worker, STRIKES) + 1
-        if event.cause is Cause.MESSAGE and strikes < STRIKES:
-            self._starting[event.worker] = strikes
+        retries = self._starting.pop(event.worker, MAX_RETRIES) + 1
+        if event.cause is Cause.MESSAGE and retries < MAX_RETRIES:
+            self._starting[event.worker] = retries
             self._fleet.load(event.worker)
             return
         self._fleet.stop(event.worker)
@@ -285,12 +288,12 @@ class Driver:
         if event.cause is Cause.NODE:
             return
         self._deaths += 1
-        if self._deaths >= STRIKES and not self._ready:
+        if self._deaths >= MAX_RETRIES and not self._ready:
             raise BackendError(
                 f"{self._deaths} workers in a row died while they loaded the parent ({event.cause.value}: "
                 f"{event.reason}). Give them more memory, or lower compute.workers; then go on with --resume."
             )
-        if self._deaths >= STRIKES or event.cause is Cause.MEMORY:
+        if self._deaths >= MAX_RETRIES or event.cause is Cause.MEMORY:
             self._do_with_fewer(event.cause)
 
     def _do_with_fewer(self, cause: Cause) -> None:
@@ -318,7 +321,7 @@ class Driver:
         self._say_if_alone(clock)
 
     def _say_if_alone(self, clock: float) -> None:
-        if self._ready or self._told_alone:
+        if self._ready or self._alone_said:
             return
         self._alone_since = clock if self._alone_since is None else self._alone_since
         if self.work.workers:
@@ -327,11 +330,11 @@ class Driver:
             self._note("still waiting for the cluster to give a first worker: it may be busy with other work")
         else:
             return
-        self._told_alone = True
+        self._alone_said = True
 
     def _retire(self, worker: int, now: _Round) -> None:
         self._note(f"node {self._ready[worker].node[:8]} is about to go away: its workers get nothing new")
-        now.hungry.discard(worker)
+        now.idle.discard(worker)
         now.scheduler.retire(worker)
         self._retired.add(worker)
         if not now.scheduler.running(worker):

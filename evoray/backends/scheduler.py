@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-Worker = Hashable
+WorkerId = Hashable
 
 IN_FLIGHT = 2
 """Units a worker holds: one it works on, and one so that it never waits for the driver."""
@@ -36,7 +36,7 @@ class Assignment:
     """Items of one shard, handed to one worker as one unit; ``again`` is the unit it repeats, if any."""
 
     number: int
-    worker: Worker
+    worker: WorkerId
     shard: int
     items: tuple[int, ...]
     again: int | None = None
@@ -79,13 +79,13 @@ class Scheduler:
         self._pending = {shard: deque(items) for shard, items in work.items() if len(items)}
         self._left = sum(len(items) for items in self._pending.values())
         self._open = self._left
-        self._workers: dict[Worker, _State] = {}
+        self._workers: dict[WorkerId, _State] = {}
         self._active = 0
-        self._holders: dict[int, set[Worker]] = defaultdict(set)
+        self._holders: dict[int, set[WorkerId]] = defaultdict(set)
         self._units: dict[int, Assignment] = {}
         self._copies: dict[int, set[int]] = {}
         self._attempts: dict[tuple[int, int], int] = {}
-        self._suspects: dict[int, int] = {}
+        self._suspected: dict[int, int] = {}
         """Items of units that died: how many workers each has taken down in a row, alone with it."""
         self._given_up: set[int] = set()
         self._target, self._max_attempts, self._repeat_late = target_seconds, max_attempts, repeat_late
@@ -101,7 +101,7 @@ class Scheduler:
         """Items that no worker has been handed yet."""
         return self._left
 
-    def join(self, worker: Worker, facts: Facts | None = None) -> None:
+    def join(self, worker: WorkerId, facts: Facts | None = None) -> None:
         """A worker that can take units, with what an earlier job taught about it."""
         facts = facts or Facts()
         self._workers[worker] = _State(set(facts.held), facts.seconds, facts.loading)
@@ -109,21 +109,21 @@ class Scheduler:
         for shard in facts.held:
             self._holders[shard].add(worker)
 
-    def facts(self, worker: Worker) -> Facts:
+    def facts(self, worker: WorkerId) -> Facts:
         state = self._workers[worker]
         return Facts(set(state.held), state.seconds, state.loading)
 
-    def retire(self, worker: Worker) -> None:
+    def retire(self, worker: WorkerId) -> None:
         """No more units for this worker; those it has go on."""
         state = self._workers.get(worker)
         if state is not None and not state.retired:
             state.retired = True
             self._forget(worker, state)
 
-    def leave(self, worker: Worker, *, guilty: bool = True) -> list[tuple[int, int]]:
+    def leave(self, worker: WorkerId, *, at_fault: bool = True) -> list[tuple[int, int]]:
         """A worker is gone: its units go back. Returns the (shard, item) pairs that are given up.
 
-        guilty: its process died by itself, so that what it worked on may be the reason. What was queued behind
+        at_fault: its process died by itself, so that what it worked on may be the reason. What was queued behind
         that never ran, and a node that goes away says nothing about anybody.
         """
         state = self._workers.get(worker)
@@ -131,13 +131,13 @@ class Scheduler:
             return []
         given_up = []
         for position, number in enumerate(list(state.busy)):
-            given_up += self.lost(number, guilty=guilty and position == 0)
+            given_up += self.lost(number, at_fault=at_fault and position == 0)
         if not state.retired:
             self._forget(worker, state)
         del self._workers[worker]
         return given_up
 
-    def take(self, worker: Worker, now: float) -> Assignment | None:
+    def take(self, worker: WorkerId, now: float) -> Assignment | None:
         """The next unit for this worker, or None while there is nothing (more) for it."""
         state = self._workers[worker]
         if state.retired or len(state.busy) >= IN_FLIGHT:
@@ -167,11 +167,11 @@ class Scheduler:
         for other in copies:
             self._copies.pop(other, None)
         self._open -= len(unit.items)
-        for item in unit.items if self._suspects else ():
-            self._suspects.pop(item, None)
+        for item in unit.items if self._suspected else ():
+            self._suspected.pop(item, None)
         return True
 
-    def lost(self, number: int, *, guilty: bool = False) -> list[tuple[int, int]]:
+    def lost(self, number: int, *, at_fault: bool = False) -> list[tuple[int, int]]:
         """Puts a unit back, unless a copy of it is running; returns the (shard, item) pairs that are given up."""
         unit = self._units.pop(number, None)
         if unit is None:
@@ -183,13 +183,13 @@ class Scheduler:
             return []
         copies.discard(number)
         self.retries += 1
-        if guilty:
+        if at_fault:
             for item in unit.items:
                 self._attempts[unit.shard, item] = self._attempts.get((unit.shard, item), 0) + 1
-                self._suspects[item] = self._suspects.get(item, 0) + (len(unit.items) == 1)
+                self._suspected[item] = self._suspected.get(item, 0) + (len(unit.items) == 1)
         return [] if copies else self._put_back(unit)
 
-    def moot(self) -> list[int]:
+    def superseded(self) -> list[int]:
         """Units still running whose result counts no more."""
         return [number for number in self._units if number not in self._copies]
 
@@ -197,7 +197,7 @@ class Scheduler:
         """A unit that has not been answered."""
         return self._units.get(number)
 
-    def running(self, worker: Worker) -> tuple[int, ...]:
+    def running(self, worker: WorkerId) -> tuple[int, ...]:
         """Units this worker has not answered, in the order it was handed them."""
         return tuple(self._workers[worker].busy)
 
@@ -209,7 +209,7 @@ class Scheduler:
     def _put_back(self, unit: Assignment) -> list[tuple[int, int]]:
         given_up = []
         for item in reversed(unit.items):
-            if max(self._attempts.get((unit.shard, item), 0), self._suspects.get(item, 0)) >= self._max_attempts:
+            if max(self._attempts.get((unit.shard, item), 0), self._suspected.get(item, 0)) >= self._max_attempts:
                 given_up += [(unit.shard, item), *self._take_off(item)]
             elif item in self._given_up:
                 given_up.append((unit.shard, item))
@@ -231,7 +231,7 @@ class Scheduler:
         return [(shard, item) for shard in found]
 
     def _issue(
-        self, worker: Worker, shard: int, items: tuple[int, ...], now: float, again: int | None = None
+        self, worker: WorkerId, shard: int, items: tuple[int, ...], now: float, again: int | None = None
     ) -> Assignment:
         self._issued += 1
         unit = Assignment(self._issued, worker, shard, items, again)
@@ -269,7 +269,7 @@ class Scheduler:
         for shard in state.held:
             self._holders[shard].add(unit.worker)
 
-    def _forget(self, worker: Worker, state: _State) -> None:
+    def _forget(self, worker: WorkerId, state: _State) -> None:
         self._active -= 1
         for shard in state.held:
             self._holders[shard].discard(worker)
@@ -278,7 +278,7 @@ class Scheduler:
         known = [value for state in self._workers.values() if (value := getattr(state, name)) is not None]
         return sum(known) / len(known) if known else None
 
-    def _choose(self, worker: Worker, state: _State) -> int | None:
+    def _choose(self, worker: WorkerId, state: _State) -> int | None:
         if not self._pending:
             return None
         own = [shard for shard in state.held if shard in self._pending]
@@ -317,17 +317,17 @@ class Scheduler:
         queue = self._pending[shard]
         items = [queue.popleft()]
         # an item that may have killed a worker goes alone, so that it takes no other down with it
-        if not self._is_suspect(shard, items[0]):
+        if not self._is_suspected(shard, items[0]):
             wanted = self._chunk(state, len(queue) + 1)
-            while len(items) < wanted and not self._is_suspect(shard, queue[0]):
+            while len(items) < wanted and not self._is_suspected(shard, queue[0]):
                 items.append(queue.popleft())
         if not queue:
             del self._pending[shard]
         self._left -= len(items)
         return tuple(items)
 
-    def _is_suspect(self, shard: int, item: int) -> bool:
-        return item in self._suspects or (shard, item) in self._attempts
+    def _is_suspected(self, shard: int, item: int) -> bool:
+        return item in self._suspected or (shard, item) in self._attempts
 
     def _chunk(self, state: _State, here: int) -> int:
         """How many items make a unit of about the target on this worker, of ``here`` pending ones."""
@@ -341,7 +341,7 @@ class Scheduler:
             return here
         return min(here, wanted, max(fewest, fair))
 
-    def _late(self, worker: Worker, state: _State, now: float) -> Assignment | None:
+    def _late(self, worker: WorkerId, state: _State, now: float) -> Assignment | None:
         """The unit that would be waited for longest, if this worker ends the wait by doing it again."""
         seconds = state.seconds or self._mean("seconds")
         if seconds is None:
@@ -359,8 +359,8 @@ class Scheduler:
 
     def _may_repeat(self, unit: Assignment) -> bool:
         copies = self._copies.get(unit.number)
-        suspect = any(self._is_suspect(unit.shard, item) for item in unit.items)
-        return copies is not None and len(copies) == 1 and not suspect
+        suspected = any(self._is_suspected(unit.shard, item) for item in unit.items)
+        return copies is not None and len(copies) == 1 and not suspected
 
     def _waits(self, state: _State, now: float) -> Iterable[tuple[Assignment, float]]:
         """Each unit of a worker with the seconds until it is likely done."""

@@ -14,7 +14,7 @@ from evoray.errors import DataError
 
 
 @dataclass(frozen=True)
-class Report:
+class Verified:
     """``damaged`` holds one message a bad shard; the set is whole when it is empty."""
 
     rows: int
@@ -22,7 +22,7 @@ class Report:
     damaged: tuple[str, ...]
 
 
-def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) -> Report:
+def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) -> Verified:
     """Checks every byte: the manifest's own digest, then every shard's, on all cores; a URI's go by and are not kept.
 
     Args:
@@ -50,4 +50,4 @@ def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) 
             advance(entry.rows, manifest.rows)
             if message is not None:
                 damaged.append(message)
-    return Report(manifest.rows, len(manifest.shards), tuple(damaged))
+    return Verified(manifest.rows, len(manifest.shards), tuple(damaged))

@@ -9,7 +9,7 @@ import numpy as np
 from evoray.errors import DataError
 from evoray.ingest.sources.base import SlicedSource
 from evoray.ingest.sources.devkit import find_devkit, read_devkit
-from evoray.ingest.sources.tars import Member, inner_members, members
+from evoray.ingest.sources.tars import TarEntry, inner_members, members
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 
@@ -38,7 +38,7 @@ def _training(path: Path) -> SlicedSource:
     found, labels = [], []
     for label, synset in enumerate(classes):
         own = sorted(inner_members(path, inner[synset]), key=lambda member: member.name)
-        found += [Member(f"{synset}/{member.name}", member.offset, member.size) for member in own]
+        found += [TarEntry(f"{synset}/{member.name}", member.offset, member.size) for member in own]
         labels += [label] * len(own)
     return sliced(path, found, classes, labels)
 
@@ -57,7 +57,7 @@ def _validation(path: Path, given: Path | None) -> SlicedSource:
     return sliced(path, found, classes, [index[kit.synsets[number]] for number in kit.validation])
 
 
-def sliced(path: Path, found: list[Member], classes: tuple[str, ...], labels: list[int]) -> SlicedSource:
+def sliced(path: Path, found: list[TarEntry], classes: tuple[str, ...], labels: list[int]) -> SlicedSource:
     """A source of one file's members."""
     return SlicedSource(
         files=(str(path.absolute()),),

@@ -13,7 +13,7 @@ from evoray.errors import DataError
 
 
 @dataclass(frozen=True)
-class Member:
+class TarEntry:
     """A regular file in a tar: ``size`` bytes at ``offset`` of it."""
 
     name: str
@@ -21,7 +21,7 @@ class Member:
     size: int
 
 
-def members(path: Path) -> Iterator[Member]:
+def members(path: Path) -> Iterator[TarEntry]:
     """A tar's files in their order; raises DataError when it is compressed, cut short, or no tar."""
     try:
         with open(path, "rb") as file:
@@ -30,28 +30,28 @@ def members(path: Path) -> Iterator[Member]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
 
 
-def inner_members(path: Path, outer: Member) -> Iterator[Member]:
+def inner_members(path: Path, outer: TarEntry) -> Iterator[TarEntry]:
     """The files of a tar inside a tar; offsets are those in the outer file."""
     with open(path, "rb") as file:
         window = _Window(file, outer.offset, outer.size)
         for member in _members(window, f"{path}, {outer.name}", outer.size):
-            yield Member(member.name, outer.offset + member.offset, member.size)
+            yield TarEntry(member.name, outer.offset + member.offset, member.size)
 
 
-def read_member(path: Path, member: Member) -> bytes:
+def read_member(path: Path, member: TarEntry) -> bytes:
     with open(path, "rb") as file:
         file.seek(member.offset)
         return file.read(member.size)
 
 
-def _members(file: BinaryIO | _Window, origin: str, end: int) -> Iterator[Member]:
+def _members(file: BinaryIO | _Window, origin: str, end: int) -> Iterator[TarEntry]:
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:  # type: ignore[call-overload]
             for info in tar:
                 if info.isfile():
                     if info.offset_data + info.size > end:
                         raise DataError(f"{origin}: cut short in {info.name}. Copy it again.")
-                    yield Member(info.name, info.offset_data, info.size)
+                    yield TarEntry(info.name, info.offset_data, info.size)
                 tar.members = []  # a million headers are not kept
     except tarfile.TarError as error:
         raise DataError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from evoray.errors import DataError
 from evoray.ingest.sources.base import SUFFIXES, SlicedSource, class_index, expand
-from evoray.ingest.sources.tars import Member, members, read_member
+from evoray.ingest.sources.tars import TarEntry, members, read_member
 
 LABELS = ("cls", "cls.txt", "json")
 KEYS = ("label", "cls", "class", "class_name")
@@ -22,12 +22,12 @@ KEYS = ("label", "cls", "class", "class_name")
 @dataclass
 class _Record:
     key: str
-    parts: dict[str, Member] = field(default_factory=dict)
+    parts: dict[str, TarEntry] = field(default_factory=dict)
 
-    def image(self) -> Member | None:
+    def image(self) -> TarEntry | None:
         return next((part for kind, part in self.parts.items() if f".{kind}".endswith(SUFFIXES)), None)
 
-    def label(self) -> Member | None:
+    def label(self) -> TarEntry | None:
         return next((self.parts[kind] for kind in LABELS if kind in self.parts), None)
 
 
@@ -45,7 +45,7 @@ def open_webdataset(pattern: str) -> SlicedSource:
             if label is None:
                 raise DataError(f"{path}: {image.name} has no label beside it ({', '.join(LABELS)}).")
             which.append(number)
-            found.append(Member(f"{path.name}/{image.name}", image.offset, image.size))
+            found.append(TarEntry(f"{path.name}/{image.name}", image.offset, image.size))
             texts.append(_text(path, label))
     if not found:
         raise DataError(f"{pattern}: no images in its tars ({', '.join(SUFFIXES)}).")
@@ -77,7 +77,7 @@ def _records(path: Path) -> Iterator[_Record]:
         yield current
 
 
-def _text(path: Path, label: Member) -> str:
+def _text(path: Path, label: TarEntry) -> str:
     content = read_member(path, label)
     try:
         text = content.decode().strip()

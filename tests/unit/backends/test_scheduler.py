@@ -62,7 +62,7 @@ class Simulation:
             self.now, _, kind, payload = heapq.heappop(self.events)
             if kind == "death" and payload in self.queues:
                 del self.queues[payload]
-                self.scheduler.leave(payload, guilty=False)
+                self.scheduler.leave(payload, at_fault=False)
             elif kind == "arrival":
                 self.join(payload)
             elif kind == "done":
@@ -160,11 +160,11 @@ class Anything(RuleBasedStateMachine):
         self.scheduler.retire(worker)
 
     @precondition(lambda self: self.alive)
-    @rule(data=st.data(), guilty=st.booleans())
-    def leave(self, data, guilty):
+    @rule(data=st.data(), at_fault=st.booleans())
+    def leave(self, data, at_fault):
         worker = data.draw(st.sampled_from(sorted(self.alive)))
         del self.alive[worker]
-        self.settled.update(self.scheduler.leave(worker, guilty=guilty))
+        self.settled.update(self.scheduler.leave(worker, at_fault=at_fault))
 
     @invariant()
     def nothing_counts_twice(self):
@@ -174,7 +174,7 @@ class Anything(RuleBasedStateMachine):
     def teardown(self):
         """Whatever has happened, one patient worker finishes the rest."""
         for worker in list(self.alive):
-            self.settled.update(self.scheduler.leave(worker, guilty=False))
+            self.settled.update(self.scheduler.leave(worker, at_fault=False))
         self.scheduler.join("last")
         while (unit := self.scheduler.take("last", self.now)) is not None:
             assert self.scheduler.done(unit.number, self.now, 0.1)
@@ -270,7 +270,7 @@ def test_an_idle_worker_repeats_what_is_late_and_the_first_result_counts():
     again = scheduler.take("b", 5.0)
     assert again.items == slow.items and again.again == slow.number
     assert scheduler.done(again.number, 6.0, 1.0)
-    assert scheduler.finished and scheduler.moot() == [slow.number]
+    assert scheduler.finished and scheduler.superseded() == [slow.number]
     assert not scheduler.done(slow.number, 9.0, 9.0)
 
 
@@ -284,7 +284,7 @@ def test_a_repeated_unit_whose_first_worker_dies_is_not_handed_out_a_third_time(
     assert scheduler.finished
 
 
-def test_the_guilty_child_of_a_chunk_is_found_and_given_up_alone():
+def test_the_child_at_fault_in_a_chunk_is_found_and_given_up_alone():
     """Ten children in one unit, one of which kills every worker: three deaths, and nine results."""
     scheduler, deaths, results, given_up = Scheduler({0: range(10)}), 0, set(), []
     worker = 0
@@ -321,7 +321,7 @@ def test_an_item_given_up_on_one_shard_is_given_up_on_all():
         given_up = scheduler.leave(worker)
     assert sorted(given_up) == [(0, 3), (3, 3)]
     assert scheduler.done(scheduler.running("quick")[0], 1.0, 1.0)
-    assert scheduler.leave("slow", guilty=False) == [(2, 3)]
+    assert scheduler.leave("slow", at_fault=False) == [(2, 3)]
     scheduler.join("last")
     while not scheduler.finished:
         unit = scheduler.take("last", 2.0)
@@ -334,7 +334,7 @@ def test_nodes_that_go_away_blame_nobody():
     for worker in range(20):
         scheduler.join(worker)
         assert scheduler.take(worker, 0.0) is not None
-        assert scheduler.leave(worker, guilty=False) == []
+        assert scheduler.leave(worker, at_fault=False) == []
     assert not scheduler.finished
 
 
