@@ -10,34 +10,90 @@ Torch-free, like everything a worker process imports before it is told what to b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from torch import nn
 
-    from evoray.evaluation.program import Program
+@dataclass
+class Counters:
+    """What a worker has done so far. images: evaluated. loads: shards read, which took ``loading`` seconds."""
+
+    images: int = 0
+    loads: int = 0
+    loading: float = 0.0
+
+
+class WorkerState(Protocol):
+    """What a worker builds once and runs units on. One that keeps nothing subclasses this and overrides nothing."""
+
+    @property
+    def device_name(self) -> str:
+        """What decides last bits: the GPU's name, or the CPU's vector instructions; empty where nothing does."""
+        return ""
+
+    @property
+    def counters(self) -> Counters:
+        """They only grow: what a unit cost is the difference that it made."""
+        return Counters()
+
+    def held(self) -> tuple[tuple[str, int], ...]:
+        """(split, shard) of what is in memory."""
+        return ()
 
 
 class Unit(Protocol):
     """Work for one worker on one shard: picklable, pure, small on the wire."""
 
+    @property
+    def shard(self) -> int: ...
+
     def run(self, evaluator: Any) -> list[Any]:
-        """One value an item, in order; ``evaluator`` is what the worker's Source built."""
+        """One value an item, in order; ``evaluator`` is the WorkerState that the worker's Source built."""
         ...
 
 
+@dataclass(frozen=True)
+class Bulk:
+    """The large read-only part of a source, sent to every node once; empty for a source without one.
+
+    key: a digest of ``value``; what a node has under this key is not sent again. nbytes: its size.
+    """
+
+    value: Any = None
+    key: str = ""
+    nbytes: int = 0
+
+
 class Source(Protocol):
-    """What a worker builds once and runs units on; small itself, with a large read-only part beside it.
+    """What a worker is told to build; small itself, with its large part in a Bulk beside it.
 
     key: two sources of one key build the same; a worker that has built it is not asked again.
+    paths: folders from which worker processes import the user's modules.
+    device: what units compute on, ``cpu`` or ``cuda``. threads: PyTorch's, a worker; None leaves PyTorch unimported.
     """
 
     @property
     def key(self) -> str: ...
 
-    def build(self, bulk: Any) -> Any:
-        """The evaluator. ``bulk`` may be shared by the workers of a node: it is read, never written."""
+    @property
+    def paths(self) -> tuple[str, ...]: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def threads(self) -> int | None: ...
+
+    def settings(self) -> AbstractContextManager[None]:
+        """How the whole process has to be set while units run; entered before ``build``, by whoever owns the process.
+
+        Who shares the process with its user leaves the context again, and then the process is as it was before.
+        """
+        ...
+
+    def build(self, bulk: Any) -> WorkerState:
+        """``bulk`` is the Bulk's value, perhaps shared by the workers of a node: it is read, never written."""
         ...
 
 
@@ -127,9 +183,9 @@ class Work:
 
 
 class Backend(Protocol):
-    """Opened for a model and a program, then given one job after another.
+    """Opened for a source, then given one job after another.
 
-    It may be opened again, for another run: workers that hold the same model, program and shards keep them.
+    It may be opened again, for another run: workers that have built the same source keep it, and the shards they hold.
     ``work`` counts from the last opening; ``note`` is told what a user should know (a node that goes away).
     """
 
@@ -142,8 +198,8 @@ class Backend(Protocol):
         """Whether a worker could have one."""
         ...
 
-    def open(self, model: nn.Module, program: Program) -> None:
-        """Starts workers and gives each the model. The caller's model is not written to."""
+    def open(self, source: Source, bulk: Bulk) -> None:
+        """Starts workers and has each build the source. The caller's ``bulk`` is not written to, and not kept."""
         ...
 
     def run(self, job: Job) -> Iterator[Outcome]:

@@ -1,7 +1,7 @@
 """On Ray: the only module (with serve.py) that imports it.
 
-Actors are never restarted by Ray: ``driver.py`` owns the work, this module is its fleet. The parent travels as one
-flat buffer, put into the object store once and read there by every worker of a node; children travel as recipes.
+Actors are never restarted by Ray: ``driver.py`` owns the work, this module is its fleet. A source's large part is
+put into the object store once and read there by every worker of a node; units travel as a few bytes (``wire.py``).
 """
 
 from __future__ import annotations
@@ -51,19 +51,16 @@ from ray.exceptions import (
 )
 from ray.util.metrics import Counter, Gauge
 
-from evoray.backends.base import Job, Outcome, Source, Work
+from evoray.backends.base import Bulk, Job, Outcome, Source, Work
 from evoray.backends.driver import Driver
 from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
 from evoray.backends.metrics import METRICS, Metric
-from evoray.backends.worker import Loaded, UntoldError, Worker, own_error
+from evoray.backends.worker import Loaded, NotInitialisedError, Worker, own_error
 from evoray.errors import BackendError
 from evoray.runtime import logs
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from evoray.config import ComputeConfig
-    from evoray.evaluation.program import Program
 
 UNBOUNDED = 2**20
 """How many workers that ask for nothing fit on a node (``evoray bench scaling``)."""
@@ -150,9 +147,9 @@ class RayFleet:
         self._calls: dict[Any, tuple[int, int | None]] = {}
         self._units: dict[int, Any] = {}
 
-    def supply(self, source: Source, paths: Sequence[str], bulk: Any) -> None:
-        """What workers load from now on; ``bulk`` is a reference."""
-        self._supply = (source.key, list(paths), pickle.dumps(source, protocol=5), [bulk])
+    def supply(self, source: Source, bulk: Any) -> None:
+        """What workers load from now on; ``bulk`` is a reference to the large part."""
+        self._supply = (source.key, source.paths, pickle.dumps(source, protocol=5), [bulk])
 
     def start(self, worker: int) -> None:
         actor = ray.remote(Actor).options(max_restarts=0, max_task_retries=0, **self.request)
@@ -213,7 +210,7 @@ class RayFleet:
         try:
             value = ray.get(reference)
         except RayTaskError as error:
-            if isinstance(error.cause, UntoldError):
+            if isinstance(error.cause, NotInitialisedError):
                 return Lost(worker, unit, Cause.MESSAGE)
             raise own_error(error.cause) from error  # Ray wraps it, with a remote stack trace
         except RayError as error:
@@ -306,6 +303,7 @@ class RayBackend:
         self._driver = Driver(self._fleet, wanted, lambda text: self.note(text), sink=RaySink())
         self._source = ""
         self._bulk: tuple[str, Any] = ("", None)
+        """The large part's digest, and its reference: it stays on the nodes while the next source has the same."""
 
     @property
     def work(self) -> Work:
@@ -315,41 +313,18 @@ class RayBackend:
         shapes = [node["Resources"] for node in live_nodes()] + node_types()
         return any(shape.get("GPU", 0) > 0 for shape in shapes)
 
-    def open(self, model: nn.Module, program: Program) -> None:
-        from evoray.evaluation.packing import EvaluatorSource, pack_model
-
-        packed = pack_model(model)
-        source = EvaluatorSource(program, packed.digest())
-        paths = [program.config_dir] if program.config_dir else []
-        self.serve(source, packed, source.parent, packed.nbytes, paths, program.device)
-
-    def serve(
-        self,
-        source: Source,
-        bulk: Any = None,
-        bulk_key: str = "",
-        nbytes: int = 0,
-        paths: Sequence[str] = (),
-        device: str = "cpu",
-    ) -> None:
-        """Has workers build ``source``, as ``open`` does for a model.
-
-        Args:
-            bulk, bulk_key, nbytes: its large part, a digest of it, its size. It goes to every node once, and stays
-                there while the next source has the same digest.
-            paths: folders from which workers import the user's modules.
-        """
-        request = self._resources(device)
+    def open(self, source: Source, bulk: Bulk) -> None:
+        request = self._resources(source.device)
         if request != self._fleet.request:
             check_possible(request)
             self._driver.dismiss()
             self._fleet.request, self._source = request, ""
-        resend, fresh = bulk_key != self._bulk[0] or self._bulk[1] is None, source.key != self._source
+        resend, fresh = bulk.key != self._bulk[0] or self._bulk[1] is None, source.key != self._source
         if resend:
-            self._bulk = (bulk_key, ray.put(bulk))
+            self._bulk = (bulk.key, ray.put(bulk.value))
         self._source = source.key
-        self._fleet.supply(source, paths, self._bulk[1])
-        self._driver.enlist(Work(parent_bytes=nbytes), fresh=fresh, resend=resend)
+        self._fleet.supply(source, self._bulk[1])
+        self._driver.enlist(Work(parent_bytes=bulk.nbytes), fresh=fresh, resend=resend)
 
     def run(self, job: Job) -> Iterator[Outcome]:
         return self._driver.run(job)

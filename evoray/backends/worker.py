@@ -1,4 +1,4 @@
-"""What runs in a worker process: builds the evaluator once, keeps it between units, jobs and runs.
+"""What runs in a worker process: builds what its source describes once, keeps it between units, jobs and runs.
 
 Imports neither torch nor ray; what the units need is imported when the Source that builds it arrives.
 """
@@ -11,19 +11,21 @@ import pickle
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evoray.backends.base import Report, Unit
+from evoray.backends.base import Report, Source, Unit, WorkerState
 from evoray.backends.wire import Decoder
 from evoray.errors import EvaluationError, EvorayError
 from evoray.runtime import logs
+from evoray.runtime.malloc import keep_freed_memory
 
 LOG = logging.getLogger("evoray")
 
 
-class UntoldError(Exception):
-    """A unit came without what its job's units share: the message that held it was lost."""
+class NotInitialisedError(Exception):
+    """A unit came before what its job's units share: the message that held that was lost."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Loaded:
 
 
 class Worker:
-    """One process's share: at most one evaluator and one job at a time.
+    """One process's share: at most one source and one job at a time. The process is a worker's alone: it is set as
+    the source asks.
 
     Args:
         fetch: from what stands for a source's large part to the part itself.
@@ -46,7 +49,8 @@ class Worker:
     def __init__(self, fetch: Callable[[Any], Any]) -> None:
         self._fetch = fetch
         self._key: str | None = None
-        self._evaluator: Any = None
+        self._state: WorkerState | None = None
+        self._settings = ExitStack()
         self._job: int | None = None
         self._decoder: Decoder | None = None
         self._idle_since = time.perf_counter()
@@ -57,37 +61,48 @@ class Worker:
             if path not in sys.path and os.path.isdir(path):
                 sys.path.insert(0, path)
         started, built = time.perf_counter(), key != self._key
-        if built:
-            self._key, self._evaluator = None, None
-            self._evaluator = pickle.loads(source).build(self._fetch(bulk))
+        if self._state is None or built:
+            self._key, self._state = None, None
+            self._state = self._build(pickle.loads(source), bulk)
             self._key = key
         self._idle_since = time.perf_counter()
-        device = str(getattr(self._evaluator, "device_name", ""))
-        return Loaded(built, device=device, seconds=self._idle_since - started)
+        return Loaded(built, device=self._state.device_name, seconds=self._idle_since - started)
 
     def run(self, job: int, preamble: bytes | None, payload: bytes) -> Report:
         """Runs a unit; ``preamble`` comes with the job's first one."""
         waited = time.perf_counter() - self._idle_since
         if preamble is not None and job != self._job:
             self._job, self._decoder = job, Decoder(preamble)
-        if job != self._job or self._decoder is None:
-            raise UntoldError
-        report = evaluate(self._decoder.decode(payload), self._evaluator, self._decoder.run)
+        if job != self._job or self._decoder is None or self._state is None:
+            raise NotInitialisedError
+        report = evaluate(self._decoder.decode(payload), self._state, self._decoder.run)
         self._idle_since = time.perf_counter()
         return replace(report, waited=waited)
 
+    def _build(self, source: Source, bulk: Any) -> WorkerState:
+        self._settings.close()
+        if source.threads is not None:
+            import torch
 
-def evaluate(unit: Unit, evaluator: Any, run: str) -> Report:
+            torch.set_num_threads(source.threads)
+        self._settings.enter_context(source.settings())
+        state = source.build(self._fetch(bulk))
+        if source.device == "cpu":
+            keep_freed_memory()  # only now: what building took goes back
+        return state
+
+
+def evaluate(unit: Unit, state: WorkerState, run: str) -> Report:
     """Runs a unit of a run, and says in its report and in the log what it cost."""
-    started = time.perf_counter()
-    loads, loading, images = _counted(evaluator)
-    with logs.about(run=run, shard=getattr(unit, "shard", None)):
-        values = unit.run(evaluator)
+    started, before = time.perf_counter(), replace(state.counters)
+    with logs.about(run=run, shard=unit.shard):
+        values = unit.run(state)
         seconds = time.perf_counter() - started
         LOG.info("unit done", extra={"children": len(values), "seconds": round(seconds, 6)})
-    after = _counted(evaluator)
-    held = evaluator.held() if after[0] > loads else None
-    return Report(values, seconds, after[1] - loading, after[0] - loads, held, after[2] - images)
+    after = state.counters
+    loads = after.loads - before.loads
+    held = state.held() if loads else None
+    return Report(values, seconds, after.loading - before.loading, loads, held, after.images - before.images)
 
 
 def own_error(error: BaseException | None) -> EvorayError:
@@ -95,9 +110,3 @@ def own_error(error: BaseException | None) -> EvorayError:
     if isinstance(error, EvorayError):
         return error
     return EvaluationError(f"a worker raised {type(error).__name__}: {error}")
-
-
-def _counted(evaluator: Any) -> tuple[int, float, int]:
-    """(shards read, seconds for it, images) so far, of an evaluator that counts them."""
-    counters = getattr(evaluator, "counters", None)
-    return (0, 0.0, 0) if counters is None else (counters.loads, counters.seconds.get("loading", 0.0), counters.images)

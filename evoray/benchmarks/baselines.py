@@ -1,6 +1,6 @@
 """What EvoRay is measured against: a loop of one's own, and EvoTorch; each in a process of its own.
 
-EvoRay changes how its process treats memory (``evoray/allocation.py``), and whoever else ran there would gain by it.
+EvoRay changes how its process treats memory (``runtime/malloc.py``), and whoever else ran there would gain by it.
 """
 
 from __future__ import annotations

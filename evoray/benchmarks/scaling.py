@@ -1,6 +1,6 @@
 """How far one driver goes: the real scheduler and the real Ray backend, with work of known cost in the workers.
 
-Workers hold no CPU and do not import torch (``backends/mock.py``), so 64 of them are measured on two cores.
+Workers hold no CPU and do not import torch (``sleeper.py``), so 64 of them are measured on two cores.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from evoray.backends.base import Job
+from evoray.backends import Backend, Bulk, Job, make_backend
 from evoray.benchmarks.sleeper import Sleeper, sleep_unit
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError
@@ -58,12 +58,11 @@ def scaling(workers: int, load: Load, repeats: int = 1, progress: Progress | Non
     Raises:
         BackendError: not all workers came within STARTUP_SECONDS.
     """
-    from evoray.backends.ray import RayBackend
-
     progress = progress or Progress()
     # workers that wait need no core; a configuration could not ask for that
-    compute = ComputeConfig(workers=workers).model_copy(update={"cpus_per_worker": 0, "gpus_per_worker": 0})
-    backend = RayBackend(compute)
+    asked = ComputeConfig(backend="ray", workers=workers)
+    compute = asked.model_copy(update={"cpus_per_worker": 0, "gpus_per_worker": 0})
+    backend = make_backend(compute)
     try:
         started = time.perf_counter()
         _start(backend, workers, load.sleeper, progress)
@@ -76,10 +75,10 @@ def scaling(workers: int, load: Load, repeats: int = 1, progress: Progress | Non
     return entry(workers, load, rounds) | {"startup_s": startup, "driver_rss_growth_mb": grown}
 
 
-def _start(backend: Any, workers: int, sleeper: Sleeper, progress: Progress) -> None:
+def _start(backend: Backend, workers: int, sleeper: Sleeper, progress: Progress) -> None:
     """Starts the workers and gives them short jobs until all are there."""
     progress.stage("start", workers, "workers")
-    backend.serve(sleeper, b"", 0)
+    backend.open(sleeper, Bulk())
     deadline, ready = time.monotonic() + STARTUP_SECONDS, 0
     while ready < workers:
         if time.monotonic() > deadline:
@@ -93,7 +92,7 @@ def _start(backend: Any, workers: int, sleeper: Sleeper, progress: Progress) -> 
         ready = backend.work.workers
 
 
-def _round(backend: Any, workers: int, load: Load, number: int, progress: Progress) -> dict[str, float]:
+def _round(backend: Backend, workers: int, load: Load, number: int, progress: Progress) -> dict[str, float]:
     progress.stage(f"round {number + 1}", load.units * load.children)
     job, units = load.job(), backend.work.units
     wall, cpu = time.perf_counter(), time.process_time()

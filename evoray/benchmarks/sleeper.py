@@ -7,21 +7,28 @@ is the real one; what it carries is a number a child, as a recipe's noise seed i
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+
+from evoray.backends.base import WorkerState
 
 ROW = 5
 """Sums of a child on a shard (``fitness.COLUMNS``)."""
 
 
 @dataclass(frozen=True)
-class Sleeper:
+class Sleeper(WorkerState):
     """What a worker 'evaluates' with, and the source that builds it.
 
     seconds: of one child on one shard. logits_bytes: returned beside a unit's sums, as if logits left the worker.
     """
+
+    paths: ClassVar[tuple[str, ...]] = ()
+    device: ClassVar[str] = "cpu"
+    threads: ClassVar[int | None] = None
 
     seconds: float
     logits_bytes: int = 0
@@ -30,11 +37,11 @@ class Sleeper:
     def key(self) -> str:
         return repr(self)
 
+    def settings(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def build(self, bulk: Any) -> Sleeper:
         return self
-
-    def held(self) -> tuple[tuple[str, int], ...]:
-        return ()
 
 
 @dataclass(frozen=True)

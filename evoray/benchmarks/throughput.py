@@ -27,11 +27,13 @@ from evoray.config import DataConfig, ParentConfig
 from evoray.errors import ConfigError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import DTYPES, Program
+from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.batch_size import TuneUnit
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
+from evoray.runtime.malloc import freed_memory_kept
 
 
 def throughput(
@@ -70,39 +72,43 @@ def throughput(
     """
     parts = [_parts(density) for density in densities]
     program, network = _program(model, images, dtype, size, threads, layout, compile, cuda_graphs)
-    if batch_size == "auto":
-        timed = Evaluator(copy.deepcopy(network), dataclasses.replace(program, compile=False, cuda_graphs=False))
-        (batch_size,) = TuneUnit("select", 0).run(timed)
-    evaluator = Evaluator(copy.deepcopy(network), dataclasses.replace(program, batch_size=batch_size))
-    contestants: dict[str, Contestant] = {"forward": lambda _: take(lambda: _forward(evaluator))}
-    for density, k in zip(densities, parts, strict=True):
-        contestants[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
-    with contextlib.ExitStack() as others:
-        whole = torch.cat([batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
-        setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
-        for name, make, wanted in (("naive", naive_loop, naive), ("evotorch", evotorch_loop, evotorch)):
-            if wanted and (other := others.enter_context(OwnProcess(make, setting, name))).there:
-                contestants[name] = other
-        seconds = _alternate(contestants, repeats)
-    shared = {
-        "model": model,
-        "dtype": dtype,
-        "images": images,
-        "layout": layout,
-        "compile": compile,
-        "cuda_graphs": cuda_graphs,
-        "threads": torch.get_num_threads(),
-        "batch_size": batch_size,
-        "naive_batch_size": naive_batch_size,
-        "size": size,
-        "repeats": repeats,
-        "device": evaluator.device_name,
-        "peak_memory_mb": _peak_memory_mb(),
-    }
-    return [
-        {**shared, "density": density, **_figures(seconds, f"evoray {density:g}", images, _rebuild(evaluator, k))}
-        for density, k in zip(densities, parts, strict=True)
-    ]
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(like_a_worker(program))
+        if batch_size == "auto":
+            timed = Evaluator(copy.deepcopy(network), dataclasses.replace(program, compile=False, cuda_graphs=False))
+            (batch_size,) = TuneUnit("select", 0).run(timed)
+        evaluator = Evaluator(copy.deepcopy(network), dataclasses.replace(program, batch_size=batch_size))
+        if program.device == "cpu":
+            opened.enter_context(freed_memory_kept())
+        contestants: dict[str, Contestant] = {"forward": lambda _: take(lambda: _forward(evaluator))}
+        for density, k in zip(densities, parts, strict=True):
+            contestants[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
+        with contextlib.ExitStack() as others:
+            whole = torch.cat([batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
+            setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
+            for name, make, wanted in (("naive", naive_loop, naive), ("evotorch", evotorch_loop, evotorch)):
+                if wanted and (other := others.enter_context(OwnProcess(make, setting, name))).there:
+                    contestants[name] = other
+            seconds = _alternate(contestants, repeats)
+        shared = {
+            "model": model,
+            "dtype": dtype,
+            "images": images,
+            "layout": layout,
+            "compile": compile,
+            "cuda_graphs": cuda_graphs,
+            "threads": torch.get_num_threads(),
+            "batch_size": batch_size,
+            "naive_batch_size": naive_batch_size,
+            "size": size,
+            "repeats": repeats,
+            "device": evaluator.device_name,
+            "peak_memory_mb": _peak_memory_mb(),
+        }
+        return [
+            {**shared, "density": density, **_figures(seconds, f"evoray {density:g}", images, _rebuild(evaluator, k))}
+            for density, k in zip(densities, parts, strict=True)
+        ]
 
 
 def _parts(density: float) -> int:

@@ -11,23 +11,22 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evoray.backends.base import Counters
 from evoray.data import Shard
 from evoray.data.splits import Splits
 from evoray.evaluation.forward import make_forward
 from evoray.evaluation.host import Drawn, ModelHost
-from evoray.evaluation.program import DTYPES, Program, configure_torch
+from evoray.evaluation.program import DTYPES, Program
 from evoray.evaluation.shard_cache import BatchMaker, Prepared, Residency
 from evoray.fitness import Fitness, is_mean_of_images, score_images, scores_of
 from evoray.mutation import Entry, Lineage
 from evoray.runtime.importing import import_function
-from evoray.runtime.malloc import keep_freed_memory
 from evoray.runtime.prefetch import one_ahead
 
 PAIRED = 2
@@ -36,22 +35,13 @@ KEPT_SCORES = 4096
 """Bases, each on some rows of a shard, whose scores a worker remembers."""
 
 
-@dataclass
-class Counters:
-    """What this worker has done; ``loads`` counts shards read, not passes over them."""
-
-    images: int = 0
-    children: int = 0
-    loads: int = 0
-    models: int = 1
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 class Evaluator:
-    """Evaluates lineages on shards. Holds its own copy of the model; the caller's weights are never written."""
+    """Evaluates lineages on shards. Takes the model over: give a copy of one that is still needed.
+
+    The process is set by whoever owns it: see ``settings.py``.
+    """
 
     def __init__(self, model: nn.Module, program: Program) -> None:
-        configure_torch(program)
         config_dir = Path(program.config_dir) if program.config_dir else None
         self.program = program
         self.device = torch.device(program.device)
@@ -69,8 +59,6 @@ class Evaluator:
         self.make_batch = dataclasses.replace(make, width=None)
         self._residency = Residency(self._read, make, width, program.resident_gib)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
-        if self.device.type == "cpu":
-            keep_freed_memory()  # only now: what building the host took goes back
 
     @property
     def device_name(self) -> str:
@@ -88,7 +76,7 @@ class Evaluator:
         self.splits.rows[split]  # raises while ``test`` is sealed, also for what is in memory
         prepared = self._residency.get(split, shard)
         self.counters.loads = self._residency.loads
-        self.counters.seconds["loading"] = self._residency.seconds
+        self.counters.loading = self._residency.seconds
         return prepared
 
     def logits(self, split: str, shard: int) -> Tensor:
@@ -118,7 +106,6 @@ class Evaluator:
         self.host.set_base(base.entries)
         with self.host.child(tail):
             logits = self.logits(split, shard)
-        self.counters.children += 1
         sums = [score_images(logits, labels).counts(), self.fitness.sums(logits, labels)]
         if paired:
             difference = _scores(self.fitness, logits, labels) - self.base_scores(base, split, shard)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from evoray.backends.base import Bulk
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import Program
+from evoray.evaluation.settings import settings_for
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class PackedModel:
 
 @dataclass(frozen=True)
 class EvaluatorSource:
-    """Builds the Evaluator of a packed model; ``parent`` is that model's digest."""
+    """What a backend is opened with for a run: builds the Evaluator of a packed model. parent: that model's digest."""
 
     program: Program
     parent: str
@@ -56,8 +59,29 @@ class EvaluatorSource:
         fields = {**vars(self.program), "space": self.program.space.sha256, "parent": self.parent}
         return hashlib.sha256(repr(sorted(fields.items())).encode()).hexdigest()
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.program.config_dir,) if self.program.config_dir else ()
+
+    @property
+    def device(self) -> str:
+        return self.program.device
+
+    @property
+    def threads(self) -> int:
+        return self.program.threads
+
+    def settings(self) -> AbstractContextManager[None]:
+        return settings_for(self.program)
+
     def build(self, bulk: PackedModel) -> Evaluator:
         return Evaluator(unpack_model(bulk), self.program)
+
+
+def packed_bulk(model: nn.Module) -> Bulk:
+    """A model as a source's large part, under its digest."""
+    packed = pack_model(model)
+    return Bulk(packed, packed.digest(), packed.nbytes)
 
 
 def pack_model(model: nn.Module) -> PackedModel:

@@ -1,8 +1,7 @@
-"""What a worker is told to do: everything but the weights, and how PyTorch is set for it."""
+"""What a worker is told to do: everything but the weights."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,18 +37,3 @@ class Program:
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     cuda_graphs: bool = False
     resident_gib: float | Literal["auto"] = "auto"
-
-
-def configure_torch(program: Program) -> None:
-    """Pins threads and algorithms: they change last bits, so they are a recorded part of a run."""
-    torch.set_num_threads(program.threads)
-    if not program.device.startswith("cuda"):
-        return
-    if program.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-        # it would write NaN to every activation before a kernel does; nothing here reads what it has not written
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = not program.deterministic
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False

@@ -7,10 +7,12 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from evoray.backends.base import Bulk, Job, WorkerState
 from evoray.config import ComputeConfig, load_config
 from evoray.data import ImageTransform
 from evoray.errors import ConfigError, RunError
@@ -137,42 +139,58 @@ def on_ray(workers: int | None) -> Mapper:
     """
 
     def write(writer: ShardWriter, count: Callable[[int], None]) -> Iterator[tuple[int, Finished]]:
-        from evoray.backends.base import Job
-        from evoray.backends.ray import RayBackend
+        from evoray.backends import make_backend
 
-        content = pickled(writer)
-        backend = RayBackend(ComputeConfig(workers="auto" if workers is None else workers, gpus_per_worker=0))
-        try:
-            key = hashlib.sha256(content).hexdigest()
-            backend.serve(WriterSource(key), content, key, len(content), paths=[os.getcwd()])
-            job = Job(dict.fromkeys(range(writer.shards), (0,)), lambda number, _: WriteShard(number))
+        compute = ComputeConfig(backend="ray", workers="auto" if workers is None else workers, gpus_per_worker=0)
+        with closing(make_backend(compute)) as backend:
+            backend.open(*source_of(writer))
+            job = Job(dict.fromkeys(range(writer.shards), (0,)), lambda shard, _: WriteShard(shard))
             for outcome in backend.run(job):
                 if outcome.failure is not None:
                     raise RunError(f"shard {outcome.shard}: {outcome.failure}. What is finished is kept.")
                 count(outcome.value.records)
                 yield outcome.shard, outcome.value
-        finally:
-            backend.close()
 
     return write
 
 
+def source_of(writer: ShardWriter) -> tuple[WriterSource, Bulk]:
+    """What a backend is opened with to write shards."""
+    content = pickled(writer)
+    key = hashlib.sha256(content).hexdigest()
+    threads = 1 if writer.transform.decoder == "torchvision" else None
+    return WriterSource(key, (os.getcwd(),), threads), Bulk(content, key, len(content))
+
+
 @dataclass(frozen=True)
 class WriterSource:
-    """What a Ray worker builds once: the writer that travelled as bytes."""
+    """Builds the writer that travelled as bytes. threads: of torchvision's decoder; Pillow's needs no PyTorch."""
+
+    device: ClassVar[str] = "cpu"
 
     key: str
+    paths: tuple[str, ...]
+    threads: int | None
 
-    def build(self, bulk: bytes) -> ShardWriter:
-        writer: ShardWriter = pickle.loads(bulk)
-        return writer
+    def settings(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def build(self, bulk: bytes) -> Decoder:
+        return Decoder(pickle.loads(bulk))
+
+
+@dataclass(frozen=True)
+class Decoder(WorkerState):
+    """What a worker writes shards with."""
+
+    writer: ShardWriter
 
 
 @dataclass(frozen=True)
 class WriteShard:
     """The unit: one shard."""
 
-    number: int
+    shard: int
 
-    def run(self, evaluator: ShardWriter) -> list[Finished]:
-        return [evaluator.write(self.number, lambda _: None)]
+    def run(self, decoder: Decoder) -> list[Finished]:
+        return [decoder.writer.write(self.shard, lambda _: None)]

@@ -10,6 +10,7 @@ from typing import Any
 from evoray.backends import Backend, Job, make_backend
 from evoray.config import RunConfig
 from evoray.errors import BackendError, ConfigError
+from evoray.evaluation.packing import EvaluatorSource, packed_bulk
 from evoray.evaluation.program import Program
 from evoray.evaluation.units.batch_size import LARGEST, TuneUnit
 from evoray.search.inputs import Inputs, normalisation
@@ -41,15 +42,15 @@ def open_backend(
         }
         config = inputs.config.model_copy(update={"compute": compute.model_copy(update=resolved)})
         inputs = Inputs(**{**vars(inputs), "config": config})
-        program = make_program(inputs)
-        backend.open(inputs.parent.model, program)
+        program, parent = make_program(inputs), packed_bulk(inputs.parent.model)
+        backend.open(EvaluatorSource(program, parent.key), parent)
         if compute.batch_size == "auto":
             note("looking for the fastest batch size")
             size = tuned_batch_size(backend, inputs.splits.shards("select")[0])
             config = config.model_copy(update={"compute": config.compute.model_copy(update={"batch_size": size})})
             inputs = Inputs(**{**vars(inputs), "config": config})
             program = make_program(inputs)
-            backend.open(inputs.parent.model, program)
+            backend.open(EvaluatorSource(program, parent.key), parent)
     except BaseException:
         if given is None:
             backend.close()

@@ -30,10 +30,12 @@ from evoray.config import parse_config
 from evoray.data.splits import SearchClosed
 from evoray.ensembles import Member, greedy
 from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.ensemble import OwnUnit, PanelUnit
 from evoray.mutation import Lineage, Mutation
 from evoray.results.panel import Panel
+from evoray.runtime.malloc import keep_freed_memory
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
@@ -64,12 +66,14 @@ def prepare(folder: str, images: int):
 
 def serve(pipe, folder: str, images: int) -> None:
     inputs, program = prepare(folder, images)
-    evaluator = Evaluator(inputs.parent.model, program)
-    before = peak_mb()
-    pipe.send("ready")
-    while (unit := pipe.recv()) is not None:
-        pipe.send(unit.run(evaluator))
-    pipe.send((before, peak_mb()))
+    with like_a_worker(program):
+        evaluator = Evaluator(inputs.parent.model, program)
+        keep_freed_memory()
+        before = peak_mb()
+        pipe.send("ready")
+        while (unit := pipe.recv()) is not None:
+            pipe.send(unit.run(evaluator))
+        pipe.send((before, peak_mb()))
 
 
 def main() -> None:

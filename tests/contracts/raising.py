@@ -12,6 +12,7 @@ class Raises:
     """``kind``: a name of RAISED."""
 
     kind: str
+    shard: int
 
     def run(self, evaluator):
         raise RAISED[self.kind]

@@ -18,6 +18,8 @@ from evoray.config import ComputeConfig, parse_config
 from evoray.demo import demo_config
 from evoray.errors import DataError, EvaluationError
 from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.packing import EvaluatorSource, packed_bulk
+from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.evolution import evolve
 from evoray.models import canonical_state
@@ -65,6 +67,11 @@ class Bench:
             self.other.output.bias += 0.5
         self.values = {}
 
+    def open(self, backend, model):
+        """As a run opens it."""
+        bulk = packed_bulk(model)
+        backend.open(EvaluatorSource(self.program, bulk.key), bulk)
+
     def lineage(self, item):
         return Lineage().child(Mutation(mask_seed=1, parts=10, part=item % 10, noise_seed=item, sigma=0.1))
 
@@ -83,9 +90,10 @@ class Bench:
             self.values[model] = Evaluator(copy.deepcopy(model), self.program), {}
         evaluator, known = self.values[model]
         pairs = [(shard, item) for shard, items in work.items() for item in items]
-        for shard, item in set(pairs) - known.keys():
-            entries = self.lineage(item).entries
-            known[shard, item] = evaluator.evaluate(Lineage(), entries, "select", shard).tobytes()
+        with like_a_worker(self.program):
+            for shard, item in set(pairs) - known.keys():
+                entries = self.lineage(item).entries
+                known[shard, item] = evaluator.evaluate(Lineage(), entries, "select", shard).tobytes()
         return {pair: known[pair] for pair in pairs}
 
 
@@ -103,7 +111,7 @@ def shared(request):
 
 @pytest.fixture
 def backend(shared, bench):
-    shared.open(bench.parent, bench.program)
+    bench.open(shared, bench.parent)
     return shared
 
 
@@ -139,7 +147,7 @@ def test_another_model_on_the_same_workers_and_the_first_again(backend, bench):
     assert all(ours[pair] != theirs[pair] for pair in ours)
     assert values(backend.run(bench.job(work))) == ours
     for model, right in ((bench.other, theirs), (bench.parent, ours)):
-        backend.open(model, bench.program)
+        bench.open(backend, model)
         assert backend.work.units == backend.work.evaluations == 0, "counted from the last opening"
         assert values(backend.run(bench.job(work))) == right
 
@@ -157,7 +165,7 @@ def test_what_is_stopped_early_leaves_nothing_behind(backend, bench):
 
 
 def raising(kind, shard, items):
-    return Raises(kind)
+    return Raises(kind, shard)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +197,7 @@ def test_work_is_counted_and_close_comes_back(bench, kind):
     backend = make_backend(ComputeConfig(backend=kind, workers=1))
     assert backend.has_gpu() in (True, False)
     for built, loaded in ((1, 2), (0, 0)):
-        backend.open(bench.parent, bench.program)
+        bench.open(backend, bench.parent)
         assert values(backend.run(bench.job(work))) == bench.right(bench.parent, work)
         counted = backend.work
         assert (counted.models_built, counted.shards_loaded) == (built, loaded)

@@ -17,6 +17,7 @@ from evoray.benchmarks.throughput import throughput
 from evoray.config import DataConfig, ParentConfig
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import Program
+from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
@@ -45,6 +46,12 @@ def program(parent):
         compile=False,
         deterministic=True,
     )
+
+
+@pytest.fixture(autouse=True)
+def set_like_a_worker(program):
+    with like_a_worker(program):
+        yield
 
 
 def unit(shard=0, children=4, parts=10):

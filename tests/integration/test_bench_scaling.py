@@ -10,7 +10,7 @@ import sys
 def test_an_actor_imports_no_torch():
     """Else 64 of them would not fit on two cores, and each would take seconds to start."""
     code = (
-        "import sys, evoray.backends.ray, evoray.backends.mock, evoray.scaling\n"
+        "import sys, evoray.backends.ray, evoray.benchmarks.sleeper, evoray.benchmarks.scaling\n"
         "print([name for name in ('torch', 'pyarrow', 'pandas', 'matplotlib') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -11,6 +11,7 @@ from torch import nn
 from evoray.config import DataConfig
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import Program
+from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, mutable_names
@@ -44,6 +45,12 @@ def make_program(space, **changes):
         "deterministic": True,
     }
     return Program(**(values | changes))
+
+
+@pytest.fixture(autouse=True)
+def one_thread(space):
+    with like_a_worker(make_program(space)):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def test_a_worker_cannot_read_test_before_the_end(small_run):
     backend, inputs, _ = open_backend(check_inputs(small_run(compute__workers=1), None))
     try:
         assert isinstance(backend, LocalBackend)
-        (evaluator,) = backend._evaluators
+        (evaluator,) = backend._states
         with pytest.raises(RunError, match="before the search was over"):
             evaluator.prepared("test", 0)
         with pytest.raises(RunError, match="before the search was over"):
@@ -32,7 +32,7 @@ def test_a_worker_cannot_read_test_before_the_end(small_run):
 def test_a_warm_worker_cannot_read_test_in_its_next_run(small_run):
     backend, _, _ = open_backend(check_inputs(small_run(compute__workers=1), None))
     try:
-        (evaluator,) = backend._evaluators
+        (evaluator,) = backend._states
         with evaluator.splits.opened(SearchClosed("run")):
             shard = evaluator.splits.shards("test")[0]
             evaluator.prepared("test", shard)

@@ -13,10 +13,9 @@ ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors"},
     {"__init__", "config", "mutation", "runtime", "statistics"},
-    {"data", "fitness", "models", "report", "storage", "strategies"},
+    {"backends", "data", "fitness", "models", "report", "storage", "strategies"},
     {"demo", "ensembles"},
     {"evaluation"},
-    {"backends"},
     {"benchmarks", "ingest", "search"},
     {"results"},
     {"evolution"},

@@ -15,6 +15,7 @@ from scenes import At, assert_same, outputs
 
 from evoray.errors import BackendError
 from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.settings import like_a_worker
 from evoray.evolution import evolve
 from evoray.mutation import Lineage, Mutation
 from evoray.search.inputs import check_inputs
@@ -127,8 +128,10 @@ def first_logit(scene, result, child):
     row = next(row for row in result.population.to_pylist() if row["child_id"] == child)
     keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
     lineage = Lineage().child(Mutation(**{key: row[key] for key in keys}))
-    evaluator = Evaluator(inputs.parent.model, make_program(inputs))
-    return float(evaluator.lineage_logits(Lineage(), lineage, "select", 2)[0, 0])
+    program = make_program(inputs)
+    with like_a_worker(program):
+        evaluator = Evaluator(inputs.parent.model, program)
+        return float(evaluator.lineage_logits(Lineage(), lineage, "select", 2)[0, 0])
 
 
 @pytest.mark.slow

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoray.backends.base import Job, Work
+from evoray.backends.base import Job, Work, WorkerState
 from evoray.backends.driver import PATIENCE, Driver
 from evoray.backends.fleet import Cause, Finished, Lost, Ready
-from evoray.backends.worker import UntoldError, Worker
+from evoray.backends.worker import NotInitialisedError, Worker
 from evoray.errors import BackendError
 
 
 @dataclass(frozen=True)
-class Squares:
-    """A source whose evaluator is its own offset."""
+class Squares(WorkerState):
+    """A source that builds itself."""
 
     offset: int = 0
+    device, threads, settings = "none", None, nullcontext
 
     @property
     def key(self):
         return f"squares + {self.offset}"
 
     def build(self, bulk):
-        return self.offset
+        return self
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class SquareUnit:
     shard: int
     items: tuple[int, ...]
 
-    def run(self, offset):
-        return [offset + self.shard * 1000 + item * item for item in self.items]
+    def run(self, squares):
+        return [squares.offset + self.shard * 1000 + item * item for item in self.items]
 
 
 class SimulatedFleet:
@@ -108,7 +110,7 @@ class SimulatedFleet:
         try:
             report = self.workers[worker].run(job, preamble, payload)
             return Finished(worker, unit, replace(report, seconds=0.4 * len(report.values)))
-        except UntoldError:
+        except NotInitialisedError:
             return Lost(worker, unit, Cause.MESSAGE)
 
     def _items(self, worker, preamble, payload):

@@ -1,0 +1,121 @@
+"""How PyTorch is set on a GPU while children are evaluated, and how it is put back.
+
+Algorithms and precision change last bits, so they are a recorded part of a run. PyTorch holds them for the whole
+process: a worker process sets them for its life, one that is its user's own for as long as it needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+
+from evoray.errors import BackendError
+from evoray.evaluation.program import Program
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+"""Read by cuBLAS once; without it deterministic algorithms are refused."""
+
+SETTINGS: tuple[tuple[Any, str], ...] = (
+    (torch.utils.deterministic, "fill_uninitialized_memory"),
+    (torch.backends.cudnn, "benchmark"),
+    (torch.backends.cudnn, "allow_tf32"),
+    (torch.backends.cuda.matmul, "fp32_precision"),
+    (torch.backends.mkldnn.matmul, "fp32_precision"),  # type: ignore[attr-defined]
+    (torch.backends.cudnn.conv, "fp32_precision"),  # type: ignore[attr-defined]
+    (torch.backends.cudnn.rnn, "fp32_precision"),
+)
+"""What is written here, or by what is written here, in an order in which it can be written back."""
+
+
+class _Saved:
+    """The process's settings as they were found; None for what cannot be asked for, because the caller set it both in
+    PyTorch's old way and in its new one."""
+
+    def __init__(self) -> None:
+        self._workspace = os.environ.get(WORKSPACE)
+        self._debug_mode = torch.get_deterministic_debug_mode()
+        self._matmul: str | None = _asked(torch.get_float32_matmul_precision)
+        self._values = [_asked(lambda: getattr(owner, name)) for owner, name in SETTINGS]  # noqa: B023
+
+    def restore(self) -> None:
+        if self._workspace is None:
+            os.environ.pop(WORKSPACE, None)
+        torch.set_deterministic_debug_mode(self._debug_mode)
+        if self._matmul is not None:
+            torch.set_float32_matmul_precision(self._matmul)
+        for (owner, name), value in zip(SETTINGS, self._values, strict=True):
+            if value is not None:
+                setattr(owner, name, value)
+
+
+def _asked(what: Callable[[], Any]) -> Any:
+    with contextlib.suppress(RuntimeError):
+        return what()
+    return None
+
+
+_lock = threading.Lock()
+_contexts: list[bool] = []
+"""``deterministic`` of those that are open."""
+_saved: _Saved | None = None
+
+
+@contextmanager
+def like_a_worker(program: Program) -> Iterator[None]:
+    """For who evaluates here without a backend: this thread and the process set as a worker's, for as long."""
+    before = torch.get_num_threads()
+    with settings_for(program):
+        torch.set_num_threads(program.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def settings_for(program: Program) -> AbstractContextManager[None]:
+    """What a program needs set for the whole process; on the CPU nothing."""
+    return gpu_settings(program.deterministic) if program.device.startswith("cuda") else nullcontext()
+
+
+@contextmanager
+def gpu_settings(deterministic: bool) -> Iterator[None]:
+    """Full float32, and pinned algorithms if ``deterministic``; the last context that is left puts back what was there.
+
+    Raises:
+        BackendError: another context is open and wants it otherwise.
+    """
+    global _saved
+    with _lock:
+        if (not deterministic) in _contexts:
+            raise BackendError(
+                f"compute.deterministic = {str(deterministic).lower()}: another run in this process was begun with "
+                "the opposite, and PyTorch has one setting a process. Close its backend first, or set both alike."
+            )
+        _saved = _saved or _Saved()
+        _contexts.append(deterministic)
+    try:
+        _set(deterministic)
+        yield
+    finally:
+        with _lock:
+            _contexts.remove(deterministic)
+            if not _contexts and _saved is not None:
+                _saved.restore()
+                _saved = None
+
+
+def _set(deterministic: bool) -> None:
+    if deterministic:
+        os.environ.setdefault(WORKSPACE, ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        # it would write NaN to every activation before a kernel does; nothing here reads what it has not written
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
