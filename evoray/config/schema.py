@@ -15,6 +15,7 @@ from evoray.config.fitness import FitnessConfig
 from evoray.config.strategies import MUTATION_OF, Auto, DecompositionSearch, SearchConfig, Section, strategy_of
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
+BACKENDS = ("ray", "local")
 
 
 class ParentConfig(Section):
@@ -145,7 +146,8 @@ class StatisticsConfig(Section):
 class ComputeConfig(Section):
     """Where and how children are evaluated; all of it is a recorded part of a run."""
 
-    backend: Literal["ray", "local"] = "ray"
+    backend: str = "ray"
+    """``ray``, ``local``, or ``package.module:make`` for one of the user's own, made of this section."""
     workers: Annotated[int, Field(ge=1)] | Auto = "auto"
     cpus_per_worker: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
     threads_per_worker: Annotated[int, Field(ge=1)] | Auto = "auto"
@@ -164,6 +166,13 @@ class ComputeConfig(Section):
     resident_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto = "auto"
     """Shards that a worker keeps ready, in GiB; auto: 2, or half of a GPU's free memory."""
     deterministic: bool = True
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, backend: str) -> str:
+        if backend not in BACKENDS and not all(backend.partition(":")):
+            raise ValueError(f'"{backend}" is none of {", ".join(BACKENDS)}, package.module:make (one of your own)')
+        return backend
 
     @field_validator("device")
     @classmethod

@@ -21,7 +21,7 @@ def open_backend(
 ) -> tuple[Backend, Inputs, Program]:
     """Connects (unless a backend is given), resolves every ``"auto"`` for what is there, and starts the workers."""
     compute = inputs.config.compute
-    backend = given or make_backend(compute)
+    backend = given or make_backend(compute, inputs.config_dir)
     backend.note = note
     try:
         device = compute.device

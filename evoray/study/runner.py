@@ -87,9 +87,9 @@ class _Backends:
         for backend in self._open.values():
             backend.close()
 
-    def of(self, compute: ComputeConfig) -> Backend:
+    def of(self, compute: ComputeConfig, config_dir: Path) -> Backend:
         if compute not in self._open:
-            self._open[compute] = make_backend(compute)
+            self._open[compute] = make_backend(compute, config_dir)
         return self._open[compute]
 
 
@@ -131,13 +131,14 @@ class _Runner:
             return None
         if not finished and self._backends is not None:
             self._progress.note(planned.directory)
+            folder = self._case.path.resolve().parent
             evolve(
                 planned.config,
                 location,
-                config_dir=self._case.path.resolve().parent,
+                config_dir=folder,
                 resume="config.json" in names,
                 page=False,
-                backend=self._backends.of(planned.config.compute),
+                backend=self._backends.of(planned.config.compute, folder),
             )
         if planned.directory not in self._seen:
             self._seen.add(planned.directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections import Counter
 from contextlib import closing
 from functools import partial
@@ -15,6 +16,7 @@ from raising import Raises
 from evoray.backends.base import Job
 from evoray.backends.registry import _BACKENDS, make_backend
 from evoray.config import ComputeConfig, parse_config
+from evoray.config.schema import BACKENDS
 from evoray.demo import demo_config
 from evoray.errors import DataError, EvaluationError
 from evoray.evaluation.evaluator import Evaluator
@@ -32,7 +34,7 @@ GENERATIONS = 2
 
 
 def test_the_configuration_knows_every_name():
-    assert set(ComputeConfig.model_fields["backend"].annotation.__args__) == set(_BACKENDS)
+    assert set(BACKENDS) == set(_BACKENDS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -236,6 +238,31 @@ def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, kind
     assert files.keys() == reference[0].keys()
     assert [name for name in files if files[name] != reference[0][name]] == []
     assert summary == reference[1]
+
+
+OWN_BACKEND = """
+from evoray.backends.local import LocalBackend
+
+class Counting(LocalBackend):
+    \"\"\"The local backend, in a file of the user's.\"\"\"
+
+    jobs = 0
+
+    def run(self, job):
+        Counting.jobs += 1
+        return super().run(job)
+
+def make(compute):
+    return Counting(compute)
+"""
+
+
+def test_a_users_own_backend_is_named_in_the_configuration(reference, small_run, tmp_path):
+    (tmp_path / "own_backend.py").write_text(OWN_BACKEND)
+    config = small_run(compute__backend="own_backend:make", compute__workers=2, search__generations=GENERATIONS)
+    files, summary = outputs(evolve(config, tmp_path / "run", config_dir=tmp_path))
+    assert files == reference[0] and summary == reference[1]
+    assert sys.modules["own_backend"].Counting.jobs > GENERATIONS
 
 
 EVERYTHING = {

@@ -32,6 +32,8 @@ def test_defaults_are_those_of_the_design():
     [
         ("mutation.sigm", 0.1, "unknown key mutation.sigm"),
         ("wrong", 1, "unknown key wrong"),
+        ("compute.backend", "slurm", "none of ray, local, package.module:make"),
+        ("compute.backend", ":make", "none of ray, local, package.module:make"),
         ("mutation.sigma", 0, "mutation.sigma"),
         ("mutation.sigma", float("nan"), "mutation.sigma"),
         ("mutation.sigma", -1.0, "greater than 0"),
