@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-SPLIT_STREAM = 3
-"""First word of the spawn key; mutations use others."""
+from evoray.runtime.seeds import Stream, generator
 
 
 def split_rows(shard_rows: Sequence[int], fractions: Mapping[str, float], seed: int) -> dict[str, list[np.ndarray]]:
@@ -41,8 +40,7 @@ def split_counts(shard_rows: Sequence[int], fractions: Mapping[str, float]) -> l
 
 def split_shard(shard: int, rows: int, counts: Mapping[str, int], seed: int) -> dict[str, np.ndarray]:
     """One shard's rows of each split, given how many each takes."""
-    key = np.random.SeedSequence(seed, spawn_key=(SPLIT_STREAM, shard))
-    order = np.random.Generator(np.random.Philox(key)).permutation(rows)
+    order = generator(seed, Stream.SPLITS, shard).permutation(rows)
     pieces, start = {}, 0
     for name, count in counts.items():
         pieces[name] = np.sort(order[start : start + count]).astype(np.int64)

@@ -18,9 +18,7 @@ import numpy as np
 from evoray.config import DataConfig
 from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
 from evoray.errors import RunError
-
-PIECE_STREAM = 5
-"""First word of the spawn keys of pieces; 1 to 4 are masks, noise, splits and CMA-ES."""
+from evoray.runtime.seeds import Stream, generator
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,7 @@ class Splits:
             self.rows[name] = [np.zeros(0, dtype=np.int64)] * len(self.rows[split])
         if not len(self.rows[name][shard]):
             whole = self.rows[split][shard]
-            key = np.random.SeedSequence(self._seed, spawn_key=(PIECE_STREAM, shard))
-            order = np.random.Generator(np.random.Philox(key)).permutation(len(whole))
+            order = generator(self._seed, Stream.SUBSETS, shard).permutation(len(whole))
             self.rows[name][shard] = np.sort(whole[order[start:stop]])
         return name
 

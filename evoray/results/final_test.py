@@ -17,14 +17,13 @@ from evoray.mutation import Lineage
 from evoray.results.batchnorm import recalibrate
 from evoray.results.members import Choices, shared_base
 from evoray.results.panel import Panel, run_panel
+from evoray.runtime.seeds import Stream, generator
 from evoray.search.population import Evaluated
 from evoray.search.session import Session
 from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
 
-SAMPLE_STREAM = 11
-"""First word of the spawn key under the run's seed that draws the children looked at on ``test``."""
 SAMPLE_SHARE, SAMPLE_LEAST, SAMPLE_MOST = 0.1, 8, 64
 
 
@@ -116,8 +115,8 @@ def _sample(session: Session, evaluated: Sequence[Evaluated], closed: SearchClos
 def _drawn(session: Session, evaluated: Sequence[Evaluated]) -> list[Ask]:
     able = [one for one in evaluated if one.ask.kind == "child" and math.isfinite(one.fitness)]
     count = min(_sample_size(session, len(evaluated)), len(able))
-    key = np.random.SeedSequence(session.config.seed, spawn_key=(SAMPLE_STREAM,))
-    drawn = np.sort(np.random.Generator(np.random.Philox(key)).choice(len(able), count, replace=False))
+    random = generator(session.config.seed, Stream.TEST_SAMPLE)
+    drawn = np.sort(random.choice(len(able), count, replace=False))
     return [able[int(index)].ask for index in drawn]
 
 

@@ -24,12 +24,11 @@ from evoray.data import normalise, open_dataset
 from evoray.errors import ConfigError, DataError
 from evoray.models import small, write_state
 from evoray.runtime.progress import Progress
+from evoray.runtime.seeds import Stream, generator
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 4e-3, 0.01, 128
 HELD_OUT = 1 / 12
 """Share of the training images that no step sees: 5,000 of Fashion-MNIST's 60,000."""
-_STREAM = 11
-"""First word of the spawn key of the cut; what is held out depends on the data set alone, not on a parent's seed."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,8 @@ def _load(spec: str) -> tuple[Images, Images]:
     images = Images(
         normalise(raw, mean, std, torch.float32), torch.from_numpy(np.concatenate([shard.labels for shard in shards]))
     )
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence(0, spawn_key=(_STREAM,))))
+    # under seed 0: what is held out depends on the data set alone, not on a parent's seed
+    random = generator(0, Stream.SMALL_PARENT_IMAGES)
     rows = torch.from_numpy(random.permutation(len(images)))
     held_out = round(len(images) * HELD_OUT)
     return images[rows[held_out:]], images[rows[:held_out]]
