@@ -59,7 +59,7 @@ def evolve(
         config_dir = config_dir or Path(config).resolve().parent
         config = load_config(config)
     elif not isinstance(config, RunConfig):
-        config = parse_config(dict(config))
+        config = parse_config(dict(config), config_dir=config_dir)
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), *observers]
     note = Observers(told).note

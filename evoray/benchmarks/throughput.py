@@ -32,8 +32,9 @@ from evoray.evaluation.units.batch_size import TuneUnit
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
-from evoray.mutation import Entry, Lineage, Mutation, Space, derive_seed
+from evoray.mutation import Entry, Lineage, Mutation, Space
 from evoray.runtime.malloc import freed_memory_kept
+from evoray.runtime.seeds import derive_seed
 
 
 def throughput(

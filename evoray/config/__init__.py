@@ -2,7 +2,10 @@
 
 from evoray.config.fitness import FITNESSES, Constraint, FitnessConfig, parse_constraint
 from evoray.config.loading import load_config, parse_config, read_toml, validated
-from evoray.config.schema import ComputeConfig, DataConfig, MutationConfig, ParentConfig, RunConfig
+from evoray.config.mutation import MutationConfig
+from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig
+from evoray.config.search import SearchConfig
+from evoray.config.section import Section
 
 __all__ = [
     "FITNESSES",
@@ -13,6 +16,8 @@ __all__ = [
     "MutationConfig",
     "ParentConfig",
     "RunConfig",
+    "SearchConfig",
+    "Section",
     "load_config",
     "parse_config",
     "parse_constraint",

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 from pydantic import field_validator, model_validator
 
-from evoray.config.strategies import Section
+from evoray.config.section import Section
 
 FITNESSES = ("nll", "top1", "top5", "brier", "balanced-accuracy", "macro-f1", "worst-class", "cost")
 CONSTRAINED = ("top1", "top5", "nll", "balanced-accuracy", "macro-f1", "worst-class", "class-accuracy")

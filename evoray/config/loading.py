@@ -10,29 +10,37 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from evoray.config.schema import RunConfig
-from evoray.config.strategies import STRATEGIES
 from evoray.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def parse_config(values: dict[str, Any], origin: str = "the configuration") -> RunConfig:
-    """A validated configuration; raises ConfigError with one line a wrong key."""
-    return validated(RunConfig, values, origin)
+def parse_config(
+    values: dict[str, Any], origin: str = "the configuration", config_dir: Path | None = None
+) -> RunConfig:
+    """A validated configuration; raises ConfigError with one line a wrong key.
+
+    Args:
+        config_dir: folder in which a user's own classes (``package.module:Class``) are looked for.
+    """
+    return validated(RunConfig, values, origin, config_dir)
 
 
-def validated(model: type[M], values: dict[str, Any], origin: str) -> M:
+def validated(model: type[M], values: dict[str, Any], origin: str, config_dir: Path | None = None) -> M:
     """An instance of a pydantic model; ConfigError names the origin and every wrong key."""
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, context={"config_dir": config_dir})
     except ValidationError as error:
         lines = [_explain(item) for item in error.errors()]
         raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Reads a run's TOML file and applies ``a.b=value`` overrides (values in TOML's own syntax)."""
-    return parse_config(read_toml(path, overrides), str(path))
+    """Reads a run's TOML file and applies ``a.b=value`` overrides (values in TOML's own syntax).
+
+    A user's own classes are looked for in the file's folder.
+    """
+    return parse_config(read_toml(path, overrides), str(path), Path(path).resolve().parent)
 
 
 def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -68,8 +76,7 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 
 def _explain(item: Any) -> str:
-    loc = [part for place, part in enumerate(item["loc"]) if place != 1 or part not in STRATEGIES]
-    key = ".".join(str(part) for part in loc)
+    key = ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
         return f"unknown key {key} = {item['input']!r} (README.md lists every key)"
     if item["type"] == "missing":

@@ -9,10 +9,13 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from evoray.config.fitness import FitnessConfig
-from evoray.config.strategies import MUTATION_OF, Auto, DecompositionSearch, SearchConfig, Section, strategy_of
+from evoray.config.mutation import MutationConfig
+from evoray.config.search import SearchConfig
+from evoray.config.section import Auto, Section
+from evoray.config.variants import Variant, table_at
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 BACKENDS = ("ray", "local")
@@ -88,31 +91,6 @@ class DataConfig(Section):
         return self
 
 
-class MutationConfig(Section):
-    """What one mutation is (format 1)."""
-
-    sigma: float | Auto = 0.1
-    parts: Annotated[int, Field(ge=1, le=2**31)] = 10
-    scale: Literal["rms", "absolute"] = "rms"
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
-    antithetic: bool = False
-    subspace: Literal["dynamic", "static"] = "dynamic"
-
-    @property
-    def sigma_is_auto(self) -> bool:
-        """Whether the run chooses it."""
-        return self.sigma == "auto"
-
-    @field_validator("sigma", mode="before")
-    @classmethod
-    def _positive(cls, sigma: Any) -> Any:
-        number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
-        if sigma != "auto" and not (number and math.isfinite(sigma) and sigma > 0):
-            raise ValueError('a number greater than 0, or "auto"')
-        return sigma
-
-
 class EnsembleConfig(Section):
     """Who is in the ensemble, and how its members are combined."""
 
@@ -132,6 +110,8 @@ class SoupConfig(Section):
     """Which soup is handed back."""
 
     method: Literal["strategy", "uniform", "greedy"] = "strategy"
+    size: Annotated[int, Field(ge=1)] | Auto = "auto"
+    """How many of the fittest children ``greedy`` tries; auto is ``ensemble.size``."""
     recalibrate: bool = False
     """Whether the soup is also measured with BatchNorm statistics of its own, taken on ``select``."""
 
@@ -182,14 +162,21 @@ class ComputeConfig(Section):
         return device
 
 
+TABLES = {
+    "search": ("strategy", "evoray.strategies.registry:STRATEGIES"),
+    "mutation": ("kind", "evoray.mutation.registry:KINDS"),
+}
+"""Sections that are variants: the key that names the class, and where the table of names lies."""
+
+
 class RunConfig(Section):
-    """One run. ``resolved`` values (threads, device, workers) replace every ``"auto"`` before work starts."""
+    """One run. What it has to look up (threads, device, workers) is ``"auto"`` until its workers are known."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     parent: ParentConfig
     data: DataConfig
-    mutation: MutationConfig = MutationConfig()
-    search: SearchConfig = DecompositionSearch()
+    mutation: SerializeAsAny[MutationConfig] = Field(default={}, validate_default=True)
+    search: SerializeAsAny[SearchConfig] = Field(default={}, validate_default=True)
     fitness: FitnessConfig = FitnessConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     soup: SoupConfig = SoupConfig()
@@ -200,25 +187,49 @@ class RunConfig(Section):
         """The same run with that sigma, where the file says ``"auto"``."""
         return self.model_copy(update={"mutation": self.mutation.model_copy(update={"sigma": sigma})})
 
+    @property
+    def elite(self) -> int:
+        """``search.elite`` as a number."""
+        return self.ensemble.size if self.search.elite == "auto" else self.search.elite
+
+    @property
+    def soup_size(self) -> int:
+        """``soup.size`` as a number."""
+        return self.ensemble.size if self.soup.size == "auto" else self.soup.size
+
     @model_validator(mode="before")
     @classmethod
-    def _strategy_defaults(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not isinstance(values.get("mutation", {}), dict):
+    def _strategy_defaults(cls, values: Any, info: ValidationInfo) -> Any:
+        """Keys of ``[mutation]`` that the file leaves out and the strategy sets."""
+        if not isinstance(values, dict):
             return values
-        own = MUTATION_OF.get(str(strategy_of(values.get("search", {}))), {})
-        return {**values, "mutation": {**own, **values.get("mutation", {})}} if own else values
+        try:
+            strategy, kind = (_variant(name, values.get(name, {}), info) for name in ("search", "mutation"))
+        except ValueError:
+            return values  # the section's own validator says what is wrong
+        known, given = kind.Section.model_fields, values.get("mutation", {})
+        own = {key: value for key, value in strategy.mutation_defaults.items() if key in known}
+        return {**values, "mutation": {**own, **given}} if own and isinstance(given, dict) else values
+
+    @field_validator("mutation", "search", mode="before")
+    @classmethod
+    def _by_its_variant(cls, value: Any, info: ValidationInfo) -> Any:
+        """A table as the section of the class that it names."""
+        if not isinstance(value, dict):
+            return value
+        return _variant(str(info.field_name), value, info).Section.model_validate(value, context=info.context)
 
     @model_validator(mode="after")
-    def _strategy_fits(self) -> Self:
-        name, mutation = self.search.strategy, self.mutation
-        if name == "cma-es" and mutation.subspace != "static":
-            raise ValueError('mutation.subspace = "dynamic": cma-es learns one subspace, leave it out or set "static"')
-        if name == "cma-es" and mutation.antithetic:
-            raise ValueError("mutation.antithetic = true: cma-es draws its own candidates, set it to false")
-        if self.search.racing and name in ("evolution-strategy", "cma-es"):
-            raise ValueError(
-                f"search.racing = true: {name} learns from every child, and racing tells only the best apart"
-            )
-        if name == "randopt" and mutation.parts != 1:
-            raise ValueError(f"mutation.parts = {mutation.parts}: randopt is dense, leave it out or set 1")
+    def _variants_fit(self, info: ValidationInfo) -> Self:
+        for name in TABLES:
+            _variant(name, getattr(self, name), info).check(self)
         return self
+
+
+def _variant(section: str, value: Any, info: ValidationInfo) -> type[Variant]:
+    """The class that a section names, by default the first of its table. Raises as ``Variants.find``."""
+    key, where = TABLES[section]
+    table = table_at(where)
+    named = value if isinstance(value, dict) else vars(value) if isinstance(value, Section) else {}
+    found: type[Variant] = table.find(named.get(key, next(iter(table.names))), (info.context or {}).get("config_dir"))
+    return found

@@ -26,7 +26,7 @@ from evoray.evaluation.program import DTYPES, Program
 from evoray.evaluation.shard_cache import BatchMaker, Prepared, Residency
 from evoray.fitness import Fitness, is_mean_of_images, score_images, scores_of
 from evoray.mutation import Entry, Lineage
-from evoray.runtime.importing import import_function
+from evoray.runtime.importing import import_function, make_importable
 from evoray.runtime.prefetch import one_ahead
 
 PAIRED = 2
@@ -43,6 +43,7 @@ class Evaluator:
 
     def __init__(self, model: nn.Module, program: Program) -> None:
         config_dir = Path(program.config_dir) if program.config_dir else None
+        make_importable(config_dir)  # recipes of a user's own kind arrive by the name of their class
         self.program = program
         self.device = torch.device(program.device)
         self.splits = Splits(program.data, program.seed, config_dir)

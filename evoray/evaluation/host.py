@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.evaluation.layout import Chunk, Layout, transposable
-from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_, strata_of
+from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_
 
 SPARSE_PARTS = 48
 AHEAD_BYTES = 1 << 30
@@ -151,7 +151,7 @@ class ModelHost:
         return self._count(tail) * SPARSE_PARTS > self.space.n + SPARSE_PARTS
 
     def _count(self, tail: Sequence[Entry]) -> int:
-        return sum(strata_of(self.space.n, entry.mutation.parts) for entry in tail)
+        return sum(entry.mutation.at_most(self.space) for entry in tail)
 
     def _scatter(self, drawn: Drawn) -> None:
         if len(drawn.tail) == 1:
@@ -215,7 +215,7 @@ class ModelHost:
 
     def _whole(self, entry: Entry) -> tuple[Tensor, Tensor, Tensor]:
         """(indices, delta, positions) of one entry, drawn in pieces: 12 bytes a weight and no more at any time."""
-        count = entry.mutation.count(self.space.n)
+        count = entry.mutation.at_most(self.space)
         indices, positions = (self._small(torch.empty(0, dtype=torch.int64)).new_empty(count) for _ in range(2))
         delta, done = torch.empty(count), 0
         for block, values in delta_blocks(self.space, entry):
@@ -223,7 +223,7 @@ class ModelHost:
             indices[here], delta[here] = _tensors(block, values)
             positions[here] = torch.from_numpy(self._layout.positions(block))
             done = here.stop
-        return indices, delta, positions
+        return indices[:done], delta[:done], positions[:done]
 
     def _pinned(self, indices: Tensor, delta: Tensor) -> Delta:
         """In memory that a GPU reads while the CPU goes on, where there is one."""

@@ -10,58 +10,51 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoray.mutation.masks import strata_of
-from evoray.mutation.recipe import Entry, Mutation
+from evoray.mutation.recipe import Entry, Recipe
 from evoray.mutation.space import Space
 
 LOG = logging.getLogger("evoray")
 BLOCK = 1 << 18
-"""Strata drawn at once: 3 MB of indices and values."""
+"""Changed weights drawn at once: 3 MB of indices and values."""
 
 
-def delta(space: Space, mutation: Mutation, first: int = 0, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(indices int64 [m], delta float32 [m]) of one mutation, in O(m + tensors).
+def delta(space: Space, mutation: Recipe, start: int = 0, stop: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """(indices int64 [m] sorted, float32 [m]): what a mutation adds to the coordinates start … stop - 1.
 
-    With ``first`` or ``count``: of that many strata only, so that a dense mutation of a large network can be
-    added in pieces. The pieces together are the whole, bit for bit.
+    The ranges of a space together are the whole, bit for bit, so that a dense mutation of a large network can be
+    added in pieces.
     """
-    indices = mutation.indices(space.n, first, count)
-    values = mutation.noise(space.n, first, count)
-    amplitude = np.float32(mutation.sign) * (np.float32(mutation.sigma) * space.scales)
-    values *= space.per_coordinate(amplitude, indices)
-    return indices, values
+    return mutation.delta(space, start, space.n if stop is None else stop)
 
 
 def weighted_delta(
-    space: Space, entry: Entry, first: int = 0, count: int | None = None
+    space: Space, entry: Entry, start: int = 0, stop: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same times the entry's weight, rounded to float32 once more."""
-    indices, values = delta(space, entry.mutation, first, count)
+    indices, values = delta(space, entry.mutation, start, stop)
     if entry.weight != 1.0:
         values *= np.float32(entry.weight)
     return indices, values
 
 
-def delta_blocks(space: Space, entry: Entry, strata: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """``weighted_delta`` in pieces of so many strata, one after the other: O(strata) memory."""
-    for first in range(0, strata_of(space.n, entry.mutation.parts), strata):
-        yield weighted_delta(space, entry, first, strata)
+def delta_blocks(space: Space, entry: Entry, weights: int = BLOCK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """``weighted_delta`` in pieces of about so many changed weights, one after the other: O(weights) memory."""
+    width = entry.mutation.width(space, weights)
+    for start in range(0, space.n, width):
+        yield weighted_delta(space, entry, start, min(start + width, space.n))
 
 
 def delta_between(space: Space, entry: Entry, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-    """What an entry adds to the coordinates start … stop - 1; indices count from ``start``."""
-    parts = entry.mutation.parts
-    first = start // parts
-    indices, values = weighted_delta(space, entry, first, strata_of(stop, parts) - first)
-    inside = slice(*np.searchsorted(indices, (start, stop)))
-    return indices[inside] - start, values[inside]
+    """The same of one range of coordinates; indices count from ``start``."""
+    indices, values = weighted_delta(space, entry, start, stop)
+    return indices - start, values
 
 
 def apply_lineage(flat: np.ndarray, space: Space, entries: Iterable[Entry]) -> np.ndarray:
     """Adds entry after entry to ``flat`` (float32 [n], written in place and returned)."""
     for entry in entries:
         indices, values = weighted_delta(space, entry)
-        if entry.mutation.parts == 1:
+        if len(indices) == space.n:  # every coordinate, in order
             flat += values
         else:
             flat[indices] += values

@@ -1,127 +1,104 @@
-"""Recipes: a mutation of about a hundred bytes, and the lineage that leads from a parent to a child."""
+"""Recipes: a mutation of about a hundred bytes, and the lineage that leads from a parent to a child.
+
+A new kind of mutation is a class derived from ``Recipe`` in a file of its own, with its section of the configuration
+(``Section``) beside it, and a line in the registry; a user's own needs no line, ``mutation.kind =
+"package.module:Class"`` names it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
-from evoray.errors import LineageError
-from evoray.mutation.masks import mask_count, mask_indices
-from evoray.mutation.streams import NOISE, words16
-from evoray.mutation.table import FLOAT32_MAX, normal
+from evoray.config.mutation import MutationConfig
+from evoray.config.variants import Variant
+from evoray.errors import ConfigError, LineageError
+from evoray.mutation.table import FLOAT32_MAX
 
-SMALLEST = float(np.finfo(np.float32).smallest_subnormal)
-U64 = Annotated[int, Field(ge=0, lt=2**64, strict=True)]
+if TYPE_CHECKING:
+    from evoray.mutation.space import Space
 
 
-def _whole(value: Any) -> Any:
-    # to Python True and 1.0 are 1; in JSON they would not come out as they went in
-    if type(value) is not int:
-        raise ValueError("sign is the whole number 1 or -1")
-    return value
+class Recipe(BaseModel, Variant, ABC):
+    """One mutation of some kind: all that it takes to draw it again, on any machine, bit for bit.
 
-
-def _positive(sigma: float) -> float:
-    if not SMALLEST <= sigma <= FLOAT32_MAX:
-        raise ValueError("sigma is a positive, finite float32, such as 0.1")
-    return sigma
-
-
-def _key(item: Any) -> str:
-    return f"{item['loc'][0]}: " if item["loc"] else ""
-
-
-class Mutation(BaseModel):
-    """One sparse mutation (format 1, kind ``partition``): part ``part`` of ``parts`` disjoint ones.
-
-    sigma is in units of each tensor's scale; sign makes the antithetic twin. A value that format 1 does not
-    know raises LineageError.
+    A value that its kind does not know raises LineageError.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["partition"] = "partition"
-    mask_seed: U64
-    parts: Annotated[int, Field(ge=1, le=2**32, strict=True)]
-    part: Annotated[int, Field(ge=0, strict=True)]
-    noise_seed: U64
-    sigma: Annotated[float, Field(strict=True), AfterValidator(_positive)]
-    sign: Annotated[Literal[1, -1], BeforeValidator(_whole)] = 1
+    Section: ClassVar[type[MutationConfig]]
+    columns: ClassVar[Mapping[str, str]] = {}
+    """Its fields that are columns of ``population.parquet``: name -> Arrow type, such as ``uint64``."""
+
+    kind: str
+    """The kind's name in the registry, or its own ``package.module:Class``: by it a lineage file is read again."""
+
+    @classmethod
+    @abstractmethod
+    def draw(cls, config: Any, sigma: float, seed: int, generation: int, child: int) -> Self:
+        """The recipe of one child of a run: a function of its arguments and of nothing else.
+
+        Args:
+            config: an instance of ``Section``; with ``antithetic``, children 2i and 2i + 1 differ in sign alone, and
+                with a static ``subspace`` all change the same weights.
+            seed: the run's; draw under it with ``derive_seed`` and the streams of ``evoray.runtime.seeds``.
+        """
+
+    @abstractmethod
+    def at_most(self, space: Space) -> int:
+        """How many weights it changes at most; nothing is drawn for the answer."""
+
+    @abstractmethod
+    def delta(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """(indices int64 [m] ascending, each once; float32 [m]): what it adds to the coordinates start … stop - 1.
+
+        However the coordinates are cut into ranges, the ranges together are the whole, bit for bit.
+        """
+
+    def width(self, space: Space, weights: int) -> int:
+        """How many neighbouring coordinates to draw at once, so that about ``weights`` of them are changed."""
+        return max(1, space.n * weights // max(1, self.at_most(space)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a lineage file; ``model_validate`` reads it again."""
+        return self.model_dump()
+
+    def row(self) -> dict[str, Any]:
+        """Its values of ``columns``."""
+        return self.model_dump(include=set(self.columns))
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """The recipe of a row of ``population.parquet``."""
+        return cls(**{name: row[name] for name in cls.columns})
 
     @model_validator(mode="wrap")
     @classmethod
     def _refuse(cls, value: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
         try:
-            mutation = check(value)
+            return check(value)
         except ValidationError as error:
             wrong = (
                 f"{_key(item)}{item['msg'].removeprefix('Value error, ')}, found {item['input']!r}"
                 for item in error.errors()
             )
             raise LineageError(f"not a mutation of format 1: {'; '.join(wrong)}.") from None
-        if mutation.part >= mutation.parts:
-            raise LineageError(
-                f"not a mutation of format 1: part = {mutation.part} is not below parts = {mutation.parts}."
-            )
-        return mutation
-
-    def indices(self, n: int, first: int = 0, count: int | None = None) -> np.ndarray:
-        """int64 [m], sorted: the coordinates of a flat vector of n that this mutation changes.
-
-        With ``first`` or ``count``: those of ``count`` strata from ``first`` on, the same as in the whole.
-        """
-        return mask_indices(n, self.mask_seed, self.parts, self.part, first, count)
-
-    def noise(self, n: int, first: int = 0, count: int | None = None) -> np.ndarray:
-        """float32 [m]: one standard normal value for each of ``indices`` of the same strata."""
-        left = self.count(n) - first
-        return normal(words16(self.noise_seed, NOISE, left if count is None else min(count, left), start=first))
-
-    def count(self, n: int) -> int:
-        """m, without drawing the mask."""
-        return mask_count(n, self.mask_seed, self.parts, self.part)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # a recipe travels once for each unit it is part of: 60 bytes in place of the field names
-        return _mutation, (
-            self.mask_seed,
-            self.parts,
-            self.part,
-            self.noise_seed,
-            self.sigma,
-            self.sign,
-        )
 
 
-def _mutation(mask_seed: int, parts: int, part: int, noise_seed: int, sigma: float, sign: int) -> Mutation:
-    return Mutation.model_construct(
-        kind="partition",
-        mask_seed=mask_seed,
-        parts=parts,
-        part=part,
-        noise_seed=noise_seed,
-        sigma=sigma,
-        sign=sign,
-    )
+def _key(item: Any) -> str:
+    return f"{item['loc'][0]}: " if item["loc"] else ""
 
 
 class Entry(NamedTuple):
     """One step of a lineage: a mutation, added with a weight."""
 
     weight: float
-    mutation: Mutation
+    mutation: Recipe
 
 
 class Lineage(NamedTuple):
@@ -129,7 +106,7 @@ class Lineage(NamedTuple):
 
     entries: tuple[Entry, ...] = ()
 
-    def child(self, mutation: Mutation) -> Lineage:
+    def child(self, mutation: Recipe) -> Lineage:
         """This lineage plus one entry of weight 1."""
         return Lineage((*self.entries, Entry(1.0, mutation)))
 
@@ -148,11 +125,11 @@ class Lineage(NamedTuple):
         return self.entries[len(base.entries) :]
 
     def to_json(self) -> list[dict[str, Any]]:
-        return [{"weight": entry.weight, "mutation": entry.mutation.model_dump()} for entry in self.entries]
+        return [{"weight": entry.weight, "mutation": entry.mutation.to_json()} for entry in self.entries]
 
     @classmethod
     def from_json(cls, value: Any) -> Lineage:
-        """Raises LineageError naming the entry that is malformed."""
+        """Raises LineageError naming the entry that is malformed, or whose kind is a user's that is not importable."""
         if not isinstance(value, list):
             raise LineageError(f"lineage: entries are a list, found {type(value).__name__}.")
         return cls(tuple(_entry(position, item) for position, item in enumerate(value)))
@@ -166,9 +143,16 @@ def _entry(position: int, item: Any) -> Entry:
     if type(weight) not in (int, float) or not abs(weight) <= FLOAT32_MAX:
         raise LineageError(f"{where}: weight = {weight!r} is not a finite float32.")
     try:
-        return Entry(float(weight), Mutation.model_validate(item["mutation"]))
-    except LineageError as error:
+        return Entry(float(weight), _kind_of(item["mutation"]).model_validate(item["mutation"]))
+    except (LineageError, ConfigError, ValueError) as error:
         raise LineageError(f"{where}: {error}") from None
+
+
+def _kind_of(mutation: Any) -> type[Recipe]:
+    # only now: the registry's table is of classes derived from Recipe
+    from evoray.mutation.registry import DEFAULT, KINDS
+
+    return KINDS.find(mutation.get("kind", DEFAULT) if isinstance(mutation, dict) else DEFAULT)
 
 
 def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Lineage:

@@ -20,11 +20,6 @@ def words16(seed: int, stream: int, count: int, start: int = 0) -> np.ndarray:
     return _words(seed, stream, count, start, "<u2")
 
 
-def derive_seed(run_seed: int, *key: int) -> int:
-    """A 64-bit seed addressed by ``key`` under ``run_seed``; neighbouring keys share no stream."""
-    return int(np.random.SeedSequence(run_seed, spawn_key=key).generate_state(1, np.uint64)[0])
-
-
 def _words(seed: int, stream: int, count: int, start: int, kind: str) -> np.ndarray:
     if not 0 <= seed < 2**64:
         raise LineageError(f"seed = {seed} is not a 64-bit unsigned number. Draw seeds with derive_seed.")

@@ -21,9 +21,11 @@ NETWORKS = {
 }
 METRICS = {"nll": "NLL", "top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "fitness": "Fitness"}
 COLUMNS = [
-    *("child_id", "generation", "parts", "part", "sigma", "rank", "status"),
+    *("child_id", "generation", "rank", "status"),
     *("select_nll", "select_top1", "test_nll", "test_top1"),
 ]
+RECIPE = ("parts", "part", "sigma")
+"""Columns that are there where the run's kind of mutation has them."""
 _REMEDY = "Take the file as the run wrote it, or finish the run with --resume."
 
 
@@ -39,7 +41,8 @@ class Run:
         missing = [name for name in COLUMNS if name not in population.column_names]
         if missing:
             raise UsageError(f"population.parquet: no column {', '.join(missing)}. {_REMEDY}")
-        return cls(summary, population.select(COLUMNS).to_pylist())
+        recipe = [name for name in RECIPE if name in population.column_names]
+        return cls(summary, population.select([*COLUMNS, *recipe]).to_pylist())
 
     def get(self, *keys: str) -> Any:
         """A required value of the summary by its path."""

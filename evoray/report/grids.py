@@ -107,8 +107,7 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
             text.count(row["rank"]),
             row["child_id"],
             "yes" if row["child_id"] in members else "",
-            f"{row['part'] + 1}/{row['parts']}",
-            text.plain(row["sigma"]),
+            *_recipe(row).values(),
             text.nats(row["select_nll"]),
             text.percent(row["select_top1"]),
             text.nats(row["test_nll"]),
@@ -120,14 +119,23 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
         "Rank",
         "Child",
         "Member",
-        "Part",
-        "Sigma",
+        *(_recipe(ranked[0]) if ranked else ("Part", "Sigma")),
         "Select NLL",
         "Select top-1",
         "Test NLL",
         "Test top-1",
     )
     return Grid(f"The {len(rows)} fittest children", columns, rows, _children_note(run), words=3)
+
+
+def _recipe(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a child's kind of mutation lets be said of it in a word: column -> text."""
+    said = {}
+    if "parts" in row:
+        said["Part"] = f"{row['part'] + 1}/{row['parts']}"
+    if "sigma" in row:
+        said["Sigma"] = text.plain(row["sigma"])
+    return said
 
 
 def _children_note(run: Run) -> str:

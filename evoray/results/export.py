@@ -12,7 +12,8 @@ from torch import Tensor
 
 from evoray.errors import LineageError, UsageError
 from evoray.models import parse_state, read_state, write_state
-from evoray.mutation import Lineage, Mutation, Space, lineage_document, rebuild, tensors_sha256
+from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_sha256
+from evoray.mutation.registry import DEFAULT, KINDS
 from evoray.storage.directory import RECALIBRATED, RunDirectory
 
 
@@ -105,8 +106,8 @@ def _child_document(directory: RunDirectory, member: str, state: dict[str, Tenso
     if row.get("entries"):
         lineage = base.then(Lineage.from_json(_json(row["entries"].encode(), f"{member}'s entries")).entries)
     else:
-        keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
-        lineage = base.child(Mutation(**{key: row[key] for key in keys}))
+        kind = KINDS.find(directory.read_json("config.json")["mutation"].get("kind", DEFAULT))
+        lineage = base.child(kind.from_row(row))
     name, aliases = parent["parent"]["name"], parent["parent"].get("aliases", {})
     document = lineage_document(name, state, space, lineage, aliases=aliases)
     for part in ("parent", "space"):

@@ -111,7 +111,7 @@ def final_soup(session: Session, found: Found, members: Sequence[Member]) -> Ask
     if method == "uniform" and len(members) > 1:
         made = [_evaluate_soup(found, [member.lineage for member in members], "final/uniform")]
     elif method == "greedy":
-        made = _greedy_soup(found, session.config.ensemble.size)
+        made = _greedy_soup(found, session.config.soup_size)
     best, best_fitness = found.soup, known.get(found.soup.lineage if found.soup else Lineage(), -math.inf)
     for one in made:
         if one.fitness > best_fitness:

@@ -24,29 +24,34 @@ def population_table(evaluated: Sequence[Evaluated], final: FinalTest) -> pa.Tab
     tested = {name: metrics_of(total) for name, total in final.sample.items()}
     tested |= dict(zip((member.name for member in final.test.members), final.test.merged("members"), strict=True))
     rows = [_child_row(one, rank[i], tested.get(one.ask.name)) for i, one in enumerate(children)]
-    return pa.Table.from_pylist(rows, schema=_POPULATION)
+    return pa.Table.from_pylist(rows, schema=_population_schema(children))
 
 
 _METRIC_FIELDS = [("n", pa.int64()), ("top1", pa.float64()), ("top5", pa.float64()), ("nll", pa.float64())]
-_POPULATION = pa.schema(
-    [
-        ("child_id", pa.string()),
-        ("generation", pa.int64()),
-        ("child", pa.int64()),
-        ("mask_seed", pa.uint64()),
-        ("parts", pa.int64()),
-        ("part", pa.int64()),
-        ("noise_seed", pa.uint64()),
-        ("sigma", pa.float64()),
-        ("sign", pa.int8()),
-        ("entries", pa.string()),
-        *((f"select_{name}", kind) for name, kind in _METRIC_FIELDS),
-        ("select_fitness", pa.float64()),
-        *((f"test_{name}", kind) for name, kind in _METRIC_FIELDS),
-        ("rank", pa.int64()),
-        ("status", pa.string()),
-    ]
-)
+
+
+def _population_schema(children: Sequence[Evaluated]) -> pa.Schema:
+    """The recipe's columns are those of the children's kinds of mutation."""
+    recipe = {
+        name: pa.type_for_alias(kind)
+        for one in children
+        for entry in one.ask.lineage.tail(one.ask.base)
+        for name, kind in entry.mutation.columns.items()
+    }
+    return pa.schema(
+        [
+            ("child_id", pa.string()),
+            ("generation", pa.int64()),
+            ("child", pa.int64()),
+            *recipe.items(),
+            ("entries", pa.string()),
+            *((f"select_{name}", kind) for name, kind in _METRIC_FIELDS),
+            ("select_fitness", pa.float64()),
+            *((f"test_{name}", kind) for name, kind in _METRIC_FIELDS),
+            ("rank", pa.int64()),
+            ("status", pa.string()),
+        ]
+    )
 
 
 def _child_row(one: Evaluated, rank: int, tested: Metrics | None) -> dict[str, Any]:
@@ -59,9 +64,8 @@ def _child_row(one: Evaluated, rank: int, tested: Metrics | None) -> dict[str, A
         "status": one.status,
         "select_fitness": one.fitness if np.isfinite(one.fitness) else None,
     }
-    for key in ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign"):
-        found = {getattr(entry.mutation, key) for entry in own}
-        row[key] = found.pop() if len(found) == 1 else None
+    first, *others = (entry.mutation.row() for entry in own)
+    row |= {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     if len(own) > 1:  # a child that is more than one mutation of its base, as JSON like in a lineage file
         row["entries"] = json.dumps(Lineage(own).to_json())
     for split, metrics in (

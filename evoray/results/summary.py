@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from evoray.evaluation.program import DTYPES
-from evoray.mutation import apply_lineage
+from evoray.mutation import apply_lineage, weighted_delta
 from evoray.results.final_test import FinalTest
 from evoray.results.lineages import buffers_file
 from evoray.results.members import Choices
@@ -55,7 +55,7 @@ def make_summary(
         "children": children(session, choices, final),
         "mutation": {
             "n": session.inputs.space.n,
-            "density": 1 / config.mutation.parts,
+            "density": 1 / config.mutation.disjoint,
             "sigma": config.mutation.sigma,
             "vanished": vanished_share(session, choices.best.ask),
             **({"sigma_chosen": sigma} if sigma else {}),
@@ -164,7 +164,7 @@ def vanished_share(session: Session, child: Ask) -> float:
     space, dtype = session.inputs.space, DTYPES[session.config.compute.dtype]
     own = child.lineage.tail(child.base)
     flat = apply_lineage(space.flatten(session.inputs.state), space, child.base.entries)
-    indices = np.unique(np.concatenate([entry.mutation.indices(space.n) for entry in own]))
+    indices = np.unique(np.concatenate([weighted_delta(space, entry)[0] for entry in own]))
     before = torch.from_numpy(flat[indices])
     after = torch.from_numpy(apply_lineage(flat, space, own)[indices])
     return float((before.to(dtype) == after.to(dtype)).double().mean())

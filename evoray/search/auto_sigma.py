@@ -9,7 +9,7 @@ damage D (the first order cancels), their half differences the first order alone
   and a few images hardly show it, so what the probes say of it is weighed against RHO, the value of small image
   networks that were trained to the end.
 
-Worth of sigma: D + i tau r, where i is the mean of the best ``ensemble.size`` of ``search.children`` standard normal
+Worth of sigma: D + i tau r, where i is the mean of the best ``search.elite`` of ``search.children`` standard normal
 draws, and r = rho / sqrt(rho^2 + 1 / images of select) is what is left of a lead that was measured on those images.
 The chosen sigma has the largest worth between the smallest and the largest probe.
 """
@@ -25,15 +25,14 @@ import numpy as np
 from scipy import optimize, stats
 
 from evoray.fitness import Metrics, metrics_of
-from evoray.mutation import Lineage, Space, derive_seed
+from evoray.mutation import Lineage, Space
+from evoray.runtime.seeds import Stream, derive_seed
 from evoray.search.session import Session
 from evoray.search.stages import Part, StageKey
 from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.window import SIGMAS, describe_cell, write_window
 from evoray.strategies import draw_mutation
 
-AUTO_STREAM = 7
-"""First word of the spawn key; 1 to 6 are masks, noise, splits, CMA-ES, pieces and the window."""
 COST = 0.04
 """Share of the run's evaluations of children on ``select`` that the probes may cost."""
 LEAST_IMAGES = 16
@@ -86,7 +85,7 @@ def _choose(session: Session) -> tuple[float, dict[str, Any]]:
     budget = COST * search.children * search.generations * images
     unit = _unit(session)
     grid = [sigma * unit for sigma in SIGMAS]
-    intensity = selection_intensity(search.children, session.config.ensemble.size)
+    intensity = selection_intensity(search.children, session.config.elite)
     stage = _probe(session, 1, grid, budget / 2)
     first = best_sigma(stage.probes, images, intensity)
     closer = _probe(session, 2, [first.sigma / 1.6, first.sigma, first.sigma * 1.6], budget / 2)
@@ -172,7 +171,7 @@ def _probe(session: Session, stage: int, sigmas: Sequence[float], budget: float)
     mutation = session.config.mutation.model_copy(update={"antithetic": True})
     plan = [("parent", Lineage())]
     for at, sigma in enumerate(sigmas):
-        seed = derive_seed(session.config.seed, AUTO_STREAM, stage, at)
+        seed = derive_seed(session.config.seed, Stream.AUTO_SIGMA, stage, at)
         plan += [
             (f"s{at}/c{child:04d}", Lineage().child(draw_mutation(mutation, sigma, seed, 0, child)))
             for child in range(2 * pairs)
@@ -185,7 +184,7 @@ def _probe(session: Session, stage: int, sigmas: Sequence[float], budget: float)
     for at, sigma in enumerate(sigmas):
         totals = [sums.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
         probes.append(_summed(sigma, totals))
-        cells.append(describe_cell(sigma, session.config.mutation.parts, totals, parent.top1))
+        cells.append(describe_cell(sigma, session.config.mutation.disjoint, totals, parent.top1))
     return _Stage(parent, probes, cells)
 
 

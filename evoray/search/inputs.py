@@ -64,11 +64,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
-    if config.mutation.parts > space.n:
-        raise ConfigError(
-            f"mutation.parts = {config.mutation.parts} is more than the {space.n} weights that may be mutated: "
-            "some children would equal their parent. Lower parts, or include more tensors."
-        )
+    config.mutation.check_weights(space.n)
     config, splits = _by_outputs(config, config_dir, parent, splits)
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
     return Inputs(config, config_dir, parent, state, aliases, space, splits, spec)
@@ -84,7 +80,7 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
     if search.budget_images is None:
         return
     looks = top_k.schedule(images)
-    to_the_end = min(search.children, max(config.ensemble.size, make_strategy(config.with_sigma(1)).elite))
+    to_the_end = min(search.children, max(config.elite, make_strategy(config.with_sigma(1)).elite))
     least = search.generations * (search.children * looks[0] + to_the_end * (images - looks[0]))
     if search.budget_images < least:
         raise ConfigError(

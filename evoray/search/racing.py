@@ -29,7 +29,7 @@ class Racer:
     def __init__(self, session: Session, elite: int) -> None:
         search = session.config.search
         self._session, self._left = session, search.budget_images
-        self._best = max(elite, session.config.ensemble.size)
+        self._best = max(elite, session.config.elite)
         self._generations = search.generations
 
     def evaluate(self, asked: Round) -> tuple[list[Evaluated], dict[str, Any]]:

@@ -15,9 +15,10 @@ import numpy as np
 from evoray.config import RunConfig
 from evoray.errors import ConfigError
 from evoray.fitness import COLUMNS, Metrics, metrics_of
-from evoray.mutation import Lineage, derive_seed
+from evoray.mutation import Lineage
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.progress import Progress
+from evoray.runtime.seeds import Stream, derive_seed
 from evoray.search.inputs import check_inputs
 from evoray.search.session import Session, open_session
 from evoray.search.stages import Part, StageKey
@@ -26,8 +27,6 @@ from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
 
-WINDOW_STREAM = 6
-"""First word of the spawn key; 1 to 5 are masks, noise, splits, CMA-ES and pieces."""
 SIGMAS = tuple(0.0125 * 2**power for power in range(8))
 DENSITIES = (1.0, 0.32, 0.1, 0.032)
 CHILDREN, SHARE = 12, 0.95
@@ -58,6 +57,7 @@ def window(
     progress = progress or Progress()
     parts = _checked(sigmas, densities, children, images, share)
     directory = RunDirectory(str(out))
+    config.mutation.with_disjoint(max(parts))  # a kind that cannot be swept is refused before work starts
     inputs = check_inputs(config, config_dir)
     if max(parts) > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
@@ -138,12 +138,13 @@ def _document(
 
 
 def _child(session: Session, sigma: float, parts: int, child: int) -> Lineage:
-    mutation = session.config.mutation.model_copy(update={"parts": parts, "antithetic": False, "subspace": "dynamic"})
-    seed = derive_seed(session.config.seed, WINDOW_STREAM, parts)
+    alone = {"antithetic": False, "subspace": "dynamic"}
+    mutation = session.config.mutation.with_disjoint(parts).model_copy(update=alone)
+    seed = derive_seed(session.config.seed, Stream.WINDOW, parts)
     return Lineage().child(draw_mutation(mutation, sigma, seed, 0, child))
 
 
-def describe_cell(sigma: float, parts: int, totals: Sequence[np.ndarray | None], parent: float) -> dict[str, Any]:
+def describe_cell(sigma: float, parts: float, totals: Sequence[np.ndarray | None], parent: float) -> dict[str, Any]:
     """A child whose outputs are not finite, or that failed, has an accuracy of what it got right."""
     top1 = np.array([0.0 if one is None else one[COLUMNS.index("top1")] / one[0] for one in totals])
     nll = np.array([math.nan if one is None else one[COLUMNS.index("nll")] / one[0] for one in totals])

@@ -1,25 +1,16 @@
 """Ask/tell over lineages: which children are tried, and what the next generation starts from."""
 
-from evoray.strategies.base import Ask, Round, Strategy
-from evoray.strategies.cma_es import CmaEs
-from evoray.strategies.decomposition import Decomposition
-from evoray.strategies.evolution_strategy import EvolutionStrategy
-from evoray.strategies.mu_lambda import MuLambda
-from evoray.strategies.one_plus_lambda import OnePlusLambda
-from evoray.strategies.randopt import RandOpt
-from evoray.strategies.registry import make_strategy
-from evoray.strategies.sampling import draw_mutation
+from evoray.strategies.base import Ask, Replayed, Round, Strategy
+from evoray.strategies.registry import STRATEGIES, make_strategy
+from evoray.strategies.sampling import draw_children, draw_mutation
 
 __all__ = [
+    "STRATEGIES",
     "Ask",
-    "CmaEs",
-    "Decomposition",
-    "EvolutionStrategy",
-    "MuLambda",
-    "OnePlusLambda",
-    "RandOpt",
+    "Replayed",
     "Round",
     "Strategy",
+    "draw_children",
     "draw_mutation",
     "make_strategy",
 ]

@@ -1,16 +1,24 @@
-"""The extension point: ask for lineages, tell their fitness. A strategy knows no weights, no data, no ray.
+"""What a strategy is: it asks for lineages and is told their fitness. It knows no weights, no data, no ray.
 
 A round is what is asked for at once; its fitnesses come back together, in order, so the state after a round is a
 function of the seed and the fitnesses alone. Failed candidates are told as -inf and rank last.
+
+A new strategy is a class in a file of its own, derived from ``Strategy`` or ``Replayed``, with its section of the
+configuration (``Section``) beside it, and a line in the registry; a user's own needs no line, ``search.strategy =
+"package.module:Class"`` names it.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Self
 
+from evoray.config import MutationConfig, RunConfig, SearchConfig
+from evoray.config.variants import Variant
+from evoray.errors import ConfigError
 from evoray.mutation import Lineage
 
 
@@ -43,35 +51,45 @@ class Round:
     asks: tuple[Ask, ...]
 
 
-class Strategy(Protocol):
+class Strategy(Variant, ABC):
     """Ask and tell in turn until ``ask`` returns None."""
 
-    @property
-    def elite(self) -> int:
-        """How many of a round's best children its next step tells apart; the others may be judged roughly."""
-        ...
+    Section: ClassVar[type[SearchConfig]] = SearchConfig
+    """Its keys of ``[search]``; a subclass of ``SearchConfig`` where it has some of its own."""
 
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: RunConfig, search: Any) -> Self:
+        """The strategy of a run; ``search`` is the run's section, an instance of ``Section``."""
+
+    @property
+    @abstractmethod
+    def elite(self) -> int:
+        """How many of a round's best children its next step tells apart; the others may be evaluated roughly."""
+
+    @abstractmethod
     def ask(self) -> Round | None:
         """The next round, or None when the search is over. Asking twice without telling gives the same round."""
-        ...
 
+    @abstractmethod
     def tell(self, fitness: Sequence[float]) -> None:
         """Fitness of the asked candidates, in order; -inf for those that failed."""
-        ...
 
     @property
+    @abstractmethod
     def soup(self) -> Ask | None:
         """The best network found that later rounds build on, None when none was better than the parent."""
-        ...
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """JSON-ready state, from which ``load_state_dict`` of a fresh strategy goes on identically."""
-        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    @abstractmethod
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on where the strategy was that gave this state; only before anything is told."""
 
 
-class Replayed:
+class Replayed(Strategy):
     """State as what was told: a strategy that is a function of (seed, fitnesses) is rebuilt by telling them again.
 
     A subclass gives ``ask`` and ``_tell``; replaying costs what the strategy's own arithmetic costs, without a model.
@@ -80,12 +98,9 @@ class Replayed:
     def __init__(self) -> None:
         self._told: list[list[float]] = []
 
-    def ask(self) -> Round | None:
-        raise NotImplementedError
-
+    @abstractmethod
     def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
         """(fitness, candidate) of the round asked last, in order."""
-        raise NotImplementedError
 
     def tell(self, fitness: Sequence[float]) -> None:
         asked = self.ask()
@@ -112,3 +127,23 @@ def ranked(pairs: Sequence[tuple[float, Ask]]) -> list[tuple[float, Ask]]:
 def child_name(generation: int, child: int) -> str:
     """``g0000/c0012``"""
     return f"g{generation:04d}/c{child:04d}"
+
+
+def drawn_by(config: RunConfig) -> tuple[MutationConfig, float, int]:
+    """What every strategy draws by: (mutation, sigma, seed). Raises ConfigError while sigma is ``"auto"``."""
+    sigma = config.mutation.sigma
+    if sigma == "auto":
+        raise ConfigError('mutation.sigma = "auto" is chosen by the run; give a strategy a number.')
+    return config.mutation, sigma, config.seed
+
+
+def refuse_racing(config: RunConfig) -> None:
+    """ValueError where a strategy that learns from every child is to race them."""
+    if config.search.racing:
+        name = config.search.strategy
+        raise ValueError(f"search.racing = true: {name} learns from every child, and racing tells only the best apart")
+
+
+def children_to_change_all(mutation: MutationConfig) -> float:
+    """How many children it takes to change every weight that the run may change once."""
+    return 1 if mutation.subspace == "static" else mutation.disjoint

@@ -13,39 +13,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from cmaes import CMA
+from pydantic import Field, model_validator
 
-from evoray.config import MutationConfig
-from evoray.mutation import Entry, Lineage, Mutation, derive_seed
-from evoray.strategies.base import Ask, child_name
+from evoray.config import MutationConfig, RunConfig, SearchConfig
+from evoray.mutation import Entry, Lineage
+from evoray.runtime.seeds import Stream, derive_seed
+from evoray.strategies.base import Ask, child_name, drawn_by, refuse_racing
 from evoray.strategies.moving_centre import MovingCentre
-from evoray.strategies.sampling import MASK_STREAM, NOISE_STREAM
+from evoray.strategies.sampling import draw_mutation
 from evoray.strategies.shaping import centred_ranks
 
-CMA_STREAM = 4
-"""First word of the spawn keys of candidates; 1 to 3 are masks, noise and splits."""
+
+class CmaEsSearch(SearchConfig):
+    """``dimensions``: of the subspace."""
+
+    strategy: Literal["cma-es"] = "cma-es"
+    dimensions: Annotated[int, Field(ge=2, le=1000)] = 16
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.children < 4:
+            raise ValueError(f"children = {self.children}: CMA-ES needs at least 4 a generation")
+        return self
 
 
 class CmaEs(MovingCentre):
     """``children`` candidates a generation in a subspace of ``dimensions``."""
 
+    Section = CmaEsSearch
+    mutation_defaults: ClassVar = {"subspace": "static"}
+
     def __init__(
         self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int, dimensions: int
     ) -> None:
         super().__init__(mutation, sigma, seed, children, generations)
-        self._directions = [
-            Mutation(
-                mask_seed=derive_seed(seed, MASK_STREAM, 0, 0),
-                parts=mutation.parts,
-                part=0,
-                noise_seed=derive_seed(seed, NOISE_STREAM, 0, number),
-                sigma=sigma,
-            )
-            for number in range(dimensions)
-        ]
+        self._directions = [draw_mutation(mutation, sigma, seed, 0, number) for number in range(dimensions)]
         self._cma = CMA(mean=np.zeros(dimensions), sigma=1.0, population_size=children)
+
+    @classmethod
+    def check(cls, config: RunConfig) -> None:
+        if config.mutation.subspace != "static":
+            raise ValueError('mutation.subspace = "dynamic": cma-es learns one subspace, leave it out or set "static"')
+        if config.mutation.antithetic:
+            raise ValueError("mutation.antithetic = true: cma-es draws its own candidates, set it to false")
+        refuse_racing(config)
+
+    @classmethod
+    def from_config(cls, config: RunConfig, search: CmaEsSearch) -> CmaEs:
+        return cls(*drawn_by(config), search.children, search.generations, search.dimensions)
 
     @property
     def elite(self) -> int:
@@ -57,7 +76,7 @@ class CmaEs(MovingCentre):
 
     def _points(self) -> list[np.ndarray]:
         """float64 [d] of each candidate of this generation, the same whenever it is asked."""
-        self._cma.reseed_rng(derive_seed(self._seed, CMA_STREAM, self._generation) % 2**32)
+        self._cma.reseed_rng(derive_seed(self._seed, Stream.CMA_ES, self._generation) % 2**32)
         return [self._cma.ask() for _ in range(self._children)]
 
     def _draw(self) -> list[Ask]:

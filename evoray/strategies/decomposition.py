@@ -1,7 +1,7 @@
 """Generations of the decomposition (Whitaker & Whitley 2023, section 3).
 
 A generation's children are sparse mutations of one base. K children of one mask seed own disjoint coordinates that
-together are all of them; more than K children start another mask seed. Then soups of the best children are judged on
+together are all of them; more than K children start another mask seed. Then soups of the best children are evaluated on
 the same images: for the best m (2, 4, 8, …), the mean of their weights, and longer steps in the same direction up to
 the sum of their mutations, which disjoint masks allow without one undoing another. The best of all these and of the
 children is kept, only if it is better than the base; it is the next generation's base.
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
-from evoray.config import MutationConfig
+from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Lineage, soup
-from evoray.strategies.base import Ask, Replayed, Round, ranked
+from evoray.strategies.base import Ask, Replayed, Round, drawn_by, ranked
 from evoray.strategies.sampling import draw_children
 
 
@@ -26,8 +27,16 @@ def soup_plan(largest: int) -> Iterator[tuple[int, float]]:
             yield size, step
 
 
+class DecompositionSearch(SearchConfig):
+    """``elite`` is the largest soup tried."""
+
+    strategy: Literal["decomposition"] = "decomposition"
+
+
 class Decomposition(Replayed):
     """Ask/tell for one or more generations; ``soup_size`` is the largest soup tried."""
+
+    Section = DecompositionSearch
 
     def __init__(
         self,
@@ -46,6 +55,10 @@ class Decomposition(Replayed):
         self._base = Ask("parent", Lineage(), 0, "parent", own=0)
         self._base_fitness = -math.inf
         self._ranked: list[tuple[float, Ask]] | None = None
+
+    @classmethod
+    def from_config(cls, config: RunConfig, search: DecompositionSearch) -> Decomposition:
+        return cls(*drawn_by(config), search.children, search.generations, soup_size=config.elite)
 
     @property
     def elite(self) -> int:

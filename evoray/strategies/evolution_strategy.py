@@ -15,7 +15,7 @@ A_s = sum_(t >= s) rate_t (1 - beta) beta^(t - s). So momentum adds no entries: 
 ``children`` of them (half with antithetic pairs), and T generations have a base of T * children entries, 60 bytes
 each. Without momentum earlier weights stay, and a worker extends its base: children * n / K additions a generation.
 With momentum the last weights change, and each worker builds its base anew, T * children * n / K additions once a
-generation. Judging takes at least children * images * n multiplications, so the rebuild is at most
+generation. Evaluating them takes at least children * images * n multiplications, so the rebuild is at most
 T * workers / (K * images) of the work: 1% at a hundred generations, K = 10, 4,000 images and 4 workers.
 Weights are settled once beta^(t - s) < 1e-6.
 """
@@ -24,12 +24,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from evoray.config import MutationConfig
+from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Entry, Lineage
-from evoray.strategies.base import Ask
+from evoray.strategies.base import Ask, children_to_change_all, drawn_by, refuse_racing
 from evoray.strategies.moving_centre import MovingCentre
 from evoray.strategies.shaping import centred_ranks
 
@@ -38,8 +40,27 @@ SECOND_MOMENT = 0.9
 SETTLED = 1e-6
 
 
+class EvolutionStrategySearch(SearchConfig):
+    """See the module for what the keys do."""
+
+    strategy: Literal["evolution-strategy"] = "evolution-strategy"
+    optimizer: Literal["momentum", "adam"] = "momentum"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
+    """Length of a step in units of sigma: root mean square over the weights it changes."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.children < 2:
+            raise ValueError("children = 1: a step needs at least two to compare")
+        return self
+
+
 class EvolutionStrategy(MovingCentre):
     """See the module's docstring for ``learning_rate`` and ``momentum`` (beta)."""
+
+    Section = EvolutionStrategySearch
+    mutation_defaults: ClassVar = {"antithetic": True}
 
     def __init__(
         self,
@@ -59,6 +80,15 @@ class EvolutionStrategy(MovingCentre):
         self._sums: list[float] = []
         """A_s of each."""
         self._second = 0.0
+
+    @classmethod
+    def check(cls, config: RunConfig) -> None:
+        refuse_racing(config)
+
+    @classmethod
+    def from_config(cls, config: RunConfig, search: EvolutionStrategySearch) -> EvolutionStrategy:
+        steps = (search.learning_rate, search.momentum, search.optimizer == "adam")
+        return cls(*drawn_by(config), search.children, search.generations, *steps)
 
     @property
     def elite(self) -> int:
@@ -95,8 +125,7 @@ class EvolutionStrategy(MovingCentre):
             time = len(self._sums)
             self._second = SECOND_MOMENT * self._second + (1 - SECOND_MOMENT) * mean_square
             expected = self._second / (1 - SECOND_MOMENT**time)
-        static = self._mutation.subspace == "static"
-        overlap = pairs + singles if static else max(1.0, (pairs + singles) / self._mutation.parts)
+        overlap = max(1.0, (pairs + singles) / children_to_change_all(self._mutation))
         return math.sqrt(expected * overlap)
 
 

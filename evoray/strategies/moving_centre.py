@@ -1,7 +1,7 @@
 """What strategies share whose base moves every generation, better or not: (μ/μ, λ), the evolution strategy, CMA-ES.
 
-A round judges the centre that the generation before moved to, together with this generation's children; one more
-round judges the last centre. The answer is the best centre seen on ``select``, the parent among them.
+A round evaluates the centre that the generation before moved to, together with this generation's children; one more
+round evaluates the last centre. The answer is the best centre seen on ``select``, the parent among them.
 """
 
 from __future__ import annotations

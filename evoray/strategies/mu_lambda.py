@@ -12,15 +12,41 @@ O(μ n / K) a generation.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
-from evoray.config import MutationConfig
+from pydantic import Field, model_validator
+
+from evoray.config import MutationConfig, RunConfig, SearchConfig
+from evoray.config.section import Auto
 from evoray.mutation import Lineage, soup
-from evoray.strategies.base import Ask, ranked
+from evoray.strategies.base import Ask, children_to_change_all, drawn_by, ranked
 from evoray.strategies.moving_centre import MovingCentre
+
+
+class MuLambdaSearch(SearchConfig):
+    """``children`` is λ."""
+
+    strategy: Literal["mu-lambda"] = "mu-lambda"
+    parents: Annotated[int, Field(ge=1)] | Auto = "auto"
+    """μ; auto is a quarter of the children."""
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Auto = "auto"
+    """1 is the mean of the networks; auto averages each weight over those of the best that changed it."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.parents != "auto" and self.parents > self.children:
+            raise ValueError(f"parents = {self.parents} is more than children = {self.children}")
+        return self
+
+    def mu(self) -> int:
+        """μ as a number."""
+        return max(1, self.children // 4) if self.parents == "auto" else self.parents
 
 
 class MuLambda(MovingCentre):
     """``children`` is λ, ``parents`` is μ; ``step`` None is the automatic one."""
+
+    Section = MuLambdaSearch
 
     def __init__(
         self,
@@ -35,6 +61,11 @@ class MuLambda(MovingCentre):
         super().__init__(mutation, sigma, seed, children, generations)
         self._parents, self._step = parents, step
 
+    @classmethod
+    def from_config(cls, config: RunConfig, search: MuLambdaSearch) -> MuLambda:
+        step = None if search.step == "auto" else search.step
+        return cls(*drawn_by(config), search.children, search.generations, search.mu(), step)
+
     @property
     def elite(self) -> int:
         return self._parents
@@ -45,5 +76,5 @@ class MuLambda(MovingCentre):
             return self._centre.lineage
         step = self._step
         if step is None:
-            step = 1.0 if self._mutation.subspace == "static" else float(min(len(best), self._mutation.parts))
+            step = float(min(len(best), children_to_change_all(self._mutation)))
         return soup(best, self._centre.lineage, step)

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
-from evoray.config import MutationConfig
+from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Lineage
-from evoray.strategies.base import Ask, Replayed, Round, ranked
+from evoray.strategies.base import Ask, Replayed, Round, drawn_by, ranked
 from evoray.strategies.sampling import draw_children
 
 
-class OnePlusLambda(Replayed):
-    """``children`` is λ; the first round also judges the parent."""
+class OnePlusLambdaSearch(SearchConfig):
+    """``children`` is λ."""
 
+    strategy: Literal["one-plus-lambda"] = "one-plus-lambda"
+
+
+class OnePlusLambda(Replayed):
+    """``children`` is λ; the first round also evaluates the parent."""
+
+    Section = OnePlusLambdaSearch
     elite = 1
 
     def __init__(self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int) -> None:
@@ -26,6 +34,10 @@ class OnePlusLambda(Replayed):
         self._generation = 0
         self._base = Ask("parent", Lineage(), 0, "parent", own=0)
         self._base_fitness = -math.inf
+
+    @classmethod
+    def from_config(cls, config: RunConfig, search: OnePlusLambdaSearch) -> OnePlusLambda:
+        return cls(*drawn_by(config), search.children, search.generations)
 
     @property
     def soup(self) -> Ask | None:

@@ -6,16 +6,33 @@ One round, and no network to go on from: what it gives is the ensemble of the be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
 
-from evoray.config import MutationConfig
+from pydantic import model_validator
+
+from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Lineage
-from evoray.strategies.base import Ask, Replayed, Round
+from evoray.strategies.base import Ask, Replayed, Round, drawn_by
 from evoray.strategies.sampling import draw_children
+
+
+class RandOptSearch(SearchConfig):
+    """``children`` is N."""
+
+    strategy: Literal["randopt"] = "randopt"
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if self.generations != 1:
+            raise ValueError(f"generations = {self.generations}: randopt draws once, around the parent; leave it at 1")
+        return self
 
 
 class RandOpt(Replayed):
     """``children`` is N."""
 
+    Section = RandOptSearch
+    mutation_defaults: ClassVar = {"parts": 1}
     elite = 0
     soup = None
 
@@ -23,6 +40,15 @@ class RandOpt(Replayed):
         super().__init__()
         self._mutation, self._sigma, self._seed, self._children = mutation, sigma, seed, children
         self._done = False
+
+    @classmethod
+    def check(cls, config: RunConfig) -> None:
+        if config.mutation.disjoint != 1:
+            raise ValueError(f"mutation.parts = {config.mutation.disjoint}: randopt is dense, leave it out or set 1")
+
+    @classmethod
+    def from_config(cls, config: RunConfig, search: RandOptSearch) -> RandOpt:
+        return cls(*drawn_by(config), search.children)
 
     def ask(self) -> Round | None:
         if self._done:

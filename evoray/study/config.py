@@ -141,7 +141,7 @@ def run_config(study: StudyConfig, path: Path, parent: str, seed: int, over: Map
     values = overlaid(read_toml(path), study.run) | {"seed": seed}
     if study.weights is not None:
         values = overlaid(values, {"parent": {"weights": checkpoint_name(study.weights, parent, seed)}})
-    return parse_config(overlaid(values, over), str(path))
+    return parse_config(overlaid(values, over), str(path), path.resolve().parent)
 
 
 def checkpoint_name(pattern: str, parent: str, seed: int) -> str:

@@ -93,7 +93,7 @@ class Case:
         assert long is not None
         mutation = chosen.config.mutation
         over: dict[str, Any] = {
-            "mutation": {"parts": mutation.parts, "sigma": mutation.sigma},
+            "mutation": {"parts": mutation.disjoint, "sigma": mutation.sigma},
             "search": {"children": long.children or self.study.children, "generations": long.generations},
         }
         config = run_config(self.study, self.path, self.parent, self.seed, overlaid(over, long.arms[name].run))

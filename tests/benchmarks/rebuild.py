@@ -21,8 +21,9 @@ import torch
 from torch import nn
 
 from evoray.evaluation.host import ModelHost
-from evoray.mutation import Entry, Mutation, Space, derive_seed
+from evoray.mutation import Entry, Mutation, Space
 from evoray.runtime.malloc import keep_freed_memory
+from evoray.runtime.seeds import derive_seed
 
 PARTS = (10_000, 3000, 1000, 300, 100, 50, 40, 10, 3, 1)
 

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from outputs import FILES, PulledPlug, StopsAfter
 
-from evoray.config.strategies import STRATEGIES
 from evoray.evolution import evolve
 from evoray.runtime.events import StageStarted
 from evoray.storage import journal
+from evoray.strategies import STRATEGIES
 
 
 class Stages:
@@ -25,7 +25,7 @@ class Stages:
 
 
 @pytest.mark.parametrize("method", ["greedy", "uniform"])
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", list(STRATEGIES.names))
 def test_no_two_stages_share_a_name(small_run, tmp_path, strategy, method):
     config = small_run(
         search__strategy=strategy,

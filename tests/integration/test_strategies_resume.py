@@ -17,14 +17,14 @@ from outputs import PulledPlug
 from test_resume import StopsAfter, bytes_of
 
 from evoray.config import parse_config
-from evoray.config.strategies import STRATEGIES
 from evoray.demo import demo_config
 from evoray.evolution import evolve
 from evoray.storage import journal
 from evoray.storage.directory import RunDirectory
+from evoray.strategies import STRATEGIES
 
 EXTRA = {"racing": {"strategy": "decomposition", "racing": True, "confidence": 0.7, "children": 16}}
-SEARCHES = {**{name: {"strategy": name} for name in STRATEGIES}, **EXTRA}
+SEARCHES = {**{name: {"strategy": name} for name in STRATEGIES.names}, **EXTRA}
 
 
 def config_of(parent_file, name, backend="local", workers=1):

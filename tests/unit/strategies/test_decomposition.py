@@ -7,15 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from evoray.config import MutationConfig
 from evoray.mutation import Lineage
-from evoray.strategies import Decomposition
-from evoray.strategies.decomposition import soup_plan
-from evoray.strategies.sampling import draw_mutation
+from evoray.mutation.partition import PartitionConfig
+from evoray.strategies.decomposition import Decomposition, soup_plan
 
 
 def make(children=12, generations=2, size=4, **mutation):
-    config = MutationConfig(parts=mutation.pop("parts", 5), **mutation)
+    config = PartitionConfig(parts=mutation.pop("parts", 5), **mutation)
     return Decomposition(config, 0.1, seed=3, children=children, generations=generations, soup_size=size)
 
 
@@ -46,20 +44,6 @@ def test_more_children_than_parts_start_another_mask():
     mutations = [ask.lineage.entries[-1].mutation for ask in make().ask().asks[1:]]
     assert [m.part for m in mutations] == [i % 5 for i in range(12)]
     assert len({m.mask_seed for m in mutations}) == 3
-
-
-def test_antithetic_pairs_share_all_but_the_sign():
-    config = MutationConfig(parts=5, antithetic=True)
-    first, second = (draw_mutation(config, 0.1, 0, 0, child) for child in (6, 7))
-    assert (first.sign, second.sign) == (1, -1)
-    assert first == second.model_copy(update={"sign": 1})
-
-
-def test_a_static_subspace_is_one_for_the_run():
-    config = MutationConfig(parts=5, subspace="static")
-    drawn = [draw_mutation(config, 0.1, 0, g, c) for g in range(3) for c in range(4)]
-    assert len({(m.mask_seed, m.part) for m in drawn}) == 1
-    assert len({m.noise_seed for m in drawn}) == 12
 
 
 def test_rounds_are_children_then_soups():

@@ -1,0 +1,52 @@
+"""``[mutation]``: what every kind of mutation can be told; keys of its own stand in each kind's file."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, Literal, Self
+
+from pydantic import field_validator
+
+from evoray.config.section import Auto, Section
+from evoray.errors import ConfigError
+
+
+class MutationConfig(Section, ABC):
+    """Which weights may change, how far, and how the children of a run share masks and noise."""
+
+    kind: str = "partition"
+    """A name of ``evoray.mutation.registry``, or a user's ``package.module:Class``."""
+    sigma: float | Auto = 0.1
+    scale: Literal["rms", "absolute"] = "rms"
+    include: tuple[str, ...] = ("*",)
+    exclude: tuple[str, ...] = ()
+    antithetic: bool = False
+    """Children 2i and 2i + 1 share all but the sign."""
+    subspace: Literal["dynamic", "static"] = "dynamic"
+    """Whether each child has a mask of its own, or the run has one."""
+
+    @property
+    def sigma_is_auto(self) -> bool:
+        """Whether the run chooses it."""
+        return self.sigma == "auto"
+
+    @property
+    @abstractmethod
+    def disjoint(self) -> float:
+        """How many mutations with disjoint masks change every weight once (the paper's K): density is its inverse."""
+
+    def with_disjoint(self, disjoint: int) -> Self:
+        """The same kind at another density; ConfigError for a kind whose density is not one number."""
+        raise ConfigError(f'mutation.kind = "{self.kind}": its density cannot be swept. Sweep that of "partition".')
+
+    def check_weights(self, n: int) -> None:
+        """Raises ConfigError where n mutable weights are too few."""
+
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def _positive(cls, sigma: Any) -> Any:
+        number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
+        if sigma != "auto" and not (number and math.isfinite(sigma) and sigma > 0):
+            raise ValueError('a number greater than 0, or "auto"')
+        return sigma
