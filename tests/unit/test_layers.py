@@ -12,11 +12,12 @@ import evoray
 ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors"},
-    {"__init__", "config", "mutation", "runtime", "statistics"},
-    {"backends", "data", "fitness", "models", "report", "storage", "strategies"},
-    {"demo", "ensembles"},
+    {"__init__", "runtime", "statistics"},
+    {"config", "report", "storage"},
+    {"backends", "data", "fitness", "models", "mutation"},
+    {"demo", "ensembles", "ingest", "strategies", "tasks"},
     {"evaluation"},
-    {"benchmarks", "ingest", "search"},
+    {"benchmarks", "search"},
     {"results"},
     {"evolution"},
     {"commands", "study"},

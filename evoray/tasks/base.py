@@ -1,0 +1,160 @@
+"""The extension point: what children are asked to do, from records to batches, outputs, sums and figures.
+
+Nothing above this room knows what a record is or what an output means. A run, its races, intervals and soups see
+sums by name, scores a record and figures; so all of them work for any task. A task is one class in one file, here or
+in a user's ``package.module:MyTask``. Modules of tasks are read by processes that have no torch (ingest), so they
+import it inside their functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from evoray.data.schema import Schema
+from evoray.data.shard import Shard
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Outputs = Any
+"""What a network gives for n records: a tensor [n, ...], or a named tuple of such tensors."""
+Network = Callable[[Any], Any]
+"""A forward pass, of a batch's inputs."""
+Scores = Mapping[str, np.ndarray]
+"""By figure, float64 [n]: every record's own value, whose mean over all records is the figure."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a figure measures.
+
+    label: its name on a page (``Top-1 accuracy``); short: where a table has little room (``Top-1``).
+    unit: ``fraction`` (shown in percent), ``nats per image``, …; empty where it has none.
+    """
+
+    label: str
+    unit: str
+    higher_is_better: bool
+    short: str
+
+    @property
+    def sign(self) -> int:
+        """Of a difference that is an improvement."""
+        return 1 if self.higher_is_better else -1
+
+    @property
+    def is_fraction(self) -> bool:
+        return self.unit == "fraction"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number about a network, and what it measures."""
+
+    value: float
+    measure: Measure
+
+    @property
+    def unit(self) -> str:
+        return self.measure.unit
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.measure.higher_is_better
+
+
+Figures = Mapping[str, Figure]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of some records, on the device; what has no fixed length is padded inside the batch.
+
+    inputs: what the network takes, tensors [b, ...]; b may be larger than ``count`` where batches have one shape.
+    count: records in it; they stand first.
+    """
+
+    inputs: Any
+    count: int
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How a worker wants its batches.
+
+    mean, std: the parent's normalisation, one value a channel, for tasks whose records are images.
+    width: fill shorter batches up to so many records; None leaves them as they are.
+    pinned: go through pinned memory, where another stream copies.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    channels_last: bool
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    width: int | None = None
+    pinned: bool = False
+
+
+class Classification(Protocol):
+    """What tasks whose outputs are classes can do besides: counts of each class, calibration, diversity of answers."""
+
+    def answers(self, outputs: Outputs) -> Tensor:
+        """int64 [n]: the class given to each record; the number of classes (none of them) where outputs are NaN."""
+        ...
+
+    def log_probabilities(self, outputs: Outputs) -> Tensor:
+        """float64 [n, C]."""
+        ...
+
+
+class Task(Protocol):
+    """Pure and without state: the same arguments give the same bits on one kind of device."""
+
+    schema: Schema
+    """Its name, the columns of a record in a shard, and which is the target."""
+    columns: tuple[str, ...]
+    """Names of what ``sums`` adds up, ``n`` and ``invalid`` among them."""
+    measures: Mapping[str, Measure]
+    """Every figure, in the order of tables."""
+    scored: tuple[str, ...]
+    """Figures that ``scores`` gives for every record, the one that races compare first; empty where it is None."""
+
+    def batch(self, records: Shard, rows: np.ndarray, how: Preparation) -> Batch:
+        """Some rows of a shard, in row order."""
+        ...
+
+    def batch_bytes(self, records: Shard, count: int, how: Preparation) -> int:
+        """What batches of so many records hold on the device, bytes."""
+        ...
+
+    def targets(self, records: Shard, rows: np.ndarray, device: torch.device) -> Tensor:
+        """What outputs are compared with, [n, ...]."""
+        ...
+
+    def outputs(self, network: Network, batch: Batch) -> Outputs:
+        """The forward pass, or generation; of all rows of the batch, those that fill it up too."""
+        ...
+
+    def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        """float64 [len(columns)] of one shard; merged in shard order. Counts are exact up to 2**53."""
+        ...
+
+    @property
+    def scores(self) -> Callable[[Outputs, Tensor], Scores] | None:
+        """What races, ``sigma = "auto"`` and paired tests compare; None where records have no values of their own."""
+        ...
+
+    def figures(self, total: Mapping[str, float]) -> Figures:
+        """From merged sums by name (``SumsLayout.by_name``)."""
+        ...
+
+    @property
+    def classification(self) -> Classification | None:
+        """None where outputs are no classes."""
+        ...
