@@ -16,7 +16,7 @@ import numpy as np
 from evoray.backends.base import WorkerState
 
 ROW = 5
-"""Sums of a child on a shard (``fitness.COLUMNS``)."""
+"""Sums of a child on a shard (five columns, as image classification has)."""
 
 
 @dataclass(frozen=True)

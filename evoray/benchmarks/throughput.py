@@ -85,7 +85,7 @@ def throughput(
         for density, k in zip(densities, parts, strict=True):
             contestants[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
         with contextlib.ExitStack() as others:
-            whole = torch.cat([batch.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
+            whole = torch.cat([batch.inputs.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
             setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
             for name, make, wanted in (("naive", naive_loop, naive), ("evotorch", evotorch_loop, evotorch)):
                 if wanted and (other := others.enter_context(OwnProcess(make, setting, name))).there:
@@ -146,6 +146,7 @@ def _program(
         data=DataConfig(path=f"{mock},images={images}", test_path=f"{mock},images=1"),
         seed=0,
         fitness=FitnessSpec("nll"),
+        task="image-classification",
         device=device,
         dtype=dtype,
         batch_size=256,
@@ -202,7 +203,7 @@ def _forward(evaluator: Evaluator) -> None:
     """The loop that nothing can beat: the same network, batches and code, and nothing done with the logits."""
     with torch.inference_mode():
         for batch in evaluator.prepared("select", 0).batches:
-            evaluator.network(batch)
+            evaluator.network(batch.inputs)
 
 
 def _mutation(parts: int, number: int) -> Mutation:

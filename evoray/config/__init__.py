@@ -1,6 +1,6 @@
 """A run's configuration: its schema, and how it is read from TOML. Imports neither torch nor ray."""
 
-from evoray.config.fitness import FITNESSES, Constraint, FitnessConfig, parse_constraint
+from evoray.config.fitness import Constraint, FitnessConfig, parse_constraint
 from evoray.config.loading import load_config, parse_config, read_toml, validated
 from evoray.config.mutation import MutationConfig
 from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig
@@ -8,7 +8,6 @@ from evoray.config.search import SearchConfig
 from evoray.config.section import Section
 
 __all__ = [
-    "FITNESSES",
     "ComputeConfig",
     "Constraint",
     "DataConfig",

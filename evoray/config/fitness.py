@@ -10,8 +10,6 @@ from pydantic import field_validator, model_validator
 
 from evoray.config.section import Section
 
-FITNESSES = ("nll", "top1", "top5", "brier", "balanced-accuracy", "macro-f1", "worst-class", "cost")
-CONSTRAINED = ("top1", "top5", "nll", "balanced-accuracy", "macro-f1", "worst-class", "class-accuracy")
 _CONSTRAINT = re.compile(r"\s*([\w-]+)\s*(>=|<=)\s*(?:(parent)\s*(?:([+-])\s*(\S+))?|([+-]?[\d.]\S*))\s*")
 
 
@@ -31,8 +29,6 @@ def parse_constraint(text: str) -> Constraint:
     if found is None:
         raise ValueError(f'"{text}": write it as "top1 >= parent - 0.005" or "nll <= 0.5"')
     metric, sign, parent, plus, offset, absolute = found.groups()
-    if metric not in CONSTRAINED:
-        raise ValueError(f'"{text}": {metric} is none of {", ".join(CONSTRAINED)}')
     try:
         bound = float(absolute if parent is None else offset or 0)
     except ValueError:
@@ -43,20 +39,16 @@ def parse_constraint(text: str) -> Constraint:
 
 
 class FitnessConfig(Section):
-    """What children are ranked by; higher is better inside (``nll``, ``brier`` and ``cost`` count negative)."""
+    """What children are ranked by; higher is better inside (``nll``, ``brier`` and ``cost`` count negative).
+
+    Which names there are is the task's to say (``evoray.fitness.built_in``), and is checked with the other inputs.
+    """
 
     name: str = "nll"
     costs: str | tuple[tuple[float, ...], ...] | None = None
     """For ``cost``: a file (.npy, or text with commas) or rows; a row a true class, a column an answer."""
     constraints: tuple[str, ...] = ()
     """What every child must keep, see ``parse_constraint``."""
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in FITNESSES and ":" not in name:
-            raise ValueError(f'"{name}" is none of {", ".join(FITNESSES)}, nor a "package.module:function"')
-        return name
 
     @field_validator("constraints")
     @classmethod

@@ -91,6 +91,13 @@ class DataConfig(Section):
         return self
 
 
+class TaskConfig(Section):
+    """What children are asked to do."""
+
+    name: str = "image-classification"
+    """A task of EvoRay, or ``package.module:MyTask``: see ``evoray.tasks.base``."""
+
+
 class EnsembleConfig(Section):
     """Who is in the ensemble, and how its members are combined."""
 
@@ -175,6 +182,7 @@ class RunConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     parent: ParentConfig
     data: DataConfig
+    task: TaskConfig = TaskConfig()
     mutation: SerializeAsAny[MutationConfig] = Field(default={}, validate_default=True)
     search: SerializeAsAny[SearchConfig] = Field(default={}, validate_default=True)
     fitness: FitnessConfig = FitnessConfig()

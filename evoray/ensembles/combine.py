@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from evoray.errors import RunError
-from evoray.fitness.per_image import predicted_class
+from evoray.tasks.class_scores import predicted_class
 
 
 class Combiner(Protocol):

@@ -1,6 +1,6 @@
 """How a network is run on a batch: eager, compiled, or as a CUDA graph.
 
-Compiled code and graphs know one shape, so every batch has to have it (``BatchMaker.width``). Both take the weights
+Compiled code and graphs know one shape, so every batch has to have it (``Preparation.width``). Both take the weights
 as inputs that lie at fixed addresses: a child written there under them is what runs next, and nothing is compiled or
 captured again. (Inductor would fold weights into its code only when asked to freeze them.)
 """

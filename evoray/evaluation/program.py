@@ -18,7 +18,7 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 class Program:
     """Everything but the weights that a worker needs, picklable and the same for every worker.
 
-    mean, std: one value a channel; images arrive as x/255, then (x - mean) / std.
+    mean, std: one value a channel; images arrive as x/255, then (x - mean) / std. task: its name, ``make_task``.
     """
 
     space: Space
@@ -27,6 +27,7 @@ class Program:
     data: DataConfig
     seed: int
     fitness: FitnessSpec
+    task: str
     device: str
     dtype: str
     batch_size: int

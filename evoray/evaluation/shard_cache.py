@@ -1,4 +1,4 @@
-"""Shards where they are needed: normalised batches on the device, within a budget.
+"""Shards where they are needed: the task's batches on the device, within a budget.
 
 A shard's batches stay on the device until the budget wants their place for another's; the one used longest ago goes
 first. A shard that is larger than the whole budget is never held: its batches are made anew for every pass, the next
@@ -8,7 +8,7 @@ same batches arrive in the same order, so the budget changes time and memory, an
 
 from __future__ import annotations
 
-import math
+import dataclasses
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -19,8 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoray.data import Shard, normalise
+from evoray.data import Shard
 from evoray.runtime.prefetch import one_ahead
+from evoray.tasks.base import Batch, Preparation, Task
+from evoray.tasks.outputs import tensors_of
 
 GIB = 2**30
 CPU_GIB = 2.0
@@ -28,76 +30,43 @@ FREE_SHARE = 0.5
 """Of a GPU's free memory, where no budget is given; the rest is for activations."""
 
 
-@dataclass(frozen=True)
-class BatchMaker:
-    """From stored images to batches [b, C, H, W] on the device, in the type and layout of evaluation.
-
-    width: fill shorter batches up to so many images, with black ones; None leaves them as they are.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    device: torch.device
-    dtype: torch.dtype
-    channels_last: bool
-    width: int | None = None
-
-    def __call__(self, images: np.ndarray, rows: np.ndarray) -> Tensor:
-        """The batch of some rows of a shard's images, uint8 [n, C, H, W]."""
-        return self._finished(torch.from_numpy(self._chosen(images, rows)))
-
-    def beside(
-        self, images: np.ndarray, rows: np.ndarray, stream: torch.cuda.Stream
-    ) -> tuple[Tensor, torch.cuda.Event]:
-        """The same on another stream, from pinned memory; the event says when it is there."""
-        pinned = torch.from_numpy(self._chosen(images, rows)).pin_memory()
-        with torch.cuda.stream(stream):
-            batch = self._finished(pinned)
-            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            event.record(stream)
-        event.synchronize()  # on the thread that fetches: ``pinned`` must live until it has been read
-        return batch, event
-
-    def _finished(self, images: Tensor) -> Tensor:
-        batch = normalise(images.to(self.device, non_blocking=True), self.mean, self.std, self.dtype)
-        return batch.contiguous(memory_format=torch.channels_last) if self.channels_last else batch
-
-    def _chosen(self, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        if self.width is None or len(rows) == self.width:
-            return np.ascontiguousarray(images[rows])
-        filled = np.zeros((self.width, *images.shape[1:]), dtype=np.uint8)
-        filled[: len(rows)] = images[rows]
-        return filled
-
-
 class StreamedBatches:
     """Batches that are made for every pass; see the module's docstring."""
 
-    def __init__(self, images: np.ndarray, parts: list[np.ndarray], maker: BatchMaker) -> None:
-        self._images, self._parts, self._maker = images, parts, maker
+    def __init__(self, task: Task, records: Shard, parts: list[np.ndarray], how: Preparation) -> None:
+        self._task, self._records, self._parts, self._how = task, records, parts, how
 
-    def __iter__(self) -> Iterator[Tensor]:
-        if self._maker.device.type != "cuda":
-            yield from one_ahead(lambda rows: self._maker(self._images, rows), self._parts)
+    def __iter__(self) -> Iterator[Batch]:
+        if self._how.device.type != "cuda":
+            yield from one_ahead(lambda rows: self._task.batch(self._records, rows, self._how), self._parts)
             return
-        stream = torch.cuda.Stream(self._maker.device)  # type: ignore[no-untyped-call]
-        for batch, event in one_ahead(lambda rows: self._maker.beside(self._images, rows, stream), self._parts):
-            current = torch.cuda.current_stream(self._maker.device)
+        stream = torch.cuda.Stream(self._how.device)  # type: ignore[no-untyped-call]
+        for batch, event in one_ahead(lambda rows: self._beside(rows, stream), self._parts):
+            current = torch.cuda.current_stream(self._how.device)
             current.wait_event(event)
-            batch.record_stream(current)
+            for tensor in tensors_of(batch.inputs):
+                tensor.record_stream(current)
             yield batch
+
+    def _beside(self, rows: np.ndarray, stream: torch.cuda.Stream) -> tuple[Batch, torch.cuda.Event]:
+        """A batch made on another stream, from pinned memory; the event says when it is there."""
+        with torch.cuda.stream(stream):
+            batch = self._task.batch(self._records, rows, dataclasses.replace(self._how, pinned=True))
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record(stream)
+        event.synchronize()  # on the thread that fetches: whoever gets the batch finds it whole
+        return batch, event
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One shard's images of one split: batches [b, C, H, W] on the device (iterable again and again), labels int64 [n].
+    """One shard's records of one split: batches on the device (iterable again and again), targets [n, ...].
 
-    The last batch may be filled up: only the first n images count.
     nbytes: what the batches hold for as long as this object lives.
     """
 
-    batches: Iterable[Tensor]
-    labels: Tensor
+    batches: Iterable[Batch]
+    targets: Tensor
     rows: np.ndarray
     sources: tuple[str, ...]
     nbytes: int
@@ -113,12 +82,13 @@ class Residency:
     def __init__(
         self,
         read: Callable[[str, int], tuple[Shard, np.ndarray]],
-        maker: BatchMaker,
+        task: Task,
+        how: Preparation,
         batch_size: int,
         gib: float | Literal["auto"] = "auto",
     ) -> None:
-        self._read, self._maker, self._batch_size = read, maker, batch_size
-        self.budget = budget_bytes(gib, maker.device)
+        self._read, self._task, self._how, self._batch_size = read, task, how, batch_size
+        self.budget = budget_bytes(gib, how.device)
         self._kept: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
         self.loads = 0
         self.seconds = 0.0
@@ -144,16 +114,16 @@ class Residency:
 
     def _prepare(self, loaded: Shard, rows: np.ndarray) -> Prepared:
         parts = [rows[first : first + self._batch_size] for first in range(0, len(rows), self._batch_size)]
-        images = len(rows) if self._maker.width is None else len(parts) * self._maker.width
-        nbytes = images * math.prod(loaded.images.shape[1:]) * self._maker.dtype.itemsize
-        batches: Iterable[Tensor]
+        count = len(rows) if self._how.width is None else len(parts) * self._how.width
+        nbytes = self._task.batch_bytes(loaded, count, self._how)
+        batches: Iterable[Batch]
         if nbytes > self.budget:
-            batches, nbytes = StreamedBatches(loaded.images, parts, self._maker), 0
+            batches, nbytes = StreamedBatches(self._task, loaded, parts, self._how), 0
         else:
-            batches = tuple(self._maker(loaded.images, part) for part in parts)
+            batches = tuple(self._task.batch(loaded, part, self._how) for part in parts)
         return Prepared(
             batches=batches,
-            labels=torch.from_numpy(loaded.labels[rows]).to(self._maker.device),
+            targets=self._task.targets(loaded, rows, self._how.device),
             rows=rows,
             sources=tuple(loaded.sources[row] for row in rows),
             nbytes=nbytes,

@@ -1,4 +1,4 @@
-"""Names to fitnesses."""
+"""Names to fitnesses: a figure of the task, what is made of classes, or a user's own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import numpy as np
 from evoray.config import Constraint, FitnessConfig, parse_constraint
 from evoray.errors import ConfigError
 from evoray.fitness.base import Fitness
-from evoray.fitness.constraints import Constrained
+from evoray.fitness.constraints import Constrained, constrainable
+from evoray.fitness.figure import FigureFitness
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
 from evoray.fitness.scores import Brier, Cost
-from evoray.fitness.standard import ColumnMean
 from evoray.fitness.user import user_fitness
+from evoray.tasks.base import Classification, Task
 
 
 @dataclass(frozen=True)
@@ -31,28 +32,53 @@ class FitnessSpec:
     costs: np.ndarray | None = None
     constraints: tuple[Constraint, ...] = ()
 
-    def make(self, resolve: Callable[[str], Any]) -> Fitness:
-        """The fitness; ``resolve`` imports ``package.module:function``."""
-        built_in = BUILT_IN.get(self.name)
-        fitness: Fitness = built_in(self) if built_in else user_fitness(self.name, resolve(self.name))
-        return Constrained(fitness, self.constraints, self.classes) if self.constraints else fitness
+    def make(self, task: Task, resolve: Callable[[str], Any]) -> Fitness:
+        """The fitness; ``resolve`` imports ``package.module:function``.
+
+        Raises:
+            ConfigError: the task has no such fitness, or nothing that a constraint names.
+        """
+        fitness = self._made(task, resolve)
+        known = constrainable(task)
+        for one in self.constraints:
+            if one.metric not in known:
+                raise ConfigError(f'fitness.constraints: "{one.text}": {one.metric} is none of {", ".join(known)}.')
+        return Constrained(task, fitness, self.constraints, self.classes) if self.constraints else fitness
+
+    def _made(self, task: Task, resolve: Callable[[str], Any]) -> Fitness:
+        if self.name in task.measures:
+            return FigureFitness(task, self.name)
+        if task.classification is not None and self.name in OF_CLASSES:
+            return OF_CLASSES[self.name](self, task.columns, task.classification)
+        if ":" not in self.name:
+            known = ", ".join(built_in(task))
+            raise ConfigError(f'fitness.name = "{self.name}": is none of {known}, nor a "package.module:function".')
+        return user_fitness(self.name, task.columns, resolve(self.name))
 
 
-def _cost(spec: FitnessSpec) -> Fitness:
+def built_in(task: Task) -> tuple[str, ...]:
+    """Names of fitnesses that come with a task."""
+    return (*task.measures, *(OF_CLASSES if task.classification is not None else ()))
+
+
+def _per_class(number: Callable[[np.ndarray], float]) -> _Maker:
+    return lambda spec, columns, classes: PerClass(spec.name, columns, classes, len(spec.classes), number)
+
+
+def _cost(spec: FitnessSpec, columns: tuple[str, ...], classes: Classification) -> Fitness:
     assert spec.costs is not None
-    return Cost(spec.costs)
+    return Cost(columns, classes, spec.costs)
 
 
-BUILT_IN: Mapping[str, Callable[[FitnessSpec], Fitness]] = {
-    "nll": lambda _: ColumnMean("nll", sign=-1),
-    "top1": lambda _: ColumnMean("top1", sign=1),
-    "top5": lambda _: ColumnMean("top5", sign=1),
-    "brier": lambda _: Brier(),
-    "balanced-accuracy": lambda spec: PerClass(spec.name, len(spec.classes), balanced_accuracy),
-    "macro-f1": lambda spec: PerClass(spec.name, len(spec.classes), macro_f1),
-    "worst-class": lambda spec: PerClass(spec.name, len(spec.classes), worst_class),
+_Maker = Callable[[FitnessSpec, tuple[str, ...], Classification], Fitness]
+OF_CLASSES: Mapping[str, _Maker] = {
+    "brier": lambda _, columns, classes: Brier(columns, classes),
+    "balanced-accuracy": _per_class(balanced_accuracy),
+    "macro-f1": _per_class(macro_f1),
+    "worst-class": _per_class(worst_class),
     "cost": _cost,
 }
+"""For tasks whose outputs are classes."""
 
 
 def fitness_spec(config: FitnessConfig, classes: tuple[str, ...], config_dir: Path | None = None) -> FitnessSpec:

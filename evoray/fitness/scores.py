@@ -1,4 +1,4 @@
-"""Means over images that the common columns do not hold: the Brier score, and a matrix of costs."""
+"""Means over records of a classification that the task's columns do not hold: Brier score, and a matrix of costs."""
 
 from __future__ import annotations
 
@@ -8,44 +8,57 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evoray.fitness.base import COLUMNS
-from evoray.fitness.per_image import brier, predicted_class
+from evoray.tasks.base import Classification, Outputs
+from evoray.tasks.class_scores import brier
+from evoray.tasks.sums import SumsLayout
 
 
 class Brier:
     """Minus the mean Brier score (Brier 1950): a proper score, so that it cannot be gamed as ECE alone can."""
 
-    name, width = "brier", 1
+    name = "brier"
 
-    def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        return np.array([-math.fsum(self.scores(logits, labels))])
+    def __init__(self, columns: tuple[str, ...], classes: Classification) -> None:
+        self.layout = SumsLayout(columns, own=1)
+        self._classes = classes
 
-    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        """float64 [n]: minus each image's Brier score."""
-        return -brier(torch.log_softmax(logits.double(), dim=1), labels)
+    def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        return np.array([-math.fsum(self.scores(outputs, targets))])
+
+    def scores(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        """float64 [n]: minus each record's Brier score."""
+        return -brier(self._classes.log_probabilities(outputs), targets)
 
     def value(self, total: np.ndarray) -> float:
-        return -float(total[len(COLUMNS)] / total[0])
+        return -mean_of_own(self.layout, total)
 
 
 class Cost:
     """Minus the mean cost of the answers: ``costs[true class][answer]``, float64 [classes, classes].
 
-    An answer that is none of the classes costs as much as the dearest answer for that image's class.
+    An answer that is none of the classes costs as much as the dearest answer for that record's class.
     """
 
-    name, width = "cost", 1
+    name = "cost"
 
-    def __init__(self, costs: np.ndarray) -> None:
+    def __init__(self, columns: tuple[str, ...], classes: Classification, costs: np.ndarray) -> None:
+        self.layout = SumsLayout(columns, own=1)
+        self._classes = classes
         self._costs = torch.from_numpy(np.column_stack([costs, costs.max(axis=1)]))
 
-    def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        return np.array([-math.fsum(self.scores(logits, labels))])
+    def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        return np.array([-math.fsum(self.scores(outputs, targets))])
 
-    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        """float64 [n]: minus what each image's answer costs."""
-        answers = predicted_class(logits).clamp(max=self._costs.shape[1] - 1)
-        return -self._costs[labels.cpu(), answers.cpu()].double().numpy()
+    def scores(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        """float64 [n]: minus what each record's answer costs."""
+        answers = self._classes.answers(outputs).clamp(max=self._costs.shape[1] - 1)
+        return -self._costs[targets.cpu(), answers.cpu()].double().numpy()
 
     def value(self, total: np.ndarray) -> float:
-        return -float(total[len(COLUMNS)] / total[0])
+        return -mean_of_own(self.layout, total)
+
+
+def mean_of_own(layout: SumsLayout, total: np.ndarray) -> float:
+    """The one sum that a fitness adds, over the records."""
+    (own,) = layout.of_fitness(total)
+    return float(own / layout.column(total, "n"))

@@ -1,9 +1,10 @@
 """A user's own measure, differentiable or not.
 
-Either a function of ``(logits [n, C] float32, labels [n] int64)`` that returns one score an image (tensor [n]),
-or a single number that is taken as the mean score of those images; higher is better, and fitness is the mean over
-all images. A measure that is no mean of images (macro-F1, worst class) gives an object with two methods instead:
-``sums(logits, labels) -> tensor [width]``, added over shards, and ``value(sums) -> float``.
+Either a function of the task's ``(outputs, targets)`` (for image classification: logits [n, C] float32 and labels [n]
+int64) that returns one score a record (tensor [n]), or a single number that is taken as the mean score of those
+records; higher is better, and fitness is the mean over all records. A measure that is no mean of records (macro-F1,
+worst class) gives an object with two methods instead: ``sums(outputs, targets) -> tensor [width]``, added over shards,
+and ``value(sums) -> float``.
 """
 
 from __future__ import annotations
@@ -18,69 +19,79 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ConfigError
-from evoray.fitness.base import COLUMNS
+from evoray.fitness.scores import mean_of_own
+from evoray.tasks.base import Outputs
+from evoray.tasks.sums import SumsLayout
 
 
 class MeanScore:
-    """Mean of a user's per-image score."""
+    """Mean of a user's score a record."""
 
-    width = 1
-
-    def __init__(self, name: str, function: Callable[[Tensor, Tensor], Any]) -> None:
-        self.name = name
+    def __init__(self, name: str, columns: tuple[str, ...], function: Callable[[Outputs, Tensor], Any]) -> None:
+        self.name, self.layout = name, SumsLayout(columns, own=1)
         self._function = function
 
-    def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        scores = torch.as_tensor(self._function(logits, labels)).detach().double().cpu()
+    def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        scores = self._called(outputs, targets)
         if scores.ndim == 0:
-            return np.array([float(scores) * len(labels)])
-        if scores.shape != labels.shape:
+            return np.array([float(scores) * len(targets)])
+        if scores.shape != (len(targets),):
             raise ValueError(
-                f"{self.name} returned shape {tuple(scores.shape)} for {len(labels)} images: "
-                "return one score an image, or one number"
+                f"{self.name} returned shape {tuple(scores.shape)} for {len(targets)} records: "
+                "return one score a record, or one number"
             )
         return np.array([math.fsum(scores.tolist())])
 
-    def scores(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        """float64 [n]; ValueError where the function gives one number for all of them."""
-        scores = torch.as_tensor(self._function(logits, labels)).detach().double().cpu()
-        if scores.shape != labels.shape:
-            raise ValueError(
-                f"{self.name} returned shape {tuple(scores.shape)} for {len(labels)} images: comparing children image "
-                'by image (search.racing, sigma = "auto") needs one score an image'
+    def scores(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        """float64 [n]; ConfigError where the function gives one number for all of them (``check_scores``)."""
+        scores = self._called(outputs, targets)
+        if scores.shape != (len(targets),):
+            raise ConfigError(
+                f"fitness.name = {self.name!r}: returned shape {tuple(scores.shape)} for {len(targets)} records, and "
+                'comparing children record by record (search.racing, mutation.sigma = "auto") needs one score a '
+                "record. Return a tensor of them, or switch that off."
             )
         return scores.numpy()
 
     def value(self, total: np.ndarray) -> float:
-        return float(total[len(COLUMNS)] / total[0])
+        return mean_of_own(self.layout, total)
+
+    def _called(self, outputs: Outputs, targets: Tensor) -> Tensor:
+        """What the function says, float64 on the CPU."""
+        return torch.as_tensor(self._function(outputs, targets)).detach().double().cpu()
 
 
 class MergeableScore:
     """A user's object with ``width``, ``sums`` and ``value``."""
 
-    def __init__(self, name: str, measure: Any) -> None:
-        self.name = name
-        self.width = int(measure.width)
+    scores = None
+
+    def __init__(self, name: str, columns: tuple[str, ...], measure: Any) -> None:
+        self.name, self.layout = name, SumsLayout(columns, own=int(measure.width))
         self._measure = measure
 
-    def sums(self, logits: Tensor, labels: Tensor) -> np.ndarray:
-        sums = torch.as_tensor(self._measure.sums(logits, labels)).detach().double().cpu().numpy()
-        if sums.shape != (self.width,):
-            raise ValueError(f"{self.name}.sums returned shape {sums.shape}, its width says ({self.width},)")
+    def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        sums = torch.as_tensor(self._measure.sums(outputs, targets)).detach().double().cpu().numpy()
+        if sums.shape != (self.layout.own,):
+            raise ValueError(f"{self.name}.sums returned shape {sums.shape}, its width says ({self.layout.own},)")
         return np.asarray(sums, dtype=np.float64)
 
     def value(self, total: np.ndarray) -> float:
-        return float(self._measure.value(total[len(COLUMNS) :]))
+        return float(self._measure.value(self.layout.of_fitness(total)))
 
 
-def user_fitness(name: str, target: Any) -> MeanScore | MergeableScore:
-    """Wraps what ``package.module:function`` names; ConfigError when it is neither form."""
+def user_fitness(name: str, columns: tuple[str, ...], target: Any) -> MeanScore | MergeableScore:
+    """Wraps what ``package.module:function`` names; ConfigError when it is neither form.
+
+    Args:
+        columns: the task's.
+    """
     measure = target() if inspect.isclass(target) else target
-    if all(hasattr(measure, part) for part in ("width", "sums", "value")):
-        return MergeableScore(name, measure)
+    if {"width", "sums", "value"} <= set(dir(measure)):
+        return MergeableScore(name, columns, measure)
     if callable(measure):
-        return MeanScore(name, measure)
+        return MeanScore(name, columns, measure)
     raise ConfigError(
-        f"fitness.name = {name!r} is a {type(target).__name__}: name a function of (logits, labels), "
-        "or an object with width, sums(logits, labels) and value(sums)."
+        f"fitness.name = {name!r} is a {type(target).__name__}: name a function of (outputs, targets), "
+        "or an object with width, sums(outputs, targets) and value(sums)."
     )

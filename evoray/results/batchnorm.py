@@ -10,11 +10,11 @@ import numpy as np
 
 from evoray.errors import RunError
 from evoray.evaluation.units.batchnorm import MomentsUnit
-from evoray.fitness import merge_shards
 from evoray.models import Buffers, batchnorm_layers, statistics_of
 from evoray.mutation import Lineage
 from evoray.search.session import Session
 from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
+from evoray.tasks.sums import merge_shards
 
 STAGE = StageKey("soup/recalibrate", Part.BATCHNORM)
 

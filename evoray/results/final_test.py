@@ -11,7 +11,6 @@ import numpy as np
 from evoray.data.splits import SearchClosed
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.evaluation.units.ensemble import PanelUnit
-from evoray.fitness import COLUMNS, merge_shards
 from evoray.models import Buffers
 from evoray.mutation import Lineage
 from evoray.results.batchnorm import recalibrate
@@ -23,6 +22,7 @@ from evoray.search.session import Session
 from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
+from evoray.tasks.sums import merge_shards
 
 SAMPLE_SHARE, SAMPLE_LEAST, SAMPLE_MOST = 0.1, 8, 64
 
@@ -83,7 +83,7 @@ def _on_test(
         closed,
         config.method,
         temperatures,
-        block_width=0 if fitness.name in ("nll", "top1", "top5") else len(COLUMNS) + fitness.width,
+        block_width=0 if fitness.name in session.inputs.task.measures else fitness.layout.width,
         buffers=((RECALIBRATED, own),) if own else (),
         logits_to=session.directory.everywhere if config.keep_logits else None,
     )
@@ -98,7 +98,7 @@ def _sample(session: Session, evaluated: Sequence[Evaluated], closed: SearchClos
     base = shared_base([ask.lineage for ask in asks])
     images = session.splits.images_by_shard("test")
     column = {shard: at for at, shard in enumerate(images)}
-    rows = np.full((len(asks), len(images), len(COLUMNS) + session.fitness.width), math.nan)
+    rows = session.fitness.layout.unknown(len(asks), len(images))
 
     def unit(shard: int, items: tuple[int, ...]) -> ChildrenUnit:
         children = tuple(Candidate(asks[item].name, asks[item].lineage.tail(base)) for item in items)

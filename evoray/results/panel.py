@@ -11,9 +11,10 @@ import numpy as np
 from evoray.ensembles import Diversity, Member, Reliability, ece, fit_temperature, logits_name, reliability_sums
 from evoray.errors import RunError
 from evoray.evaluation.units.ensemble import BLOCKS, PanelUnit
-from evoray.fitness import Metrics, merge_shards, metrics_of
 from evoray.search.session import Session
 from evoray.search.stages import ARRAYS, Stage, StageKey, run_stage
+from evoray.tasks.class_scores import Metrics, metrics_of
+from evoray.tasks.sums import merge_shards
 
 ALL = "all"
 """The one item of a panel's stage: its networks together."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evoray.fitness import Metrics, metrics_of
 from evoray.mutation import Lineage
 from evoray.results.final_test import FinalTest
 from evoray.results.panel import Panel
 from evoray.search.population import Evaluated
+from evoray.tasks.class_scores import Metrics, metrics_of
 
 
 def population_table(evaluated: Sequence[Evaluated], final: FinalTest) -> pa.Table:

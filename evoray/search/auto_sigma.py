@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from evoray.fitness import Metrics, metrics_of
 from evoray.mutation import Lineage, Space
 from evoray.runtime.seeds import Stream, derive_seed
 from evoray.search.session import Session
@@ -32,6 +31,8 @@ from evoray.search.stages import Part, StageKey
 from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.window import SIGMAS, describe_cell, write_window
 from evoray.strategies import draw_mutation
+from evoray.tasks.class_scores import Metrics, metrics_of
+from evoray.tasks.sums import SumsLayout
 
 COST = 0.04
 """Share of the run's evaluations of children on ``select`` that the probes may cost."""
@@ -183,16 +184,16 @@ def _probe(session: Session, stage: int, sigmas: Sequence[float], budget: float)
     probes, cells = [], []
     for at, sigma in enumerate(sigmas):
         totals = [sums.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
-        probes.append(_summed(sigma, totals))
+        probes.append(_summed(session.fitness.layout.with_pairs, sigma, totals))
         cells.append(describe_cell(sigma, session.config.mutation.disjoint, totals, parent.top1))
     return _Stage(parent, probes, cells)
 
 
-def _summed(sigma: float, totals: Sequence[np.ndarray | None]) -> Probe:
+def _summed(layout: SumsLayout, sigma: float, totals: Sequence[np.ndarray | None]) -> Probe:
     if any(one is None or not np.isfinite(one).all() for one in totals):
         return Probe(sigma, np.array([math.nan]), np.array([math.nan]), math.nan, 1)
     known = np.stack([one for one in totals if one is not None])
-    seen, total, squares = known[:, 0], known[:, -2], known[:, -1]
+    seen, total, squares = (layout.column(known, name) for name in ("n", "difference", "squares"))
     variance = float((squares - total**2 / seen).sum() / max((seen - 1).sum(), 1))
     mean = total / seen
     return Probe(sigma, mean[0::2], mean[1::2], variance, int(seen[0]))

@@ -13,12 +13,18 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.fitness import Fitness, FitnessSpec, fitness_spec, is_mean_of_images
+from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import Parent, canonical_state, check_outputs, load_parent, mutable_names, outputs_of
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.importing import import_function
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
+from evoray.tasks.base import Preparation, Task
+from evoray.tasks.outputs import put, room_for
+from evoray.tasks.registry import make_task
+
+TRIED = 8
+"""Images of ``select`` on which a fitness that has to score each is tried."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Inputs:
     aliases: dict[str, str]
     space: Space
     splits: Splits
+    task: Task
     fitness: FitnessSpec
 
     def identity(self) -> dict[str, Any]:
@@ -49,9 +56,10 @@ class Inputs:
 
 def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
+    task = make_task(config.task.name, config_dir)
     splits = Splits(config.data, config.seed, config_dir)
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
-    fitness = spec.make(lambda name: import_function(name, config_dir))
+    fitness = spec.make(task, lambda name: import_function(name, config_dir))
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
@@ -67,12 +75,14 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     config.mutation.check_weights(space.n)
     config, splits = _by_outputs(config, config_dir, parent, splits)
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
-    return Inputs(config, config_dir, parent, state, aliases, space, splits, spec)
+    if config.search.racing or config.mutation.sigma_is_auto:
+        _try_scores(task, fitness, parent, splits)
+    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec)
 
 
 def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
     search = config.search
-    if not is_mean_of_images(fitness):
+    if fitness.scores is None:
         raise ConfigError(
             f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of images or has constraints, so "
             "children cannot be told apart by some images. Switch racing off, or use a fitness that scores each image."
@@ -88,6 +98,41 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
             f"first look of {looks[0]} images, and the best {to_the_end} of them on all {images}, cost {least}. Raise "
             "it, or lower search.children."
         )
+
+
+def _try_scores(task: Task, fitness: Fitness, parent: Parent, splits: Splits) -> None:
+    """Scores a few images of ``select``, for a user's function may not give a number for each of them.
+
+    Raises:
+        ConfigError: it gives one number, it raises, or the task has no scores either.
+    """
+    if fitness.scores is None:
+        if task.scores is None:
+            raise ConfigError(
+                f'mutation.sigma = "auto": neither fitness.name = {fitness.name!r} nor the task scores single records, '
+                "so children cannot be compared on a few. Set a number."
+            )
+        return
+    shard = splits.shards("select")[0]
+    records = splits.datasets["select"].load(shard)
+    rows = splits.rows["select"][shard][:TRIED]
+    mean, std = normalisation(parent, splits.described["select"].image_shape[0])
+    device = torch.device("cpu")
+    dtype = next((p.dtype for p in parent.model.parameters() if p.is_floating_point()), torch.float32)
+    batch = task.batch(records, rows, Preparation(device, dtype, False, mean, std))
+    with torch.inference_mode():
+        part = task.outputs(parent.model, batch)
+        outputs = room_for(part, len(rows))
+        put(outputs, part, 0, len(rows))
+        try:
+            fitness.scores(outputs, task.targets(records, rows, device))
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(rows)} images of select "
+                f'({error}); search.racing and mutation.sigma = "auto" look at few images first.'
+            ) from error
 
 
 def _by_outputs(config: RunConfig, config_dir: Path | None, parent: Parent, splits: Splits) -> tuple[RunConfig, Splits]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evoray.errors import RunError
-from evoray.evaluation.units.children import Candidate, ChildrenUnit, is_valid
-from evoray.fitness import COLUMNS, Constrained, Fitness, MergedSums
+from evoray.evaluation.units.children import Candidate, ChildrenUnit
+from evoray.fitness import Constrained, Fitness, MergedSums
 from evoray.mutation import Lineage
 from evoray.search.session import Session
 from evoray.search.stages import GIVEN_UP, ROW, Part, Stage, StageKey, run_stage
@@ -85,7 +85,7 @@ class Population:
         """Sums of every candidate, and which were given up and why."""
         images = self._session.splits.images_by_shard("select")
         column = {shard: at for at, shard in enumerate(images)}
-        sums = MergedSums(len(asked.asks), len(images), len(COLUMNS) + self._session.fitness.width)
+        sums = MergedSums(len(asked.asks), len(images), self._session.fitness.layout.width)
         given_up = {}
 
         def unit(shard: int, items: tuple[int, ...]) -> ChildrenUnit:
@@ -106,9 +106,10 @@ class Population:
 
 
 def evaluated_as(fitness: Fitness, ask: Ask, total: np.ndarray) -> Evaluated:
-    """From merged sums, float64 [len(COLUMNS) + fitness.width]."""
-    if not is_valid(total):
-        return Evaluated(ask, total, -math.inf, f"{int(total[3])} images with NaN or infinite outputs")
+    """From merged sums, float64 [fitness.layout.width]."""
+    if not fitness.layout.is_valid(total):
+        invalid = int(fitness.layout.column(total, "invalid"))
+        return Evaluated(ask, total, -math.inf, f"{invalid} images with NaN or infinite outputs")
     value = fitness.value(total)
     if not math.isfinite(value):
         return Evaluated(ask, total, -math.inf, f"fitness is {value}")

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from evoray.evaluation.evaluator import PAIRED
 from evoray.search.population import Evaluated, evaluated_as, round_key
 from evoray.search.session import Session
 from evoray.search.stages import GIVEN_UP, StageKey
@@ -72,6 +71,7 @@ class _Race:
         self._confidence, self._budget = session.config.search.confidence, budget
         self._shares = top_k.shares(self.looks)
         self._totals: dict[int, np.ndarray] = {}
+        self._layout = session.fitness.layout.with_pairs
         self._fates: dict[int, _Fate] = {}
         self.images = 0
         self._risk = self._forced = 0.0
@@ -90,7 +90,7 @@ class _Race:
         for racer in racers:
             if (total := sums.total(racer)) is not None:
                 self._totals[racer] = total if number == 0 else self._totals[racer] + total
-                self.images += int(total[0]) if self._asked.asks[racer].kind == "child" else 0
+                self.images += self._layout.count(total) if self._asked.asks[racer].kind == "child" else 0
                 self._fail(racer)
         if number < len(self.looks) - 1:
             self._drop(number)
@@ -106,7 +106,8 @@ class _Race:
             self._fates[racer] = _Fate(status, failed=True)
 
     def _evaluated(self, racer: int) -> Evaluated:
-        return evaluated_as(self._session.fitness, self._asked.asks[racer], self._totals[racer][:-PAIRED])
+        total = self._layout.plain(self._totals[racer])
+        return evaluated_as(self._session.fitness, self._asked.asks[racer], total)
 
     def _drop(self, number: int) -> None:
         able = np.array([i for i in self._children if i not in self._fates or not self._fates[i].failed], dtype=int)
@@ -114,7 +115,7 @@ class _Race:
         if len(alive) <= self._best:
             return
         totals = np.stack([self._totals[i] for i in able])
-        standing = top_k.Standing(totals[:, 0], totals[:, -2], totals[:, -1])
+        standing = top_k.Standing(*(self._layout.column(totals, name) for name in ("n", "difference", "squares")))
         chance = top_k.chances(standing, alive, self._total, self._best - self._risk - self._forced)
         affordable = len(alive)
         if self._budget is not None:
@@ -123,7 +124,7 @@ class _Race:
         dropped = top_k.drop(chance, self._best, allowed, affordable)
         for places, why in ((dropped.hopeless, ""), (dropped.unaffordable, ", to keep the budget")):
             for at in alive[places]:
-                status = f"dropped after {int(totals[at, 0])} of {self._total} images{why}"
+                status = f"dropped after {self._layout.count(totals[at])} of {self._total} images{why}"
                 self._fates[int(able[at])] = _Fate(status, failed=False)
         self._risk += dropped.risk
         self._forced += dropped.forced
@@ -140,14 +141,14 @@ class _Race:
                 evaluated.append(ends[racer])
                 continue
             total = self._totals.get(racer)
-            own = None if total is None else total[:-PAIRED]
+            own = None if total is None else self._layout.plain(total)
             fate = self._fates[racer]
             evaluated.append(Evaluated(ask, own, estimates.get(racer, -math.inf), fate.status, fate.given_up))
         return evaluated
 
     def _estimates(self, ends: Mapping[int, Evaluated]) -> dict[int, float]:
         """Fitness of the dropped: the base's on all images plus their mean difference, behind every survivor."""
-        mean = {i: float(total[-2] / total[0]) for i, total in self._totals.items()}
+        mean = {i: self._layout.mean(total, "difference") for i, total in self._totals.items()}
         dropped = [i for i, fate in self._fates.items() if not fate.failed]
         if not dropped or not ends:
             return {i: mean[i] for i in dropped}

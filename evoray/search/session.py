@@ -88,7 +88,7 @@ def open_session(
     """
     run_id, recorded = _begin(directory, inputs, resume)
     journal, told = Journal(directory), Observers(observers)
-    fitness = inputs.fitness.make(lambda name: import_function(name, inputs.config_dir))
+    fitness = inputs.fitness.make(inputs.task, lambda name: import_function(name, inputs.config_dir))
     known = journal.read() if resume else Records()
     session = Session(run_id, directory, inputs, inputs.config, fitness, backend, journal, known, told, Tally())
     with _stopped_by_sigterm(), logs.about(run=run_id):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from evoray.evaluation.evaluator import PAIRED
 from evoray.evaluation.units.children import Candidate, ChildrenUnit, Rows
-from evoray.fitness import COLUMNS, merge_shards
 from evoray.mutation import Lineage
 from evoray.search.session import Session
 from evoray.search.stages import ROW, Stage, StageKey, run_stage
+from evoray.tasks.sums import merge_shards
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,7 @@ def evaluate_subset(
     """
     session.check_searching()
     column = {shard: at for at, shard in enumerate(subset.images)}
-    width = len(COLUMNS) + session.fitness.width + PAIRED
-    rows = np.full((len(candidates), len(column), width), math.nan)
+    rows = session.fitness.layout.with_pairs.unknown(len(candidates), len(column))
     given_up = {}
 
     def unit(shard: int, chosen: tuple[int, ...]) -> ChildrenUnit:

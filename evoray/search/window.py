@@ -14,7 +14,6 @@ import numpy as np
 
 from evoray.config import RunConfig
 from evoray.errors import ConfigError
-from evoray.fitness import COLUMNS, Metrics, metrics_of
 from evoray.mutation import Lineage
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.progress import Progress
@@ -26,6 +25,7 @@ from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.workers import open_backend
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
+from evoray.tasks.class_scores import Metrics, metrics_of
 
 SIGMAS = tuple(0.0125 * 2**power for power in range(8))
 DENSITIES = (1.0, 0.32, 0.1, 0.032)
@@ -146,8 +146,8 @@ def _child(session: Session, sigma: float, parts: int, child: int) -> Lineage:
 
 def describe_cell(sigma: float, parts: float, totals: Sequence[np.ndarray | None], parent: float) -> dict[str, Any]:
     """A child whose outputs are not finite, or that failed, has an accuracy of what it got right."""
-    top1 = np.array([0.0 if one is None else one[COLUMNS.index("top1")] / one[0] for one in totals])
-    nll = np.array([math.nan if one is None else one[COLUMNS.index("nll")] / one[0] for one in totals])
+    top1 = np.array([0.0 if one is None else metrics_of(one).top1 for one in totals])
+    nll = np.array([math.nan if one is None else metrics_of(one).nll for one in totals])
     known = nll[np.isfinite(nll)]
     return {
         "sigma": sigma,

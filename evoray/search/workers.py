@@ -71,6 +71,7 @@ def make_program(inputs: Inputs) -> Program:
         data=_absolute(config, inputs.config_dir),
         seed=config.seed,
         fitness=inputs.fitness,
+        task=config.task.name,
         device=compute.device,
         dtype=compute.dtype,
         batch_size=LARGEST if compute.batch_size == "auto" else compute.batch_size,

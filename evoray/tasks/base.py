@@ -82,6 +82,12 @@ class Batch:
     inputs: Any
     count: int
 
+    def unfilled(self) -> Batch:
+        """Without what fills it up."""
+        from evoray.tasks.outputs import first_of  # torch
+
+        return Batch(first_of(self.inputs, self.count), self.count)
+
 
 @dataclass(frozen=True)
 class Preparation:

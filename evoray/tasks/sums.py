@@ -47,7 +47,7 @@ class SumsLayout:
 
     def by_name(self, row: np.ndarray) -> Mapping[str, float]:
         """The task's columns of one row."""
-        return dict(zip(self.columns, row[: len(self.columns)].tolist(), strict=True))
+        return dict(zip(self.columns, self.columns_of(row).tolist(), strict=True))
 
     def count(self, row: np.ndarray) -> int:
         """Records that one row is made of."""
@@ -57,13 +57,18 @@ class SumsLayout:
         """A named sum of one row over its records."""
         return float(self.column(row, name) / self.column(row, "n"))
 
+    def columns_of(self, rows: np.ndarray) -> np.ndarray:
+        """float64 [..., len(columns)]: the task's own."""
+        found: np.ndarray = rows[..., : len(self.columns)]
+        return found
+
     def of_fitness(self, rows: np.ndarray) -> np.ndarray:
         """float64 [..., own]: what the fitness added."""
         found: np.ndarray = rows[..., len(self.columns) : self._plain]
         return found
 
-    def unpaired(self, rows: np.ndarray) -> np.ndarray:
-        """float64 [..., len(columns) + own]: the rows without their paired sums."""
+    def plain(self, rows: np.ndarray) -> np.ndarray:
+        """float64 [..., len(columns) + own]: without what stands behind, paired sums or a constraint's counts."""
         found: np.ndarray = rows[..., : self._plain]
         return found
 
@@ -79,7 +84,7 @@ class SumsLayout:
 
     def is_valid(self, row: np.ndarray) -> bool:
         """Whether every record of a row had finite outputs, and each of the task's sums is finite."""
-        return bool(self.column(row, "invalid") == 0) and bool(np.isfinite(row[: len(self.columns)]).all())
+        return bool(self.column(row, "invalid") == 0) and bool(np.isfinite(self.columns_of(row)).all())
 
     @property
     def _plain(self) -> int:

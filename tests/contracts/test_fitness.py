@@ -11,9 +11,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evoray.config import FITNESSES, parse_constraint
-from evoray.fitness import BUILT_IN, FitnessSpec, is_mean_of_images, merge_shards, score_images, scores_of
+from evoray.config import parse_constraint
+from evoray.fitness import FitnessSpec, built_in, record_scores
+from evoray.tasks.image_classification import ImageClassification
+from evoray.tasks.sums import merge_shards
 
+TASK = ImageClassification()
+BUILT_IN = built_in(TASK)
 CLASSES = tuple("abcdefg")
 N = 37
 
@@ -46,19 +50,15 @@ SPECS = [
 ]
 
 
-def test_the_configuration_knows_every_name():
-    assert tuple(BUILT_IN) == FITNESSES
-
-
 def make(spec):
-    return spec.make(TARGETS.__getitem__)
+    return spec.make(TASK, TARGETS.__getitem__)
 
 
 def vector(fitness, logits, labels):
     sums = fitness.sums(logits, labels)
     assert sums.dtype == np.float64
-    assert sums.shape == (fitness.width,)
-    return np.concatenate([score_images(logits, labels).counts(), sums])
+    assert sums.shape == (fitness.layout.own,)
+    return fitness.layout.row(TASK.sums(logits, labels), sums)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name + ("+constraint" if spec.constraints else ""))
@@ -93,11 +93,16 @@ def test_better_answers_are_fitter(spec):
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.name}{'-constrained' if spec.constraints else ''}")
 def test_a_score_an_image_has_the_fitness_as_its_mean(spec):
     fitness = make(spec)
-    if not is_mean_of_images(fitness):
+    if fitness.scores is None:
         assert spec.constraints or spec.name in ("balanced-accuracy", "macro-f1", "worst-class", "user:recall")
         return
     logits, labels = torch.randn(N, 7), torch.arange(N) % 7
-    scores = scores_of(fitness, logits, labels)
+    scores = record_scores(fitness, TASK, logits, labels)
     assert scores.shape == (N,)
-    total = np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
-    assert scores.mean() == pytest.approx(fitness.value(total), rel=1e-12)
+    assert scores.mean() == pytest.approx(fitness.value(vector(fitness, logits, labels)), rel=1e-12)
+
+
+def test_a_fitness_that_is_no_mean_is_compared_by_the_tasks_first_score():
+    logits, labels = torch.randn(N, 7), torch.arange(N) % 7
+    found = record_scores(make(FitnessSpec("macro-f1", CLASSES)), TASK, logits, labels)
+    assert found.tolist() == (-TASK.scores(logits, labels)["nll"]).tolist()

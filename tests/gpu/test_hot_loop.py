@@ -39,6 +39,7 @@ def program(parent):
         data=DataConfig(path="mock:images=600,size=64,shard_size=300", select=0.9, test=0.1),
         seed=0,
         fitness=FitnessSpec("nll"),
+        task="image-classification",
         device="cuda",
         dtype="float32",
         batch_size=64,
@@ -80,7 +81,7 @@ def test_graphs_and_compiled_code_see_every_child(parent, program, way):
     seen = []
     for child in unit().children:
         lineage = Lineage(child.tail)
-        expected, found = (one.lineage_logits(Lineage(), lineage, "select", 1) for one in (eager, other))
+        expected, found = (one.lineage_outputs(Lineage(), lineage, "select", 1) for one in (eager, other))
         assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
         seen.append(found)
     assert not torch.allclose(seen[0], seen[1], rtol=1e-3, atol=1e-3)
@@ -107,6 +108,7 @@ def test_fifty_thousand_images_are_one_pass():
         data=DataConfig(path="mock:images=50000,size=224,shard_size=1024", test_path="mock:images=1,size=224"),
         seed=0,
         fitness=FitnessSpec("nll"),
+        task="image-classification",
         device="cuda",
         dtype="bfloat16",
         batch_size=256,

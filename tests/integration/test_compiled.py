@@ -37,6 +37,7 @@ def make_program(space, **changes):
         "data": DataConfig(path="mock:images=100,size=16,classes=10,shard_size=50", select=0.8, test=0.2),
         "seed": 0,
         "fitness": FitnessSpec("nll"),
+        "task": "image-classification",
         "device": "cpu",
         "dtype": "float32",
         "batch_size": 16,
@@ -78,14 +79,14 @@ def test_children_are_evaluated_by_code_that_was_compiled_once(parent, space):
     found = {}
     for parts in (1, 7, 60):
         for number, entry in enumerate(children(parts)):
-            found[parts, number] = compiled.lineage_logits(Lineage(), Lineage((entry,)), "select", number % 2)
+            found[parts, number] = compiled.lineage_outputs(Lineage(), Lineage((entry,)), "select", number % 2)
     assert counters["stats"]["unique_graphs"] == 1
     state, _ = canonical_state(parent)
     fresh = Evaluator(copy.deepcopy(parent), make_program(space, compile=False))
     for (parts, number), logits in found.items():
         lineage = Lineage((children(parts)[number],))
         fresh.host.model.load_state_dict(child_state(state, space, lineage))
-        assert torch.allclose(fresh.logits("select", number % 2), logits, atol=1e-4)
+        assert torch.allclose(fresh.outputs("select", number % 2), logits, atol=1e-4)
     assert not torch.allclose(found[1, 0], found[1, 2], atol=1e-2)
 
 

@@ -99,6 +99,24 @@ def test_a_fitness_that_is_no_mean_of_images_is_refused(raced, tmp_path):
         evolve(raced(fitness__name="test_racing:NotAMean"), tmp_path / "run")
 
 
+def one_number(logits, labels):
+    return (logits.argmax(1) == labels).float().mean()
+
+
+def divides(logits, labels):
+    return 1 / 0
+
+
+@pytest.mark.parametrize("changes", [{}, {"search__racing": False, "mutation__sigma": "auto"}])
+@pytest.mark.parametrize(
+    ("function", "words"), [("one_number", "one score a record"), ("divides", "ZeroDivisionError")]
+)
+def test_a_function_that_scores_no_single_image_is_refused_before_the_run(raced, tmp_path, changes, function, words):
+    with pytest.raises(ConfigError, match=words):
+        evolve(raced(fitness__name=f"test_racing:{function}", **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def per_image(logits, labels):
     return -(logits.argmax(1) != labels).double()
 

@@ -1,8 +1,8 @@
 """``compute.batch_size = "auto"``: the sizes that are timed, on a worker.
 
 A batch size may change last bits of the logits, so it is one for the whole run and all workers, and a resumed run
-takes the recorded one. What is timed is the eager forward pass of the parent on black images; a compiled network
-differs little in which size suits it, and compiling for every size would take minutes.
+takes the recorded one. What is timed is the eager forward pass of the parent on one record again and again; a compiled
+network differs little in which size suits it, and compiling for every size would take minutes.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ class TuneUnit:
         seconds: dict[int, float] = {}
         for size in sizes:
             try:
-                seconds[size] = seconds_per_image(evaluator, size)
+                seconds[size] = seconds_per_image(evaluator, self.shard, size)
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 break
         return [choose(seconds)]
 
 
-def seconds_per_image(evaluator: Evaluator, size: int) -> float:
+def seconds_per_image(evaluator: Evaluator, shard: int, size: int) -> float:
     """Median of a few forward passes, after one to warm up."""
-    shape = evaluator.splits.described["select"].image_shape
-    batch = evaluator.make_batch(np.zeros((size, *shape), dtype=np.uint8), np.arange(size))
+    records = evaluator.splits.datasets["select"].load(shard)
+    batch = evaluator.task.batch(records, np.zeros(size, dtype=np.int64), evaluator.preparation)
     times = []
     with torch.inference_mode():
         for _ in range(ROUNDS + 1):
             started = time.perf_counter()
-            evaluator.host.forward(batch)
+            evaluator.task.outputs(evaluator.host.forward, batch)
             if evaluator.device.type == "cuda":
                 torch.cuda.synchronize(evaluator.device)
             times.append(time.perf_counter() - started)

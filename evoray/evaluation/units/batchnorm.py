@@ -22,11 +22,9 @@ class MomentsUnit:
 
     def run(self, evaluator: Evaluator) -> list[np.ndarray]:
         prepared = evaluator.prepared(self.split, self.shard)
-        left = len(prepared.labels)
         evaluator.host.set_base(self.lineage.entries)
         with measured(evaluator.host.model) as moments, torch.inference_mode():
             for batch in prepared.batches:
-                batch, left = batch[:left], left - len(batch)  # without what fills a short batch up
-                if len(batch) > 1:  # one image's values may be one a channel, which has no variance
-                    evaluator.host.forward(batch)
+                if batch.count > 1:  # one record's values may be one a channel, which has no variance
+                    evaluator.task.outputs(evaluator.host.forward, batch.unfilled())
         return [moments.row()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -87,8 +86,3 @@ def blamed(child: str, split: str, shard: int) -> Iterator[None]:
             f"child {child} on shard {shard} of {split}: {type(error).__name__}: {error}. "
             "The model or the fitness function raised this; run it on that shard alone to see why."
         ) from error
-
-
-def is_valid(total: np.ndarray) -> bool:
-    """Whether every image of a merged row had finite logits."""
-    return bool(total[3] == 0) and math.isfinite(float(total[4]))

@@ -24,10 +24,9 @@ from evoray.ensembles.selection import Member
 from evoray.ensembles.temperature import at_temperature, temperature_sums
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.units.children import Candidate, blamed
-from evoray.fitness import PerImage, score_images
-from evoray.fitness.per_image import brier, predicted_class, score_log_probabilities
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
+from evoray.tasks.class_scores import PerRecord, brier, predicted_class, score_log_probabilities, score_logits
 
 MAX_CLASSES = 20
 """Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""
@@ -49,9 +48,9 @@ class OwnUnit:
     shard: int
 
     def run(self, evaluator: Evaluator) -> list[np.ndarray]:
-        labels = evaluator.prepared(self.split, self.shard).labels
+        labels = evaluator.prepared(self.split, self.shard).targets
         return [
-            np.exp(-score_images(_logits(evaluator, self, one.name, self.base.then(one.tail)), labels).nll)
+            np.exp(-score_logits(_logits(evaluator, self, one.name, self.base.then(one.tail)), labels).nll)
             for one in self.candidates
         ]
 
@@ -95,7 +94,7 @@ class PanelUnit:
         """One dictionary of arrays, for images n in row order:
 
         index, label int64 [n]; nll, confidence, brier float64 and rank int64 [names, n];
-        members, curve float64 [members, 5] (fitness.COLUMNS of each member, and of the ensemble up to it);
+        members, curve float64 [members, 5] (the task's columns of each member, and of the ensemble up to it);
         classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first;
         disagree, both_wrong int64 [members, members] and entropy float64 [members + 1] (ensembles.Diversity);
         temperature float64 [2, 2, 33] of parent and ensemble (ensembles.temperature), where asked;
@@ -105,7 +104,7 @@ class PanelUnit:
         with evaluator.splits.opened(self.closed):
             prepared = evaluator.prepared(self.split, self.shard)
             index = evaluator.splits.first_row(self.split, self.shard) + prepared.rows
-            sheet = _Sheet(evaluator, prepared.labels, index, self)
+            sheet = _Sheet(evaluator, prepared.targets, index, self)
             own = dict(self.buffers)
             for name, lineage in self.named:
                 with with_buffers(evaluator.host.model, own.get(name, {})):
@@ -165,7 +164,7 @@ class _Sheet:
     labels: Tensor
     index: np.ndarray
     unit: PanelUnit
-    scores: dict[str, PerImage] = field(default_factory=dict)
+    scores: dict[str, PerRecord] = field(default_factory=dict)
     brier: dict[str, np.ndarray] = field(default_factory=dict)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     temperature: list[np.ndarray] = field(default_factory=list)
@@ -198,13 +197,13 @@ class _Sheet:
             with blamed(name, self.unit.split, self.unit.shard):  # the user's fitness runs here as well
                 self.sums[name] = self._blocks(self.scores[name], logits.float())
 
-    def _blocks(self, scores: PerImage, logits: Tensor) -> np.ndarray:
+    def _blocks(self, scores: PerRecord, logits: Tensor) -> np.ndarray:
         """float64 [BLOCKS, width]: common columns and the fitness's own sums of each group of images."""
         table = np.zeros((BLOCKS, self.unit.block_width))
         for block in range(BLOCKS):
             chosen = np.flatnonzero(self.index % BLOCKS == block)
             if chosen.size:
-                part = PerImage(scores.nll[chosen], scores.rank[chosen], scores.confidence[chosen])
+                part = PerRecord(scores.nll[chosen], scores.rank[chosen], scores.confidence[chosen])
                 where = torch.from_numpy(chosen).to(self.labels.device)
                 own = self.evaluator.fitness.sums(logits[where], self.labels[where])
                 table[block] = np.concatenate([part.counts(), own])
@@ -227,4 +226,5 @@ class _Sheet:
 
 def _logits(evaluator: Evaluator, unit: OwnUnit | PanelUnit, name: str, lineage: Lineage) -> Tensor:
     with blamed(name, unit.split, unit.shard):
-        return evaluator.lineage_logits(unit.base, lineage, unit.split, unit.shard)
+        found: Tensor = evaluator.lineage_outputs(unit.base, lineage, unit.split, unit.shard)
+    return found

@@ -131,7 +131,7 @@ def first_logit(scene, result, child):
     program = make_program(inputs)
     with like_a_worker(program):
         evaluator = Evaluator(inputs.parent.model, program)
-        return float(evaluator.lineage_logits(Lineage(), lineage, "select", 2)[0, 0])
+        return float(evaluator.lineage_outputs(Lineage(), lineage, "select", 2)[0, 0])
 
 
 @pytest.mark.slow

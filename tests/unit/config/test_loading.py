@@ -40,7 +40,6 @@ def test_defaults_are_those_of_the_design():
         ("mutation.parts", 0, "mutation.parts"),
         ("data.select", 0, "data.select"),
         ("data.select", 0.8, "overlap"),
-        ("fitness.name", "accuracy", "nll, top1, top5"),
         ("compute.dtype", "int8", "float32"),
         ("compute.device", "tpu", "cuda"),
         ("parent.mean", [0.5], "mean and std"),

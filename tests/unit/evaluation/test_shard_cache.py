@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from evoray.data import Shard, normalise
-from evoray.evaluation.shard_cache import GIB, BatchMaker, Residency, budget_bytes
+from evoray.evaluation.shard_cache import GIB, Residency, budget_bytes
+from evoray.tasks.base import Preparation
+from evoray.tasks.image_classification import ImageClassification
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 IMAGES = np.random.default_rng(0).integers(256, size=(4, 10, 3, 8, 8), dtype=np.uint8)
@@ -21,8 +23,8 @@ def read(split, shard):
 
 
 def residency(shards_worth, dtype=torch.float32, channels_last=True, width=None):
-    maker = BatchMaker(MEAN, STD, torch.device("cpu"), dtype, channels_last, width)
-    return Residency(read, maker, 3, shards_worth * SHARD_BYTES / GIB)
+    how = Preparation(torch.device("cpu"), dtype, channels_last, MEAN, STD, width)
+    return Residency(read, ImageClassification(), how, 3, shards_worth * SHARD_BYTES / GIB)
 
 
 @pytest.mark.parametrize("shards_worth", [0, 0.5, 1, 10])
@@ -33,19 +35,20 @@ def test_the_same_batches_arrive_under_any_budget(shards_worth, dtype, channels_
     expected = torch.split(normalise(torch.from_numpy(IMAGES[2][ROWS]), MEAN, STD, dtype), 3)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     for _ in range(2):
-        batches = list(prepared.batches)
+        batches = [batch.inputs for batch in prepared.batches]
         assert all(torch.equal(one, other) for one, other in zip(batches, expected, strict=True))
         assert all(batch.is_contiguous(memory_format=layout) for batch in batches)
-    assert prepared.labels.tolist() == [row + 2 for row in ROWS]
+    assert prepared.targets.tolist() == [row + 2 for row in ROWS]
     assert prepared.sources == tuple(f"2/{row}" for row in ROWS)
 
 
 @pytest.mark.parametrize("shards_worth", [0, 10])
 def test_batches_of_one_shape_are_filled_up(shards_worth):
     plain, filled = (list(residency(shards_worth, width=width).get("select", 0).batches) for width in (None, 3))
-    assert [len(batch) for batch in plain] == [3, 3, 1]
-    assert [len(batch) for batch in filled] == [3, 3, 3]
-    assert all(torch.equal(one, other[: len(one)]) for one, other in zip(plain, filled, strict=True))
+    assert [batch.count for batch in plain] == [batch.count for batch in filled] == [3, 3, 1]
+    assert [len(batch.inputs) for batch in plain] == [3, 3, 1]
+    assert [len(batch.inputs) for batch in filled] == [3, 3, 3]
+    assert all(torch.equal(one.inputs, other.unfilled().inputs) for one, other in zip(plain, filled, strict=True))
 
 
 def test_a_shard_that_fits_is_read_once_and_the_oldest_makes_room():

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
 from evoray.config import FitnessConfig, parse_config, parse_constraint
 from evoray.errors import ConfigError
-from evoray.fitness import fitness_spec, score_images
+from evoray.fitness import FitnessSpec, fitness_spec
+from evoray.tasks.image_classification import ImageClassification
+
+TASK = ImageClassification()
 
 CLASSES = ("cat", "dog")
 LABELS = torch.tensor([0] * 10 + [1] * 10)
@@ -18,7 +20,7 @@ def total_of(fitness, right):
     answers[right[0] : 10] = 1
     answers[10 + right[1] :] = 0
     logits = 5 * torch.nn.functional.one_hot(answers, 2).float()
-    return np.concatenate([score_images(logits, LABELS).counts(), fitness.sums(logits, LABELS)])
+    return fitness.layout.row(TASK.sums(logits, LABELS), fitness.sums(logits, LABELS))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,7 @@ def total_of(fitness, right):
     ],
 )
 def test_kept_and_broken(text, kept, broken):
-    fitness = fitness_spec(FitnessConfig(name="top1", constraints=(text,)), CLASSES).make(lambda _: None)
+    fitness = fitness_spec(FitnessConfig(name="top1", constraints=(text,)), CLASSES).make(TASK, lambda _: None)
     parent = total_of(fitness, (9, 9))
     assert fitness.broken(total_of(fitness, kept), parent) is None
     assert text in fitness.broken(total_of(fitness, broken), parent)
@@ -41,7 +43,7 @@ def test_kept_and_broken(text, kept, broken):
 
 def test_the_class_that_fell_is_named():
     config = FitnessConfig(constraints=("class-accuracy >= parent - 0.1",))
-    fitness = fitness_spec(config, CLASSES).make(lambda _: None)
+    fitness = fitness_spec(config, CLASSES).make(TASK, lambda _: None)
     reason = fitness.broken(total_of(fitness, (10, 5)), total_of(fitness, (9, 9)))
     assert reason == "class-accuracy >= parent - 0.1 for class dog: 0.5, the parent has 0.9"
 
@@ -52,8 +54,14 @@ def test_forms():
     assert parse_constraint("top5 >= .9")[1:] == ("top5", True, False, 0.9)
 
 
-@pytest.mark.parametrize("text", ["top1", "speed >= 3", "top1 > 0.5", "top1 >= parent - x", "nll <= 1e999", ""])
+@pytest.mark.parametrize("text", ["top1", "top1 > 0.5", "top1 >= parent - x", "nll <= 1e999", ""])
 def test_nonsense_is_refused_by_the_configuration(text):
     values = {"parent": {"name": "m:f", "source": "module"}, "data": {"path": "x"}}
     with pytest.raises(ConfigError, match="constraints"):
         parse_config(values | {"fitness": {"constraints": [text]}})
+
+
+def test_what_the_task_cannot_measure_is_refused():
+    spec = FitnessSpec("nll", CLASSES, constraints=(parse_constraint("speed >= 3"),))
+    with pytest.raises(ConfigError, match="speed is none of top1, top5, nll, balanced-accuracy"):
+        spec.make(TASK, lambda _: None)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoray.fitness import MergedSums, merge_shards
+from evoray.fitness import MergedSums
+from evoray.tasks.sums import merge_shards
 
 CANDIDATES, SHARDS, WIDTH = 5, 7, 3
 

@@ -6,14 +6,17 @@ import torch
 
 from evoray.config import FitnessConfig
 from evoray.errors import ConfigError
-from evoray.fitness import fitness_spec, score_images
+from evoray.fitness import fitness_spec
+from evoray.tasks.image_classification import ImageClassification
+
+TASK = ImageClassification()
 
 
 def test_brier_by_hand():
-    fitness = fitness_spec(FitnessConfig(name="brier"), ("a", "b", "c")).make(lambda _: None)
+    fitness = fitness_spec(FitnessConfig(name="brier"), ("a", "b", "c")).make(TASK, lambda _: None)
     logits = torch.tensor([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1]]).log()
     labels = torch.tensor([0, 2])
-    total = np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
+    total = fitness.layout.row(TASK.sums(logits, labels), fitness.sums(logits, labels))
     expected = ((0.3**2 + 0.2**2 + 0.1**2) + (0.7**2 + 0.2**2 + 0.9**2)) / 2
     assert fitness.value(total) == pytest.approx(-expected, rel=1e-6)
 
@@ -28,10 +31,10 @@ def test_costs_from_rows_and_files(tmp_path, form):
     elif form == "npy":
         np.save(tmp_path / "costs.npy", np.array(rows))
         given = "costs.npy"
-    fitness = fitness_spec(FitnessConfig(name="cost", costs=given), ("a", "b"), tmp_path).make(lambda _: None)
+    fitness = fitness_spec(FitnessConfig(name="cost", costs=given), ("a", "b"), tmp_path).make(TASK, lambda _: None)
     labels = torch.tensor([0, 0, 1, 1])
     logits = torch.nn.functional.one_hot(torch.tensor([0, 1, 0, 2]), 3).float()
-    total = np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
+    total = fitness.layout.row(TASK.sums(logits, labels), fitness.sums(logits, labels))
     assert fitness.value(total) == -(0 + 1 + 5 + 5) / 4  # the last answer is none of the classes: the dearest
 
 

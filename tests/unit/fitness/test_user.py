@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
 import torch
 
 from evoray.errors import ConfigError
-from evoray.fitness import FitnessSpec, metrics_of, score_images
+from evoray.fitness import FitnessSpec
+from evoray.tasks.image_classification import ImageClassification
+
+TASK = ImageClassification()
 
 
 def logits_and_labels(seed, n=37, classes=7):
@@ -19,34 +19,11 @@ def logits_and_labels(seed, n=37, classes=7):
 
 
 def made(name, resolve):
-    return FitnessSpec(name, tuple("abcdefg")).make(resolve)
+    return FitnessSpec(name, tuple("abcdefg")).make(TASK, resolve)
 
 
 def vector(fitness, logits, labels):
-    return np.concatenate([score_images(logits, labels).counts(), fitness.sums(logits, labels)])
-
-
-def test_metrics_agree_with_torch():
-    logits, labels = logits_and_labels(0, n=500)
-    metrics = metrics_of(score_images(logits, labels).counts())
-    assert metrics.nll == pytest.approx(torch.nn.functional.cross_entropy(logits.double(), labels).item())
-    assert metrics.top1 == (logits.argmax(1) == labels).double().mean().item()
-    assert metrics.top5 == (logits.topk(5).indices == labels[:, None]).any(1).double().mean().item()
-
-
-def test_equal_logits_are_not_all_right():
-    scores = score_images(torch.zeros(10, 10), torch.arange(10))
-    assert scores.rank.tolist() == list(range(10))
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_non_finite_logits_are_never_right(bad):
-    logits, labels = logits_and_labels(1)
-    logits[3, labels[3]] = bad
-    counts = score_images(logits, labels).counts()
-    assert counts[3] == 1
-    assert math.isnan(counts[4])
-    assert score_images(logits, labels).rank[3] == 7
+    return fitness.layout.row(TASK.sums(logits, labels), fitness.sums(logits, labels))
 
 
 def test_a_scalar_is_the_mean_of_its_images():
@@ -58,10 +35,21 @@ def test_a_scalar_is_the_mean_of_its_images():
 
 def test_a_score_of_the_wrong_shape_is_named():
     fitness = made("user:wrong", lambda _: lambda x, y: x)
-    with pytest.raises(ValueError, match="one score an image"):
+    with pytest.raises(ValueError, match="one score a record"):
         fitness.sums(*logits_and_labels(3))
 
 
 def test_something_that_is_no_fitness_is_refused():
     with pytest.raises(ConfigError, match="name a function"):
         made("user:number", lambda _: 3)
+
+
+def test_one_number_is_no_score_of_each_record():
+    fitness = made("user:scalar", lambda _: lambda x, y: (x.argmax(1) == y).float().mean())
+    with pytest.raises(ConfigError, match="one score a record"):
+        fitness.scores(*logits_and_labels(4))
+
+
+def test_a_name_that_the_task_does_not_know_is_refused():
+    with pytest.raises(ConfigError, match="is none of top1, top5, nll, brier"):
+        made("recall", lambda _: None)

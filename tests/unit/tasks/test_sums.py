@@ -24,7 +24,7 @@ def test_a_row_is_read_as_it_was_made():
     assert row.tolist() == [2, 5, 0, 7, 8, -2, 10]
     found = {name: float(LAYOUT.with_pairs.column(row, name)) for name in (*LAYOUT.columns, "difference", "squares")}
     assert found == {"n": 2, "loss": 5, "invalid": 0, "difference": -2, "squares": 10}
-    assert LAYOUT.with_pairs.unpaired(row).tolist() == [2, 5, 0, 7, 8]
+    assert LAYOUT.with_pairs.plain(row).tolist() == [2, 5, 0, 7, 8]
     assert LAYOUT.with_pairs.of_fitness(row).tolist() == LAYOUT.of_fitness(row).tolist() == [7, 8]
     assert LAYOUT.by_name(row) == {"n": 2, "loss": 5, "invalid": 0}
     assert (LAYOUT.count(row), LAYOUT.mean(row, "loss")) == (2, 2.5)
@@ -74,7 +74,7 @@ def test_positions_would_be_seen():
         assert not numbered(ast.parse(text)), text
 
 
-ROOMS = ("tasks",)
+ROOMS = ("evaluation", "fitness", "tasks")
 FILES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 
 

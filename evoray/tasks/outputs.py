@@ -1,0 +1,48 @@
+"""Outputs are a tensor or a named tuple of tensors: what has to be done with either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evoray.tasks.base import Outputs
+
+
+def tensors_of(values: Any) -> Iterator[Tensor]:
+    """Each tensor, in order."""
+    if isinstance(values, Tensor):
+        yield values
+    else:
+        for one in values:
+            yield from tensors_of(one)
+
+
+def room_for(part: Outputs, rows: int) -> Outputs:
+    """Memory for the outputs of ``rows`` records like those of a batch; floating outputs are kept in float32."""
+    if isinstance(part, Tensor):
+        kind = torch.float32 if part.is_floating_point() else part.dtype
+        return part.new_empty((rows, *part.shape[1:]), dtype=kind)
+    return type(part)(*(room_for(one, rows) for one in part))
+
+
+def put(whole: Outputs, part: Outputs, start: int, count: int) -> None:
+    """The first ``count`` rows of a batch's outputs, to their place."""
+    for into, one in zip(tensors_of(whole), tensors_of(part), strict=True):
+        into[start : start + count] = one[:count]
+
+
+def first_of(values: Any, count: int) -> Any:
+    """The first rows of every tensor."""
+    if isinstance(values, Tensor):
+        return values[:count]
+    return type(values)(*(first_of(one, count) for one in values))
+
+
+def some_of(outputs: Outputs, rows: Tensor) -> Outputs:
+    """The outputs of some records: rows int64 [k], on the outputs' device."""
+    if isinstance(outputs, Tensor):
+        return outputs[rows]
+    return type(outputs)(*(some_of(one, rows) for one in outputs))

@@ -1,0 +1,42 @@
+"""Names to tasks; a new one is a file and a line here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evoray.errors import ConfigError
+from evoray.runtime.importing import import_function
+from evoray.tasks.base import Task
+from evoray.tasks.image_classification import ImageClassification
+
+TASKS: Mapping[str, Callable[[], Task]] = {ImageClassification.schema.task: ImageClassification}
+
+_MEMBERS = (
+    *("schema", "columns", "measures", "scored", "scores", "classification"),
+    *("batch", "batch_bytes", "targets", "outputs", "sums", "figures"),
+)
+
+
+def make_task(name: str, config_dir: Path | None = None) -> Task:
+    """The task of that name, or what a user's ``package.module:MyTask`` is or makes.
+
+    Raises:
+        ConfigError: no such task, or something that is none; says what it lacks.
+    """
+    if name in TASKS:
+        return TASKS[name]()
+    if ":" not in name:
+        raise ConfigError(f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".')
+    found = import_function(name, config_dir)
+    task: Any = found() if inspect.isclass(found) else found
+    # a user's file, which no type checker may have seen: said here and not by the first worker
+    missing = sorted(set(_MEMBERS) - set(dir(task)))
+    if missing:
+        raise ConfigError(f'task.name = "{name}": it has no {", ".join(missing)}; see evoray.tasks.base.Task.')
+    if not {"n", "invalid"} <= set(task.columns):
+        raise ConfigError(f'task.name = "{name}": its columns {task.columns} lack "n" or "invalid".')
+    checked: Task = task
+    return checked
