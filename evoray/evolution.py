@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
@@ -12,6 +12,7 @@ from evoray.errors import UsageError
 from evoray.results.final_test import final_test
 from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
+from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
 from evoray.runtime.progress import Progress
 from evoray.search.auto_sigma import choose_sigma
@@ -19,7 +20,7 @@ from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
 from evoray.search.resume import check_same, is_begun, is_finished
 from evoray.search.session import Session, open_session
-from evoray.search.workers import open_backend
+from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory, free_path
 from evoray.storage.metrics import MetricsFile
 
@@ -29,7 +30,7 @@ def evolve(
     out: str | Path | None = None,
     *,
     config_dir: Path | None = None,
-    resume: bool | Literal["auto"] = False,
+    resume: bool | Auto = False,
     page: bool = True,
     progress: Progress | None = None,
     backend: Backend | None = None,
@@ -69,14 +70,14 @@ def evolve(
     note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
     if resume:
-        check_same(directory, inputs)
+        check_same(directory, inputs.config, inputs.identity())
         if is_finished(directory):
             note(f"{directory.location}: finished already, nothing to do")
             return _finished(directory, page)
     note(f"starting the {config.compute.backend} backend")
-    opened, inputs, _ = open_backend(inputs, backend, note)
+    opened, resolved = open_workers(inputs, backend, note)
     try:
-        with open_session(directory, inputs, opened, told, resume) as session:
+        with open_session(directory, inputs, resolved, opened, told, resume) as session:
             result = _run(session)
             if page:
                 write_page(directory)
@@ -111,16 +112,16 @@ def _finished(directory: RunDirectory, page: bool) -> RunResult:
 def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
     """What was measured when the run began is not measured again: another value would change last bits."""
     compute = config.compute
-    if compute.batch_size != "auto":
+    if given(compute.batch_size) is not None:
         return config
     recorded = directory.read_json("config.json")["compute"]["batch_size"]
     return config.model_copy(update={"compute": compute.model_copy(update={"batch_size": recorded})})
 
 
-def _check_directory(directory: RunDirectory, resume: bool | Literal["auto"]) -> bool:
+def _check_directory(directory: RunDirectory, resume: bool | Auto) -> bool:
     """Whether to resume; refuses a directory that is in use, or one without a run to resume."""
     begun = is_begun(directory)
-    if resume == "auto":
+    if resume == AUTO:
         resume = begun
     if resume and not begun:
         raise UsageError(f"{directory.location}: no run to resume there (no config.json). Leave --resume out.")

@@ -21,6 +21,7 @@ from evoray.backends.worker import evaluate, own_error
 from evoray.config import ComputeConfig
 from evoray.errors import EvorayError
 from evoray.runtime import logs
+from evoray.runtime.auto import given
 from evoray.runtime.malloc import freed_memory_kept
 
 Running = dict[Future[Report], Assignment]
@@ -88,8 +89,9 @@ class LocalBackend:
 
     def _workers(self, source: Source) -> int:
         """As asked; else one for each ``threads`` cores, or a single one that has the GPU to itself."""
-        if self._compute.workers != "auto":
-            return self._compute.workers
+        workers = given(self._compute.workers)
+        if workers is not None:
+            return workers
         return 1 if source.device != "cpu" else max(1, (os.cpu_count() or 1) // (source.threads or 1))
 
     def _submit(self, scheduler: Scheduler, worker: int, job: Job, running: Running) -> None:

@@ -58,6 +58,7 @@ from evoray.backends.metrics import METRICS, Metric
 from evoray.backends.worker import Loaded, NotInitialisedError, Worker, own_error
 from evoray.errors import BackendError
 from evoray.runtime import logs
+from evoray.runtime.auto import given
 
 if TYPE_CHECKING:
     from evoray.config import ComputeConfig
@@ -299,7 +300,7 @@ class RayBackend:
         logs.set_up()
         self._fleet = RayFleet()
         self._fleet.spare = not self._own
-        wanted = None if compute.workers == "auto" else compute.workers
+        wanted = given(compute.workers)
         self._driver = Driver(self._fleet, wanted, lambda text: self.note(text), sink=RaySink())
         self._source = ""
         self._bulk: tuple[str, Any] = ("", None)
@@ -337,8 +338,8 @@ class RayBackend:
         self._bulk = ("", None)
 
     def _resources(self, device: str) -> Request:
-        gpus = self._compute.gpus_per_worker
-        if gpus == "auto":
+        gpus = given(self._compute.gpus_per_worker)
+        if gpus is None:
             gpus = 1.0 if device.startswith("cuda") else 0.0
         request: Request = {"num_cpus": self._compute.cpus_per_worker, "num_gpus": gpus}
         if self._compute.accelerator:

@@ -44,7 +44,7 @@ def throughput(
     dtype: str = "float32",
     *,
     size: int = 224,
-    batch_size: int | Literal["auto"] = 256,
+    batch_size: int | None = 256,
     naive_batch_size: int = 256,
     repeats: int = 5,
     threads: int | None = None,
@@ -75,7 +75,7 @@ def throughput(
     program, network = _program(model, images, dtype, size, threads, layout, compile, cuda_graphs)
     with contextlib.ExitStack() as opened:
         opened.enter_context(like_a_worker(program))
-        if batch_size == "auto":
+        if batch_size is None:
             timed = Evaluator(copy.deepcopy(network), dataclasses.replace(program, compile=False, cuda_graphs=False))
             (batch_size,) = TuneUnit("select", 0).run(timed)
         evaluator = Evaluator(copy.deepcopy(network), dataclasses.replace(program, batch_size=batch_size))

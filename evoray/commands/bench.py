@@ -6,7 +6,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from evoray.commands.common import Bars, Json
 from evoray.errors import ConfigError
+from evoray.runtime.auto import AUTO
 
 bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
@@ -62,9 +63,9 @@ def bench_throughput(
     _draw(results, naive)
 
 
-def _batch_size(text: str) -> int | Literal["auto"]:
-    if text == "auto":
-        return "auto"
+def _batch_size(text: str) -> int | None:
+    if text == AUTO:
+        return None
     if not text.isdecimal() or int(text) < 1:
         raise ConfigError(f"--batch-size {text}: give a number of images, or auto.")
     return int(text)

@@ -11,6 +11,7 @@ import typer
 from evoray.commands.common import Bars, finish, guarded
 from evoray.commands.ray_jobs import check_out
 from evoray.errors import UsageError
+from evoray.runtime.auto import AUTO
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
@@ -41,7 +42,7 @@ def evolve_job(
             parsed,
             target,
             config_dir=config.parent.resolve(),
-            resume="auto" if restartable else resume,
+            resume=AUTO if restartable else resume,
             progress=bars,
         )
     finish(result, as_json=False)

@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from evoray.config.section import Auto, Section
 from evoray.errors import ConfigError
+from evoray.runtime.auto import given
 
 
 class MutationConfig(Section, ABC):
@@ -29,7 +30,7 @@ class MutationConfig(Section, ABC):
     @property
     def sigma_is_auto(self) -> bool:
         """Whether the run chooses it."""
-        return self.sigma == "auto"
+        return given(self.sigma) is None
 
     @property
     @abstractmethod
@@ -47,6 +48,6 @@ class MutationConfig(Section, ABC):
     @classmethod
     def _positive(cls, sigma: Any) -> Any:
         number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
-        if sigma != "auto" and not (number and math.isfinite(sigma) and sigma > 0):
+        if given(sigma) is not None and not (number and math.isfinite(sigma) and sigma > 0):
             raise ValueError('a number greater than 0, or "auto"')
         return sigma

@@ -16,6 +16,7 @@ from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
 from evoray.config.variants import Variant, table_at
+from evoray.runtime.auto import given
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 BACKENDS = ("ray", "local")
@@ -164,7 +165,7 @@ class ComputeConfig(Section):
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
-        if device not in ("auto", "cpu", "cuda") and not device.startswith("cuda:"):
+        if given(device) not in (None, "cpu", "cuda") and not device.startswith("cuda:"):
             raise ValueError(f'"{device}" is none of auto, cpu, cuda')
         return device
 
@@ -191,19 +192,19 @@ class RunConfig(Section):
     statistics: StatisticsConfig = StatisticsConfig()
     compute: ComputeConfig = ComputeConfig()
 
-    def with_sigma(self, sigma: float) -> RunConfig:
+    def with_sigma(self, sigma: float) -> Self:
         """The same run with that sigma, where the file says ``"auto"``."""
         return self.model_copy(update={"mutation": self.mutation.model_copy(update={"sigma": sigma})})
 
     @property
     def elite(self) -> int:
         """``search.elite`` as a number."""
-        return self.ensemble.size if self.search.elite == "auto" else self.search.elite
+        return given(self.search.elite) or self.ensemble.size
 
     @property
     def soup_size(self) -> int:
         """``soup.size`` as a number."""
-        return self.ensemble.size if self.soup.size == "auto" else self.soup.size
+        return given(self.soup.size) or self.ensemble.size
 
     @model_validator(mode="before")
     @classmethod

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict
 
-Auto = Literal["auto"]
+from evoray.runtime.auto import Auto as Auto
 
 
 class Section(BaseModel):

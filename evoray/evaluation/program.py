@@ -37,4 +37,4 @@ class Program:
     config_dir: str | None = None
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     cuda_graphs: bool = False
-    resident_gib: float | Literal["auto"] = "auto"
+    resident_gib: float | None = None

@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -85,7 +84,7 @@ class Residency:
         task: Task,
         how: Preparation,
         batch_size: int,
-        gib: float | Literal["auto"] = "auto",
+        gib: float | None = None,
     ) -> None:
         self._read, self._task, self._how, self._batch_size = read, task, how, batch_size
         self.budget = budget_bytes(gib, how.device)
@@ -130,9 +129,9 @@ class Residency:
         )
 
 
-def budget_bytes(gib: float | Literal["auto"], device: torch.device) -> int:
+def budget_bytes(gib: float | None, device: torch.device) -> int:
     """Bytes of ``gib``; ``auto``: CPU_GIB on the CPU, FREE_SHARE of what is free on a GPU."""
-    if gib != "auto":
+    if gib is not None:
         return int(gib * GIB)
     if device.type == "cuda":
         return int(FREE_SHARE * torch.cuda.mem_get_info(device)[0])

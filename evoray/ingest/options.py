@@ -20,6 +20,7 @@ from evoray.ingest.ingest import ingest_source
 from evoray.ingest.processes import Mapper, in_processes, pickled
 from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.ingest.sources import DatasetSource, Source, open_source
+from evoray.runtime.auto import AUTO
 from evoray.runtime.progress import Progress
 
 DECODERS = ("pil", "torchvision")
@@ -141,7 +142,7 @@ def on_ray(workers: int | None) -> Mapper:
     def write(writer: ShardWriter, count: Callable[[int], None]) -> Iterator[tuple[int, Finished]]:
         from evoray.backends import make_backend
 
-        compute = ComputeConfig(backend="ray", workers="auto" if workers is None else workers, gpus_per_worker=0)
+        compute = ComputeConfig(backend="ray", workers=AUTO if workers is None else workers, gpus_per_worker=0)
         with closing(make_backend(compute)) as backend:
             backend.open(*source_of(writer))
             job = Job(dict.fromkeys(range(writer.shards), (0,)), lambda shard, _: WriteShard(shard))

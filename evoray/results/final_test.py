@@ -16,6 +16,7 @@ from evoray.mutation import Lineage
 from evoray.results.batchnorm import recalibrate
 from evoray.results.members import Choices, shared_base
 from evoray.results.panel import Panel, run_panel
+from evoray.runtime.auto import given
 from evoray.runtime.seeds import Stream, generator
 from evoray.search.population import Evaluated
 from evoray.search.session import Session
@@ -122,8 +123,8 @@ def _drawn(session: Session, evaluated: Sequence[Evaluated]) -> list[Ask]:
 
 def _sample_size(session: Session, candidates: int) -> int:
     """As asked; auto is a tenth of what the search evaluated, at least 8 children and at most 64."""
-    asked = session.config.statistics.children_on_test
-    if asked != "auto":
+    asked = given(session.config.statistics.children_on_test)
+    if asked is not None:
         return asked
     budget = SAMPLE_SHARE * candidates * session.splits.images("select") / session.splits.images("test")
     return min(max(round(budget), SAMPLE_LEAST), SAMPLE_MOST)

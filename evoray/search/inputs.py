@@ -1,4 +1,4 @@
-"""Before a run: every input looked at, every ``"auto"`` resolved, nothing written yet."""
+"""Before a run: every input is looked at, and nothing is written yet."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from evoray.errors import ConfigError, DataError, ModelError
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import Parent, canonical_state, check_outputs, load_parent, mutable_names, outputs_of
 from evoray.mutation import Space, tensors_sha256
+from evoray.runtime.auto import given
 from evoray.runtime.importing import import_function
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
@@ -147,7 +148,7 @@ def _by_outputs(config: RunConfig, config_dir: Path | None, parent: Parent, spli
             )
         return config, splits
     found = None
-    if chosen == "auto" and not config.data.path.startswith("mock:"):
+    if given(chosen) is None and not config.data.path.startswith("mock:"):
         found = outputs_of(classes, parent.classes, outputs)
     if found is None:
         if outputs < len(classes):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from evoray.config import parse_config
+from evoray.config import RunConfig, parse_config
 from evoray.errors import ConfigError, UsageError
-from evoray.search.inputs import Inputs
+from evoray.runtime.auto import given
 from evoray.storage.directory import RunDirectory
 
 IDENTITY = "journal/identity.json"
@@ -36,7 +36,7 @@ def is_finished(directory: RunDirectory) -> bool:
     return directory.exists("summary.json")
 
 
-def check_same(directory: RunDirectory, inputs: Inputs) -> dict[str, Any]:
+def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Raises UsageError with every key that differs; ``"auto"`` stands for whatever it was resolved to before.
 
     Returns:
@@ -44,13 +44,13 @@ def check_same(directory: RunDirectory, inputs: Inputs) -> dict[str, Any]:
     """
     recorded = _completed(directory.read_json("config.json"))
     before = {"config": recorded, **directory.read_json(IDENTITY)}
-    now = {"config": inputs.config.model_dump(mode="json"), **inputs.identity()}
+    now = {"config": config.model_dump(mode="json"), **identity}
     differing = []
     for path, old, new in _differences((), {key: before.get(key) for key in now}, now):
         name = ".".join(path).removeprefix("config.")
-        if name in FREE and new != "auto":
+        if name in FREE and given(new) is not None:
             recorded[path[1]][path[2]] = new
-        elif name not in FREE and not (new == "auto" and _was_looked_up(directory, name)):
+        elif name not in FREE and not (given(new) is None and _was_looked_up(directory, name)):
             differing.append(f"{name} was {old!r} and is {new!r}")
     if differing:
         raise UsageError(

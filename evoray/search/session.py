@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evoray.backends import Backend
-from evoray.config import RunConfig
+from evoray.config.resolve import ResolvedConfig
 from evoray.data.splits import SearchClosed, Splits
 from evoray.errors import RunError
 from evoray.fitness import Fitness
@@ -47,7 +47,7 @@ class Session:
     run_id: str
     directory: RunDirectory
     inputs: Inputs
-    config: RunConfig
+    config: ResolvedConfig
     fitness: Fitness
     backend: Backend
     journal: Journal
@@ -70,7 +70,7 @@ class Session:
         if self.splits.test_is_open:
             raise RunError("a child was to be judged after the search was over and test was opened.")
 
-    def with_config(self, config: RunConfig) -> Session:
+    def with_config(self, config: ResolvedConfig) -> Session:
         """The same session with a configuration in which what the run had to find is known; it is recorded."""
         self.directory.write_json("config.json", config.model_dump(mode="json"))
         return replace(self, config=config)
@@ -78,7 +78,12 @@ class Session:
 
 @contextmanager
 def open_session(
-    directory: RunDirectory, inputs: Inputs, backend: Backend, observers: Sequence[Observer], resume: bool
+    directory: RunDirectory,
+    inputs: Inputs,
+    config: ResolvedConfig,
+    backend: Backend,
+    observers: Sequence[Observer],
+    resume: bool,
 ) -> Iterator[Session]:
     """SIGTERM ends it like Ctrl-C does, and the journal is flushed on every way out.
 
@@ -86,11 +91,11 @@ def open_session(
         UsageError: a resumed run's config, parent, data or PyTorch is not what it started with.
         RunError: stopped by SIGTERM.
     """
-    run_id, recorded = _begin(directory, inputs, resume)
+    run_id, recorded = _begin(directory, inputs, config, resume)
     journal, told = Journal(directory), Observers(observers)
     fitness = inputs.fitness.make(inputs.task, lambda name: import_function(name, inputs.config_dir))
     known = journal.read() if resume else Records()
-    session = Session(run_id, directory, inputs, inputs.config, fitness, backend, journal, known, told, Tally())
+    session = Session(run_id, directory, inputs, config, fitness, backend, journal, known, told, Tally())
     with _stopped_by_sigterm(), logs.about(run=run_id):
         try:
             told.emit(RunStarted(run_id, directory.location, recorded, resume))
@@ -100,18 +105,18 @@ def open_session(
             journal.close()
 
 
-def _begin(directory: RunDirectory, inputs: Inputs, resume: bool) -> tuple[str, dict[str, Any]]:
+def _begin(directory: RunDirectory, inputs: Inputs, config: ResolvedConfig, resume: bool) -> tuple[str, dict[str, Any]]:
     """Writes what identifies the run, or compares it with what a resumed run wrote; its id and its configuration."""
-    config = inputs.config.model_dump(mode="json")
+    recorded = config.model_dump(mode="json")
     if resume:
-        config = check_same(directory, inputs)
+        recorded = check_same(directory, config, inputs.identity())
         run_id = str(directory.read_json(IDENTITY)["run_id"])
     else:
         run_id = uuid.uuid4().hex
         directory.write_json("space.json", inputs.space.to_json())
         directory.write_json(IDENTITY, {"run_id": run_id, **inputs.identity()})
-    directory.write_json("config.json", config)
-    return run_id, config
+    directory.write_json("config.json", recorded)
+    return run_id, recorded
 
 
 @contextmanager

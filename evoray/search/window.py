@@ -22,7 +22,7 @@ from evoray.search.inputs import check_inputs
 from evoray.search.session import Session, open_session
 from evoray.search.stages import Part, StageKey
 from evoray.search.subsets import evaluate_subset, some_of
-from evoray.search.workers import open_backend
+from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
 from evoray.tasks.class_scores import Metrics, metrics_of
@@ -61,10 +61,10 @@ def window(
     inputs = check_inputs(config, config_dir)
     if max(parts) > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
-    backend, inputs, _ = open_backend(inputs, None, progress.note)
+    backend, resolved = open_workers(inputs, None, progress.note)
     try:
         resume = directory.exists("config.json")
-        with open_session(directory, inputs, backend, [ShownProgress(progress)], resume) as session:
+        with open_session(directory, inputs, resolved, backend, [ShownProgress(progress)], resume) as session:
             drawn = _document(session, sorted(set(sigmas)), parts, children, images, share)
     finally:
         backend.close()

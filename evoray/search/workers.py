@@ -4,66 +4,51 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evoray.backends import Backend, Job, make_backend
 from evoray.config import RunConfig
-from evoray.errors import BackendError, ConfigError
+from evoray.config.resolve import Facts, ResolvedConfig, resolve
+from evoray.errors import BackendError
 from evoray.evaluation.packing import EvaluatorSource, packed_bulk
 from evoray.evaluation.program import Program
 from evoray.evaluation.units.batch_size import LARGEST, TuneUnit
+from evoray.runtime.auto import given
 from evoray.search.inputs import Inputs, normalisation
 
 
-def open_backend(
-    inputs: Inputs, given: Backend | None = None, note: Callable[[str], None] = lambda text: None
-) -> tuple[Backend, Inputs, Program]:
-    """Connects (unless a backend is given), resolves every ``"auto"`` for what is there, and starts the workers."""
-    compute = inputs.config.compute
-    backend = given or make_backend(compute, inputs.config_dir)
-    backend.note = note
+def open_workers(
+    inputs: Inputs, backend: Backend | None = None, note: Callable[[str], None] = lambda text: None
+) -> tuple[Backend, ResolvedConfig]:
+    """Connects (unless a backend is given), resolves the configuration for what is there, and starts the workers."""
+    opened = backend or make_backend(inputs.config.compute, inputs.config_dir)
+    opened.note = note
     try:
-        device = compute.device
-        if device == "auto":
-            device = "cuda" if backend.has_gpu() else "cpu"
-        elif device.startswith("cuda") and not backend.has_gpu():
-            raise ConfigError(f"compute.device = {device!r}: no GPU there. Set it to auto or cpu.")
-        if compute.cuda_graphs and device == "cpu":
-            raise ConfigError("compute.cuda_graphs = true: needs a GPU, the device is cpu. Leave it out.")
-        resolved = {
-            "device": device,
-            "threads_per_worker": compute.threads_per_worker
-            if compute.threads_per_worker != "auto"
-            else max(1, int(compute.cpus_per_worker)),
-            "gpus_per_worker": compute.gpus_per_worker
-            if compute.gpus_per_worker != "auto"
-            else (1.0 if device != "cpu" else 0.0),
-        }
-        config = inputs.config.model_copy(update={"compute": compute.model_copy(update=resolved)})
-        inputs = Inputs(**{**vars(inputs), "config": config})
-        program, parent = make_program(inputs), packed_bulk(inputs.parent.model)
-        backend.open(EvaluatorSource(program, parent.key), parent)
-        if compute.batch_size == "auto":
-            note("looking for the fastest batch size")
-            size = tuned_batch_size(backend, inputs.splits.shards("select")[0])
-            config = config.model_copy(update={"compute": config.compute.model_copy(update={"batch_size": size})})
-            inputs = Inputs(**{**vars(inputs), "config": config})
-            program = make_program(inputs)
-            backend.open(EvaluatorSource(program, parent.key), parent)
+        return opened, _open(opened, inputs, note)
     except BaseException:
-        if given is None:
-            backend.close()
+        if backend is None:
+            opened.close()
         raise
-    return backend, inputs, program
 
 
-def make_program(inputs: Inputs) -> Program:
-    """The workers' share of the configuration; ``compute`` must be resolved."""
-    config, compute = inputs.config, inputs.config.compute
+def _open(backend: Backend, inputs: Inputs, note: Callable[[str], None]) -> ResolvedConfig:
+    facts, parent = Facts(backend.has_gpu(), LARGEST), packed_bulk(inputs.parent.model)
+    config = resolve(inputs.config, facts)
+    backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
+    if given(inputs.config.compute.batch_size) is None:
+        note("looking for the fastest batch size")
+        size = tuned_batch_size(backend, inputs.splits.shards("select")[0])
+        config = resolve(inputs.config, replace(facts, batch_size=size))
+        backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
+    return config
+
+
+def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
+    """The workers' share of the configuration."""
+    compute = config.compute
     mean, std = normalisation(inputs.parent, inputs.splits.datasets["select"].image_shape[0])
-    threads = compute.threads_per_worker
-    assert threads != "auto"
     return Program(
         space=inputs.space,
         mean=mean,
@@ -74,13 +59,13 @@ def make_program(inputs: Inputs) -> Program:
         task=config.task.name,
         device=compute.device,
         dtype=compute.dtype,
-        batch_size=LARGEST if compute.batch_size == "auto" else compute.batch_size,
-        threads=threads,
+        batch_size=compute.batch_size,
+        threads=compute.threads_per_worker,
         compile=compute.compile,
         deterministic=compute.deterministic,
         layout=compute.layout,
         cuda_graphs=compute.cuda_graphs,
-        resident_gib=compute.resident_gib,
+        resident_gib=given(compute.resident_gib),
         config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
     )
 

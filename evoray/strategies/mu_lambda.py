@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.config.section import Auto
 from evoray.mutation import Lineage, soup
+from evoray.runtime.auto import given
 from evoray.strategies.base import Ask, children_to_change_all, drawn_by, ranked
 from evoray.strategies.moving_centre import MovingCentre
 
@@ -34,13 +35,13 @@ class MuLambdaSearch(SearchConfig):
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
-        if self.parents != "auto" and self.parents > self.children:
+        if (given(self.parents) or 0) > self.children:
             raise ValueError(f"parents = {self.parents} is more than children = {self.children}")
         return self
 
     def mu(self) -> int:
         """μ as a number."""
-        return max(1, self.children // 4) if self.parents == "auto" else self.parents
+        return given(self.parents) or max(1, self.children // 4)
 
 
 class MuLambda(MovingCentre):
@@ -63,7 +64,7 @@ class MuLambda(MovingCentre):
 
     @classmethod
     def from_config(cls, config: RunConfig, search: MuLambdaSearch) -> MuLambda:
-        step = None if search.step == "auto" else search.step
+        step = given(search.step)
         return cls(*drawn_by(config), search.children, search.generations, search.mu(), step)
 
     @property

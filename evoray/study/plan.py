@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evoray.config import RunConfig
+from evoray.runtime.auto import AUTO
 from evoray.study.config import Side, StudyConfig, checkpoint_name, overlaid, parent_files, run_config
 
 
@@ -64,7 +65,7 @@ class Case:
         side: Side = "dense" if parts == 1 else "sparse"
         planned = [self._planned("sweep", "sweep", side, parts, sigma) for sigma in self.study.sweep.sigma]
         if self.study.sweep.auto:
-            planned.append(self._planned("auto", "auto", side, parts, "auto"))
+            planned.append(self._planned(AUTO, AUTO, side, parts, AUTO))
         return planned
 
     def long(self, chosen: dict[Side, Planned]) -> list[Planned]:

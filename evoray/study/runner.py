@@ -12,6 +12,7 @@ from evoray.backends import Backend, make_backend
 from evoray.config import ComputeConfig, RunConfig, parse_config
 from evoray.errors import UsageError
 from evoray.evolution import evolve
+from evoray.runtime.auto import AUTO
 from evoray.runtime.progress import Progress
 from evoray.storage.directory import RunDirectory
 from evoray.study.config import Side, StudyConfig
@@ -156,7 +157,7 @@ def _check_same(directory: RunDirectory, config: RunConfig) -> None:
     before: dict[str, Any] = stored.model_dump(mode="json")
     for section, values in config.model_dump(mode="json").items():
         was = before.get(section)
-        auto = isinstance(values, dict) and "auto" in values.values()
+        auto = isinstance(values, dict) and AUTO in values.values()
         if section in _RESOLVED or auto or was == values:
             continue
         raise UsageError(

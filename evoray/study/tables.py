@@ -7,6 +7,7 @@ from typing import Any
 
 from evoray.report import text
 from evoray.report.grids import Grid
+from evoray.runtime.auto import AUTO
 from evoray.statistics import OverSeeds, over_seeds
 from evoray.study.outcome import NETWORKS, Outcome
 
@@ -152,7 +153,7 @@ def window(outcomes: Sequence[Outcome]) -> Grid:
     rows = []
     once = {one.run: one for one in outcomes if one.window is not None}.values()
     for parent, own in _by_parent(list(once)):
-        for parts, sigma in sorted({(one.parts, one.sigma) for one in own if one.role != "auto"}):
+        for parts, sigma in sorted({(one.parts, one.sigma) for one in own if one.role != AUTO}):
             some = [one.window for one in own if (one.parts, one.sigma) == (parts, sigma) and one.window]
             mean, spread, best, better = (
                 over_seeds([getattr(one, name) for one in some]).mean for name in ("mean", "spread", "best", "better")
@@ -168,7 +169,7 @@ def window(outcomes: Sequence[Outcome]) -> Grid:
 def sigma_auto(outcomes: Sequence[Outcome]) -> Grid | None:
     """``sigma = "auto"`` against the sweep, on the test NLL of what each run hands back (soup and ensemble)."""
     rows, within, total = [], 0, 0
-    autos = {(one.parent, one.seed): one for one in outcomes if one.role == "auto"}
+    autos = {(one.parent, one.seed): one for one in outcomes if one.role == AUTO}
     for key, auto in autos.items():
         swept = [one for one in outcomes if one.role == "sweep" and (one.parent, one.seed) == key]
         if not swept:

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from evoray.config import parse_config
+from evoray.config.resolve import Facts, resolve
 from evoray.data.splits import SearchClosed
 from evoray.ensembles import Member, greedy
 from evoray.evaluation.evaluator import Evaluator
@@ -61,7 +62,7 @@ def prepare(folder: str, images: int):
         "compute": {"backend": "local", "device": "cpu", "threads_per_worker": 1, "gpus_per_worker": 0},
     }
     inputs = check_inputs(parse_config(values), Path(folder))
-    return inputs, make_program(inputs)
+    return inputs, make_program(inputs, resolve(inputs.config, Facts(has_gpu=False)))
 
 
 def serve(pipe, folder: str, images: int) -> None:

@@ -23,6 +23,7 @@ from evoray.backends.fleet import Finished, Ready
 from evoray.backends.wire import Decoder
 from evoray.backends.worker import Loaded
 from evoray.config import parse_config
+from evoray.config.resolve import Facts, resolve
 from evoray.search.inputs import check_inputs
 from evoray.search.population import Population
 from evoray.search.session import open_session
@@ -108,11 +109,11 @@ def measure(children, shards, macro_f1=False):
         }
     )
     inputs = check_inputs(config, None)
-
+    resolved = resolve(inputs.config, Facts(has_gpu=False))
     backend = InstantBackend(3 * classes if macro_f1 else 0)
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDirectory(f"{folder}/run")
-        with open_session(directory, inputs, backend, [], False) as session:
+        with open_session(directory, inputs, resolved, backend, [], False) as session:
             before, wall, cpu = peak_mb(), time.perf_counter(), time.process_time()
             strategy = make_strategy(config)
             evaluated = Population(session).evaluate(strategy.ask())

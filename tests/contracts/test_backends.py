@@ -16,6 +16,7 @@ from raising import Raises
 from evoray.backends.base import Job
 from evoray.backends.registry import _BACKENDS, make_backend
 from evoray.config import ComputeConfig, parse_config
+from evoray.config.resolve import Facts, resolve
 from evoray.config.schema import BACKENDS
 from evoray.demo import demo_config
 from evoray.errors import DataError, EvaluationError
@@ -62,7 +63,8 @@ class Bench:
     def __init__(self, parent_file):
         config = small_config(parent_file, threads_per_worker=1, device="cpu", gpus_per_worker=0)
         inputs = check_inputs(config, Path(__file__).parent)
-        self.program, self.parent = make_program(inputs), inputs.parent.model
+        self.program = make_program(inputs, resolve(inputs.config, Facts(has_gpu=False)))
+        self.parent = inputs.parent.model
         self.rows = inputs.splits.rows["select"]
         self.other = copy.deepcopy(self.parent)
         with torch.no_grad():

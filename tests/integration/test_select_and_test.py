@@ -13,11 +13,12 @@ from evoray.results.panel import Panel
 from evoray.search.inputs import check_inputs
 from evoray.search.population import Population
 from evoray.search.session import Session
-from evoray.search.workers import open_backend
+from evoray.search.workers import open_workers
 
 
 def test_a_worker_cannot_read_test_before_the_end(small_run):
-    backend, inputs, _ = open_backend(check_inputs(small_run(compute__workers=1), None))
+    inputs = check_inputs(small_run(compute__workers=1), None)
+    backend, _ = open_workers(inputs)
     try:
         assert isinstance(backend, LocalBackend)
         (evaluator,) = backend._states
@@ -30,7 +31,7 @@ def test_a_worker_cannot_read_test_before_the_end(small_run):
 
 
 def test_a_warm_worker_cannot_read_test_in_its_next_run(small_run):
-    backend, _, _ = open_backend(check_inputs(small_run(compute__workers=1), None))
+    backend, _ = open_workers(check_inputs(small_run(compute__workers=1), None))
     try:
         (evaluator,) = backend._states
         with evaluator.splits.opened(SearchClosed("run")):

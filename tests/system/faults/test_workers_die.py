@@ -13,6 +13,7 @@ import ray
 from outputs import PulledPlug
 from scenes import At, assert_same, outputs
 
+from evoray.config.resolve import Facts, resolve
 from evoray.errors import BackendError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.settings import like_a_worker
@@ -128,7 +129,7 @@ def first_logit(scene, result, child):
     row = next(row for row in result.population.to_pylist() if row["child_id"] == child)
     keys = ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")
     lineage = Lineage().child(Mutation(**{key: row[key] for key in keys}))
-    program = make_program(inputs)
+    program = make_program(inputs, resolve(inputs.config, Facts(has_gpu=False)))
     with like_a_worker(program):
         evaluator = Evaluator(inputs.parent.model, program)
         return float(evaluator.lineage_outputs(Lineage(), lineage, "select", 2)[0, 0])

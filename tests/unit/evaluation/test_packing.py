@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from evoray.config.resolve import Facts, resolve
 from evoray.demo import demo_config
 from evoray.evaluation.packing import EvaluatorSource, pack_model, unpack_model
 from evoray.search.inputs import check_inputs
@@ -56,7 +57,8 @@ def test_the_digest_is_of_the_weights():
 def program_of(parent_file, **changes):
     config = demo_config(0, parent_file, "local")
     compute = config.compute.model_copy(update={"threads_per_worker": 1, "device": "cpu", **changes})
-    return make_program(check_inputs(config.model_copy(update={"compute": compute}), None))
+    inputs = check_inputs(config.model_copy(update={"compute": compute}), None)
+    return make_program(inputs, resolve(inputs.config, Facts(has_gpu=False)))
 
 
 def test_equal_programs_have_one_key(parent_file):
