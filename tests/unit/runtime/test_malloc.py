@@ -10,7 +10,6 @@ import pytest
 
 PROGRAM = """
 import resource
-import statistics
 import torch
 from evoray.runtime.malloc import freed_memory_kept, keep_freed_memory
 
@@ -23,7 +22,7 @@ def faults(pick=min):
         counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     return pick(counts)
 
-found = faults(statistics.median)
+found = faults()
 if {shared}:
     with freed_memory_kept():
         with freed_memory_kept():
@@ -32,7 +31,7 @@ if {shared}:
 else:
     assert keep_freed_memory()
     kept = faults()
-print(found, kept, faults(statistics.median))
+print(found, kept, faults(max))
 """
 
 
@@ -58,7 +57,7 @@ def test_a_tensor_of_the_same_size_takes_the_same_memory_again():
 def test_in_a_shared_process_it_ends_with_the_last_who_asked():
     found, kept, after = faults(shared=True)
     assert kept < 0.01 * PAGES
-    assert after == pytest.approx(found, rel=0.1)
+    assert after == pytest.approx(found, rel=0.1), "what was kept went back, so the first tensor afterwards is new memory"
 
 
 @linux
