@@ -3,7 +3,7 @@
 from evoray.config.fitness import Constraint, FitnessConfig, parse_constraint
 from evoray.config.loading import load_config, parse_config, read_toml, validated
 from evoray.config.mutation import MutationConfig
-from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig
+from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig, TaskConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Section
 
@@ -17,6 +17,7 @@ __all__ = [
     "RunConfig",
     "SearchConfig",
     "Section",
+    "TaskConfig",
     "load_config",
     "parse_config",
     "parse_constraint",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evoray.data.schema import Schema
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError
 
@@ -51,15 +52,24 @@ class Manifest(BaseModel):
     rows: int = Field(ge=1)
     shards: tuple[ShardEntry, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    records: Schema | None = None
+    """The task that the shards were made for, and their columns; None in manifests that are older than tasks."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the JSON with sorted keys and no white space."""
-        return _digest(self.model_dump(mode="json"))
+        return _digest(self._values())
 
     def to_json(self) -> str:
         """The file's content; its last key is the digest of all the others."""
-        return _written({**self.model_dump(mode="json"), "sha256": self.digest})
+        return _written({**self._values(), "sha256": self.digest})
+
+    def _values(self) -> dict[str, Any]:
+        """What is written: an older manifest keeps its digest, so what it does not say is left out."""
+        values = self.model_dump(mode="json")
+        if self.records is None:
+            del values["records"]
+        return values
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:

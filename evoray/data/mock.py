@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evoray.data.schema import Schema
 from evoray.data.shard import Shard
 from evoray.errors import ConfigError
 
@@ -26,6 +27,8 @@ class MockSpec(BaseModel):
 
 class MockDataset:
     """Uniform random bytes and labels, addressed by (seed, shard): the same on every worker."""
+
+    records: Schema | None = None
 
     def __init__(self, spec: str) -> None:
         self._spec = _parse(spec)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evoray.data.schema import Schema
 from evoray.data.shard import Shard
 from evoray.errors import DataError
 
@@ -39,6 +40,8 @@ class Pictures:
 
 class PackagedDataset:
     """One of PACKAGED, by its name; whole in memory, in shards of SHARD_SIZE."""
+
+    records: Schema | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -41,6 +41,7 @@ class ArrowDataset:
         self.shard_rows = tuple(shard.rows for shard in self.manifest.shards)
         self.image_shape = self.manifest.image_shape
         self.digest = self.manifest.digest
+        self.records = self.manifest.records
         self._checked: set[int] = set()
 
     def load(self, index: int) -> Shard:
@@ -75,6 +76,9 @@ class ArrowDataset:
 
     def _check_described(self, entry: ShardEntry, batches: pa.Table) -> None:
         """A whole shard under an edited manifest would give wrong pictures, or labels without a class."""
+        columns = {field.name: str(field.type) for field in batches.schema}
+        if self.records is not None and (lacking := self.records.lacking(columns)):
+            raise DataError(f"{self.name}/{NAME}: {entry.file} has no {', '.join(lacking)}. Ingest the images again.")
         labels = batches.column("label").to_numpy()
         width = int(np.prod(self.image_shape))
         if (

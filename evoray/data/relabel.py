@@ -21,6 +21,7 @@ class RelabelledDataset:
         self.name = dataset.name
         self.shard_rows = dataset.shard_rows
         self.image_shape = dataset.image_shape
+        self.records = dataset.records
         names = dict(zip(outputs, dataset.classes, strict=True))
         self.classes = tuple(names.get(output, "") for output in range(max(outputs) + 1))
         self.digest = hashlib.sha256(f"{dataset.digest} {list(outputs)}".encode()).hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -17,3 +19,7 @@ class Schema(BaseModel):
     task: str
     columns: dict[str, str]
     target: str
+
+    def lacking(self, found: Mapping[str, str]) -> list[str]:
+        """Columns that are not among those found, or are of another type; types with a width match any width."""
+        return [f"{name} ({kind})" for name, kind in self.columns.items() if found.get(name, "").split("[")[0] != kind]

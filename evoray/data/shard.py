@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from evoray.data.schema import Schema
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -26,6 +28,8 @@ class ShardDataset(Protocol):
     shard_rows: tuple[int, ...]
     image_shape: tuple[int, int, int]
     digest: str
+    records: Schema | None
+    """The columns of a record, where they are recorded."""
 
     def load(self, index: int) -> Shard:
         """One shard; raises DataError naming the file when it is damaged."""

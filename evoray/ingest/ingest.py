@@ -22,12 +22,16 @@ from typing import Any
 
 import numpy as np
 
+from evoray.config import TaskConfig
 from evoray.data.manifest import NAME, Manifest
+from evoray.data.schema import Schema
 from evoray.data.transform import ImageTransform
 from evoray.errors import ConfigError, DataError, UsageError
 from evoray.ingest.processes import Mapper, in_processes
+from evoray.ingest.shard_file import WRITTEN
 from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
 from evoray.ingest.sources import DatasetSource, FolderSource, Source
+from evoray.tasks.registry import make_task
 
 Advance = Callable[[int, int], None]
 """Called with (records just done, records in all)."""
@@ -55,6 +59,8 @@ def ingest_source(
     restart: bool = False,
     mapper: Mapper | None = None,
     on_progress: Advance | None = None,
+    task: str = TaskConfig().name,
+    config_dir: Path | None = None,
 ) -> Manifest:
     """Writes ``dest``, a new directory, whole or not at all; goes on where an earlier call was interrupted.
 
@@ -63,17 +69,22 @@ def ingest_source(
         workers: decoding processes; None is one a core.
         restart: throws away what an interrupted ingest of other images or options has left.
         mapper: who writes the shards; None is ``workers`` processes here.
+        task: what the shards are for, by its name (imported from ``config_dir`` where it is a user's); its schema is
+            recorded in the manifest.
 
     Raises:
         DataError: ``dest`` exists, no record can be decoded, images that are stored as they are differ in size,
             or another ingest is unfinished or at work there.
-        ConfigError: an option below its least value.
+        ConfigError: an option below its least value, or a task whose records are no images with labels.
         RunError: a decoding process died, or a shard cannot be written. What is finished is kept.
     """
     least = {"per_class": (per_class, 1), "seed": (seed, 0), "workers": (workers, 1), "shard_size": (shard_size, 1)}
     for name, (value, bound) in least.items():
         if value is not None and value < bound:
             raise ConfigError(f"{name} = {value}: give {bound} or more.")
+    schema = make_task(task, config_dir).schema
+    if lacking := schema.lacking(WRITTEN):
+        raise ConfigError(f'task.name = "{task}": its records hold {", ".join(lacking)}, which ingest does not write.')
     if os.path.lexists(dest):
         raise DataError(f"{dest}: exists already. Name a new directory for the shards.")
     order = _order(np.asarray(source.labels), per_class, seed)
@@ -86,7 +97,7 @@ def ingest_source(
             write = mapper or in_processes(workers)
             results = dict(write(writer, lambda done: advance(done, len(order))))
             finished = [results[number] for number in range(writer.shards)]
-            manifest = _manifest(source, transform, finished, seed, per_class)
+            manifest = _manifest(source, transform, finished, seed, per_class, schema)
             replace_with(directory / "shards" / NAME, manifest.to_json().encode())
             _sweep(directory)
             (directory / "shards").rename(dest)
@@ -176,6 +187,7 @@ def _manifest(
     finished: list[Finished],
     seed: int,
     per_class: int | None,
+    schema: Schema,
 ) -> Manifest:
     bad = sorted((one for shard in finished for one in shard.unreadable), key=lambda one: one.source)
     whole = [(shard.entry, shard.shape, shard.first) for shard in finished if shard.entry and shard.shape]
@@ -194,4 +206,5 @@ def _manifest(
         rows=sum(entry.rows for entry, *_ in whole),
         shards=tuple(entry for entry, *_ in whole),
         unreadable=tuple(bad),
+        records=schema,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from evoray.backends.base import Bulk, Job, WorkerState
-from evoray.config import ComputeConfig, load_config
+from evoray.config import ComputeConfig, TaskConfig, load_config
 from evoray.data import ImageTransform
 from evoray.errors import ConfigError, RunError
 from evoray.ingest.ingest import ingest_source
@@ -104,6 +104,8 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
         restart=options.restart,
         mapper=_mapper(options, in_one),
         on_progress=progress.counter("ingest", "images"),
+        task=(load_config(options.config).task if options.config else TaskConfig()).name,
+        config_dir=options.config.parent.resolve() if options.config else None,
     )
     return {
         "rows": manifest.rows,

@@ -15,6 +15,8 @@ import pyarrow as pa
 from evoray.data.manifest import ShardEntry
 
 BATCH_ROWS = 256
+WRITTEN = {"image": "fixed_size_binary", "label": "int64", "source": "string"}
+"""Columns of every shard, with their Arrow types."""
 
 
 class ShardFile:

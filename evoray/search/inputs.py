@@ -61,6 +61,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     splits = Splits(config.data, config.seed, config_dir)
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
     fitness = spec.make(task, lambda name: import_function(name, config_dir))
+    _check_records(config, task, splits)
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
@@ -79,6 +80,16 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(task, fitness, parent, splits)
     return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec)
+
+
+def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
+    """Raises DataError where the shards' recorded columns are not what the task asks for."""
+    recorded = splits.datasets["select"].records
+    if recorded is not None and (lacking := task.schema.lacking(recorded.columns)):
+        raise DataError(
+            f"{config.data.path}: shards of {recorded.task}, without {', '.join(lacking)} of {config.task.name}. "
+            "Ingest the data for this task."
+        )
 
 
 def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
