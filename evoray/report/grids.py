@@ -178,11 +178,13 @@ def work(run: Run) -> Grid:
     values, words = run.recorded("work"), run.get("work")
     rows = (
         ("Wall time", text.duration(values.get("wall_s"))),
-        ("Evaluations (child × shard)", text.count(values.get("units"))),
+        ("Evaluations (child × shard)", text.count(values.get("evaluations"))),
+        ("Units handed to workers", text.count(values.get("units"))),
         ("Image passes", text.count(values.get("images"))),
         ("Image passes per second", text.count(values.get("images_per_s"))),
         ("Sent to workers", text.size(values.get("bytes_to_workers"))),
-        ("Evaluations repeated", text.count(values.get("retries"))),
+        ("Units lost with a worker, done again", text.count(values.get("retries"))),
+        ("Units late, done twice", text.count(values.get("repeated"))),
         ("Workers", text.count(values.get("workers"))),
         ("Backend", str(words.get("backend", text.NOTHING))),
     )

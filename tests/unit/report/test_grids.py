@@ -44,3 +44,18 @@ def test_switched_off_determinism_is_told(summary: dict[str, Any], population: p
     assert grids.work(Run.of(summary, population)).note == ""
     loose = summary | {"work": summary["work"] | {"deterministic": False}}
     assert "last bits" in grids.work(Run.of(loose, population)).note
+
+
+def test_work_is_called_what_it_is(summary: dict[str, Any], population: pa.Table) -> None:
+    work = summary["work"] | {"evaluations": 4321, "units": 87, "retries": 6, "repeated": 5}
+    rows = dict(grids.work(Run.of(summary | {"work": work}, population)).rows)
+    assert rows["Evaluations (child × shard)"] == "4,321"
+    assert rows["Units handed to workers"] == "87"
+    assert rows["Units lost with a worker, done again"] == "6"
+    assert rows["Units late, done twice"] == "5"
+
+
+def test_what_an_older_run_did_not_count_is_no_number(summary: dict[str, Any], population: pa.Table) -> None:
+    work = {key: value for key, value in summary["work"].items() if key not in ("evaluations", "repeated")}
+    rows = dict(grids.work(Run.of(summary | {"work": work}, population)).rows)
+    assert rows["Evaluations (child × shard)"] == rows["Units late, done twice"] == "–"
