@@ -180,7 +180,7 @@ def _forest(axes: Axes, metric: str, rows: list[Comparison], fitness: str) -> No
 
 
 def reliability(run: Run) -> str | None:
-    """Accuracy against confidence, bin by bin, where the summary has ``reliability`` (see ensembles.Reliability)."""
+    """Accuracy against confidence, bin by bin, where the summary has ``reliability`` (see statistics.calibration)."""
     found = run.reliability
     if not found:
         return None

@@ -92,7 +92,7 @@ class Run:
 
     @property
     def reliability(self) -> dict[str, Mapping[str, Any]]:
-        """Sums by confidence bin of some networks (``ensembles.Reliability.to_dict``); empty where none are kept."""
+        """Sums by confidence bin of some networks (``statistics.calibration``); empty where none are kept."""
         values = self.summary.get("reliability", {})
         found = values if isinstance(values, Mapping) else {}
         for name, sums in found.items():

@@ -84,7 +84,7 @@ def _on_test(
         closed,
         config.method,
         temperatures,
-        block_width=0 if fitness.name in session.inputs.task.measures else fitness.layout.width,
+        block_width=0 if fitness.name in session.inputs.task.scored else fitness.layout.width,
         buffers=((RECALIBRATED, own),) if own else (),
         logits_to=session.directory.everywhere if config.keep_logits else None,
     )

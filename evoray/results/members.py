@@ -41,6 +41,8 @@ def choose(session: Session, found: Found) -> Choices:
     (best,) = fittest(found.evaluated, 1)
     members, path = choose_members(session, found.evaluated)
     soup = final_soup(session, found, members)
+    if session.inputs.task.combine is None:
+        members = ()  # they are no ensemble
     return Choices(found.evaluated, best, members, path, soup, found.population.parent_total())
 
 
@@ -53,7 +55,7 @@ def fittest(evaluated: Sequence[Evaluated], count: int) -> list[Evaluated]:
 def choose_members(session: Session, evaluated: Sequence[Evaluated]) -> tuple[tuple[Member, ...], tuple[float, ...]]:
     """(members, path) as ``ensemble.method`` says; ``greedy`` and ``weighted`` look at the candidates once more."""
     config = session.config.ensemble
-    if config.method in ("top-k", "majority"):
+    if config.method in ("top-k", "majority") or session.inputs.task.combine is None:
         return tuple(Member(one.ask.name, one.ask.lineage) for one in fittest(evaluated, config.size)), ()
     pool = fittest(evaluated, max(config.pool, config.size) if config.method == "greedy" else config.size)
     own = _own_probabilities(session, [one.ask for one in pool])

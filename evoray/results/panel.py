@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from evoray.ensembles import Diversity, Member, Reliability, ece, fit_temperature, logits_name, reliability_sums
+from evoray.ensembles import Diversity, Member, fit_temperature, logits_name
 from evoray.errors import RunError
 from evoray.evaluation.units.ensemble import BLOCKS, PanelUnit
 from evoray.search.session import Session
 from evoray.search.stages import ARRAYS, Stage, StageKey, run_stage
-from evoray.tasks.class_scores import Metrics, metrics_of
+from evoray.statistics.calibration import Reliability, reliability_sums
+from evoray.tasks.base import Scores, Task, as_dict
 from evoray.tasks.sums import merge_shards
 
 ALL = "all"
@@ -27,10 +28,11 @@ class Panel:
     names: tuple[str, ...]
     members: tuple[Member, ...]
     shards: Sequence[dict[str, np.ndarray]]
+    task: Task
     block_width: int = 0
 
     def column(self, part: str, name: str) -> np.ndarray:
-        """``nll``, ``rank``, ``confidence`` or ``brier`` of one named network, over all images in order."""
+        """One of ``Task.records`` of a named network, over all records in order."""
         row = self.names.index(name)
         return np.concatenate([shard[part][row] for shard in self.shards])
 
@@ -38,24 +40,26 @@ class Panel:
         """Anything that is kept once an image: index, label, classes, probability."""
         return np.concatenate([shard[part] for shard in self.shards])
 
-    def metrics(self, name: str) -> Metrics:
-        nll, rank = self.column("nll", name), self.column("rank", name)
-        return Metrics(
-            n=len(nll),
-            top1=float(np.mean(rank < 1)),
-            top5=float(np.mean(rank < 5)),
-            nll=float(np.sum(nll) / len(nll)),
-            ece=ece(self.reliability(name)),
-            brier=float(np.sum(self.column("brier", name)) / len(nll)),
-        )
+    def records(self, name: str) -> dict[str, np.ndarray]:
+        """All that is kept of a named network's records."""
+        return {part: self.column(part, name) for part in self.task.kept}
+
+    def figures(self, name: str) -> dict[str, float | int | None]:
+        """n and every figure of a named network."""
+        return as_dict(len(self.images("index")), self.task.evaluated(self.records(name)))
+
+    def compared(self, name: str) -> Scores:
+        return self.task.compared(self.records(name))
 
     def reliability(self, name: str) -> Reliability:
         return reliability_sums(self.column("confidence", name), self.column("rank", name) < 1)
 
-    def merged(self, part: str) -> list[Metrics]:
-        """``members`` or ``curve``: one Metrics a member."""
+    def merged(self, part: str) -> list[np.ndarray]:
+        """``members`` or ``curve``: the task's columns of all records, float64 [columns] a member."""
+        if not self.members:
+            return []
         stacked = np.stack([shard[part] for shard in self.shards])
-        return [metrics_of(merge_shards(stacked[:, member])) for member in range(stacked.shape[1])]
+        return [merge_shards(stacked[:, member]) for member in range(stacked.shape[1])]
 
     def diversity(self) -> Diversity:
         parts = [
@@ -114,7 +118,7 @@ def run_panel(session: Session, key: StageKey, like: PanelUnit) -> Panel:
                 "set --out."
             )
         found[result.shard] = result.value
-    return Panel(like.names, like.members, [found[shard] for shard in images], like.block_width)
+    return Panel(like.names, like.members, [found[shard] for shard in images], session.inputs.task, like.block_width)
 
 
 def logits_files(session: Session, panel: Panel) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ from evoray.mutation import Lineage
 from evoray.results.final_test import FinalTest
 from evoray.results.panel import Panel
 from evoray.search.population import Evaluated
-from evoray.tasks.class_scores import Metrics, metrics_of
+from evoray.tasks.base import Task, as_dict
+from evoray.tasks.sums import SumsLayout
 
 
 def population_table(evaluated: Sequence[Evaluated], final: FinalTest) -> pa.Table:
@@ -21,17 +22,16 @@ def population_table(evaluated: Sequence[Evaluated], final: FinalTest) -> pa.Tab
     children = [one for one in evaluated if one.ask.kind == "child"]
     order = sorted(range(len(children)), key=lambda i: -children[i].fitness)
     rank = {child: place + 1 for place, child in enumerate(order)}
-    tested = {name: metrics_of(total) for name, total in final.sample.items()}
+    task = final.test.task
+    tested = dict(final.sample)
     tested |= dict(zip((member.name for member in final.test.members), final.test.merged("members"), strict=True))
-    rows = [_child_row(one, rank[i], tested.get(one.ask.name)) for i, one in enumerate(children)]
-    return pa.Table.from_pylist(rows, schema=_population_schema(children))
+    rows = [_child_row(task, one, rank[i], tested.get(one.ask.name)) for i, one in enumerate(children)]
+    return pa.Table.from_pylist(rows, schema=_population_schema(task, children))
 
 
-_METRIC_FIELDS = [("n", pa.int64()), ("top1", pa.float64()), ("top5", pa.float64()), ("nll", pa.float64())]
-
-
-def _population_schema(children: Sequence[Evaluated]) -> pa.Schema:
-    """The recipe's columns are those of the children's kinds of mutation."""
+def _population_schema(task: Task, children: Sequence[Evaluated]) -> pa.Schema:
+    """The recipe's columns are those of the children's kinds of mutation, the figures' those of the task."""
+    figures = [("n", pa.int64()), *((name, pa.float64()) for name in task.measures)]
     recipe = {
         name: pa.type_for_alias(kind)
         for one in children
@@ -45,16 +45,16 @@ def _population_schema(children: Sequence[Evaluated]) -> pa.Schema:
             ("child", pa.int64()),
             *recipe.items(),
             ("entries", pa.string()),
-            *((f"select_{name}", kind) for name, kind in _METRIC_FIELDS),
+            *((f"select_{name}", kind) for name, kind in figures),
             ("select_fitness", pa.float64()),
-            *((f"test_{name}", kind) for name, kind in _METRIC_FIELDS),
+            *((f"test_{name}", kind) for name, kind in figures),
             ("rank", pa.int64()),
             ("status", pa.string()),
         ]
     )
 
 
-def _child_row(one: Evaluated, rank: int, tested: Metrics | None) -> dict[str, Any]:
+def _child_row(task: Task, one: Evaluated, rank: int, tested: np.ndarray | None) -> dict[str, Any]:
     own = one.ask.lineage.tail(one.ask.base)
     row: dict[str, Any] = {
         "child_id": one.ask.name,
@@ -68,18 +68,18 @@ def _child_row(one: Evaluated, rank: int, tested: Metrics | None) -> dict[str, A
     row |= {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     if len(own) > 1:  # a child that is more than one mutation of its base, as JSON like in a lineage file
         row["entries"] = json.dumps(Lineage(own).to_json())
-    for split, metrics in (
-        ("select", None if one.total is None else metrics_of(one.total)),
-        ("test", tested),
-    ):
-        if metrics is not None:
-            values = metrics.to_dict()
-            row |= {f"{split}_{name}": values[name] for name, _ in _METRIC_FIELDS}
+    layout = SumsLayout(task.columns)
+    for split, total in (("select", one.total), ("test", tested)):
+        if total is not None:
+            values = as_dict(layout.count(total), task.figures(layout.by_name(total)))
+            row |= {f"{split}_{name}": value for name, value in values.items()}
     return row
 
 
 def predictions_table(panel: Panel) -> pa.Table:
-    """Test images in order: index, label, and the ensemble's likeliest classes with their probabilities."""
+    """Test records in order: index, label, and the ensemble's likeliest classes with their probabilities."""
+    if not panel.members:
+        return pa.table({name: pa.array(panel.images(name)) for name in ("index", "label")})
     classes, probability = panel.images("classes"), panel.images("probability")
     width = classes.shape[1]
     return pa.table(

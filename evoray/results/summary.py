@@ -24,6 +24,11 @@ from evoray.search.session import Session
 from evoray.statistics import Comparison, Share, compare, compare_blocks, corrected, correlation, verdict
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
+from evoray.tasks.base import Figures
+from evoray.tasks.sums import SumsLayout
+
+COMPARED = 2
+"""Figures of ``Task.scored`` that every run compares; the one that is its fitness is compared besides."""
 
 
 def make_summary(
@@ -31,8 +36,8 @@ def make_summary(
 ) -> dict[str, Any]:
     """The whole document; see README for its keys."""
     panel, config, soup = final.test, session.config, choices.soup
-    tested = {name: panel.metrics(name).to_dict() for name in panel.names}
-    primary = config.fitness.name if config.fitness.name in ("nll", "top1", "top5") else "fitness"
+    tested = {name: panel.figures(name) for name in panel.names}
+    primary = config.fitness.name if config.fitness.name in panel.task.scored else "fitness"
     comparisons = corrected(compare_all(session, panel, bool(soup)), primary)
     return {
         "format": 1,
@@ -41,15 +46,17 @@ def make_summary(
         "verdict": verdict(comparisons, primary=primary),
         "fitness": config.fitness.name,
         "splits": {name: session.inputs.splits.images(name) for name in ("select", "test")},
-        "parent": {"select": final.select.metrics("parent").to_dict(), "test": tested["parent"]},
+        "parent": {"select": final.select.figures("parent"), "test": tested["parent"]},
         "best_child": {"id": choices.best.ask.name, **tested["best_child"]},
         "soup": {"id": soup.name if soup else "parent", "entries": len(soup.lineage.entries) if soup else 0}
         | tested["soup"],
         **_recalibrated(final, tested),
-        "ensemble": _ensemble(session, choices, final) | tested["ensemble"],
+        **({"ensemble": _ensemble(session, choices, final) | tested["ensemble"]} if panel.members else {}),
         "calibrated": _calibrated(final, tested),
         "reliability": {
-            name: panel.reliability(name).to_dict() for name in panel.names if name in ("parent", "ensemble")
+            name: panel.reliability(name).to_dict()
+            for name in panel.names
+            if name in ("parent", "ensemble") and panel.task.classification is not None
         },
         "comparisons": [comparison.to_dict() for comparison in comparisons],
         "children": children(session, choices, final),
@@ -66,23 +73,27 @@ def make_summary(
 
 
 def compare_all(session: Session, panel: Panel, has_soup: bool) -> list[Comparison]:
-    """Every candidate against the parent in NLL, accuracy and the fitness of the run."""
-    names = ["best_child", *(["soup"] if has_soup else []), "ensemble"]
-    names[-1:-1] = [RECALIBRATED] if RECALIBRATED in panel.names else []
+    """Every candidate against the parent in the task's first figures and in the fitness of the run."""
+    names = ["best_child", *(["soup"] if has_soup else []), RECALIBRATED, "ensemble"]
+    names = [name for name in names if name in panel.names]
+    task, scores = panel.task, {name: panel.compared(name) for name in panel.names}
 
-    def right(name: str, places: int) -> np.ndarray:
-        return (panel.column("rank", name) < places).astype(np.float64)
+    def against(other: str, figure: str, name: str) -> Comparison:
+        measure = task.measures[figure]
+        values = scores[name][figure], scores[other][figure]
+        return compare(name, figure, *values, shares=measure.is_fraction, higher_is_better=measure.higher_is_better)
 
-    found = [compare(name, "nll", panel.column("nll", name), panel.column("nll", "parent")) for name in names]
-    found += [compare(name, "top1", right(name, 1), right("parent", 1)) for name in names]
-    if session.fitness.name == "top5":
-        found += [compare(name, "top5", right(name, 5), right("parent", 5)) for name in names]
+    first = task.scored[:COMPARED]
+    figures = [*first, *([session.fitness.name] if session.fitness.name in task.scored[COMPARED:] else [])]
+    found = [against("parent", figure, name) for figure in figures for name in names]
     if panel.block_width:
-        blocks = dict(zip(panel.names, panel.blocks(), strict=True))
-        found += [compare_blocks(name, session.fitness.value, blocks[name], blocks["parent"]) for name in names]
+        blocks, layout = dict(zip(panel.names, panel.blocks(), strict=True)), session.fitness.layout
+        records = layout.column(blocks["parent"], "n")
+        value = session.fitness.value
+        found += [compare_blocks(name, value, blocks[name], blocks["parent"], records) for name in names]
     if "parent_calibrated" in panel.names:
-        against = compare("ensemble", "nll", panel.column("nll", "ensemble"), panel.column("nll", "parent_calibrated"))
-        found.append(replace(against, against="parent_calibrated"))
+        one = against("parent_calibrated", task.scored[0], "ensemble")
+        found.append(replace(one, against="parent_calibrated"))
     return found
 
 
@@ -92,12 +103,19 @@ def _ensemble(session: Session, choices: Choices, final: FinalTest) -> dict[str,
         "method": session.config.ensemble.method,
         "members": [{"id": member.name, "weight": member.weight} for member in panel.members],
         "curve": [
-            {"size": size, "nll": one.nll, "top1": one.top1} for size, one in enumerate(panel.merged("curve"), start=1)
+            {"size": size} | {name: figures[name].value for name in panel.task.scored[:COMPARED]}
+            for size, figures in enumerate(_curve(panel), start=1)
         ],
         "diversity": panel.diversity().to_dict(np.array([member.weight for member in panel.members])),
         "select_path": list(choices.path),
         "temperature": dict(final.temperatures).get("ensemble"),
     }
+
+
+def _curve(panel: Panel) -> list[Figures]:
+    """Of the ensemble after each member."""
+    layout = SumsLayout(panel.task.columns)
+    return [panel.task.figures(layout.by_name(total)) for total in panel.merged("curve")]
 
 
 def _recalibrated(final: FinalTest, tested: dict[str, Any]) -> dict[str, Any]:
@@ -154,8 +172,8 @@ def parent_on_test(session: Session, final: FinalTest) -> float | None:
     if panel.block_width:
         value = session.fitness.value(panel.blocks()[panel.names.index("parent")].sum(axis=0))
     else:
-        metrics = panel.metrics("parent")
-        value = {"nll": -metrics.nll, "top1": metrics.top1, "top5": metrics.top5}[session.fitness.name]
+        figure = panel.task.evaluated(panel.records("parent"))[session.fitness.name]
+        value = figure.measure.sign * figure.value
     return value if math.isfinite(value) else None
 
 

@@ -42,7 +42,8 @@ def write_results(session: Session, found: Found, choices: Choices, final: Final
     summary = make_summary(session, found, choices, final, sigma)
     directory.write_table("population.parquet", population)
     directory.write_table("predictions.parquet", predictions_table(final.test))
-    directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(session, final.test)})
+    if choices.members:
+        directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(session, final.test)})
     directory.write_json("summary.json", summary)
     return RunResult(directory, summary, population)
 
@@ -52,8 +53,13 @@ def read_results(directory: RunDirectory) -> RunResult:
     return RunResult(directory, directory.read_json("summary.json"), directory.read_table("population.parquet"))
 
 
-def write_page(directory: RunDirectory) -> str:
-    """Draws ``report.html`` from the other files; returns its path."""
+def write_page(directory: RunDirectory) -> str | None:
+    """Draws ``report.html`` from the other files; returns its path, or None where the run made no ensemble.
+
+    The page is of classifications as yet; a run of another task has its tables and its summary.
+    """
+    if "ensemble" not in directory.read_json("summary.json"):
+        return None
     from evoray.report import render  # matplotlib, only where a page is drawn
 
     page = render(

@@ -31,7 +31,6 @@ from evoray.search.stages import Part, StageKey
 from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.window import SIGMAS, describe_cell, write_window
 from evoray.strategies import draw_mutation
-from evoray.tasks.class_scores import Metrics, metrics_of
 from evoray.tasks.sums import SumsLayout
 
 COST = 0.04
@@ -158,7 +157,7 @@ def _rho(probes: Sequence[Probe]) -> float:
 class _Stage:
     """Probes, the parent on the same images, and what the window shows of each sigma."""
 
-    parent: Metrics
+    parent: np.ndarray
     probes: list[Probe]
     cells: list[dict[str, Any]]
 
@@ -178,14 +177,13 @@ def _probe(session: Session, stage: int, sigmas: Sequence[float], budget: float)
             for child in range(2 * pairs)
         ]
     sums = evaluate_subset(session, StageKey(f"auto/{stage}", Part.SIGMA), Lineage(), plan, subset)
-    total = sums.total(0)
-    assert total is not None, "a parent that is given up ends the run"
-    parent = metrics_of(total)
+    parent = sums.total(0)
+    assert parent is not None, "a parent that is given up ends the run"
     probes, cells = [], []
     for at, sigma in enumerate(sigmas):
         totals = [sums.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
         probes.append(_summed(session.fitness.layout.with_pairs, sigma, totals))
-        cells.append(describe_cell(sigma, session.config.mutation.disjoint, totals, parent.top1))
+        cells.append(describe_cell(session.inputs.task, sigma, session.config.mutation.disjoint, totals, parent))
     return _Stage(parent, probes, cells)
 
 

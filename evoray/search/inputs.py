@@ -75,7 +75,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
     config.mutation.check_weights(space.n)
-    config, splits = _by_outputs(config, config_dir, parent, splits)
+    if task.classification is not None:
+        config, splits = _by_outputs(config, config_dir, parent, splits)
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(task, fitness, parent, splits)
@@ -84,6 +85,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
 
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
+    if config.ensemble.temperature and task.combine is None:
+        raise ConfigError(f"ensemble.temperature = true: {config.task.name} makes no ensemble. Switch it off.")
     recorded = splits.datasets["select"].records
     if recorded is not None and (lacking := task.schema.lacking(recorded.columns)):
         raise DataError(

@@ -25,7 +25,8 @@ from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import draw_mutation
-from evoray.tasks.class_scores import Metrics, metrics_of
+from evoray.tasks.base import Task, as_dict
+from evoray.tasks.sums import SumsLayout
 
 SIGMAS = tuple(0.0125 * 2**power for power in range(8))
 DENSITIES = (1.0, 0.32, 0.1, 0.032)
@@ -78,20 +79,22 @@ def window(
     return drawn
 
 
-def write_window(session: Session, parent: Metrics, cells: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> None:
+def write_window(session: Session, parent: np.ndarray, cells: Sequence[dict[str, Any]], chosen: dict[str, Any]) -> None:
     """``window.json`` of a run that chose its sigma: what it looked at, and ``chosen``."""
     document = {**_head(session, parent), "cells": list(cells), "widest": [], "chosen": chosen}
     session.directory.write_json("window.json", document)
 
 
-def _head(session: Session, parent: Metrics) -> dict[str, Any]:
+def _head(session: Session, parent: np.ndarray) -> dict[str, Any]:
+    task, layout = session.inputs.task, session.fitness.layout
+    figures = as_dict(layout.count(parent), task.figures(layout.by_name(parent)))
     return {
         "format": 1,
-        "metric": "top1",
-        "images": parent.n,
+        "metric": main_figure(task),
+        "images": figures["n"],
         "seed": session.config.seed,
         "scale": session.config.mutation.scale,
-        "parent": {"n": parent.n, "top1": parent.top1, "nll": parent.nll if math.isfinite(parent.nll) else None},
+        "parent": {name: figures[name] for name in dict.fromkeys(("n", main_figure(task), task.scored[0]))},
     }
 
 
@@ -128,12 +131,14 @@ def _document(
     sums = evaluate_subset(session, key, Lineage(), plan, subset)
     totals = [sums.total(i) for i in range(len(plan))]
     assert totals[0] is not None, "a parent that is given up ends the run"
-    parent = metrics_of(totals[0])
+    parent, task = totals[0], session.inputs.task
     described = [
-        describe_cell(sigma, k, totals[1 + at * children : 1 + (at + 1) * children], parent.top1)
+        describe_cell(task, sigma, k, totals[1 + at * children : 1 + (at + 1) * children], parent)
         for at, (sigma, k) in enumerate(cells)
     ]
-    widest = [_widest(described, k, share, parent.top1) for k in parts]
+    main, layout = main_figure(task), session.fitness.layout
+    bar = task.figures(layout.by_name(parent))[main].value
+    widest = [_widest(described, k, share, bar, task.measures[main].sign) for k in parts]
     return {**_head(session, parent), "cells": described, "widest": widest}
 
 
@@ -144,31 +149,47 @@ def _child(session: Session, sigma: float, parts: int, child: int) -> Lineage:
     return Lineage().child(draw_mutation(mutation, sigma, seed, 0, child))
 
 
-def describe_cell(sigma: float, parts: float, totals: Sequence[np.ndarray | None], parent: float) -> dict[str, Any]:
-    """A child whose outputs are not finite, or that failed, has an accuracy of what it got right."""
-    top1 = np.array([0.0 if one is None else metrics_of(one).top1 for one in totals])
-    nll = np.array([math.nan if one is None else metrics_of(one).nll for one in totals])
-    known = nll[np.isfinite(nll)]
+def main_figure(task: Task) -> str:
+    """What a window shows: the first of the task's figures."""
+    return next(iter(task.measures))
+
+
+def describe_cell(
+    task: Task, sigma: float, parts: float, totals: Sequence[np.ndarray | None], parent: np.ndarray
+) -> dict[str, Any]:
+    """Of one cell's children; one whose outputs are not finite, or that failed, has a share of what it got right."""
+    layout, main, beside = SumsLayout(task.columns), main_figure(task), task.scored[0]
+    measure = task.measures[main]
+    figures = [None if one is None else task.figures(layout.by_name(one)) for one in totals]
+    failed = 0.0 if measure.is_fraction else math.nan
+    shown = np.array([failed if one is None else one[main].value for one in figures])
+    shown = shown if measure.is_fraction else shown[np.isfinite(shown)]
+    other = np.array([math.nan if one is None else one[beside].value for one in figures])
+    known = other[np.isfinite(other)]
+    bar = task.figures(layout.by_name(parent))[main].value
+    ordered = measure.sign * shown
+    some = len(shown) > 0  # a share is known of every child, another figure of those that did not fail
     return {
         "sigma": sigma,
         "density": 1 / parts,
         "parts": parts,
-        "children": len(top1),
-        "mean": float(top1.mean()),
-        "std": float(top1.std(ddof=1)),
-        "best": float(top1.max()),
-        "worst": float(top1.min()),
-        "median": float(np.median(top1)),
-        "share_better": float(np.mean(top1 > parent)),
-        "nll": {"mean": float(known.mean()), "best": float(known.min())} if len(known) else None,
+        "children": len(totals),
+        "mean": float(shown.mean()) if some else None,
+        "std": float(shown.std(ddof=1)) if len(shown) > 1 else None,
+        "best": measure.sign * float(ordered.max()) if some else None,
+        "worst": measure.sign * float(ordered.min()) if some else None,
+        "median": float(np.median(shown)) if some else None,
+        "share_better": float(np.sum(ordered > measure.sign * bar)) / len(totals),
+        beside: {"mean": float(known.mean()), "best": float(known.min())} if len(known) else None,
     }
 
 
-def _widest(cells: Sequence[dict[str, Any]], parts: int, share: float, parent: float) -> dict[str, Any]:
+def _widest(cells: Sequence[dict[str, Any]], parts: int, share: float, parent: float, sign: int) -> dict[str, Any]:
     """The largest sigma up to which the mean child keeps the share; None where not even the smallest does."""
     widest = None
     for cell in sorted((one for one in cells if one["parts"] == parts), key=lambda one: float(one["sigma"])):
-        if cell["mean"] < share * parent:
+        kept = share * parent if sign > 0 else parent / share
+        if cell["mean"] is None or sign * cell["mean"] < sign * kept:
             break
         widest = cell["sigma"]
     return {"density": 1 / parts, "sigma": widest, "share_kept": share}

@@ -18,15 +18,20 @@ from evoray.statistics.paired import LEVEL, Comparison
 
 
 def compare_blocks(
-    name: str, value: Callable[[np.ndarray], float], candidate: np.ndarray, parent: np.ndarray
+    name: str,
+    value: Callable[[np.ndarray], float],
+    candidate: np.ndarray,
+    parent: np.ndarray,
+    records: np.ndarray,
 ) -> Comparison:
     """Candidate minus parent in ``value`` (higher is better) of merged sums.
 
     Args:
         value: a fitness from a merged vector, float64 [width].
         candidate, parent: float64 [groups, width], sums of the same groups of images; a group without images is zero.
+        records: how many images each group has, [groups].
     """
-    some = candidate[:, 0] > 0
+    some = records > 0
     ours, theirs = candidate[some], parent[some]
     groups = len(ours)
     difference = value(ours.sum(axis=0)) - value(theirs.sum(axis=0)) if groups else math.nan

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -54,6 +54,8 @@ class Comparison:
     """p with all comparisons of its family counted (Holm), where they were."""
     against: str = "parent"
     """``parent``, or ``parent_calibrated`` for the parent at its own temperature."""
+    higher_is_better: bool | None = None
+    """Of the metric; None where it is one of METRICS, which says so."""
 
     @property
     def effect(self) -> Effect:
@@ -64,7 +66,8 @@ class Comparison:
         p_value = self.p_adjusted if math.isfinite(self.p_adjusted) else self.p_value
         if low <= 0 <= high or p_value > 1 - LEVEL:
             return "not shown"
-        return "better" if self.difference * METRICS[self.metric] > 0 else "worse"
+        sign = METRICS[self.metric] if self.higher_is_better is None else 1 if self.higher_is_better else -1
+        return "better" if self.difference * sign > 0 else "worse"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON's form: what is not defined is None."""
@@ -105,35 +108,48 @@ class Comparison:
             ) from None
 
 
-def compare(name: str, metric: str, candidate: np.ndarray, parent: np.ndarray) -> Comparison:
+def compare(
+    name: str,
+    metric: str,
+    candidate: np.ndarray,
+    parent: np.ndarray,
+    *,
+    shares: bool | None = None,
+    higher_is_better: bool | None = None,
+) -> Comparison:
     """Compares per-image values of a candidate with its parent's on the same images.
 
     Args:
         name: what the candidate is called.
         metric: ``nll``, or ``top1`` / ``top5`` with 1 for a right answer and 0 for a wrong one.
         candidate, parent: float64 [n], the same images in the same order.
+        shares: whether values are 1 or 0, and their mean a share; left out, the metric is one of METRICS.
+        higher_is_better: of the metric; left out, METRICS says so.
 
     Raises:
         RunError: lengths differ, no images, an unknown metric, or a top-k value that is neither 0 nor 1.
     """
     ours, theirs = np.asarray(candidate, dtype=np.float64), np.asarray(parent, dtype=np.float64)
-    if metric not in ("nll", "top1", "top5"):
-        raise RunError(f"{name}: metric {metric!r} cannot be compared. Use nll, top1 or top5.")
+    if shares is None:
+        if metric not in ("nll", "top1", "top5"):
+            raise RunError(f"{name}: metric {metric!r} cannot be compared. Use nll, top1 or top5.")
+        shares = metric != "nll"
     if ours.ndim != 1 or ours.shape != theirs.shape or ours.size == 0:
         raise RunError(
             f"{name}: {metric} of the candidate has shape {ours.shape}, the parent's {theirs.shape}. "
             "Give one value an image for both, on the same images (at least one)."
         )
-    if metric == "nll":
+    if not shares:
         differences = ours - theirs
         mean, interval, p_value = _mean_difference(differences)
-        return Comparison(name, metric, mean, interval, p_value, _cohens_d(differences), _bootstrap(differences))
+        found = Comparison(name, metric, mean, interval, p_value, _cohens_d(differences), _bootstrap(differences))
+        return replace(found, higher_is_better=higher_is_better)
     for values, whose in ((ours, "candidate"), (theirs, "parent")):
         strange = values[(values != 0) & (values != 1)]
         if strange.size:
             raise RunError(f"{name}: {metric} of the {whose} holds {strange[0]}. Give 1 for right and 0 for wrong.")
     difference, interval, p_value, g = _proportions(ours.astype(bool), theirs.astype(bool))
-    return Comparison(name, metric, difference, interval, p_value, g)
+    return Comparison(name, metric, difference, interval, p_value, g, higher_is_better=higher_is_better)
 
 
 def _mean_difference(values: np.ndarray) -> tuple[float, tuple[float, float], float]:

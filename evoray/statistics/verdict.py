@@ -49,7 +49,7 @@ def verdict(comparisons: Sequence[Comparison], split: str = "test", primary: str
 
 
 def _aim(primary: str) -> str:
-    return f" in {_METRICS[primary]}, which the search was to improve"
+    return f" in {_METRICS.get(primary, primary)}, which the search was to improve"
 
 
 def _chance(comparisons: Sequence[Comparison]) -> str:
@@ -75,11 +75,11 @@ def _unshown(comparisons: Sequence[Comparison]) -> str:
 
 
 def _amount(one: Comparison, effect: Effect) -> str:
-    metric = _METRICS[one.metric]
+    metric = _METRICS.get(one.metric, one.metric)
     if effect == "undefined":
         return metric
     direction = "higher" if one.difference > 0 else "lower"
-    if one.metric in ("nll", "fitness"):
+    if one.metric not in ("top1", "top5"):
         return f"{metric} {direction} by {abs(one.difference):.3g}"
     return f"{metric} {direction} by {100 * abs(one.difference):.3g} percentage points"
 

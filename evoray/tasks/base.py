@@ -8,6 +8,7 @@ import it inside their functions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -119,6 +120,19 @@ class Classification(Protocol):
         ...
 
 
+class Combiner(Protocol):
+    """Members come in order; ``mean`` is the mean of their probabilities, whatever the prediction is made of."""
+
+    def add(self, outputs: Outputs, weight: float = 1.0) -> Tensor:
+        """Adds a member's outputs; returns the ensemble's probabilities so far, float64 [n, C]."""
+        ...
+
+    @property
+    def mean(self) -> Tensor:
+        """Weighted mean of the members' probabilities so far, float64 [n, C]."""
+        ...
+
+
 class Task(Protocol):
     """Pure and without state: the same arguments give the same bits on one kind of device."""
 
@@ -130,6 +144,9 @@ class Task(Protocol):
     """Every figure, in the order of tables."""
     scored: tuple[str, ...]
     """Figures that ``scores`` gives for every record, the one that races compare first; empty where it is None."""
+
+    kept: tuple[str, ...]
+    """Names of what ``records`` gives."""
 
     def batch(self, records: Shard, rows: np.ndarray, how: Preparation) -> Batch:
         """Some rows of a shard, in row order."""
@@ -160,7 +177,67 @@ class Task(Protocol):
         """From merged sums by name (``SumsLayout.by_name``)."""
         ...
 
+    def predictions(self, outputs: Outputs) -> Outputs:
+        """What records are scored from and members are combined in; valid outputs themselves."""
+        ...
+
+    def records(self, predictions: Outputs, targets: Tensor) -> Mapping[str, np.ndarray]:
+        """Arrays [n] by name: what the final test keeps of every record."""
+        ...
+
+    def evaluated(self, records: Mapping[str, np.ndarray]) -> Figures:
+        """Every figure of one network from what was kept of all its records, in their order."""
+        ...
+
+    def compared(self, records: Mapping[str, np.ndarray]) -> Scores:
+        """What was kept of the records as ``scores``: what the paired tests compare."""
+        ...
+
+    @property
+    def combine(self) -> Callable[[str], Combiner] | None:
+        """By ``ensemble.method``, how members become an ensemble; None: soup and best child only.
+
+        A task that combines has a ``classification`` too: an ensemble's diversity and calibration are of classes.
+        """
+        ...
+
     @property
     def classification(self) -> Classification | None:
         """None where outputs are no classes."""
         ...
+
+
+class ScoredTask:
+    """For a task whose figures are means of its scores: what else it takes. A task of one's own may start from it."""
+
+    measures: Mapping[str, Measure]
+    scored: tuple[str, ...]
+    combine: None = None
+    classification: None = None
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        return self.scored
+
+    def predictions(self, outputs: Outputs) -> Outputs:
+        return outputs
+
+    def records(self, predictions: Outputs, targets: Tensor) -> Scores:
+        found: Scores = self.scores(predictions, targets)
+        return found
+
+    def evaluated(self, records: Mapping[str, np.ndarray]) -> Figures:
+        return {
+            name: Figure(float(np.sum(values) / len(values)), self.measures[name]) for name, values in records.items()
+        }
+
+    def compared(self, records: Mapping[str, np.ndarray]) -> Scores:
+        return records
+
+    def scores(self, outputs: Outputs, targets: Tensor) -> Scores:
+        raise NotImplementedError
+
+
+def as_dict(n: int, figures: Figures) -> dict[str, float | int | None]:
+    """For JSON and tables: n and every value; None where one is not defined."""
+    return {"n": n} | {name: one.value if math.isfinite(one.value) else None for name, one in figures.items()}

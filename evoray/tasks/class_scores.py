@@ -7,7 +7,7 @@ imported where it is used: what a task is made of is read by processes that have
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,27 +86,3 @@ def brier(log_p: Tensor, labels: Tensor) -> np.ndarray:
     own = p.gather(1, labels[:, None])[:, 0]
     score: np.ndarray = ((p * p).sum(dim=1) - 2 * own + 1).cpu().numpy()
     return score
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The figures reported for one model on one split; top1 and top5 are fractions, nll is in nats."""
-
-    n: int
-    top1: float
-    top5: float
-    nll: float
-    ece: float | None = None
-    brier: float | None = None
-
-    def to_dict(self) -> dict[str, float | int | None]:
-        return {
-            key: (None if isinstance(value, float) and not math.isfinite(value) else value)
-            for key, value in asdict(self).items()
-        }
-
-
-def metrics_of(total: np.ndarray, ece: float | None = None) -> Metrics:
-    """Fractions and means from a merged vector."""
-    count, top1, top5, _, nll, *_own = total.tolist()
-    return Metrics(n=int(count), top1=top1 / count, top5=top5 / count, nll=nll / count, ece=ece)

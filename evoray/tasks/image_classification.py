@@ -14,12 +14,20 @@ import numpy as np
 from evoray.data.normalise import normalise
 from evoray.data.schema import Schema
 from evoray.data.shard import Shard
-from evoray.tasks.base import Batch, Figure, Measure, Network, Preparation
-from evoray.tasks.class_scores import predicted_class, score_logits
+from evoray.statistics.calibration import ece, reliability_sums
+from evoray.tasks.base import Batch, Combiner, Figure, Measure, Network, Preparation
+from evoray.tasks.class_scores import PerRecord, brier, predicted_class, score_log_probabilities, score_logits
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+
+CALIBRATION = {
+    "ece": Measure("Calibration error", "0 to 1", False, "ECE"),
+    "brier": Measure("Brier score", "0 to 2", False, "Brier"),
+}
+"""Figures that the final test has besides: they are made of kept records."""
 
 
 class ImageClassification:
@@ -37,6 +45,7 @@ class ImageClassification:
         "nll": Measure("NLL", "nats per image", False, "NLL"),
     }
     scored: tuple[str, ...] = ("nll", "top1", "top5")
+    kept: tuple[str, ...] = ("nll", "rank", "confidence", "brier")
 
     def batch(self, records: Shard, rows: np.ndarray, how: Preparation) -> Batch:
         """Images as the parent expects them, [b, C, H, W]; shorter batches are filled up with black ones."""
@@ -72,6 +81,35 @@ class ImageClassification:
     def figures(self, total: Mapping[str, float]) -> dict[str, Figure]:
         """Means over images; top1 and top5 are fractions, nll is in nats."""
         return {name: Figure(total[name] / total["n"], measure) for name, measure in self.measures.items()}
+
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """Log-probabilities, float64 [n, C]."""
+        return self.log_probabilities(outputs)
+
+    def records(self, predictions: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+        """nll, confidence, brier float64 and rank int64, [n] each (``PerRecord``)."""
+        return {**vars(score_log_probabilities(predictions, targets)), "brier": brier(predictions, targets)}
+
+    def evaluated(self, records: Mapping[str, np.ndarray]) -> dict[str, Figure]:
+        """Those of ``figures``, and the calibration error and the Brier score."""
+        nll, rank = records["nll"], records["rank"]
+        found = {
+            "top1": float(np.mean(rank < 1)),
+            "top5": float(np.mean(rank < 5)),
+            "nll": float(np.sum(nll) / len(nll)),
+            "ece": ece(reliability_sums(records["confidence"], rank < 1)),
+            "brier": float(np.sum(records["brier"]) / len(nll)),
+        }
+        return {name: Figure(value, (CALIBRATION.get(name) or self.measures[name])) for name, value in found.items()}
+
+    def compared(self, records: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return PerRecord(records["nll"], records["rank"], records["confidence"]).scores()
+
+    def combine(self, method: str) -> Combiner:
+        """The mean of probabilities, or a vote."""
+        from evoray.tasks.combine import make_combiner
+
+        return make_combiner(method)
 
     @property
     def classification(self) -> ImageClassification:

@@ -15,8 +15,9 @@ from evoray.tasks.image_classification import ImageClassification
 TASKS: Mapping[str, Callable[[], Task]] = {ImageClassification.schema.task: ImageClassification}
 
 _MEMBERS = (
-    *("schema", "columns", "measures", "scored", "scores", "classification"),
+    *("schema", "columns", "measures", "scored", "scores", "classification", "combine"),
     *("batch", "batch_bytes", "targets", "outputs", "sums", "figures"),
+    *("kept", "predictions", "records", "evaluated", "compared"),
 )
 
 

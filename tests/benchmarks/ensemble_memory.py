@@ -118,16 +118,16 @@ def measure(pipe, inputs, options) -> dict:
     choosing = time.perf_counter() - started
     members = tuple(Member(f"c{k}", lineages[k]) for k in range(options.members))  # all of them: the largest panel
     like = PanelUnit(Lineage(), (("parent", Lineage()),), members, "select", 0, fit_temperatures=True)
-    temperatures = Panel(like.names, members, [ask(replace(like, shard=shards[0]))[0]]).temperatures()
+    temperatures = Panel(like.names, members, [ask(replace(like, shard=shards[0]))[0]], inputs.task).temperatures()
     closed = SearchClosed("benchmark")
     inputs.splits.open_test(closed)
     last = replace(like, split="test", closed=closed, fit_temperatures=False, temperatures=temperatures)
     started = time.perf_counter()
     tested = inputs.splits.shards("test")
     found = [ask(replace(last, shard=s))[0] for s in tested[: options.shards]]
-    panel = Panel(last.names, members, filled(found, len(tested)))
+    panel = Panel(last.names, members, filled(found, len(tested)), inputs.task)
     looking = time.perf_counter() - started
-    metrics, diversity = panel.metrics("ensemble"), panel.diversity()
+    metrics, diversity = panel.figures("ensemble"), panel.diversity()
     pipe.send(None)
     worker_before, worker_peak = pipe.recv()
     return {
@@ -142,8 +142,8 @@ def measure(pipe, inputs, options) -> dict:
         "seconds": {"choosing": choosing, "last_look": looking},
         "seen": {
             "distinct_in_greedy": len(chosen.indices),
-            "n": metrics.n,
-            "nll": metrics.nll,
+            "n": metrics["n"],
+            "nll": metrics["nll"],
             "kl": diversity.kl(np.ones(options.members)),
         },
     }

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from evoray.data.splits import SearchClosed
-from evoray.ensembles.combine import make_combiner
 from evoray.ensembles.diversity import diversity_sums, entropy_sum
 from evoray.ensembles.logits import logits_file, logits_name
 from evoray.ensembles.selection import Member
@@ -26,7 +25,9 @@ from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.units.children import Candidate, blamed
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
-from evoray.tasks.class_scores import PerRecord, brier, predicted_class, score_log_probabilities, score_logits
+from evoray.tasks.base import Outputs
+from evoray.tasks.class_scores import predicted_class, score_log_probabilities, score_logits
+from evoray.tasks.outputs import some_of
 
 MAX_CLASSES = 20
 """Ensemble probabilities of up to this many classes are kept whole, else the likeliest MAX_CLASSES of an image."""
@@ -50,7 +51,7 @@ class OwnUnit:
     def run(self, evaluator: Evaluator) -> list[np.ndarray]:
         labels = evaluator.prepared(self.split, self.shard).targets
         return [
-            np.exp(-score_logits(_logits(evaluator, self, one.name, self.base.then(one.tail)), labels).nll)
+            np.exp(-score_logits(_outputs(evaluator, self, one.name, self.base.then(one.tail)), labels).nll)
             for one in self.candidates
         ]
 
@@ -93,7 +94,7 @@ class PanelUnit:
     def run(self, evaluator: Evaluator) -> list[dict[str, np.ndarray]]:
         """One dictionary of arrays, for images n in row order:
 
-        index, label int64 [n]; nll, confidence, brier float64 and rank int64 [names, n];
+        index int64 and label [n]; what the task keeps of every record, [names, n] (``Task.records``);
         members, curve float64 [members, 5] (the task's columns of each member, and of the ensemble up to it);
         classes int32 and probability float32 [n, min(C, MAX_CLASSES)] of the ensemble, likeliest first;
         disagree, both_wrong int64 [members, members] and entropy float64 [members + 1] (ensembles.Diversity);
@@ -108,18 +109,19 @@ class PanelUnit:
             own = dict(self.buffers)
             for name, lineage in self.named:
                 with with_buffers(evaluator.host.model, own.get(name, {})):
-                    logits = _logits(evaluator, self, name, lineage)
-                sheet.add(name, torch.log_softmax(logits.double(), dim=1), logits)
+                    logits = _outputs(evaluator, self, name, lineage)
+                sheet.add(name, evaluator.task.predictions(logits), logits)
             if self.members:
                 self._ensemble(evaluator, sheet)
             return [sheet.arrays()]
 
     def _ensemble(self, evaluator: Evaluator, sheet: _Sheet) -> None:
-        combiner = make_combiner(self.method)
+        assert evaluator.task.combine is not None, "a task that combines nothing has no members"
+        combiner = evaluator.task.combine(self.method)
         members, curve, answers, wrong, entropy = [], [], [], [], []
         with self._kept(sheet) as keep:
             for member in self.members:
-                logits = _logits(evaluator, self, member.name, member.lineage)
+                logits = _outputs(evaluator, self, member.name, member.lineage)
                 keep(member.name, logits)
                 so_far = combiner.add(logits, member.weight).log_()
                 own = torch.log_softmax(logits.double(), dim=1)
@@ -164,8 +166,7 @@ class _Sheet:
     labels: Tensor
     index: np.ndarray
     unit: PanelUnit
-    scores: dict[str, PerRecord] = field(default_factory=dict)
-    brier: dict[str, np.ndarray] = field(default_factory=dict)
+    records: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     temperature: list[np.ndarray] = field(default_factory=list)
     reported: dict[str, Tensor] = field(default_factory=dict)
@@ -189,32 +190,31 @@ class _Sheet:
             self._score(f"{name}_calibrated", scaled, scaled)
 
     def _score(self, name: str, log_p: Tensor, logits: Tensor) -> None:
-        self.scores[name] = score_log_probabilities(log_p, self.labels)
-        self.brier[name] = brier(log_p, self.labels)
+        self.records[name] = self.evaluator.task.records(log_p, self.labels)
         if name == "ensemble":
             self.reported[name] = log_p
         if self.unit.block_width:
             with blamed(name, self.unit.split, self.unit.shard):  # the user's fitness runs here as well
-                self.sums[name] = self._blocks(self.scores[name], logits.float())
+                self.sums[name] = self._blocks(logits)
 
-    def _blocks(self, scores: PerRecord, logits: Tensor) -> np.ndarray:
-        """float64 [BLOCKS, width]: common columns and the fitness's own sums of each group of images."""
+    def _blocks(self, outputs: Outputs) -> np.ndarray:
+        """float64 [BLOCKS, width]: the task's columns and the fitness's own sums of each group of records."""
+        outputs = outputs.float() if isinstance(outputs, Tensor) and outputs.is_floating_point() else outputs
         table = np.zeros((BLOCKS, self.unit.block_width))
         for block in range(BLOCKS):
             chosen = np.flatnonzero(self.index % BLOCKS == block)
             if chosen.size:
-                part = PerRecord(scores.nll[chosen], scores.rank[chosen], scores.confidence[chosen])
                 where = torch.from_numpy(chosen).to(self.labels.device)
-                own = self.evaluator.fitness.sums(logits[where], self.labels[where])
-                table[block] = np.concatenate([part.counts(), own])
+                some, targets = some_of(outputs, where), self.labels[where]
+                fitness = self.evaluator.fitness
+                table[block] = fitness.layout.row(self.evaluator.task.sums(some, targets), fitness.sums(some, targets))
         return table
 
     def arrays(self) -> dict[str, np.ndarray]:
         names = self.unit.names
         result = {"index": self.index, "label": self.labels.cpu().numpy(), **self.extra}
-        for part in ("nll", "rank", "confidence"):
-            result[part] = np.stack([getattr(self.scores[name], part) for name in names])
-        result["brier"] = np.stack([self.brier[name] for name in names])
+        for part in self.records[names[0]]:
+            result[part] = np.stack([self.records[name][part] for name in names])
         if self.temperature:
             result["temperature"] = np.stack(self.temperature)
         if self.unit.block_width:
@@ -224,7 +224,6 @@ class _Sheet:
         return result
 
 
-def _logits(evaluator: Evaluator, unit: OwnUnit | PanelUnit, name: str, lineage: Lineage) -> Tensor:
+def _outputs(evaluator: Evaluator, unit: OwnUnit | PanelUnit, name: str, lineage: Lineage) -> Outputs:
     with blamed(name, unit.split, unit.shard):
-        found: Tensor = evaluator.lineage_outputs(unit.base, lineage, unit.split, unit.shard)
-    return found
+        return evaluator.lineage_outputs(unit.base, lineage, unit.split, unit.shard)

@@ -141,3 +141,17 @@ def test_damaged_json_is_a_usage_error() -> None:
     for damage in ({"ci95": [1]}, {"metric": "f1"}, {"p_value": "small"}):
         with pytest.raises(UsageError):
             Comparison.from_dict(good | damage)
+
+
+@pytest.mark.parametrize(("higher", "effect"), [(True, "better"), (False, "worse")])
+def test_a_tasks_own_figure_says_which_way_is_better(higher, effect):
+    values = np.random.default_rng(0).normal(size=500)
+    one = compare("soup", "mae", values + 0.5, values + 0.1 * values[::-1], shares=False, higher_is_better=higher)
+    assert one.effect == effect
+    hits = np.arange(500) % 2
+    assert compare("soup", "exact", np.ones(500), hits, shares=True, higher_is_better=higher).effect == effect
+
+
+def test_a_metric_of_which_nothing_is_known_is_refused():
+    with pytest.raises(RunError, match="cannot be compared"):
+        compare("soup", "mae", np.zeros(3), np.zeros(3))

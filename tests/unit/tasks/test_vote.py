@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from evoray.ensembles import RunningMean, RunningVote, make_combiner
+from evoray.tasks.combine import RunningMean, RunningVote, make_combiner
 
 
 def of(*rows):

@@ -7,26 +7,13 @@ Float sums depend on their order, so members are added in a fixed one, in float6
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from evoray.errors import RunError
+from evoray.tasks.base import Combiner
 from evoray.tasks.class_scores import predicted_class
-
-
-class Combiner(Protocol):
-    """Members come in order; ``mean`` is the mean of their probabilities, whatever the prediction is made of."""
-
-    def add(self, logits: Tensor, weight: float = 1.0) -> Tensor:
-        """Adds a member's logits [n, C]; returns the ensemble's probabilities so far, float64 [n, C]."""
-        ...
-
-    @property
-    def mean(self) -> Tensor:
-        """Weighted mean of the members' probabilities so far, float64 [n, C]."""
-        ...
 
 
 class RunningMean:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evoray.ensembles import RunningMean
 from evoray.errors import RunError
+from evoray.tasks.combine import RunningMean
 
 
 def test_every_size_is_the_mean_of_its_members() -> None:

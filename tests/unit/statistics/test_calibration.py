@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from evoray.ensembles import BINS, ece, reliability_sums
 from evoray.errors import RunError
+from evoray.statistics.calibration import BINS, ece, reliability_sums
 
 
 def ece_by_definition(confidence: np.ndarray, hits: np.ndarray) -> float:

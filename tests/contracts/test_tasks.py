@@ -1,0 +1,175 @@
+"""Every task: one row and many say the same, scores are what figures are made of, and a run ends with its files.
+
+The last one is a user's: one file outside the package, and nothing of EvoRay knows it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from evoray.config import parse_config
+from evoray.data import open_dataset
+from evoray.evolution import evolve
+from evoray.tasks.base import Preparation
+from evoray.tasks.outputs import some_of
+from evoray.tasks.registry import TASKS, make_task
+from evoray.tasks.sums import SumsLayout, merge_shards
+
+BRIGHTNESS = '''
+"""Regression: how bright is an image? The label is of no use to it."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from evoray.data.normalise import normalise
+from evoray.data.schema import Schema
+from evoray.tasks.base import Batch, Figure, Measure, ScoredTask
+
+
+class Guess(NamedTuple):
+    value: torch.Tensor
+    logits: torch.Tensor
+
+
+class Brightness(ScoredTask):
+    schema = Schema(task="brightness", columns={"image": "fixed_size_binary"}, target="image")
+    columns = ("n", "invalid", "absolute", "squared")
+    measures = {
+        "mae": Measure("Mean absolute error", "", False, "MAE"),
+        "rmse": Measure("Root mean squared error", "", False, "RMSE"),
+    }
+    scored = ("mae",)
+
+    def batch(self, records, rows, how):
+        images = torch.from_numpy(np.ascontiguousarray(records.images[rows]))
+        return Batch(normalise(images.to(how.device), how.mean, how.std, how.dtype), len(rows))
+
+    def batch_bytes(self, records, count, how):
+        return count * math.prod(records.images.shape[1:]) * how.dtype.itemsize
+
+    def targets(self, records, rows, device):
+        return torch.from_numpy(records.images[rows].mean(axis=(1, 2, 3)) / 255).to(device)
+
+    def outputs(self, network, batch):
+        logits = network(batch.inputs)
+        return Guess(logits.float().mean(dim=1).sigmoid(), logits)
+
+    def sums(self, outputs, targets):
+        off = self.scores(outputs, targets)["mae"]
+        bad = np.count_nonzero(~np.isfinite(off))
+        return np.array([len(off), bad, math.fsum(off), math.fsum(off * off)])
+
+    def scores(self, outputs, targets):
+        return {"mae": (outputs.value.double() - targets.double()).abs().cpu().numpy()}
+
+    def figures(self, total):
+        values = {"mae": total["absolute"] / total["n"], "rmse": math.sqrt(total["squared"] / total["n"])}
+        return {name: Figure(value, self.measures[name]) for name, value in values.items()}
+
+    def evaluated(self, records):
+        off = records["mae"]
+        values = {"mae": float(np.mean(off)), "rmse": float(np.sqrt(np.mean(off * off)))}
+        return {name: Figure(value, self.measures[name]) for name, value in values.items()}
+'''
+OUTSIDE = "brightness_task:Brightness"
+
+
+@pytest.fixture(params=[*TASKS, OUTSIDE])
+def task(request, tmp_path):
+    (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
+    return make_task(request.param, tmp_path)
+
+
+@pytest.fixture
+def seen(task):
+    """Outputs of a small network on 100 records, and their targets."""
+    records = open_dataset("mnist5k").load(0)
+    rows = np.arange(100)
+    how = Preparation(torch.device("cpu"), torch.float32, False, (0.5,), (0.25,))
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).requires_grad_(False)
+    batch = task.batch(records, rows, how)
+    assert batch.count == len(rows)
+    return task.outputs(network, batch), task.targets(records, rows, how.device)
+
+
+def test_sums_of_parts_are_sums_of_the_whole(task, seen):
+    outputs, targets = seen
+    layout = SumsLayout(task.columns)
+    parts = [
+        task.sums(some_of(outputs, rows), targets[rows])
+        for rows in torch.split(torch.arange(len(targets)), [30, 50, 20])
+    ]
+    whole, merged = task.sums(outputs, targets), merge_shards(np.stack(parts))
+    assert whole.dtype == np.float64 and whole.shape == (len(task.columns),)
+    assert merged == pytest.approx(whole, rel=1e-12)
+    assert (layout.count(merged), layout.is_valid(merged)) == (len(targets), True)
+    assert list(task.figures(layout.by_name(whole))) == list(task.measures)
+
+
+def test_scores_are_what_figures_are_made_of(task, seen):
+    outputs, targets = seen
+    figures = task.figures(SumsLayout(task.columns).by_name(task.sums(outputs, targets)))
+    scores = task.scores(outputs, targets)
+    assert tuple(scores) == task.scored
+    for name, values in scores.items():
+        assert values.shape == (len(targets),)
+        assert values.mean() == pytest.approx(figures[name].value, rel=1e-12)
+
+
+def test_what_the_final_test_keeps_gives_the_same_figures(task, seen):
+    outputs, targets = seen
+    records = task.records(task.predictions(outputs), targets)
+    assert tuple(records) == task.kept
+    evaluated = task.evaluated(records)
+    for name, figure in task.figures(SumsLayout(task.columns).by_name(task.sums(outputs, targets))).items():
+        assert evaluated[name].value == pytest.approx(figure.value, rel=1e-12)
+    for name, values in task.scores(outputs, targets).items():
+        assert task.compared(records)[name] == pytest.approx(values, rel=1e-12)
+
+
+def test_a_task_from_outside_runs_to_the_end(tmp_path, parent_file):
+    from evoray.demo import demo_config
+
+    (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
+    values = demo_config(0, parent_file, "local").model_dump()
+    values["data"] |= {"select": 0.1, "test": 0.1}
+    values["search"] |= {"children": 6, "generations": 2}
+    values["task"] = {"name": OUTSIDE}
+    values["fitness"] = {"name": "mae", "constraints": ("rmse <= parent + 0.5",)}
+    results = [evolve(parse_config(values), tmp_path / name, config_dir=tmp_path) for name in ("one", "two")]
+    summary, population = results[0].summary, results[0].population
+    assert results[1].population.equals(population)
+    assert list(summary["parent"]["test"]) == ["n", "mae", "rmse"]
+    assert "ensemble" not in summary and {one["metric"] for one in summary["comparisons"]} == {"mae"}
+    rows = population.sort_by("rank").to_pylist()
+    assert [name for name in population.column_names if name.startswith("select_")] == [
+        *("select_n", "select_mae", "select_rmse", "select_fitness")
+    ]
+    assert [row["select_mae"] for row in rows] == sorted(row["select_mae"] for row in rows)
+    assert all(row["select_fitness"] == -row["select_mae"] for row in rows)
+    assert summary["best_child"]["id"] == rows[0]["child_id"]
+    assert rows[0]["select_mae"] < summary["parent"]["select"]["mae"] or not math.isfinite(rows[0]["select_mae"])
+    assert json.loads((tmp_path / "one" / "config.json").read_text())["task"] == {"name": OUTSIDE}
+
+
+def test_a_race_of_a_task_from_outside(tmp_path, parent_file):
+    from evoray.demo import demo_config
+
+    (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
+    values = demo_config(0, parent_file, "local").model_dump()
+    values["data"] |= {"select": 0.3, "test": 0.1}
+    values["search"] |= {"children": 24, "racing": True, "confidence": 0.8}
+    values["task"], values["fitness"] = {"name": OUTSIDE}, {"name": "mae"}
+    values["mutation"]["sigma"] = "auto"
+    result = evolve(parse_config(values), tmp_path / "run", config_dir=tmp_path)
+    assert result.summary["racing"]["images"] < result.summary["racing"]["images_without"]
+    assert json.loads((tmp_path / "run" / "window.json").read_text())["metric"] == "mae"
