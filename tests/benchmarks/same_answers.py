@@ -21,10 +21,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,11 @@ IGNORED = ("journal/", "metrics.jsonl", "report.html")
 """Files, or beginnings of their names, that hold times, or draw what the others say."""
 IGNORED_KEYS = ("run_id", "work")
 """Keys of ``summary.json`` that no two runs share."""
-RUN_LIMIT_S = 600
-SHOWN = 20
-"""Differences of one run that are written to the results; all are counted."""
+RUN_LIMIT_S = 1800
+SHOWN = 3
+"""Differences of one file that are written to the results; all are counted."""
+IN_FILE = ": "
+"""Between a file's name and the place in it."""
 
 TRAINED = {
     "parent.source": "module",
@@ -179,6 +183,10 @@ class Finding:
     def is_difference(self) -> bool:
         return self.kind in ("changed", "removed", "failed")
 
+    @property
+    def file(self) -> str:
+        return self.place.partition(IN_FILE)[0]
+
     def __str__(self) -> str:
         return f"{self.place} {self.kind}{': ' if self.text else ''}{self.text}"
 
@@ -200,13 +208,18 @@ class Comparison:
     def notes(self) -> list[Finding]:
         return [one for one in self.findings if not one.is_difference]
 
+    def first_differences(self) -> list[Finding]:
+        """A few of every file."""
+        files = dict.fromkeys(one.file for one in self.differences)
+        return [one for file in files for one in islice((x for x in self.differences if x.file == file), SHOWN)]
+
     def to_json(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "equal": not self.differences,
             "compared": self.compared,
-            "differences": len(self.differences),
-            "first_differences": [str(one) for one in self.differences[:SHOWN]],
+            "differences": dict(Counter(one.file for one in self.differences)),
+            "first_differences": [str(one) for one in self.first_differences()],
             "notes": [str(one) for one in self.notes],
             "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
         }
@@ -237,7 +250,7 @@ def compare(base: Any, head: Any, place: str = "") -> Iterator[Finding]:
     """Every place where two answers are not written alike, from the top down."""
     if isinstance(base, dict) and isinstance(head, dict):
         for key in [*base, *(key for key in head if key not in base)]:
-            below = f"{place}: {key}" if place.endswith((".json", ".parquet")) else f"{place}.{key}".lstrip(".")
+            below = key if not place else f"{place}.{key}" if IN_FILE in place else f"{place}{IN_FILE}{key}"
             if key not in head:
                 yield Finding("removed", below, "")
             elif key not in base:
@@ -286,7 +299,7 @@ def python(checkout: Checkout, folder: Path, *arguments: str) -> str:
     command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=RUN_LIMIT_S)
     if done.returncode:
-        raise RunFailedError(f"exit status {done.returncode}: {' / '.join(done.stderr.strip().splitlines()[-3:])}")
+        raise RunFailedError(f"exit status {done.returncode}, {' '.join(done.stderr.splitlines()[-1:])}")
     return done.stdout
 
 
