@@ -83,3 +83,58 @@ def test_nothing_is_set_up_unasked(monkeypatch):
     before = logging.getLogger().handlers[:]
     logs.set_up()
     assert logging.getLogger().handlers == before
+
+
+def test_a_block_ends_with_its_fields_though_it_raises(lines):
+    with pytest.raises(KeyError), logs.about(run="r1"), logs.about(child="c"):
+        raise KeyError
+    logging.getLogger("evoray").info("after")
+    assert not lines()[0].keys() & set(logs.FIELDS)
+
+
+def test_an_inner_block_covers_a_field_for_its_time(lines):
+    with logs.about(shard=1):
+        with logs.about(shard=2):
+            logging.getLogger("evoray").info("inner")
+        logging.getLogger("evoray").info("outer")
+    assert [line["shard"] for line in lines()] == [2, 1]
+
+
+def test_a_value_that_json_does_not_know_is_its_text(lines, tmp_path):
+    with logs.about(run=tmp_path):
+        logging.getLogger("evoray").info("x")
+    assert lines()[0]["run"] == str(tmp_path)
+
+
+def test_set_up_twice_gives_one_handler_and_one_filter(lines):
+    logs.set_up()
+    logs.set_up(True)
+    handlers = logging.getLogger().handlers  # pytest's own are among them
+    assert sum(isinstance(one.formatter, logs.JsonFormatter) for one in handlers) == 1
+    for handler in handlers:
+        assert sum(isinstance(one, logs.AboutFilter) for one in handler.filters) == 1
+
+
+def test_handlers_that_are_there_keep_their_format_and_get_the_fields(monkeypatch):
+    root = logging.getLogger()
+    own = logging.StreamHandler(io.StringIO())
+    own.setFormatter(logging.Formatter("%(run)s says %(message)s"))
+    monkeypatch.setattr(root, "handlers", [own])
+    logs.set_up(True)
+    with logs.about(run="r1"):
+        logging.getLogger("evoray").warning("hello")
+    assert own.stream.getvalue() == "r1 says hello\n"
+    assert root.handlers == [own]
+
+
+@pytest.mark.parametrize(("value", "expected"), [("json", True), ("JSON", True), ("", False), ("text", False)])
+def test_only_the_word_json_asks_for_lines(value, expected, monkeypatch):
+    monkeypatch.setenv("EVORAY_LOG", value)
+    assert logs.wanted() is expected
+
+
+def test_an_unwanted_set_up_counts_above_the_environment(monkeypatch):
+    monkeypatch.setenv("EVORAY_LOG", "json")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logs.set_up(False)
+    assert logging.getLogger().handlers == []

@@ -35,3 +35,33 @@ def test_an_error_comes_when_its_turn_comes():
     assert next(found) == 1
     with pytest.raises(ZeroDivisionError):
         next(found)
+
+
+def test_one_item_needs_no_other():
+    assert list(one_ahead(lambda item: -item, iter([7]))) == [-7]
+
+
+def test_who_stops_early_leaves_no_thread_at_work():
+    made = []
+    found = one_ahead(lambda item: made.append(item) or item, range(100))
+    assert next(found) == 0
+    found.close()
+    assert len(made) <= 2
+    assert not any(thread.name.startswith("evoray-ahead") for thread in threading.enumerate())
+
+
+def test_an_error_of_the_items_comes_through():
+    def items():
+        yield 1
+        yield 2
+        raise LookupError("no more")
+
+    found = one_ahead(str, items())
+    assert next(found) == "1"
+    with pytest.raises(LookupError, match="no more"):
+        list(found)
+
+
+def test_all_is_made_on_one_thread_that_is_not_the_callers():
+    names = set(one_ahead(lambda _: threading.current_thread().name, range(5)))
+    assert len(names) == 1 and threading.current_thread().name not in names
