@@ -143,9 +143,10 @@ class RunDirectory:
         self.write(name, sink.getvalue())
 
     def read_table(self, name: str) -> pa.Table:
+        content = self.read(name)
         try:
-            return pyarrow.parquet.read_table(io.BytesIO(self.read(name)))
-        except pa.ArrowInvalid as error:
+            return pyarrow.parquet.read_table(io.BytesIO(content))
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a damaged footer is an OSError to pyarrow
             raise UsageError(f"{self.location}/{name}: damaged, not Parquet ({error}).") from None
 
 

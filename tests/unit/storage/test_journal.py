@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+import tempfile
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evoray.errors import RunError
 from evoray.storage import journal as module
@@ -179,3 +183,54 @@ def test_records_written_twice_in_several_segments(directory):
     written(directory, *(("s", item, shard, b"second") for item, shard in (("j", 0), ("i", 0), ("i", 1), ("j", 0))))
     found = list(Journal(directory).read().take("s"))
     assert found == [("i", 0, b"first"), ("j", 0, b"second"), ("i", 1, b"second")]
+
+
+def test_an_empty_journal_holds_nothing(directory):
+    records = Journal(directory).read()
+    assert len(records) == 0 and list(records.take("s")) == []
+    Journal(directory).close()
+    assert directory.names("journal") == [], "nothing is written of nothing"
+
+
+def test_closing_twice_writes_once(directory):
+    journal = Journal(directory)
+    journal.add(("s", "i", 0), b"x")
+    journal.close()
+    journal.close()
+    assert len(directory.names("journal")) == 1
+
+
+def test_a_segments_name_is_its_number_and_the_digest_of_its_content(tmp_path):
+    directory = RunDirectory(str(tmp_path))
+    for number in range(2):
+        written(directory, ("s", "i", number, b"x"))
+    for number, name in enumerate(directory.names("journal")):
+        digest = hashlib.sha256((tmp_path / "journal" / name).read_bytes()).hexdigest()
+        assert name == f"{number:08d}-{digest[:16]}.arrow"
+
+
+def test_files_of_others_are_no_segments(directory):
+    written(directory, ("s", "i", 0, b"x"))
+    directory.write("journal/README.txt", b"text")
+    assert list(Journal(directory).read().take("s")) == [("i", 0, b"x")]
+
+
+KEYS = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["i", "j", "ü"]), st.integers(-1, 2**31))
+
+
+@given(st.lists(st.lists(st.tuples(KEYS, st.binary(max_size=5)), max_size=6), max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_whatever_is_added_in_whatever_segments_the_first_of_a_key_counts(segments):
+    with tempfile.TemporaryDirectory() as folder:
+        directory = RunDirectory(folder)
+        expected: dict = {}
+        for segment in segments:
+            written(directory, *((*key, payload) for key, payload in segment))
+            for key, payload in segment:
+                expected.setdefault(key, payload)
+        records = Journal(directory).read()
+        assert len(records) == sum(map(len, segments))
+        for stage in ("a", "b"):
+            taken = [((stage, item, shard), payload) for item, shard, payload in records.take(stage)]
+            assert taken == [pair for pair in expected.items() if pair[0][0] == stage]
+        assert len(records) == 0
