@@ -1,11 +1,52 @@
+"""What a manifest says of the task that its shards were made for; older ones say nothing and stay what they were."""
+
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from evoray.data import ImageTransform, Manifest
+from evoray.data.manifest import ShardEntry
 from evoray.data.schema import Schema
+from evoray.errors import DataError
 
-SCHEMA = Schema(task="t", columns={"image": "fixed_size_binary", "label": "int64"}, target="label")
+DIGEST = "fd28f8f6c12320d87c773d65d42822fc602d06667aa4726e1169b3143d2d76f6"
+"""Of ``made()``, computed before manifests named a task."""
 
 
-def test_types_are_compared_and_widths_are_not():
-    assert SCHEMA.lacking({"image": "fixed_size_binary[768]", "label": "int64", "more": "string"}) == []
-    assert SCHEMA.lacking({"image": "binary", "label": "int64"}) == ["image (fixed_size_binary)"]
-    assert SCHEMA.lacking({"image": "fixed_size_binary[1]"}) == ["label (int64)"]
+def made(**changes):
+    return Manifest(
+        image_shape=(3, 16, 16),
+        classes=("a", "b"),
+        transform=ImageTransform(resize=20, crop=16),
+        decoder="Pillow 11",
+        order_seed=0,
+        rows=3,
+        shards=(ShardEntry(file="shard-00000.arrow", rows=3, bytes=9, sha256="00"),),
+        **changes,
+    )
+
+
+def test_a_manifest_without_a_task_keeps_its_digest_and_text():
+    old = made()
+    assert old.digest == DIGEST
+    assert "records" not in json.loads(old.to_json())
+    assert Manifest.parse(old.to_json().encode(), "manifest.json") == old
+
+
+def test_the_task_and_its_schema_are_written_and_read_back():
+    schema = Schema(
+        task="image-classification", columns={"image": "fixed_size_binary", "label": "int64"}, target="label"
+    )
+    text = made(records=schema).to_json()
+    assert json.loads(text)["records"]["columns"]["label"] == "int64"
+    assert Manifest.parse(text.encode(), "manifest.json").records == schema
+    assert json.loads(text)["sha256"] != DIGEST
+
+
+def test_a_schema_that_was_edited_is_damage():
+    schema = Schema(task="image-classification", columns={"image": "fixed_size_binary"}, target="image")
+    text = made(records=schema).to_json().replace("fixed_size_binary", "string")
+    with pytest.raises(DataError, match="not what was written"):
+        Manifest.parse(text.encode(), "manifest.json")

@@ -3,80 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import io
-import struct
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import BAD, ODD, PHOTOGRAPHS, encoded, photograph, reference
 from PIL import Image
-from torchvision.transforms import InterpolationMode, functional
+from torchvision.transforms.functional import pil_to_tensor
 
 from evoray.data import ImageTransform
+from evoray.data.transform import as_image
 from evoray.errors import DataError
 from evoray.ingest.ingest import ingest_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's and torchvision's, on odd files
-PHOTOGRAPHS = sorted((Path(importlib.util.find_spec("foolbox").origin).parent / "data").glob("imagenet_*"))
-
-
-def photograph(size=(97, 64)):
-    return Image.open(PHOTOGRAPHS[0]).convert("RGB").resize(size)
-
-
-def encoded(picture, kind, **options):
-    file = io.BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
-
-
-def turned():
-    """A JPEG that asks to be shown on its side."""
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return encoded(photograph(), "JPEG", exif=exif)
-
-
-def sixteen_bits():
-    values = np.linspace(0, 65535, 97 * 64).astype(np.uint16).reshape(64, 97)
-    return encoded(Image.fromarray(values), "PNG")
-
-
-def palette_with_transparency():
-    picture = photograph().convert("P")
-    return encoded(picture, "PNG", transparency=bytes(range(256)))
-
-
-ODD = {
-    "jpeg": lambda: encoded(photograph(), "JPEG"),
-    "progressive": lambda: encoded(photograph(), "JPEG", progressive=True),
-    "cmyk": lambda: encoded(photograph().convert("CMYK"), "JPEG"),
-    "grey": lambda: encoded(photograph().convert("L"), "JPEG"),
-    "png": lambda: encoded(photograph(), "PNG"),
-    "alpha": lambda: encoded(photograph().convert("RGBA"), "PNG"),
-    "grey and alpha": lambda: encoded(photograph().convert("LA"), "PNG"),
-    "one bit": lambda: encoded(photograph().convert("1"), "PNG"),
-    "16 bits": sixteen_bits,
-    "palette": lambda: encoded(photograph().convert("P"), "PNG"),
-    "palette with transparency": palette_with_transparency,
-    "turned": turned,
-    "gif": lambda: encoded(photograph().convert("P"), "GIF"),
-    "webp": lambda: encoded(photograph(), "WEBP"),
-    "tiff": lambda: encoded(photograph(), "TIFF"),
-    "bmp": lambda: encoded(photograph(), "BMP"),
-}
-
-
-def reference(content, transform):
-    """torchvision's own preset on what ImageFolder's loader gives."""
-    image = Image.open(io.BytesIO(content)).convert("RGB" if transform.channels == 3 else "L")
-    mode = InterpolationMode(transform.interpolation)
-    image = functional.resize(image, [transform.resize], interpolation=mode, antialias=True)
-    return functional.pil_to_tensor(functional.center_crop(image, [transform.crop, transform.crop])).numpy()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -133,21 +76,6 @@ def test_every_interpolation_is_torchvisions(interpolation):
     assert np.array_equal(transform(content), reference(content, transform))
 
 
-def cut(content, left):
-    return content[: int(len(content) * left)]
-
-
-BAD = {
-    "cut jpeg": lambda: cut(encoded(photograph((300, 200)), "JPEG"), 0.5),
-    "jpeg without its end": lambda: encoded(photograph((300, 200)), "JPEG")[:-2],
-    "cut png": lambda: cut(encoded(photograph((300, 200)), "PNG"), 0.5),
-    "text": lambda: b"this is no image",
-    "nothing": lambda: b"",
-    "only a header": lambda: encoded(photograph(), "JPEG")[:30],
-    "a bomb": lambda: b"BM" + struct.pack("<IHHIIiiHHIIiiII", 0, 0, 0, 54, 40, 60_000, 60_000, 1, 24, 0, 0, 0, 0, 0, 0),
-}
-
-
 @pytest.mark.parametrize("decoder", ["pil", "torchvision"])
 @pytest.mark.parametrize("kind", BAD)
 def test_what_the_reference_refuses_is_listed(kind, decoder, tmp_path):
@@ -183,9 +111,69 @@ def test_decoding_with_pillow_does_not_wait_for_torch_nor_pandas(tmp_path):
     (tmp_path / "tree" / "a").mkdir(parents=True)
     (tmp_path / "tree" / "a" / "good.JPEG").write_bytes(encoded(photograph((48, 48)), "JPEG"))
     script = (
-        "import sys, pathlib, evoray.data as data; here = pathlib.Path(sys.argv[1]);"
-        "data.ingest_folder(here / 'tree', here / 'shards', data.ImageTransform(), workers=1);"
+        "import sys, pathlib, evoray.data as data; from evoray.ingest.ingest import ingest_folder;"
+        "here = pathlib.Path(sys.argv[1]);"
+        "ingest_folder(here / 'tree', here / 'shards', data.ImageTransform(), workers=1);"
         "sys.exit(', '.join({'torch', 'pandas', 'evoray.config'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True)
     assert ended.stderr == "\n" and importlib.util.find_spec("pandas") is not None
+
+
+@pytest.mark.parametrize("decoder", ["pil", "torchvision"])
+def test_without_a_resize_and_a_crop_the_pixels_are_those_of_the_file(decoder):
+    picture = photograph((13, 7))
+    found = ImageTransform(resize=None, crop=None, decoder=decoder)(encoded(picture, "PNG"))
+    assert found.shape == (3, 7, 13) and found.dtype == np.uint8
+    assert np.array_equal(found, pil_to_tensor(picture).numpy())
+
+
+def test_a_crop_without_a_resize_takes_the_centre():
+    pixels = np.arange(25, dtype=np.uint8).reshape(5, 5)
+    found = ImageTransform(resize=None, crop=3, channels=1)(Image.fromarray(pixels))
+    assert found.tolist() == [[[6, 7, 8], [11, 12, 13], [16, 17, 18]]]
+
+
+def test_a_crop_beyond_the_image_has_a_black_border_and_the_odd_line_last():
+    pixels = np.full((2, 2), 9, np.uint8)
+    found = ImageTransform(resize=None, crop=5, channels=1)(Image.fromarray(pixels))
+    expected = np.zeros((1, 5, 5), np.uint8)
+    expected[0, 1:3, 1:3] = 9
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("wrong", [{"interpolation": "bilinaer"}, {"channels": 2}])
+def test_a_transform_that_does_not_exist_is_refused(wrong):
+    with pytest.raises(DataError, match=str(next(iter(wrong.values())))):
+        ImageTransform(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"resize": 0}, {"crop": 0}, {"decoder": "opencv"}, {"sharpen": True}])
+def test_a_key_or_a_value_that_is_unknown_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ImageTransform(**wrong)
+
+
+PIXELS = np.random.default_rng(0).integers(256, size=(4, 6, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (Image.fromarray(PIXELS), PIXELS),
+        (PIXELS, PIXELS),
+        (PIXELS.transpose(2, 0, 1), PIXELS),
+        (PIXELS[:, :, 0], PIXELS[:, :, 0]),
+        (PIXELS[:, :, :1], PIXELS[:, :, 0]),
+        (PIXELS[None, :, :, 0], PIXELS[:, :, 0]),
+    ],
+    ids=["PIL", "[H, W, 3]", "[3, H, W]", "[H, W]", "[H, W, 1]", "[1, H, W]"],
+)
+def test_a_records_image_may_have_its_channels_first_last_or_not_at_all(value, expected):
+    assert np.array_equal(np.asarray(as_image(value, "record/0")), expected)
+
+
+@pytest.mark.parametrize("value", [PIXELS / 255, PIXELS.astype(np.int64), np.zeros(4, np.uint8), "text", None])
+def test_what_is_no_image_of_bytes_is_named_with_its_record(value):
+    with pytest.raises(DataError, match=r"^record/7: .* of shape .*leave normalisation to the parent"):
+        as_image(value, "record/7")
