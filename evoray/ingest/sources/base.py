@@ -57,7 +57,8 @@ class SlicedSource:
 
     def open(self, record: int) -> bytes:
         size, path = int(self.sizes[record]), self.files[self.which[record]]
-        content = os.pread(_descriptor(path, os.getpid()), size, int(self.offsets[record]))
+        file = _opened(path, os.getpid())  # held while it is read: another thread may push it out of the cache
+        content = os.pread(file.descriptor, size, int(self.offsets[record]))
         if len(content) != size:
             raise OSError(f"{os.path.basename(path)} ends before this record does")
         return content
@@ -66,10 +67,22 @@ class SlicedSource:
         """Nothing: the files are read where they are."""
 
 
+class _Opened:
+    """A file that is closed when nobody holds it any more."""
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY)
+        self._close = os.close  # there still when the interpreter ends
+
+    def __del__(self) -> None:
+        if hasattr(self, "_close"):
+            self._close(self.descriptor)
+
+
 @lru_cache(maxsize=256)
-def _descriptor(path: str, _process: int) -> int:
+def _opened(path: str, _process: int) -> _Opened:
     """Left open: a tar of ImageNet's is read 1.28 million times."""
-    return os.open(path, os.O_RDONLY)
+    return _Opened(path)
 
 
 def class_index(found: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,15 @@ def find_devkit(near: Path, given: Path | None = None) -> Path:
 
 def read_devkit(path: Path) -> Devkit:
     """From ``ILSVRC2012_devkit_t12.tar.gz``, its folder, or the folder that meta.mat is in."""
-    import scipy.io  # slow, and no worker needs it
+    import scipy.io.matlab  # slow, and no worker needs it
+
+    damages = (OSError, EOFError, zlib.error, tarfile.TarError, scipy.io.matlab.MatReadError)
 
     try:
         meta = _member(path, "meta.mat")
         truth = _member(path, GROUND_TRUTH, required=False)
         table = scipy.io.loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
-    except (OSError, tarfile.TarError, KeyError, ValueError, NotImplementedError, TypeError) as error:
+    except (*damages, KeyError, ValueError, NotImplementedError, TypeError) as error:
         raise DataError(f"{path}: not ILSVRC2012's devkit, or damaged ({error}).") from None
     return Devkit(_leaves(path, table), tuple(int(line) for line in truth.split()))
 

@@ -58,7 +58,7 @@ def _files(name: str, suffix: str) -> bool:
     """A file, a pattern, or a folder (with no class folders of images) that holds files of this kind."""
     path = Path(name)
     if path.is_dir():
-        return any(entry.name.endswith(suffix) for entry in os.scandir(path)) or (
+        return any(entry.endswith(suffix) for entry in os.listdir(path)) or (
             any((path / below).is_dir() for below in ("data",)) and bool(expand(str(path / "data"), suffix))
         )
     return name.endswith(suffix) and (path.is_file() or any(sign in name for sign in "*?{"))

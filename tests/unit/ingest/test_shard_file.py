@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
+from evoray.data import ArrowDataset, ImageTransform
+from evoray.ingest.ingest import ingest_dataset
 from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 
 
@@ -61,3 +65,18 @@ def test_one_that_is_not_finished_leaves_nothing(appended, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fails()
     assert not list(tmp_path.iterdir())
+
+
+def test_shards_are_batches_of_256_uncompressed(tmp_path):
+    manifest = ingest_dataset(
+        [(Image.new("L", (2, 2), i % 256), 0) for i in range(600)],
+        tmp_path / "shards",
+        ImageTransform(resize=None, crop=None, channels=1),
+    )
+    content = (tmp_path / "shards" / manifest.shards[0].file).read_bytes()
+    file = pa.ipc.open_file(io.BytesIO(content))
+    assert [file.get_batch(i).num_rows for i in range(file.num_record_batches)] == [256, 256, 88]
+    assert file.schema.types == [pa.binary(4), pa.int64(), pa.string()]
+    shard = ArrowDataset(tmp_path / "shards").load(0)
+    assert [int(image[0, 0, 0]) for image in shard.images] == [int(s[7:]) % 256 for s in shard.sources]
+    assert content.find(file.read_all().column("image").chunk(0).buffers()[1].to_pybytes()) > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import resource
@@ -11,13 +12,16 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from test_shards import SMALL, make_tree
-from test_transform import BAD, ODD
+from pictures import AS_THEY_ARE, BAD, ODD, PHOTOGRAPHS, SMALL, make_tree, save
+from PIL import Image
+from torchvision.transforms import functional
 
-from evoray.data import ImageTransform, Manifest
-from evoray.errors import DataError, RunError
-from evoray.ingest.ingest import ingest_folder
+from evoray.data import ArrowDataset, ImageTransform, Manifest, open_dataset
+from evoray.errors import ConfigError, DataError, RunError
+from evoray.ingest.ingest import ingest_folder, ingest_source
+from evoray.ingest.sources import FolderSource
 
 
 @pytest.fixture
@@ -192,3 +196,117 @@ def test_a_temporary_folder_too_long_for_a_socket_is_no_reason_to_fail(tree, tmp
     ended = subprocess.run(command, env={**os.environ, "TMPDIR": str(long)}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert Manifest.read(tmp_path / "shards").rows == 27
+
+
+def test_every_image_is_there_once_with_its_label(tree, tmp_path):
+    ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=10, workers=1)
+    dataset = open_dataset(str(tmp_path / "shards"))
+    assert (dataset.shard_rows, dataset.image_shape) == ((10, 10, 7), (3, 16, 16))
+    seen = {}
+    for index in range(3):
+        shard = dataset.load(index)
+        for image, label, source in zip(shard.images, shard.labels, shard.sources, strict=True):
+            assert source.startswith(f"class{label}/")
+            assert np.array_equal(image, SMALL(Image.open(tree / source)))
+            seen[source] = label
+        assert len(set(shard.labels.tolist())) > 1, "shards are class mixed"
+    assert len(seen) == 27
+
+
+def test_the_bytes_do_not_depend_on_the_workers(tree, tmp_path):
+    for workers in (1, 2):
+        ingest_folder(tree, tmp_path / f"by{workers}", SMALL, shard_size=5, workers=workers)
+    files = sorted(path.name for path in (tmp_path / "by1").iterdir())
+    assert files == sorted(path.name for path in (tmp_path / "by2").iterdir())
+    for name in files:
+        assert (tmp_path / "by1" / name).read_bytes() == (tmp_path / "by2" / name).read_bytes()
+
+
+def test_a_subset_per_class_is_the_seeds(tree, tmp_path):
+    chosen = []
+    for number, seed in enumerate((1, 1, 2)):
+        ingest_folder(tree, tmp_path / str(number), SMALL, per_class=4, seed=seed, workers=1)
+        shard = ArrowDataset(tmp_path / str(number)).load(0)
+        assert np.bincount(shard.labels).tolist() == [4, 4, 4]
+        chosen.append(shard.sources)
+    assert chosen[0] == chosen[1]
+    assert set(chosen[0]) != set(chosen[2])
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("cmyk.jpg", lambda picture: picture.convert("CMYK")),
+        ("grey.jpg", lambda picture: picture.convert("L")),
+        ("png.JPEG", lambda picture: picture),
+        ("palette.png", lambda picture: picture.convert("P")),
+        ("alpha.png", lambda picture: picture.convert("RGBA")),
+    ],
+)
+def test_odd_files_are_read_as_the_reference_reads_them(name, make, tmp_path):
+    picture = Image.open(PHOTOGRAPHS[0]).convert("RGB").resize((64, 48))
+    (tmp_path / "tree" / "a").mkdir(parents=True)
+    path = tmp_path / "tree" / "a" / name
+    content = io.BytesIO()
+    make(picture).save(content, "PNG" if "png" in name else path.suffix[1:].upper().replace("JPG", "JPEG"))
+    path.write_bytes(content.getvalue())
+    ingest_folder(tmp_path / "tree", tmp_path / "shards", SMALL, workers=1)
+    found = ArrowDataset(tmp_path / "shards").load(0).images[0]
+    expected = functional.center_crop(
+        functional.resize(Image.open(path).convert("RGB"), [20], antialias=True), [16, 16]
+    )
+    assert np.array_equal(found, functional.pil_to_tensor(expected).numpy())
+
+
+def test_nothing_readable_is_an_error(tmp_path):
+    (tmp_path / "tree" / "a").mkdir(parents=True)
+    (tmp_path / "tree" / "a" / "text.jpg").write_text("text")
+    with pytest.raises(DataError, match="none of 1 files"):
+        ingest_folder(tmp_path / "tree", tmp_path / "shards", SMALL, workers=1)
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """Four pictures of one size."""
+    for name in ("a/0.png", "a/1.png", "b/0.png", "b/1.png"):
+        save(tmp_path / "plain" / name)
+    return tmp_path / "plain"
+
+
+def test_unreadable_files_are_listed_and_the_digest_knows_no_folder(plain, tmp_path):
+    (plain / "a" / "text.JPEG").write_text("text")
+    whole = save(plain / "b" / "cut.jpg", size=(200, 200), kind="JPEG")
+    whole.write_bytes(whole.read_bytes()[:2000])
+    here = ingest_folder(plain, tmp_path / "here", ImageTransform(resize=8, crop=8), workers=1)
+    assert [one.source for one in here.unreadable] == ["a/text.JPEG", "b/cut.jpg"]
+    assert here.rows == 4 and str(tmp_path) not in here.model_dump_json()
+    plain.rename(tmp_path / "b")  # a root whose name is part of other names
+    there = ingest_folder(tmp_path / "b", tmp_path / "there", ImageTransform(resize=8, crop=8), workers=1)
+    assert there.digest == here.digest
+
+
+@pytest.mark.parametrize("shard_size", [1, 1024])
+def test_images_stored_as_they_are_must_be_of_one_size(shard_size, plain, tmp_path):
+    save(plain / "b" / "odd.png", size=(9, 7))
+    with pytest.raises(DataError, match=r"(odd\.png: \(3, 9, 7\)|odd\.png is \(3, 9, 7\))"):
+        ingest_folder(plain, tmp_path / "shards", AS_THEY_ARE, workers=1, shard_size=shard_size)
+    assert not (tmp_path / "shards").exists()
+
+
+def test_a_file_that_cannot_be_read_is_no_bad_image(plain, tmp_path):
+    source = FolderSource.scan(plain)
+    (plain / "b" / "1.png").unlink()
+    with pytest.raises(RunError, match=r"b/1\.png: cannot be read .*the same command goes on"):
+        ingest_source(source, tmp_path / "shards", AS_THEY_ARE, workers=1)
+
+
+@pytest.mark.parametrize("option", [{"per_class": 0}, {"shard_size": 0}, {"workers": -1}, {"seed": -1}])
+def test_options_below_their_least_value_are_refused(option, plain, tmp_path):
+    with pytest.raises(ConfigError, match=f"{next(iter(option))} = "):
+        ingest_folder(plain, tmp_path / "shards", AS_THEY_ARE, **option)
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten(plain, tmp_path):
+    (tmp_path / "shards").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="exists already"):
+        ingest_folder(plain, tmp_path / "shards", AS_THEY_ARE, workers=1)

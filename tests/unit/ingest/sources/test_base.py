@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evoray.errors import DataError
+from evoray.ingest.sources.base import SlicedSource, check_text, class_index, expand
+
+
+def sliced(tmp_path, contents):
+    """Each file's records, one after another."""
+    files, which, offsets, sizes = [], [], [], []
+    for number, records in enumerate(contents):
+        path = tmp_path / f"{number}.bin"
+        path.write_bytes(b"".join(records))
+        files.append(str(path))
+        ends = np.cumsum([0, *map(len, records)])
+        which += [number] * len(records)
+        offsets += ends[:-1].tolist()
+        sizes += [len(record) for record in records]
+    names = [str(record) for record in range(len(which))]
+    arrays = (np.array(which), np.array(offsets), np.array(sizes))
+    return SlicedSource(tuple(files), *arrays, ("only",), names, [0] * len(names))
+
+
+def test_each_record_is_its_own_bytes(tmp_path):
+    contents = [[b"one", b"", b"three"], [b"4"]]
+    source = sliced(tmp_path, contents)
+    assert [source.open(record) for record in (3, 0, 1, 2, 0)] == [b"4", b"one", b"", b"three", b"one"]
+
+
+def test_it_travels_to_another_process(tmp_path):
+    source = sliced(tmp_path, [[b"one", b"two"]])
+    source.open(0)
+    assert pickle.loads(pickle.dumps(source)).open(1) == b"two"
+
+
+def test_a_file_that_was_cut_is_named_without_its_folder(tmp_path):
+    source = sliced(tmp_path, [[b"one", b"two"]])
+    (tmp_path / "0.bin").write_bytes(b"onet")
+    assert source.open(0) == b"one"
+    with pytest.raises(OSError, match=r"^0\.bin ends before this record does"):
+        source.open(1)
+
+
+def test_a_file_that_is_gone_is_an_error_of_storage(tmp_path):
+    source = sliced(tmp_path, [[b"one"]])
+    (tmp_path / "0.bin").unlink()
+    with pytest.raises(FileNotFoundError):
+        source.open(0)
+
+
+def test_a_thousand_files_are_read_with_few_of_them_open(tmp_path):
+    """ImageNet as a WebDataset has more tars than a process may have files open."""
+    source = sliced(tmp_path, [[bytes([number % 256])] for number in range(600)])
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before + 400, limits[1]))
+    try:
+        for record in (*range(600), *range(600)):
+            assert source.open(record) == bytes([record % 256])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(os.listdir("/proc/self/fd")) <= before + 300
+
+
+@given(st.sets(st.integers(0, 50), min_size=1))
+def test_numbers_count_from_zero_to_the_largest(numbers):
+    classes, index = class_index(str(number) for number in numbers)
+    assert classes == tuple(str(number) for number in range(max(numbers) + 1))
+    assert index == {str(number): number for number in numbers}
+
+
+@given(st.lists(st.text(min_size=1), min_size=1))
+def test_names_are_sorted_and_each_has_one_label(names):
+    names.append("cat")
+    classes, index = class_index(names)
+    assert classes == tuple(sorted(set(names)))
+    assert all(classes[label] == name for name, label in index.items()) and len(index) == len(classes)
+
+
+def test_one_name_among_numbers_makes_names_of_all():
+    assert class_index(["10", "9", "x"]) == (("10", "9", "x"), {"10": 0, "9": 1, "x": 2})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.tar", "a.tar", "deep/er/c.tar", "a.txt", "x-08.tar", "x-09.tar", "x-10.tar"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "folder.tar").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("b.tar", ["b.tar"]),
+        ("a.txt", ["a.txt"]),
+        ("", ["a.tar", "b.tar", "deep/er/c.tar", "x-08.tar", "x-09.tar", "x-10.tar"]),
+        ("deep", ["deep/er/c.tar"]),
+        ("?.tar", ["a.tar", "b.tar"]),
+        ("**/c.tar", ["deep/er/c.tar"]),
+        ("x-{08..10}.tar", ["x-08.tar", "x-09.tar", "x-10.tar"]),
+        ("x-{10..10}.tar", ["x-10.tar"]),
+        ("absent*.tar", []),
+        ("absent.tar", []),
+    ],
+)
+def test_a_pattern_names_files_in_order(pattern, expected, folder):
+    found = expand(str(folder / pattern), ".tar")
+    assert [str(path.relative_to(folder)) for path in found] == expected
+
+
+def test_a_numbered_file_that_is_missing_is_named(folder):
+    with pytest.raises(DataError, match=r"x-11\.tar: no such file, though .*\{08\.\.12\}"):
+        expand(f"{folder}/x-{{08..12}}.tar", ".tar")
+
+
+def test_a_name_that_is_no_text_is_shown_as_bytes(tmp_path):
+    check_text(tmp_path, "größe.png")
+    with pytest.raises(DataError, match=r"the name b'a/\\xff\.png' in it is not UTF-8\. Rename the file"):
+        check_text(tmp_path, os.fsdecode(b"a/\xff.png"))

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pytest
+from forms import (
+    FILES,
+    IMAGES,
+    SYNSETS,
+    TRUTH,
+    flat,
+    flat_beside_the_devkit,
+    flat_beside_the_unpacked_devkit,
+    make_devkit,
+    unpack_devkit,
+)
+
+from evoray.errors import DataError
+from evoray.ingest.sources import open_source
+
+
+def test_numbered_labels_are_the_numbers(tmp_path):
+    root = flat(tmp_path / "flat", val__txt="".join(f"{name} {number}\n" for number, name in enumerate(FILES)))
+    source = open_source(str(root))
+    assert source.classes == tuple(str(number) for number in range(IMAGES))
+    assert list(source.labels) == list(range(IMAGES))
+
+
+def test_labels_are_taken_from_a_named_list(tmp_path):
+    root = flat(tmp_path / "flat")
+    (tmp_path / "elsewhere").mkdir()
+    listing = tmp_path / "elsewhere" / "mine.csv"
+    listing.write_text("".join(f"{name},{TRUTH[name]}\n" for name in FILES))
+    assert open_source(str(root), labels=listing).classes == SYNSETS
+
+
+def flat_with_a_devkit_that_is_named(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    return flat(tmp_path / "flat"), make_devkit(tmp_path / "elsewhere" / "kit.tar.gz")
+
+
+@pytest.mark.parametrize(
+    "form", [flat_beside_the_devkit, flat_beside_the_unpacked_devkit, flat_with_a_devkit_that_is_named]
+)
+def test_a_flat_folder_takes_its_labels_from_the_devkit(form, tmp_path):
+    made = form(tmp_path)
+    root, devkit = made if isinstance(made, tuple) else (made, None)
+    source = open_source(str(root), labels=devkit)
+    assert source.classes == SYNSETS
+    found = {name: source.classes[label] for name, label in zip(source.names, source.labels, strict=True)}
+    assert found == TRUTH
+
+
+def devkit_without_truth(tmp_path):
+    unpack_devkit(tmp_path)
+    next(tmp_path.rglob("ILSVRC2012_validation_ground_truth.txt")).unlink()
+    return flat(tmp_path / "flat")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda at: flat(at / "flat"), "no list of their labels.*--labels"),
+        (lambda at: flat(at / "flat", val__txt="a 1\nb 2\n"), "no label for ILSVRC2012_val_00000001.JPEG"),
+        (lambda at: flat(at / "flat", val__txt="1\n2\n"), "2 labels for the 12 images"),
+        (lambda at: flat(at / "flat", val__txt=""), "empty"),
+        (lambda at: flat(at / "flat", val__txt="a.JPEG 1\na.JPEG 2\n"), "line 2: a.JPEG has two labels"),
+        (lambda at: flat(at / "flat", val__txt="a.JPEG 1\nb.JPEG\n"), "line 2: 'b.JPEG' has no label"),
+        (
+            lambda at: flat(at / "flat", ILSVRC2012_validation_ground_truth__txt="1\n" * 12),
+            "devkit_t12.tar.gz .*neither beside it nor above it",
+        ),
+        (devkit_without_truth, "devkit_t12: no ILSVRC2012_validation_ground_truth.txt in it"),
+    ],
+)
+def test_what_cannot_be_read_is_named(make, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        open_source(str(make(tmp_path)))
+
+
+def listed(tmp_path, text, name="val.txt"):
+    root = flat(tmp_path / "flat")
+    (root / name).write_text(text)
+    return open_source(str(root))
+
+
+def test_a_list_may_hold_images_that_are_not_here_and_their_classes_count(tmp_path):
+    """A subset of a validation set keeps the labels of the whole."""
+    text = "".join(f"{name} {TRUTH[name]}\n" for name in FILES) + "absent.JPEG n00000001\n"
+    source = listed(tmp_path, text)
+    assert source.classes == ("n00000001", *SYNSETS)
+    assert [source.classes[label] for label in source.labels] == [TRUTH[name] for name in source.names]
+
+
+def test_names_in_a_list_may_be_paths_and_lines_may_be_blank(tmp_path):
+    text = "\n".join(f"val/{name}\t{TRUTH[name]}\n" for name in FILES)
+    assert listed(tmp_path, text).classes == SYNSETS
+
+
+def test_an_image_listed_twice_with_one_label_is_fine(tmp_path):
+    text = "".join(f"{name} 1\n{name} 1\n" for name in FILES)
+    assert set(listed(tmp_path, text).labels) == {1}
+
+
+def test_the_first_of_the_known_lists_is_taken(tmp_path):
+    root = flat(tmp_path / "flat", val__txt="0\n" * IMAGES, labels__txt="1\n" * IMAGES)
+    assert set(open_source(str(root)).labels) == {0}
+    (tmp_path / "val.txt").write_text("2\n" * IMAGES)
+    (root / "val.txt").unlink()
+    assert set(open_source(str(root)).labels) == {1}, "the folder comes before what is beside it"
+    (root / "labels.txt").unlink()
+    assert set(open_source(str(root)).labels) == {2}
+
+
+def test_an_id_that_the_devkit_does_not_know_is_named(tmp_path):
+    unpack_devkit(tmp_path)
+    root = flat(tmp_path / "flat", ILSVRC2012_validation_ground_truth__txt="1\n" * (IMAGES - 1) + "9\n")
+    with pytest.raises(DataError, match="'9' is no id of the devkit's 3 synsets"):
+        open_source(str(root))
+
+
+def test_a_list_that_is_no_text_is_named(tmp_path):
+    root = flat(tmp_path / "flat")
+    (tmp_path / "mine.bin").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match=r"mine\.bin: cannot be read .*--labels"):
+        open_source(str(root), labels=tmp_path / "mine.bin")

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from pictures import make_tree
+
+from evoray.data import ArrowDataset, ImageTransform, Manifest
+from evoray.errors import ConfigError
+from evoray.ingest.options import Options, chosen_transform, ingest
+from evoray.runtime.progress import Progress
+
+
+class Told(Progress):
+    def __init__(self):
+        self.calls = []
+
+    def stage(self, name, total, unit="child x shard"):
+        self.calls.append((name, total, unit))
+
+    def advance(self, count):
+        self.calls.append(count)
+
+    def note(self, text):
+        self.calls.append(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, {"resize": 256, "crop": 224, "interpolation": "bilinear", "channels": 3}),
+        (
+            {"resize": "20", "crop": 16, "interpolation": "bicubic"},
+            {"resize": 20, "crop": 16, "interpolation": "bicubic"},
+        ),
+        ({"resize": "none", "channels": 1}, {"resize": None, "crop": None, "channels": 1}),
+        ({"decoder": "torchvision"}, {"decoder": "torchvision"}),
+    ],
+)
+def test_the_transform_is_that_of_the_options(options, expected):
+    assert chosen_transform(Options(**options)) == ImageTransform(**expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channels": 2}, "--channels 2: give 1 or 3"),
+        ({"interpolation": "nearest"}, "--interpolation nearest: give bilinear or bicubic"),
+        ({"decoder": "opencv"}, "--decoder opencv: give pil or torchvision"),
+        ({"resize": "large"}, "--resize large: give the shorter side in pixels, or none"),
+        ({"resize": "0"}, "--resize 0: give"),
+        ({"resize": "-5"}, "--resize -5: give"),
+        ({"resize": "2.5"}, r"--resize 2\.5: give"),
+    ],
+)
+def test_an_option_that_is_wrong_is_named_with_what_is_right(options, message):
+    with pytest.raises(ConfigError, match=message):
+        chosen_transform(Options(**options))
+
+
+def config(path, parent):
+    path.write_text(f'[parent]\n{parent}\n[data]\npath = "mock:"\n')
+    return path
+
+
+def test_for_takes_the_parents_own_transform(tmp_path):
+    """These weights want 232 pixels, and no option says otherwise."""
+    path = config(tmp_path / "c.toml", 'source = "torchvision"\nname = "resnet50"\nweights = "IMAGENET1K_V2"')
+    found = chosen_transform(Options(config=path, resize="20", decoder="torchvision"))
+    assert (found.resize, found.crop, found.interpolation) == (232, 224, "bilinear")
+    assert (found.antialias, found.channels, found.decoder) == (True, 3, "torchvision")
+
+
+def test_for_a_parent_without_a_transform_says_so(tmp_path):
+    parent = 'source = "module"\nname = "evoray.models.small:cnn"\nweights = "random"'
+    with pytest.raises(ConfigError, match=r"brings no resize or crop\. Give --resize and --crop"):
+        chosen_transform(Options(config=config(tmp_path / "c.toml", parent)))
+
+
+SMALL = {"resize": "20", "crop": 16, "workers": 1}
+
+
+def test_what_was_made_is_reported(tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=3)
+    (tree / "class0" / "bad.png").write_text("text")
+    told = Told()
+    report = ingest(str(tree), tmp_path / "shards", Options(shard_size=4, **SMALL), told)
+    manifest = Manifest.read(tmp_path / "shards")
+    assert (report["rows"], report["classes"], report["shards"], report["digest"]) == (9, 3, 3, manifest.digest)
+    assert [bad["source"] for bad in report["unreadable"]] == ["class0/bad.png"]
+    assert report["images_per_s"] > 0
+    assert told.calls[:2] == [f"looking at {tree}", ("ingest", 10, "images")]
+    assert sum(told.calls[2:]) == 10
+
+
+def test_every_option_reaches_the_shards(tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=4)
+    ingest(str(tree), tmp_path / "shards", Options(per_class=2, seed=3, shard_size=5, **SMALL), Progress())
+    manifest = Manifest.read(tmp_path / "shards")
+    assert (manifest.rows, manifest.per_class, manifest.order_seed) == (6, 2, 3)
+    assert [entry.rows for entry in manifest.shards] == [5, 1]
+
+
+MODULE = """
+import numpy as np
+def pictures():
+    return [(np.full((4, 4), 40 * number, np.uint8), number) for number in range(3)]
+"""
+
+
+def test_a_function_of_the_users_returns_a_dataset(tmp_path, monkeypatch):
+    (tmp_path / "user_pictures.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    options = Options(resize="none", channels=1)
+    assert ingest("user_pictures:pictures", tmp_path / "shards", options, Progress())["rows"] == 3
+    shard = ArrowDataset(tmp_path / "shards").load(0)
+    assert {int(label): int(image[0, 0, 0]) for image, label in zip(shard.images, shard.labels, strict=True)} == {
+        number: 40 * number for number in range(3)
+    }
+    assert np.all(shard.images == shard.images[:, :, :1, :1])
+
+
+def test_a_path_with_a_colon_is_a_path(tmp_path):
+    tree = make_tree(tmp_path / "a:tree", per_class=1)
+    assert ingest(str(tree), tmp_path / "shards", Options(**SMALL), Progress())["rows"] == 3
+
+
+def test_a_backend_that_does_not_exist_is_named(tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=1)
+    with pytest.raises(ConfigError, match="--backend spark: give local or ray"):
+        ingest(str(tree), tmp_path / "shards", Options(backend="spark", **SMALL), Progress())
+    assert not (tmp_path / "shards").exists()
