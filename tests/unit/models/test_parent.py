@@ -14,14 +14,10 @@ from evoray.models import (
     Parent,
     Preprocessing,
     check_outputs,
-    load_into,
     load_parent,
-    mutable_names,
     parent_preprocessing,
-    read_state,
     write_state,
 )
-from evoray.runtime.importing import import_function
 
 MODULE = """
 from torch import nn
@@ -201,40 +197,10 @@ def test_checkpoints_round_trip(folder, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("a.safetensors", b"nonsense", "damaged"),
-        ("a.pth", b"nonsense", "not a PyTorch checkpoint|refused"),
-        ("a.bin", b"", "ends in"),
-        ("absent.pth", None, "no such file"),
-    ],
-)
-def test_a_bad_checkpoint_is_named(tmp_path, name, content, words):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(ModelError, match=words) as caught:
-        read_state(tmp_path / name)
-    assert name in str(caught.value)
-
-
-def test_a_checkpoint_that_does_not_fit_lists_why(tmp_path):
-    with pytest.raises(ModelError, match=r"missing bias; unexpected extra; weight is \(2, 4\)"):
-        load_into(nn.Linear(4, 3), {"weight": torch.zeros(2, 4), "extra": torch.zeros(1)}, "file")
-
-
 def test_infinite_weights_are_refused(folder, tmp_path):
     save_file({"weight": torch.full((3, 4), torch.inf), "bias": torch.zeros(3)}, tmp_path / "a.safetensors")
     with pytest.raises(ModelError, match="weight holds NaN or infinity"):
         load_parent(module("plain", weights="a.safetensors"), folder)
-
-
-def test_patterns_choose_parameters():
-    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
-    assert mutable_names(model, ("*",), ("1.*",)) == ["0.bias", "0.weight"]
-    assert mutable_names(model, ("*.weight",), ()) == ["0.weight", "1.weight"]
-    with pytest.raises(ConfigError, match=r'"2\*"'):
-        mutable_names(model, ("0.*", "2*"), ())
 
 
 @pytest.mark.parametrize(
@@ -253,12 +219,6 @@ def test_outputs_are_checked(model, classes, words):
         return
     with pytest.raises(ModelError, match=words):
         check_outputs(model, sample, classes)
-
-
-@pytest.mark.parametrize("name", ["nocolon", "absent_module:f", "evoray.errors:absent", ":f"])
-def test_a_name_that_cannot_be_imported_is_named(name):
-    with pytest.raises(ConfigError, match=name.split(":")[0] or "package"):
-        import_function(name)
 
 
 def test_public_types_are_those_of_the_library():
