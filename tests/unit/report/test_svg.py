@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib as mpl
+import pytest
+
+from evoray.report.svg import WIDTH, new_figure, style, to_svg
+
+
+def drawn(name="one", description="what it shows", label="Accuracy (%)"):
+    with style(name):
+        figure, (axes,) = new_figure(2.0)
+        axes.plot([1, 2], [3, 4], marker="o", label="Children")
+        axes.set_xlabel(label)
+        axes.legend()
+        return to_svg(figure, description)
+
+
+def test_it_is_one_element_that_a_page_can_hold():
+    svg = drawn()
+    assert svg.startswith("<svg ") and svg.endswith("</svg>") and svg.count("<svg") == 1
+    for foreign in ("<?xml", "<!DOCTYPE", "<metadata", "xmlns", "http"):
+        assert foreign not in svg
+    root = ET.fromstring(svg.replace("xlink:", ""))
+    assert "viewBox" in root.attrib and not {"width", "height", "version"} & set(root.attrib)
+
+
+def test_text_is_text_and_no_formula():
+    svg = drawn(label="a $x^2$ & <b>")
+    assert re.search(r"<text[^>]*>a \$x\^2\$ &amp; &lt;b&gt;</text>", svg)
+
+
+def test_it_is_described_for_those_who_hear_the_page():
+    svg = drawn(description='a "b" & <c>')
+    root = ET.fromstring(svg.replace("xlink:", ""))
+    assert root.attrib["role"] == "img" and root.attrib["aria-label"] == 'a "b" & <c>'
+
+
+def test_the_same_drawing_is_the_same_text_and_another_name_has_other_ids():
+    assert drawn() == drawn()
+    first, second = (set(re.findall(r'\bid="([^"]+)"', drawn(name))) for name in ("one", "two"))
+    assert first and second and not first & second
+
+
+def test_every_id_that_is_used_is_there():
+    svg = drawn()
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    assert used and used <= set(re.findall(r'\bid="([^"]+)"', svg))
+
+
+def test_no_global_setting_is_left_changed():
+    before = dict(mpl.rcParams)
+    drawn()
+    with pytest.raises(LookupError), style("broken"):
+        raise LookupError
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_figure_is_a_column_of_axes_of_one_width(rows):
+    figure, panels = new_figure(4.5, rows, share_x=True)
+    assert len(panels) == rows and figure.get_size_inches().tolist() == [WIDTH, 4.5]
+    panels[0].set_xlim(3, 9)
+    assert all(axes.get_xlim() == (3, 9) for axes in panels)
