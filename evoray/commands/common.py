@@ -99,7 +99,7 @@ class Bars(Progress):
             print(line, file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
-        self._console.print(f"[dim]{text}[/dim]", highlight=False)
+        self._console.print(f"[dim]{escape(text)}[/dim]", highlight=False)
 
 
 class _Counted:

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from evoray import demo, evolution
+from evoray.errors import ConfigError
+from evoray.storage.directory import RunDirectory
+
+
+@pytest.fixture
+def evolved(monkeypatch, summary, population):
+    """What a search was asked for; it ends at once, with the summary of a finished run."""
+    asked = []
+
+    def evolve(config, out, **options):
+        asked.append(SimpleNamespace(config=config, out=str(out), **options))
+        return SimpleNamespace(summary=summary, population=population, directory=RunDirectory(str(out)))
+
+    monkeypatch.setattr(evolution, "evolve", evolve)
+    return asked
+
+
+def test_a_run_is_its_file_with_what_is_set_over_it(evoray, evolved, config_file, tmp_path):
+    words = ("--out", "file:///shared/run", "--set", "search.children=7", "--set", "seed=3", "--resume", "--json")
+    shown = json.loads(evoray("run", config_file, *words))
+    (asked,) = evolved
+    assert (asked.config.search.children, asked.config.seed) == (7, 3)
+    assert (asked.out, asked.resume, asked.config_dir) == ("file:///shared/run", True, config_file.parent.resolve())
+    assert (shown["directory"], shown["run_id"]) == ("file:///shared/run", "9f2c41d07be64d0d8f3e1f1f0a4b7c55")
+
+
+def test_by_default_a_run_is_new_and_named_after_its_file(evoray, evolved, config_file):
+    assert "report: " in evoray("run", config_file)
+    (asked,) = evolved
+    assert (asked.out, asked.resume) == ("runs/mine", False)
+
+
+@pytest.mark.parametrize("words", [("--set", "search.colour=red"), ("--set", "search"), ("--set", "seed=x")])
+def test_what_is_wrong_is_said_before_anything_runs(words, evoray, evolved, config_file):
+    with pytest.raises(ConfigError):
+        evoray("run", config_file, *words)
+    with pytest.raises(ConfigError, match="absent"):
+        evoray("run", config_file.with_name("absent.toml"))
+    assert evolved == []
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    asked = []
+    monkeypatch.setattr(demo, "train_parent", lambda seed, path: asked.append((seed, str(path))))
+    return asked
+
+
+def test_the_demo_trains_its_parent_beside_the_run(evoray, evolved, trained, tmp_path):
+    evoray("demo", "--out", tmp_path / "new" / "demo", "--seed", 5, "--backend", "local", "--json")
+    weights = f"{tmp_path}/new/demo-parent.safetensors"
+    assert trained == [(5, weights)] and (tmp_path / "new").is_dir()
+    (asked,) = evolved
+    assert (asked.config.seed, asked.config.parent.weights, asked.config.compute.backend) == (5, weights, "local")
+    assert asked.out == f"{tmp_path}/new/demo"
+
+
+def test_the_demo_overwrites_no_earlier_one(evoray, evolved, trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(3):
+        evoray("demo", "--json")
+        (tmp_path / evolved[-1].out).mkdir()
+    assert [asked.out for asked in evolved] == ["runs/demo-seed0", "runs/demo-seed0-2", "runs/demo-seed0-3"]
+    assert len({path for _, path in trained}) == 3
+    assert evolved[0].config.compute.backend == "ray"
