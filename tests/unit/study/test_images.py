@@ -8,6 +8,7 @@ from evoray.data import open_dataset
 from evoray.errors import ConfigError
 from evoray.runtime.progress import Progress
 from evoray.study import cases, ingest_missing, load_study
+from evoray.study.images import local_shards
 
 RUN = """
 [parent]
@@ -64,3 +65,8 @@ def test_one_directory_for_two_transforms_is_refused(study_of, photographs, tmp_
     with pytest.raises(ConfigError, match="needs other images"):
         ingest_missing(study, str(photographs), Progress())
     assert not (tmp_path / "shards").exists()
+
+
+def test_only_directories_of_this_machine_are_made(study_of, tmp_path):
+    study = study_of(**{"a": "shards/one", "b": "mock:images=4", "c": "mnist5k", "d": "s3://bucket/shards"})
+    assert [str(path) for path in local_shards(list(study))] == ["shards/one"]
