@@ -44,7 +44,7 @@ def evolved(monkeypatch):
         write_finished(RunDirectory(location), config, fitness=fitness)
 
     monkeypatch.setattr(runner, "evolve", evolve)
-    monkeypatch.setattr(runner, "make_backend", lambda compute: FakeBackend())
+    monkeypatch.setattr(runner, "make_backend", lambda *_: FakeBackend())
     return ran
 
 
@@ -133,7 +133,7 @@ def test_one_backend_serves_all_runs_and_is_closed(run, evolved):
 
 def test_a_backend_is_closed_though_a_run_fails(run, monkeypatch, evolved):
     opened = []
-    monkeypatch.setattr(runner, "make_backend", lambda compute: opened.append(FakeBackend()) or opened[-1])
+    monkeypatch.setattr(runner, "make_backend", lambda *_: opened.append(FakeBackend()) or opened[-1])
 
     def evolve(*_, **__):
         raise ConnectionError
