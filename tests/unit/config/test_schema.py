@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from evoray.config import ComputeConfig, DataConfig, ParentConfig, RunConfig, parse_config
 from evoray.errors import ConfigError
-from evoray.mutation.partition import PartitionConfig
 
 PARENT = {"name": "resnet18", "weights": "random"}
 MINIMAL = {"parent": PARENT, "data": {"path": "mnist5k"}}
@@ -72,18 +71,6 @@ def test_one_set_is_halved_and_two_are_taken_whole_unless_a_share_is_given():
 @pytest.mark.parametrize("folder", ["/scratch", "~/shards", None])
 def test_a_cache_is_where_every_node_has_one(folder):
     assert DataConfig(path="a", cache_dir=folder).cache_dir == folder
-
-
-@pytest.mark.parametrize("sigma", ["auto", 0.1, 1])
-def test_sigma_is_a_number_or_found(sigma):
-    config = PartitionConfig(sigma=sigma)
-    assert config.sigma == sigma and config.sigma_is_auto == (sigma == "auto")
-
-
-@pytest.mark.parametrize("sigma", [0, -0.1, True, "0.1", None, float("inf"), [0.1]])
-def test_sigma_is_nothing_else(sigma):
-    with pytest.raises(ValidationError, match='a number greater than 0, or "auto"'):
-        PartitionConfig(sigma=sigma)
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:1"])

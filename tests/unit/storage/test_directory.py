@@ -182,3 +182,13 @@ def test_an_array_of_any_shape_and_type_survives_to_the_bit(array):
     found = unpack_arrays(pack_arrays({"one": array, "name/with.dots": array.T}))
     assert found["one"].tobytes() == array.tobytes() and found["one"].dtype == array.dtype
     assert found["name/with.dots"].shape == array.T.shape
+
+
+def test_who_reads_a_file_while_it_is_replaced_reads_the_old_one_to_its_end(tmp_path):
+    directory = RunDirectory(str(tmp_path))
+    directory.write("a.bin", b"first, and whole")
+    with open(tmp_path / "a.bin", "rb") as reader:
+        assert reader.read(5) == b"first"
+        directory.write("a.bin", b"second")
+        assert reader.read() == b", and whole"
+    assert directory.read("a.bin") == b"second"
