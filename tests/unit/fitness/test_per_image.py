@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evoray.fitness.per_image import brier, predicted_class, score_images, score_log_probabilities
@@ -18,6 +18,7 @@ LOGITS = st.integers(2, 6).flatmap(
 """Small whole numbers, so that many are equal."""
 
 
+@settings(max_examples=40)
 @given(LOGITS, st.integers(0, 2**32 - 1))
 def test_every_image_by_plain_arithmetic(rows, seed):
     labels = np.random.default_rng(seed).integers(len(rows[0]), size=len(rows))
@@ -30,6 +31,7 @@ def test_every_image_by_plain_arithmetic(rows, seed):
         assert found.rank[number] == order.index(label), "equals keep class order"
 
 
+@settings(max_examples=40)
 @given(LOGITS)
 def test_rank_nought_is_the_predicted_class(rows):
     logits = torch.tensor(rows)

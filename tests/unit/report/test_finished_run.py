@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from evoray.errors import UsageError
-from evoray.report.finished_run import COLUMNS, Run
+from evoray.report.finished_run import COLUMNS, RECIPE, Run
 
 
 @pytest.fixture
@@ -17,12 +17,17 @@ def run(summary: dict[str, Any], population: pa.Table) -> Run:
 
 def test_children_are_rows_of_the_columns_that_are_shown(run: Run, population: pa.Table) -> None:
     assert len(run.children) == population.num_rows
-    assert list(run.children[0]) == COLUMNS
+    assert list(run.children[0]) == [*COLUMNS, *RECIPE]
+
+
+def test_another_kind_of_mutation_has_other_columns(summary: dict[str, Any], population: pa.Table) -> None:
+    children = Run.of(summary, population.drop_columns(["parts", "part"])).children
+    assert list(children[0]) == [*COLUMNS, "sigma"]
 
 
 def test_every_missing_column_is_named(summary: dict[str, Any], population: pa.Table) -> None:
-    with pytest.raises(UsageError, match=r"population\.parquet: no column sigma, rank\. .*--resume"):
-        Run.of(summary, population.drop_columns(["rank", "sigma"]))
+    with pytest.raises(UsageError, match=r"population\.parquet: no column rank, status\. .*--resume"):
+        Run.of(summary, population.drop_columns(["status", "rank"]))
 
 
 @pytest.mark.parametrize(
