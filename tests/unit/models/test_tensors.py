@@ -38,6 +38,7 @@ def test_names_are_in_byte_order():
     assert list(canonical_state(model)[0]) == [
         f"{name}.{part}" for name in ("B", "a10", "a9", "b") for part in ("bias", "weight")
     ]
+    assert mutable_names(model, ("*",), ()) == list(canonical_state(model)[0])
 
 
 def test_the_state_is_a_copy_in_the_tensors_own_type():
