@@ -310,3 +310,22 @@ def test_a_link_that_leads_nowhere_is_not_overwritten(plain, tmp_path):
     (tmp_path / "shards").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DataError, match="exists already"):
         ingest_folder(plain, tmp_path / "shards", AS_THEY_ARE, workers=1)
+
+
+def test_ingest_records_the_task_and_its_columns(tree, tmp_path):
+    manifest = ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=10, workers=1)
+    assert manifest.records.task == "image-classification"
+    assert manifest.records.columns == {"image": "fixed_size_binary", "label": "int64", "source": "string"}
+    assert open_dataset(str(tmp_path / "shards")).records == manifest.records
+
+
+def test_a_task_whose_records_are_no_images_is_not_ingested(tree, tmp_path):
+    (tmp_path / "texts.py").write_text(
+        "from evoray.data.schema import Schema\n"
+        "from evoray.tasks.image_classification import ImageClassification\n"
+        "class Texts(ImageClassification):\n"
+        "    schema = Schema(task='texts', columns={'text': 'string'}, target='text')\n"
+    )
+    with pytest.raises(ConfigError, match=r"text \(string\), which ingest does not write"):
+        ingest_folder(tree, tmp_path / "shards", SMALL, workers=1, task="texts:Texts", config_dir=tmp_path)
+    assert not (tmp_path / "shards").exists()

@@ -57,7 +57,7 @@ def test_a_tensor_of_the_same_size_takes_the_same_memory_again():
 def test_in_a_shared_process_it_ends_with_the_last_who_asked():
     found, kept, after = faults(shared=True)
     assert kept < 0.01 * PAGES
-    assert after == pytest.approx(found, rel=0.1), "what was kept went back, so the first tensor afterwards is new memory"
+    assert after == pytest.approx(found, rel=0.1), "what was kept went back: the first tensor after is new memory"
 
 
 @linux
