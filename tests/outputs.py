@@ -8,6 +8,10 @@ FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
 """Written by every run, and free of times and places."""
 
 
+def bytes_of(directory):
+    return {name: directory.read(name) for name in FILES}
+
+
 class PulledPlug(BaseException):
     """A power cut that Python notices; no Exception, since those of an observer do not stop a run."""
 

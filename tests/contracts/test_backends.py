@@ -15,10 +15,9 @@ from raising import Raises
 
 from evoray.backends.base import Job
 from evoray.backends.registry import _BACKENDS, make_backend
-from evoray.config import ComputeConfig, parse_config
+from evoray.config import ComputeConfig
 from evoray.config.resolve import Facts, resolve
 from evoray.config.schema import BACKENDS
-from evoray.demo import demo_config
 from evoray.errors import DataError, EvaluationError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.packing import EvaluatorSource, packed_bulk
@@ -30,6 +29,7 @@ from evoray.mutation import Lineage, Mutation, tensors_sha256
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
+pytestmark = pytest.mark.xdist_group("ray")
 every = pytest.mark.parametrize("kind", list(_BACKENDS))
 GENERATIONS = 2
 
@@ -39,29 +39,15 @@ def test_the_configuration_knows_every_name():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def embedded():
-    """One Ray for all that runs here; each backend would start its own, ten seconds a time."""
-    from evoray.backends.ray import connect, ray
-
-    assert connect(ComputeConfig(workers=6)), "a Ray is running already"
-    yield
-    ray.shutdown()
-
-
-def small_config(parent_file, **compute):
-    values = demo_config(0, parent_file, "local").model_dump()
-    values["data"] |= {"select": 0.1, "test": 0.1}
-    values["search"] |= {"children": 6, "generations": GENERATIONS}
-    values["ensemble"] |= {"size": 3}
-    values["compute"] |= compute
-    return parse_config(values)
+def running(embedded_ray):
+    """One Ray for all that runs here."""
+    embedded_ray()
 
 
 class Bench:
     """A parent, another of the same shape, and what children of each are worth: evaluated here, by no backend."""
 
-    def __init__(self, parent_file):
-        config = small_config(parent_file, threads_per_worker=1, device="cpu", gpus_per_worker=0)
+    def __init__(self, config):
         inputs = check_inputs(config, Path(__file__).parent)
         self.program = make_program(inputs, resolve(inputs.config, Facts(has_gpu=False)))
         self.parent = inputs.parent.model
@@ -102,8 +88,8 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(parent_file):
-    return Bench(parent_file)
+def bench(small_run):
+    return Bench(small_run(compute__threads_per_worker=1, compute__device="cpu", compute__gpus_per_worker=0))
 
 
 @pytest.fixture(scope="module", params=list(_BACKENDS))
@@ -227,8 +213,9 @@ def outputs(result):
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory, parent_file):
-    return outputs(evolve(small_config(parent_file, workers=2), tmp_path_factory.mktemp("local") / "run"))
+def reference(tmp_path_factory, small_run):
+    config = small_run(compute__workers=2, search__generations=GENERATIONS)
+    return outputs(evolve(config, tmp_path_factory.mktemp("local") / "run", page=False))
 
 
 @every
@@ -236,7 +223,7 @@ def reference(tmp_path_factory, parent_file):
 def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, kind, workers):
     """The same population, lineages and predictions."""
     config = small_run(compute__backend=kind, compute__workers=workers, search__generations=GENERATIONS)
-    files, summary = outputs(evolve(config, tmp_path / "run"))
+    files, summary = outputs(evolve(config, tmp_path / "run", page=False))
     assert files.keys() == reference[0].keys()
     assert [name for name in files if files[name] != reference[0][name]] == []
     assert summary == reference[1]
@@ -278,18 +265,21 @@ EVERYTHING = {
 }
 
 
-def test_choosing_members_soup_and_calibration_is_the_same(small_run, tmp_path):
-    one, *others = (
-        outputs(evolve(small_run(**EVERYTHING, compute__backend=kind, compute__workers=workers), tmp_path / name))
-        for name, kind, workers in (("one", "local", 1), *((kind, kind, 2) for kind in _BACKENDS))
-    )
-    assert all(other == one for other in others)
+@pytest.fixture(scope="module")
+def chosen(small_run, tmp_path_factory):
+    config = small_run(**EVERYTHING, compute__workers=1)
+    return outputs(evolve(config, tmp_path_factory.mktemp("chosen") / "run", page=False))
+
+
+def test_choosing_members_soup_and_calibration_is_the_same(chosen, shared, small_run, tmp_path):
+    """On two workers that have served other runs."""
+    assert outputs(evolve(small_run(**EVERYTHING), tmp_path / "run", page=False, backend=shared)) == chosen
 
 
 def test_the_wire_carries_recipes(small_run, tmp_path):
     """Beyond the parent, once a node: at most 200 bytes a child and unit."""
     config = small_run(compute__backend="ray", compute__workers=1, search__children=60)
-    work = evolve(config, tmp_path / "run").summary["work"]
+    work = evolve(config, tmp_path / "run", page=False).summary["work"]
     assert work["nodes"] == 1 and work["parent_bytes"] > 105_866 * 4
     evaluations = (60 + 1 + 6) * 5
     assert work["bytes_to_workers"] - work["parent_bytes"] < 200 * evaluations

@@ -8,8 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from outputs import PulledPlug
-from test_resume import StopsAfter, bytes_of
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.backends.base import Outcome
 from evoray.backends.local import LocalBackend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +16,9 @@ from evoray.evolution import evolve
 
 
 @pytest.fixture(scope="module")
-def whole(parent_file, tmp_path_factory):
-    from evoray.config import parse_config
-    from evoray.demo import demo_config
-
-    values = demo_config(0, parent_file, "local").model_dump()
-    values["data"] |= {"select": 0.1, "test": 0.1}
-    values["search"] |= {"children": 6, "generations": 1}
-    values["ensemble"] |= {"size": 3, "keep_logits": True}
-    values["compute"] |= {"workers": 1}
-    return evolve(parse_config(values), tmp_path_factory.mktemp("local") / "run")
+def whole(small_run, tmp_path_factory):
+    config = small_run(ensemble__keep_logits=True, compute__workers=1)
+    return evolve(config, tmp_path_factory.mktemp("local") / "run", page=False)
 
 
 def files(result):
@@ -65,21 +59,20 @@ def test_they_give_the_ensembles_predictions(whole):
     assert np.array_equal(mean.argmax(1).numpy(), best)
 
 
-@pytest.mark.parametrize("backend", ["local", "ray"])
-def test_workers_anywhere_write_the_same_bytes(whole, small_run, tmp_path, backend):
-    config = small_run(ensemble__keep_logits=True, compute__backend=backend, compute__workers=2)
-    assert files(evolve(config, f"file://{tmp_path}/run")) == files(whole)
+def test_workers_anywhere_write_the_same_bytes(whole, small_run, tmp_path, any_backend):
+    config = small_run(ensemble__keep_logits=True, compute__backend=any_backend, compute__workers=2)
+    assert files(evolve(config, f"file://{tmp_path}/run", page=False)) == files(whole)
 
 
 def test_a_missing_file_is_made_again_on_resume(whole, small_run, tmp_path):
-    config = small_run(ensemble__keep_logits=True, compute__workers=1)
-    result = evolve(config, tmp_path / "run")
+    shutil.copytree(whole.directory.location, tmp_path / "run")
     (tmp_path / "run" / "summary.json").unlink()  # stopped at the very end
     (tmp_path / "run" / logits_name("test", 3)).unlink()
     (tmp_path / "run" / logits_name("test", 1)).write_bytes(b"cut")
-    evolve(config, tmp_path / "run", resume=True)
+    config = small_run(ensemble__keep_logits=True, compute__workers=1)
+    resumed = evolve(config, tmp_path / "run", resume=True, page=False)
     for one in files(whole):
-        assert hashlib.sha256(result.directory.read(one["file"])).hexdigest() == one["sha256"]
+        assert hashlib.sha256(resumed.directory.read(one["file"])).hexdigest() == one["sha256"]
 
 
 def test_a_directory_that_workers_do_not_share_is_told(small_run, tmp_path, monkeypatch):
@@ -89,6 +82,6 @@ def test_a_directory_that_workers_do_not_share_is_told(small_run, tmp_path, monk
 
 
 def test_nothing_is_written_unasked(small_run, tmp_path):
-    result = evolve(small_run(compute__workers=1), tmp_path / "run")
+    result = evolve(small_run(compute__workers=1), tmp_path / "run", page=False)
     assert files(result) == []
     assert not (tmp_path / "run" / "logits").exists()

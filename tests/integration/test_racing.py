@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
-from outputs import PulledPlug
-from test_resume import StopsAfter, bytes_of
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.errors import ConfigError
 from evoray.evolution import evolve
 from evoray.storage import journal
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def raced(small_run):
     def make(**changes):
         return small_run(
-            data__select=0.3,
+            data__select=0.15,
             **{"search__children": 24, "search__racing": True, "search__confidence": 0.8, **changes},
         )
 
     return make
 
 
-def test_dropped_children_rank_behind_and_say_so(raced, tmp_path):
-    result = evolve(raced(compute__workers=1), tmp_path / "run")
+@pytest.fixture(scope="module")
+def result(raced, tmp_path_factory):
+    """One race on one worker; it is read alone."""
+    return evolve(raced(compute__workers=1), tmp_path_factory.mktemp("raced") / "run", page=False)
+
+
+@pytest.fixture(scope="module")
+def whole(raced, tmp_path_factory):
+    """Two generations that are never stopped."""
+    config = raced(compute__workers=1, search__generations=2)
+    return evolve(config, tmp_path_factory.mktemp("whole") / "run", page=False)
+
+
+def test_dropped_children_rank_behind_and_say_so(result):
     rows = result.population.sort_by("rank").to_pylist()
     images = result.summary["splits"]["select"]
     dropped = [row for row in rows if row["status"].startswith("dropped after")]
@@ -42,10 +51,9 @@ def test_dropped_children_rank_behind_and_say_so(raced, tmp_path):
     assert 0 < race["expected_lost"]["lost_by_confidence"] <= 0.2 * 3
 
 
-def test_survivors_are_judged_as_without_a_race(raced, tmp_path):
-    raced_rows = evolve(raced(compute__workers=1), tmp_path / "raced").population.to_pylist()
-    whole = evolve(raced(compute__workers=1, search__racing=False), tmp_path / "whole").population.to_pylist()
-    for ours, theirs in zip(raced_rows, whole, strict=True):
+def test_survivors_are_judged_as_without_a_race(result, raced, tmp_path):
+    unraced = evolve(raced(compute__workers=1, search__racing=False), tmp_path / "run", page=False)
+    for ours, theirs in zip(result.population.to_pylist(), unraced.population.to_pylist(), strict=True):
         assert ours["noise_seed"] == theirs["noise_seed"]
         if ours["status"] == "ok":
             assert ours["select_fitness"] == pytest.approx(theirs["select_fitness"], rel=1e-6)
@@ -53,29 +61,28 @@ def test_survivors_are_judged_as_without_a_race(raced, tmp_path):
 
 
 def test_a_budget_is_kept(raced, tmp_path):
-    config = raced(compute__workers=1, search__budget_images=24 * 500, search__confidence=0.99)
-    race = evolve(config, tmp_path / "run").summary["racing"]
-    assert race["images"] <= 24 * 500
+    config = raced(compute__workers=1, search__budget_images=24 * 250, search__confidence=0.99)
+    race = evolve(config, tmp_path / "run", page=False).summary["racing"]
+    assert race["images"] <= 24 * 250
     assert race["dropped_for_budget"] > 0
     assert race["expected_lost"]["lost_by_budget"] > 0
 
 
-@pytest.mark.parametrize("after", [40, 300])
-def test_a_race_goes_on_where_it_stopped(raced, tmp_path, after, monkeypatch):
+@pytest.mark.parametrize("after", [40, 250])
+def test_a_race_goes_on_where_it_stopped(whole, raced, tmp_path, after, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = raced(compute__workers=1, search__generations=2)
-    whole = evolve(config, tmp_path / "whole")
     with pytest.raises(PulledPlug):
         evolve(config, tmp_path / "cut", progress=StopsAfter(after))
-    resumed = evolve(config, tmp_path / "cut", resume=True)
+    resumed = evolve(config, tmp_path / "cut", resume=True, page=False)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
     assert resumed.summary["racing"] == whole.summary["racing"]
 
 
-def test_workers_do_not_change_a_race(raced, tmp_path):
-    one, two = (evolve(raced(compute__workers=count), tmp_path / str(count), progress=None) for count in (1, 2))
-    assert bytes_of(one.directory) == bytes_of(two.directory)
-    assert one.summary["racing"] == two.summary["racing"]
+def test_workers_do_not_change_a_race(result, raced, tmp_path):
+    two = evolve(raced(compute__workers=2), tmp_path / "run", page=False)
+    assert bytes_of(result.directory) == bytes_of(two.directory)
+    assert result.summary["racing"] == two.summary["racing"]
 
 
 def test_a_budget_that_cannot_be_kept_is_refused(raced, tmp_path):
@@ -84,27 +91,9 @@ def test_a_budget_that_cannot_be_kept_is_refused(raced, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-class NotAMean:
-    width = 1
-
-    def sums(self, logits, labels):
-        return logits.sum()[None]
-
-    def value(self, sums):
-        return math.tanh(float(sums[0]))
-
-
 def test_a_fitness_that_is_no_mean_of_images_is_refused(raced, tmp_path):
     with pytest.raises(ConfigError, match="no mean of images"):
-        evolve(raced(fitness__name="test_racing:NotAMean"), tmp_path / "run")
-
-
-def one_number(logits, labels):
-    return (logits.argmax(1) == labels).float().mean()
-
-
-def divides(logits, labels):
-    return 1 / 0
+        evolve(raced(fitness__name="scores:NotAMean"), tmp_path / "run")
 
 
 @pytest.mark.parametrize("changes", [{}, {"search__racing": False, "mutation__sigma": "auto"}])
@@ -113,14 +102,11 @@ def divides(logits, labels):
 )
 def test_a_function_that_scores_no_single_image_is_refused_before_the_run(raced, tmp_path, changes, function, words):
     with pytest.raises(ConfigError, match=words):
-        evolve(raced(fitness__name=f"test_racing:{function}", **changes), tmp_path / "run")
+        evolve(raced(fitness__name=f"scores:{function}", **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-def per_image(logits, labels):
-    return -(logits.argmax(1) != labels).double()
-
-
 def test_a_users_score_an_image_races(raced, tmp_path):
-    result = evolve(raced(fitness__name="test_racing:per_image", compute__workers=1), tmp_path / "run")
-    assert result.summary["racing"]["images"] < result.summary["racing"]["images_without"]
+    config = raced(fitness__name="scores:per_image", compute__workers=1)
+    race = evolve(config, tmp_path / "run", page=False).summary["racing"]
+    assert race["images"] < race["images_without"]

@@ -106,13 +106,15 @@ def test_it_is_compared_like_the_others(finished):
     assert "Soup, recalibrated" in finished.directory.read("report.html").decode()
 
 
-@pytest.mark.parametrize("backend", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "backend", ["local", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])]
+)
 def test_stopped_and_on_any_backend_the_same_bytes(finished, tmp_path, monkeypatch, backend):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     other = config().model_copy(update={"compute": config().compute.model_copy(update={"backend": backend})})
     with pytest.raises(PulledPlug):
         evolve(other, tmp_path / "run", progress=StopsAfter(7 * 5 + 2))
-    resumed = evolve(other, tmp_path / "run", resume=True)
+    resumed = evolve(other, tmp_path / "run", resume=True, page=False)
     for name in (*FILES, "lineage/soup_recalibrated.safetensors"):
         assert resumed.directory.read(name) == finished.directory.read(name), name
 

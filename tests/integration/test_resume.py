@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from outputs import FILES, PulledPlug, StopsAfter
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.errors import UsageError
 from evoray.evolution import evolve
@@ -20,54 +21,68 @@ from evoray.storage import journal
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal
 
+CHILDREN, SOUPS, PANELS, SAMPLE = 7 * 5, 5 * 5, 5 + 5, 6 * 5
+"""How many evaluations each stage of the small run takes."""
 
-def bytes_of(directory):
-    return {name: directory.read(name) for name in FILES}
+
+@pytest.fixture(scope="module")
+def whole(small_run, tmp_path_factory):
+    """The small run, never stopped; it is read alone."""
+    return evolve(small_run(compute__workers=1), tmp_path_factory.mktemp("whole") / "run", page=False)
+
+
+@pytest.fixture
+def finished(whole, tmp_path):
+    """A copy of it for a test of its own."""
+    return shutil.copytree(whole.directory.location, tmp_path / "finished")
 
 
 @pytest.mark.parametrize("after", [3, 25, 36, 58, 68, 80])
-def test_resumed_run_ends_in_the_same_bytes(small_run, tmp_path, after, monkeypatch):
+def test_resumed_run_ends_in_the_same_bytes(whole, small_run, tmp_path, after, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     config = small_run(compute__workers=1)
-    whole = evolve(config, tmp_path / "whole")
     with pytest.raises(PulledPlug):
         evolve(config, tmp_path / "cut", progress=StopsAfter(after))
     seen = StopsAfter(10**9)
-    resumed = evolve(config, tmp_path / "cut", resume=True, progress=seen)
+    resumed = evolve(config, tmp_path / "cut", resume=True, page=False, progress=seen)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
-    left = 10**9 - seen.left
-    children, soups, panels, sample = 7 * 5, 5 * 5, 5 + 5, 6 * 5
-    assert left == children + soups + panels + sample - after
+    assert 10**9 - seen.left == CHILDREN + SOUPS + PANELS + SAMPLE - after
+
+
+CHOOSING = {
+    "compute__workers": 1,
+    "ensemble__method": "greedy",
+    "ensemble__temperature": True,
+    "soup__method": "greedy",
+    "fitness__name": "macro-f1",
+    "statistics__children_on_test": 2,
+    "data__select": 0.05,
+    "data__test": 0.05,
+}
+
+
+@pytest.fixture(scope="module")
+def chosen(small_run, tmp_path_factory):
+    return evolve(small_run(**CHOOSING), tmp_path_factory.mktemp("chosen") / "run", page=False)
 
 
 @pytest.mark.parametrize("after", [20, 45, 60, 68, 80, 88])
-def test_choosing_members_and_soups_resumes_too(small_run, tmp_path, after, monkeypatch):
+def test_choosing_members_and_soups_resumes_too(chosen, small_run, tmp_path, after, monkeypatch):
     """Children, soups of the strategy, candidates of the ensemble, a greedy soup, both panels, the sample."""
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
-    config = small_run(
-        compute__workers=1,
-        ensemble__method="greedy",
-        ensemble__temperature=True,
-        soup__method="greedy",
-        fitness__name="macro-f1",
-        statistics__children_on_test=2,
-        data__select=0.05,
-        data__test=0.05,
-    )
-    whole = evolve(config, tmp_path / "whole")
+    config = small_run(**CHOOSING)
     with pytest.raises(PulledPlug):
         evolve(config, tmp_path / "cut", progress=StopsAfter(after))
-    resumed = evolve(config, tmp_path / "cut", resume=True)
-    assert bytes_of(resumed.directory) == bytes_of(whole.directory)
+    resumed = evolve(config, tmp_path / "cut", resume=True, page=False)
+    assert bytes_of(resumed.directory) == bytes_of(chosen.directory)
     assert {k: v for k, v in resumed.summary.items() if k not in ("run_id", "work")} == {
-        k: v for k, v in whole.summary.items() if k not in ("run_id", "work")
+        k: v for k, v in chosen.summary.items() if k not in ("run_id", "work")
     }
 
 
-def test_resume_refuses_another_configuration(small_run, tmp_path):
-    evolve(small_run(), tmp_path / "run")
+def test_resume_refuses_another_configuration(finished, small_run):
     with pytest.raises(UsageError, match=r"mutation\.sigma was 0\.1 and is 0\.2"):
-        evolve(small_run(mutation__sigma=0.2), tmp_path / "run", resume=True)
+        evolve(small_run(mutation__sigma=0.2), finished, resume=True)
 
 
 def test_resume_refuses_another_parent(small_run, tmp_path, parent_file):
@@ -76,7 +91,7 @@ def test_resume_refuses_another_parent(small_run, tmp_path, parent_file):
     copy = tmp_path / "parent.safetensors"
     copy.write_bytes(parent_file.read_bytes())
     config = small_run(parent__weights=str(copy))
-    evolve(config, tmp_path / "run")
+    evolve(config, tmp_path / "run", page=False)
     state = load_file(copy)
     state["output.bias"][0] += 1e-6
     save_file(state, copy)
@@ -84,39 +99,34 @@ def test_resume_refuses_another_parent(small_run, tmp_path, parent_file):
         evolve(config, tmp_path / "run", resume=True)
 
 
-def test_where_and_how_many_may_change(small_run, tmp_path):
-    whole = evolve(small_run(), tmp_path / "whole")
+def test_where_and_how_many_may_change(whole, small_run, tmp_path):
     with pytest.raises(PulledPlug):
         evolve(small_run(compute__workers=1), tmp_path / "cut", progress=StopsAfter(20))
     moved = small_run(compute__workers=2, compute__cpus_per_worker=0.5)
-    resumed = evolve(moved, tmp_path / "cut", resume=True)
+    resumed = evolve(moved, tmp_path / "cut", resume=True, page=False)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
     assert resumed.directory.read_json("config.json")["compute"]["workers"] == 2
 
 
-def test_every_key_that_differs_is_named(small_run, tmp_path):
-    evolve(small_run(), tmp_path / "run")
+def test_every_key_that_differs_is_named(finished, small_run):
     with pytest.raises(UsageError, match=r"mutation\.parts was 10 and is 20; search\.children was 6 and is 7\."):
-        evolve(small_run(mutation__parts=20, search__children=7), tmp_path / "run", resume=True)
+        evolve(small_run(mutation__parts=20, search__children=7), finished, resume=True)
 
 
-def test_threads_are_part_of_the_answer(small_run, tmp_path):
-    evolve(small_run(), tmp_path / "run")
+def test_threads_are_part_of_the_answer(finished, small_run):
     with pytest.raises(UsageError, match=r"compute\.threads_per_worker was 1 and is 2"):
-        evolve(small_run(compute__threads_per_worker=2), tmp_path / "run", resume=True)
+        evolve(small_run(compute__threads_per_worker=2), finished, resume=True)
 
 
-def test_a_finished_run_is_handed_back_as_it_is(small_run, tmp_path):
-    config = small_run()
-    whole = evolve(config, tmp_path / "run")
-    (tmp_path / "run" / "report.html").unlink()
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+def test_a_finished_run_is_handed_back_as_it_is(whole, finished, small_run):
+    assert not (finished / "report.html").exists()
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
     seen = Said()
-    again = evolve(config, tmp_path / "run", resume=True, progress=seen)
+    again = evolve(small_run(), finished, resume=True, progress=seen)
     assert (again.summary, again.population) == (whole.summary, whole.population)
     assert any("finished already" in text for text in seen.notes)
     assert seen.evaluated == 0
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
+    after = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
     assert {path.name for path in after.keys() - before.keys()} == {"report.html"}
     assert all(after[path] == before[path] for path in before)
 
@@ -135,28 +145,24 @@ class Said(Progress):
 
 
 def test_auto_begins_a_run_or_goes_on(small_run, tmp_path):
-    config = small_run(compute__workers=1)
-    whole, seen = StopsAfter(10**9), StopsAfter(10**9)
-    evolve(config, tmp_path / "whole", progress=whole)
+    config, seen = small_run(compute__workers=1), StopsAfter(10**9)
     with pytest.raises(PulledPlug):
         evolve(config, tmp_path / "run", resume="auto", progress=StopsAfter(20))
-    evolve(config, tmp_path / "run", resume="auto", progress=seen)
-    assert seen.left - whole.left == 20
+    evolve(config, tmp_path / "run", resume="auto", page=False, progress=seen)
+    assert 10**9 - seen.left == CHILDREN + SOUPS + PANELS + SAMPLE - 20
 
 
-def test_a_run_stopped_before_it_began_can_begin(small_run, tmp_path):
-    whole = evolve(small_run(), tmp_path / "run")
+def test_a_run_stopped_before_it_began_can_begin(whole, small_run, tmp_path):
     (tmp_path / "begun" / "journal").mkdir(parents=True)
     for name in ("space.json", "journal/identity.json"):
         (tmp_path / "begun" / name).write_bytes(whole.directory.read(name))
-    begun = evolve(small_run(), tmp_path / "begun")
+    begun = evolve(small_run(), tmp_path / "begun", page=False)
     assert bytes_of(begun.directory) == bytes_of(whole.directory)
 
 
-def test_a_directory_with_another_run_is_refused(small_run, tmp_path):
-    evolve(small_run(), tmp_path / "run")
+def test_a_directory_with_another_run_is_refused(finished, small_run):
     with pytest.raises(UsageError, match="another run"):
-        evolve(small_run(), tmp_path / "run")
+        evolve(small_run(), finished)
 
 
 def test_nothing_to_resume_is_said(small_run, tmp_path):
@@ -174,12 +180,11 @@ def test_sigterm_flushes_and_resumes(small_run, tmp_path):
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     folder = tmp_path / "run" / "journal"
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("*.arrow")) and time.monotonic() < deadline:
+    while not list(folder.glob("*.arrow")) and process.poll() is None:
         time.sleep(0.1)
     time.sleep(random.Random(0).uniform(0, 1))
     os.kill(process.pid, signal.SIGTERM)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "go on with --resume" in errors
     assert len(Journal(RunDirectory(str(tmp_path / "run"))).read()) > 0

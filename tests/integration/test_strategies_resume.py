@@ -13,8 +13,7 @@ import sys
 import time
 
 import pytest
-from outputs import PulledPlug
-from test_resume import StopsAfter, bytes_of
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.config import parse_config
 from evoray.demo import demo_config
@@ -51,7 +50,8 @@ def whole(parent_file, tmp_path_factory):
     def run(name):
         if name not in made:
             seen = StopsAfter(10**9)
-            result = evolve(config_of(parent_file, name), tmp_path_factory.mktemp(name) / "run", progress=seen)
+            out = tmp_path_factory.mktemp(name) / "run"
+            result = evolve(config_of(parent_file, name), out, page=False, progress=seen)
             made[name] = (result, 10**9 - seen.left)
         return made[name]
 
@@ -65,7 +65,7 @@ def test_stopped_at_a_random_unit_it_ends_in_the_same_bytes(whole, parent_file, 
     after = random.Random(name).randrange(units // 4, units)
     with pytest.raises(PulledPlug):
         evolve(config_of(parent_file, name), tmp_path / "cut", progress=StopsAfter(after))
-    resumed = evolve(config_of(parent_file, name), tmp_path / "cut", resume=True)
+    resumed = evolve(config_of(parent_file, name), tmp_path / "cut", resume=True, page=False)
     assert bytes_of(resumed.directory) == bytes_of(result.directory)
     assert lineages(resumed.directory) == lineages(result.directory)
 

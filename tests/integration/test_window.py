@@ -6,8 +6,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from outputs import PulledPlug
-from test_resume import StopsAfter, bytes_of
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.errors import ConfigError, UsageError
 from evoray.evolution import evolve
@@ -17,9 +16,10 @@ from evoray.storage import journal
 SWEEP = {"sigmas": (0.02, 0.2, 2.0), "densities": (1, 0.1), "children": 4, "images": 100}
 
 
-@pytest.fixture
-def swept(small_run, tmp_path):
-    return window(small_run(compute__workers=1), tmp_path / "window", **SWEEP), tmp_path / "window"
+@pytest.fixture(scope="module")
+def swept(small_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("swept") / "window"
+    return window(small_run(compute__workers=1), out, **SWEEP), out
 
 
 def test_a_sweep_shows_the_window(swept):
@@ -48,7 +48,7 @@ def test_a_sweep_goes_on_where_it_stopped(swept, small_run, tmp_path, monkeypatc
 
 
 def test_a_window_can_join_a_run_but_not_another(small_run, tmp_path):
-    before = evolve(small_run(compute__workers=1), tmp_path / "run")
+    before = evolve(small_run(compute__workers=1), tmp_path / "run", page=False)
     kept = bytes_of(before.directory)
     window(small_run(compute__workers=1), tmp_path / "run", **SWEEP)
     assert bytes_of(before.directory) == kept
@@ -89,7 +89,7 @@ def test_the_command_prints_and_writes(cli, small_run, tmp_path, parent_file):
     assert code == 2 and "--sigmas a,b" in err
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def auto(small_run):
     def make(**changes):
         return small_run(mutation__sigma="auto", compute__workers=1, **{"search__children": 40, **changes})
@@ -97,9 +97,14 @@ def auto(small_run):
     return make
 
 
-def test_auto_finds_a_sigma_and_says_how(auto, tmp_path):
-    result = evolve(auto(), tmp_path / "run")
-    found = result.summary["mutation"]
+@pytest.fixture(scope="module")
+def whole(auto, tmp_path_factory):
+    """A run with a sigma of its own finding, never stopped; it is read alone."""
+    return evolve(auto(), tmp_path_factory.mktemp("auto") / "run", page=False)
+
+
+def test_auto_finds_a_sigma_and_says_how(whole):
+    result, found = whole, whole.summary["mutation"]
     assert found["sigma"] == found["sigma_chosen"]["sigma"]
     assert 0.02 < found["sigma"] < 0.8
     assert result.directory.read_json("config.json")["mutation"]["sigma"] == found["sigma"]
@@ -110,27 +115,26 @@ def test_auto_finds_a_sigma_and_says_how(auto, tmp_path):
 
 
 def test_auto_costs_under_a_twentieth_of_a_run(auto, tmp_path):
-    result = evolve(auto(data__select=0.3, search__generations=2), tmp_path / "run")
+    result = evolve(auto(data__select=0.3, search__generations=2), tmp_path / "run", page=False)
     assert 0.01 < result.summary["mutation"]["sigma_chosen"]["share_of_run"] < 0.05
 
 
 @pytest.mark.parametrize("after", [30, 90, 200])
-def test_auto_goes_on_where_it_stopped(auto, tmp_path, after, monkeypatch):
+def test_auto_goes_on_where_it_stopped(whole, auto, tmp_path, after, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
-    whole = evolve(auto(), tmp_path / "whole")
     with pytest.raises(PulledPlug):
         evolve(auto(), tmp_path / "cut", progress=StopsAfter(after))
-    resumed = evolve(auto(), tmp_path / "cut", resume=True)
+    resumed = evolve(auto(), tmp_path / "cut", resume=True, page=False)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
     assert resumed.summary["mutation"] == whole.summary["mutation"]
 
 
 def test_a_fixed_sigma_does_not_resume_as_auto(small_run, auto, tmp_path):
-    evolve(small_run(compute__workers=1, search__children=40), tmp_path / "run")
+    evolve(small_run(compute__workers=1, search__children=40), tmp_path / "run", page=False)
     with pytest.raises(UsageError, match=r"mutation\.sigma was 0\.1 and is 'auto'"):
         evolve(auto(), tmp_path / "run", resume=True)
 
 
 def test_auto_takes_any_fitness_and_scale(auto, tmp_path):
-    result = evolve(auto(fitness__name="macro-f1", mutation__scale="absolute"), tmp_path / "run")
+    result = evolve(auto(fitness__name="macro-f1", mutation__scale="absolute"), tmp_path / "run", page=False)
     assert 0.001 < result.summary["mutation"]["sigma"] < 0.1

@@ -15,7 +15,19 @@ from evoray.commands.ray_jobs import JobClient
 from evoray.evolution import evolve
 
 EVOLVE = Path(__file__).parents[2] / "jobs" / "evolve.py"
-USER = "def raises(logits, labels):\n    raise ZeroDivisionError('of the user')\n"
+USER = """
+import os, time
+from torch.nn import functional
+
+def raises(logits, labels):
+    raise ZeroDivisionError('of the user')
+
+def patient(logits, labels):
+    if os.path.exists({slow!r}):
+        time.sleep(1)
+    return -functional.cross_entropy(logits.double(), labels, reduction="none")
+"""
+"""With ``patient`` a run takes minutes for as long as a file is there."""
 TOML = """
 [parent]
 source = "module"
@@ -28,13 +40,17 @@ path = "mnist5k"
 select = 0.1
 test = 0.1
 [search]
-children = 200
+children = 40
+[fitness]
+name = "users:patient"
 [ensemble]
 size = 3
 [compute]
 backend = "ray"
 workers = 2
 """
+
+pytestmark = pytest.mark.xdist_group("ray")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +61,7 @@ def folder(tmp_path_factory, parent_file):
     shutil.copy(EVOLVE, path / "jobs")
     shutil.copy(parent_file, path / "parent.safetensors")
     (path / "run.toml").write_text(TOML)
-    (path / "users.py").write_text(USER)
+    (path / "users.py").write_text(USER.format(slow=str(path / "slow")))
     return path
 
 
@@ -80,7 +96,8 @@ def client_of(head):
 def test_ray_job_submit_stopped_and_resumed(head, folder, reference, tmp_path):
     command = ("ray", "job", "submit", "--address", head.dashboard, "--working-dir", folder)
     driver = ("--", "python", "jobs/evolve.py", "run.toml", "--out", tmp_path / "run")
-    job = f"stopped-{tmp_path.name}"
+    job, slow = f"stopped-{tmp_path.name}", folder / "slow"
+    slow.touch()
     assert head.call(*command, "--no-wait", "--submission-id", job, *driver).returncode == 0
     until(lambda: list((tmp_path / "run" / "journal").glob("*.arrow")))
     assert head.call("ray", "job", "stop", "--address", head.dashboard, job).returncode == 0
@@ -88,6 +105,7 @@ def test_ray_job_submit_stopped_and_resumed(head, folder, reference, tmp_path):
     assert client.state(job).status == "STOPPED"
     assert "go on with --resume" in client.logs(job)
     assert not (tmp_path / "run" / "summary.json").exists()
+    slow.unlink()
     resumed = head.call(*command, *driver, "--resume")
     assert resumed.returncode == 0, resumed.stdout[-3000:]
     assert contents_at(tmp_path / "run") == reference

@@ -37,6 +37,8 @@ def machines():
     assert evoray.backends.ray.ray is ray
     # unix sockets need short paths; and no other Ray on this machine shall take this cluster for its own
     folder = tempfile.mkdtemp(prefix="evs", dir="/tmp")
+    if ray.is_initialized():
+        ray.shutdown()
     before = {key: os.environ.get(key) for key in (*HEALTH, "RAY_TMPDIR")}
     os.environ |= {**HEALTH, "RAY_TMPDIR": folder}
     running = Machines()

@@ -12,7 +12,7 @@ import pytest
 from driving import drive, finish, journalled, result_in, wait_for_more
 from scenes import assert_same
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.timeout(500)]
 
 
 def test_the_driver_is_killed_five_times(two_nodes, scene, reference, tmp_path):
@@ -40,7 +40,7 @@ def evaluations(out):
 
 
 LOSSES = {"num_failures": 60, "req_failure_prob": 20, "resp_failure_prob": 20, "in_flight_failure_prob": 0}
-NO_REPEATS = "import evoray.scheduling; evoray.scheduling.GAIN = 0.0"
+NO_REPEATS = "import evoray.backends.scheduler; evoray.backends.scheduler.GAIN = 0.0"
 """No unit is done twice for being late: what was done twice was so because its reply was lost."""
 
 
