@@ -19,7 +19,7 @@ def test_the_size_found_is_recorded_and_repeats_the_run(small_run, tmp_path, any
 
 def test_a_resumed_run_takes_the_recorded_size(small_run, tmp_path, monkeypatch):
     asked = small_run(compute__batch_size="auto")
-    first = evolve(asked, tmp_path / "run")
+    first = evolve(asked, tmp_path / "run", page=False)
     before = first.directory.read("population.parquet")
 
     def never(*_):

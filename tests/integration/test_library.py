@@ -31,8 +31,8 @@ def test_three_forms_of_a_configuration_give_one_answer(parent_file, tmp_path, m
     checked = evoray.load_config(path)
     results = [
         evoray.evolve(path),
-        evoray.evolve(checked, config_dir=path.parent),
-        evoray.evolve(checked.model_dump(), "named", config_dir=path.parent),
+        evoray.evolve(checked, config_dir=path.parent, page=False),
+        evoray.evolve(checked.model_dump(), "named", config_dir=path.parent, page=False),
     ]
     assert [result.directory.location for result in results] == ["runs/run", "runs/run-2", "named"]
     assert len({result.population.to_pylist()[0]["select_nll"] for result in results}) == 1

@@ -48,7 +48,7 @@ def test_a_run_from_s3_to_s3_stopped_and_resumed(bucket, parent_file, tmp_path):
             }
         )
 
-    local = evolve(config(str(tmp_path / "shards")), tmp_path / "run").directory
+    local = evolve(config(str(tmp_path / "shards")), tmp_path / "run", page=False).directory
     with pytest.raises(PulledPlug):
         evolve(config(bucket("shards")), bucket("runs/first"), progress=StopsAfter(12))
     stored = evolve(config(bucket("shards")), bucket("runs/first"), resume=True, progress=StopsAfter(10**6)).directory

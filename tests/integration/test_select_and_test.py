@@ -49,7 +49,7 @@ def test_nothing_reads_test_while_children_are_evaluated(small_run, tmp_path, mo
     run, close = ChildrenUnit.run, Session.close_search
     monkeypatch.setattr(ChildrenUnit, "run", lambda unit, evaluator: (seen.append(unit.split), run(unit, evaluator))[1])
     monkeypatch.setattr(Session, "close_search", lambda session: (seen.append("closed"), close(session))[1])
-    evolve(small_run(), tmp_path / "run")
+    evolve(small_run(), tmp_path / "run", page=False)
     end = seen.index("closed")
     assert set(seen[:end]) == {"select"}
     assert seen.count("closed") == 1
@@ -70,12 +70,12 @@ def test_no_child_is_evaluated_once_test_is_open(small_run, tmp_path, monkeypatc
     monkeypatch.setattr(Population, "evaluate", remember)
     monkeypatch.setattr(Panel, "metrics", greedy)
     with pytest.raises(RunError, match="after the search was over"):
-        evolve(small_run(), tmp_path / "run")
+        evolve(small_run(), tmp_path / "run", page=False)
 
 
 def test_who_breaks_a_constraint_ranks_last(small_run, tmp_path):
     bound = "nll <= parent - 0.001"
-    result = evolve(small_run(search__children=20, fitness__constraints=(bound,)), tmp_path / "run")
+    result = evolve(small_run(search__children=20, fitness__constraints=(bound,)), tmp_path / "run", page=False)
     rows = result.population.to_pylist()
     broke = [row for row in rows if row["status"].startswith(f"breaks {bound}")]
     kept = [row for row in rows if row["status"] == "ok"]
@@ -88,7 +88,7 @@ def test_who_breaks_a_constraint_ranks_last(small_run, tmp_path):
 
 @pytest.mark.parametrize("name", ["macro-f1", "worst-class", "brier"])
 def test_fitnesses_that_are_no_loss_of_the_network(small_run, tmp_path, name):
-    result = evolve(small_run(fitness__name=name), tmp_path / "run")
+    result = evolve(small_run(fitness__name=name), tmp_path / "run", page=False)
     ranked = sorted(result.population.to_pylist(), key=lambda row: row["rank"])
     values = [row["select_fitness"] for row in ranked]
     assert values == sorted(values, reverse=True)
