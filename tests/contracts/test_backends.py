@@ -30,7 +30,6 @@ from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
 pytestmark = pytest.mark.xdist_group("ray")
-every = pytest.mark.parametrize("kind", list(_BACKENDS))
 GENERATIONS = 2
 
 
@@ -38,10 +37,12 @@ def test_the_configuration_knows_every_name():
     assert set(BACKENDS) == set(_BACKENDS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def running(embedded_ray):
-    """One Ray for all that runs here."""
-    embedded_ray()
+@pytest.fixture(params=list(_BACKENDS))
+def kind(request, embedded_ray):
+    """Each backend's name in turn, and a Ray that it finds."""
+    if request.param == "ray":
+        embedded_ray()
+    return request.param
 
 
 class Bench:
@@ -93,8 +94,10 @@ def bench(small_run):
 
 
 @pytest.fixture(scope="module", params=list(_BACKENDS))
-def shared(request):
+def shared(request, embedded_ray):
     """Two workers that all tests of a backend take turns with: what one leaves behind, the next would see."""
+    if request.param == "ray":
+        embedded_ray()
     with closing(make_backend(ComputeConfig(backend=request.param, workers=2))) as backend:
         yield backend
 
@@ -179,7 +182,6 @@ def test_the_callers_model_is_not_written(backend, bench):
     assert tensors_sha256(canonical_state(bench.parent)[0]) == before
 
 
-@every
 def test_work_is_counted_and_close_comes_back(bench, kind):
     """On one worker, where nothing is done twice: a cold run, a warm one, and both ends of the backend's life."""
     work = {0: range(5), 2: range(5)}
@@ -218,7 +220,6 @@ def reference(tmp_path_factory, small_run):
     return outputs(evolve(config, tmp_path_factory.mktemp("local") / "run", page=False))
 
 
-@every
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, kind, workers):
     """The same population, lineages and predictions."""
@@ -276,7 +277,7 @@ def test_choosing_members_soup_and_calibration_is_the_same(chosen, shared, small
     assert outputs(evolve(small_run(**EVERYTHING), tmp_path / "run", page=False, backend=shared)) == chosen
 
 
-def test_the_wire_carries_recipes(small_run, tmp_path):
+def test_the_wire_carries_recipes(on_ray, small_run, tmp_path):
     """Beyond the parent, once a node: at most 200 bytes a child and unit."""
     config = small_run(compute__backend="ray", compute__workers=1, search__children=60)
     work = evolve(config, tmp_path / "run", page=False).summary["work"]
