@@ -23,7 +23,7 @@ def test_sigma_is_a_number_or_found(sigma):
     assert config.sigma == sigma and config.sigma_is_auto == (sigma == "auto")
 
 
-@pytest.mark.parametrize("sigma", [0, -0.1, True, "0.1", None, float("inf"), [0.1]])
+@pytest.mark.parametrize("sigma", [0, -0.1, True, "0.1", float("inf"), [0.1]])
 def test_sigma_is_nothing_else(sigma):
     with pytest.raises(ValidationError, match='a number greater than 0, or "auto"'):
         Halves(sigma=sigma)
