@@ -11,14 +11,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
-from evoray.config import DataConfig
 from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
 from evoray.errors import RunError
 from evoray.runtime.seeds import Stream, generator
+
+if TYPE_CHECKING:  # a configuration is handed in, and only read
+    from evoray.config import DataConfig
 
 
 @dataclass(frozen=True)

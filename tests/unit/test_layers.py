@@ -13,10 +13,9 @@ ROOT = Path(evoray.__file__).parent
 LAYERS = [
     {"errors"},
     {"__init__", "runtime", "statistics"},
-    {"config", "report", "storage"},
-    {"backends", "data", "models", "mutation"},
-    {"demo", "ingest", "strategies", "tasks"},
-    {"ensembles", "fitness"},
+    {"config", "data", "report", "storage"},
+    {"backends", "models", "mutation", "tasks"},
+    {"demo", "ensembles", "fitness", "ingest", "strategies"},
     {"evaluation"},
     {"benchmarks", "search"},
     {"results"},

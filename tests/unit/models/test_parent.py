@@ -10,14 +10,7 @@ from torch import nn
 
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
-from evoray.models import (
-    Parent,
-    Preprocessing,
-    check_outputs,
-    load_parent,
-    parent_preprocessing,
-    write_state,
-)
+from evoray.models import Parent, Preprocessing, check_outputs, load_parent, parent_preprocessing, write_state
 
 MODULE = """
 from torch import nn
