@@ -69,3 +69,65 @@ def test_ray_is_imported_in_one_place():
         if any(module == "ray" or module.startswith("ray.") for module in imports(path))
     }
     assert importers <= {"backends/ray.py", "serve.py"}
+
+
+def nodes_of(kind):
+    """(file, node) of every node of a kind in the package."""
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, kind):
+                yield str(path.relative_to(ROOT)), node
+
+
+def test_results_are_journalled_in_one_place():
+    """The stage loop alone: whoever evaluates asks it for a stage."""
+    writers = {
+        file
+        for file, call in nodes_of(ast.Call)
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "add"
+        and isinstance(call.func.value, ast.Attribute)
+        and call.func.value.attr == "journal"
+    }
+    assert writers == {"search/stages.py"}
+
+
+def test_jobs_are_run_in_one_place():
+    """But for what is measured before a run: the batch size, ingest's decoders, and the benchmark of scaling."""
+    runners = {
+        file
+        for file, call in nodes_of(ast.Call)
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "run"
+        and "backend" in ast.unparse(call.func.value).lower()
+    }
+    assert runners == {"search/stages.py", "search/workers.py", "ingest/options.py", "benchmarks/scaling.py"}
+
+
+def test_auto_is_asked_about_in_one_place():
+    askers = {
+        file
+        for file, compare in nodes_of(ast.Compare)
+        if any(isinstance(node, ast.Constant) and node.value == "auto" for node in ast.walk(compare))
+    }
+    assert askers == set()
+    names = {file for file, node in nodes_of(ast.Compare) if any(ast.unparse(one) == "AUTO" for one in operands(node))}
+    assert names <= {"runtime/auto.py", "evolution.py", "commands/bench.py", "study/tables.py", "study/runner.py"}
+
+
+def operands(compare):
+    return [compare.left, *compare.comparators]
+
+
+def test_sums_have_names():
+    """A position in a row of sums is known to tasks/sums.py and to nobody else."""
+    rows = {"total", "row", "sums"}
+    found = {
+        f"{file}: {ast.unparse(node)}"
+        for file, node in nodes_of(ast.Subscript)
+        if isinstance(node.value, ast.Name)
+        and node.value.id in rows
+        and any(isinstance(one, ast.Constant) and isinstance(one.value, int) for one in ast.walk(node.slice))
+    }
+    known = ("tasks/sums.py", "ingest/")  # a row of a list of labels is no row of sums
+    assert {one for one in found if not one.startswith(known)} == set()
