@@ -53,6 +53,7 @@ def test_a_missing_package_is_named(monkeypatch, tmp_path):
         gzip.compress(b"ab"),
         gzip.compress(b"abc")[:10] + b"cut",
     ],
+    ids=["no gzip", "header alone", "two bytes", "cut"],  # what is compressed holds the time
 )
 def test_a_damaged_package_is_named(content, monkeypatch, tmp_path):
     packaged._fashion.cache_clear()
