@@ -7,6 +7,7 @@ A new kind of mutation is a class derived from ``Recipe`` in a file of its own, 
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
@@ -149,10 +150,17 @@ def _entry(position: int, item: Any) -> Entry:
 
 
 def _kind_of(mutation: Any) -> type[Recipe]:
+    """A file never decides what is imported: a user's own kind has to be imported by the program that reads it."""
     # only now: the registry's table is of classes derived from Recipe
     from evoray.mutation.registry import DEFAULT, KINDS
 
-    return KINDS.find(mutation.get("kind", DEFAULT) if isinstance(mutation, dict) else DEFAULT)
+    kind = mutation.get("kind", DEFAULT) if isinstance(mutation, dict) else DEFAULT
+    module, colon, _ = str(kind).partition(":")
+    if colon and module not in sys.modules:
+        raise LineageError(
+            f"its kind is {kind!r}, of somebody's own module. Where you trust it, import {module} first."
+        )
+    return KINDS.find(kind)
 
 
 def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Lineage:

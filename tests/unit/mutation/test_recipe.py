@@ -115,3 +115,12 @@ def test_a_soup_of_nothing_or_of_strangers_is_refused() -> None:
         soup([], Lineage())
     with pytest.raises(LineageError, match="do not start"):
         soup([Lineage()], LINEAGE)
+
+
+def test_a_file_does_not_decide_what_is_imported(tmp_path, monkeypatch):
+    """A lineage may come from anybody, and importing a module runs it."""
+    (tmp_path / "somebodys.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(LineageError, match=r"entry 0: its kind is 'somebodys:Kind'.*import somebodys first"):
+        Lineage.from_json([{"weight": 1.0, "mutation": {"kind": "somebodys:Kind"}}])
+    assert not (tmp_path / "ran").exists()
