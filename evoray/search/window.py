@@ -129,11 +129,11 @@ def _document(
         for child in range(children)
     ]
     sums = evaluate_subset(session, key, Lineage(), plan, subset)
-    totals = [sums.total(i) for i in range(len(plan))]
-    assert totals[0] is not None, "a parent that is given up ends the run"
-    parent, task = totals[0], session.inputs.task
+    parent, *others = (sums.total(i) for i in range(len(plan)))
+    assert parent is not None, "a parent that is given up ends the run"
+    task = session.inputs.task
     described = [
-        describe_cell(task, sigma, k, totals[1 + at * children : 1 + (at + 1) * children], parent)
+        describe_cell(task, sigma, k, others[at * children : (at + 1) * children], parent)
         for at, (sigma, k) in enumerate(cells)
     ]
     main, layout = main_figure(task), session.fitness.layout

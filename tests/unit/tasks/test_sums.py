@@ -74,7 +74,8 @@ def test_positions_would_be_seen():
         assert not numbered(ast.parse(text)), text
 
 
-FILES = sorted(ROOT.rglob("*.py"))
+FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts[0] != "ingest")
+"""Ingest's rows are of lists and tables; no sum comes there."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
