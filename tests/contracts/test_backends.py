@@ -29,7 +29,6 @@ from evoray.mutation import Lineage, Mutation, tensors_sha256
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
-pytestmark = pytest.mark.xdist_group("ray")
 GENERATIONS = 2
 
 

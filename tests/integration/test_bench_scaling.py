@@ -6,8 +6,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 
 def test_an_actor_imports_no_torch():
     """Else 64 of them would not fit on two cores, and each would take seconds to start."""
@@ -19,7 +17,6 @@ def test_an_actor_imports_no_torch():
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.xdist_group("ray")
 def test_the_command_measures(on_ray, cli, tmp_path):
     plot = tmp_path / "scaling.svg"
     arguments = ["--workers", 2, "--units", 40, "--unit-seconds", 0.05, "--logits-bytes", 1000, "--repeats", 2]

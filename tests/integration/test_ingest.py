@@ -40,7 +40,6 @@ def odd_files(folder, random):
 OPTIONS = ("--resize", 20, "--crop", 16, "--shard-size", 10, "--json")
 
 
-@pytest.mark.xdist_group("ray")
 def test_any_number_of_workers_and_ray_make_the_same_bytes(on_ray, tree, tmp_path, cli):
     ways = {
         "one": ("--workers", 1),

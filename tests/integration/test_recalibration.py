@@ -106,9 +106,7 @@ def test_it_is_compared_like_the_others(finished):
     assert "Soup, recalibrated" in finished.directory.read("report.html").decode()
 
 
-@pytest.mark.parametrize(
-    "backend", ["local", pytest.param("ray", marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])]
-)
+@pytest.mark.parametrize("backend", ["local", pytest.param("ray", marks=pytest.mark.slow)])
 def test_stopped_and_on_any_backend_the_same_bytes(finished, tmp_path, monkeypatch, backend):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     other = config().model_copy(update={"compute": config().compute.model_copy(update={"backend": backend})})

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from outputs import bytes_of
 
 from evoray.evolution import evolve
-
-pytestmark = pytest.mark.xdist_group("ray")
 
 
 def test_a_run_starts_a_ray_and_ends_it(small_run, tmp_path):

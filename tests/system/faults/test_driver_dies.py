@@ -12,7 +12,7 @@ import pytest
 from driving import drive, finish, journalled, result_in, wait_for_more
 from scenes import assert_same
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 
 def test_the_driver_is_killed_five_times(two_nodes, scene, reference, tmp_path):

@@ -23,7 +23,7 @@ from scenes import HEALTH, assert_same
 
 import evoray.backends.ray  # noqa: F401  how clusters of this process are secured
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 NEAR, FAR = (f"evr{os.getpid() % 100_000}{side}" for side in "ab")
 ADDRESS = {NEAR: "10.231.7.1", FAR: "10.231.7.2"}

@@ -12,7 +12,6 @@ from evoray import make_backend
 from evoray.config import parse_config
 from evoray.evolution import evolve
 
-pytestmark = pytest.mark.xdist_group("ray")
 WIDE = """
 from torch import nn
 

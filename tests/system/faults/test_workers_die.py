@@ -22,7 +22,7 @@ from evoray.mutation import Lineage, Mutation
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
-pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("ray")]
+pytestmark = pytest.mark.timeout(500)
 
 
 def test_an_actor_is_killed(disturbed, scene, reference):
