@@ -20,7 +20,7 @@ Loop = Callable[[int], None]
 """One child, by number."""
 Taken = tuple[float, float]
 """Seconds by the clock, and of the process's CPU time."""
-Contestant = Callable[[int], Taken]
+Timed = Callable[[int], Taken]
 SIGMA = 0.05
 """Of every child that is measured."""
 

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from evoray.benchmarks.baselines import SIGMA, Contestant, OwnProcess, Taken, evotorch_loop, naive_loop, take
+from evoray.benchmarks.baselines import SIGMA, OwnProcess, Taken, Timed, evotorch_loop, naive_loop, take
 from evoray.config import DataConfig, ParentConfig
 from evoray.errors import ConfigError
 from evoray.evaluation.evaluator import Evaluator
@@ -81,16 +81,16 @@ def throughput(
         evaluator = Evaluator(copy.deepcopy(network), dataclasses.replace(program, batch_size=batch_size))
         if program.device == "cpu":
             opened.enter_context(freed_memory_kept())
-        contestants: dict[str, Contestant] = {"forward": lambda _: take(lambda: _forward(evaluator))}
+        loops: dict[str, Timed] = {"forward": lambda _: take(lambda: _forward(evaluator))}
         for density, k in zip(densities, parts, strict=True):
-            contestants[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
+            loops[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
         with contextlib.ExitStack() as others:
             whole = torch.cat([batch.inputs.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
             setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
             for name, make, wanted in (("naive", naive_loop, naive), ("evotorch", evotorch_loop, evotorch)):
                 if wanted and (other := others.enter_context(OwnProcess(make, setting, name))).there:
-                    contestants[name] = other
-            seconds = _alternate(contestants, repeats)
+                    loops[name] = other
+            seconds = _alternate(loops, repeats)
         shared = {
             "model": model,
             "dtype": dtype,
@@ -160,14 +160,14 @@ def _program(
     return program, parent.model
 
 
-def _alternate(contestants: dict[str, Contestant], repeats: int) -> dict[str, list[Taken]]:
+def _alternate(loops: dict[str, Timed], repeats: int) -> dict[str, list[Taken]]:
     """What every contestant took in every round, after one round to warm up; each round begins with another one."""
-    seconds: dict[str, list[Taken]] = {name: [] for name in contestants}
-    names = list(contestants)
+    seconds: dict[str, list[Taken]] = {name: [] for name in loops}
+    names = list(loops)
     for number in range(repeats + 1):
         first = number % len(names)
         for name in (*names[first:], *names[:first]):
-            taken = contestants[name](number)
+            taken = loops[name](number)
             if number:
                 seconds[name].append(taken)
     return seconds

@@ -2,7 +2,7 @@
 
 Until ``open_test`` the test set is a number of images, a shape, class names and a digest: there is no dataset and no
 row of it to ask for, on the driver as on every worker, and asking raises. A unit that reads ``test`` carries the
-``SearchClosed`` that the run made when its last child was judged; after that no further child is judged.
+``SearchClosed`` that the run made when its last child was evaluated; after that no further child is.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from evoray.data.splits import Splits
 from evoray.evaluation.forward import make_forward
 from evoray.evaluation.host import Drawn, ModelHost
 from evoray.evaluation.program import DTYPES, Program
-from evoray.evaluation.shard_cache import Prepared, Residency
+from evoray.evaluation.shard_cache import Prepared, ShardCache
 from evoray.fitness import Fitness, record_scores
 from evoray.mutation import Entry, Lineage
 from evoray.runtime.importing import import_function, make_importable
@@ -60,7 +60,7 @@ class Evaluator:
         self.network = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=program.cuda_graphs)
         self.preparation = Preparation(self.device, dtype, channels_last, program.mean, program.std)
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
-        self._residency = Residency(self._read, self.task, how, width, program.resident_gib)
+        self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
 
     @property
@@ -72,14 +72,14 @@ class Evaluator:
 
     def held(self) -> tuple[tuple[str, int], ...]:
         """(split, shard) of what is in memory."""
-        return self._residency.held()
+        return self._shard_cache.held()
 
     def prepared(self, split: str, shard: int) -> Prepared:
         """The split's records of a shard, as batches; read at most once while they fit in memory."""
         self.splits.rows[split]  # raises while ``test`` is sealed, also for what is in memory
-        prepared = self._residency.get(split, shard)
-        self.counters.loads = self._residency.loads
-        self.counters.loading = self._residency.seconds
+        prepared = self._shard_cache.get(split, shard)
+        self.counters.loads = self._shard_cache.loads
+        self.counters.loading = self._shard_cache.seconds
         return prepared
 
     def outputs(self, split: str, shard: int) -> Outputs:

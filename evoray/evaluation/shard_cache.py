@@ -71,7 +71,7 @@ class Prepared:
     nbytes: int
 
 
-class Residency:
+class ShardCache:
     """Keeps the shards used last, up to ``budget`` bytes of batches; ``loads`` and ``seconds`` count the reading.
 
     Args:

@@ -139,7 +139,7 @@ def _calibrated(final: FinalTest, tested: dict[str, Any]) -> dict[str, Any]:
 def children(session: Session, choices: Choices, final: FinalTest) -> dict[str, Any]:
     """Children better than the parent, with exact intervals, and what a place on ``select`` is worth on ``test``.
 
-    ``select`` counts all children that were judged; a child's own images chose nothing about it. ``test`` counts the
+    ``select`` counts all children that were evaluated; a child's own images chose nothing about it. ``test`` counts the
     sample that was drawn by chance, so it is not flattered by choosing either.
     """
     value = session.fitness.value

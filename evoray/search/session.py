@@ -68,7 +68,7 @@ class Session:
     def check_searching(self) -> None:
         """Raises RunError once ``test`` is open: children are evaluated before that."""
         if self.splits.test_is_open:
-            raise RunError("a child was to be judged after the search was over and test was opened.")
+            raise RunError("a child was to be evaluated after the search was over and test was opened.")
 
     def with_config(self, config: ResolvedConfig) -> Session:
         """The same session with a configuration in which what the run had to find is known; it is recorded."""

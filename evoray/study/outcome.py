@@ -41,7 +41,7 @@ class Outcome:
     sigma: float
     generations: int
     evaluations: int
-    """Candidates judged on ``select``: children, soups and the parent."""
+    """Candidates evaluated on ``select``: children, soups and the parent."""
     select_fitness: float
     """The best that any candidate had on ``select``; what settings are chosen by."""
     nll: Mapping[str, float]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evoray.data import Shard, normalise
-from evoray.evaluation.shard_cache import GIB, Residency, budget_bytes
+from evoray.evaluation.shard_cache import GIB, ShardCache, budget_bytes
 from evoray.tasks.base import Preparation
 from evoray.tasks.image_classification import ImageClassification
 
@@ -24,7 +24,7 @@ def read(split, shard):
 
 def residency(shards_worth, dtype=torch.float32, channels_last=True, width=None):
     how = Preparation(torch.device("cpu"), dtype, channels_last, MEAN, STD, width)
-    return Residency(read, ImageClassification(), how, 3, shards_worth * SHARD_BYTES / GIB)
+    return ShardCache(read, ImageClassification(), how, 3, shards_worth * SHARD_BYTES / GIB)
 
 
 @pytest.mark.parametrize("shards_worth", [0, 0.5, 1, 10])
