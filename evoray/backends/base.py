@@ -186,10 +186,12 @@ class Backend(Protocol):
     """Opened for a source, then given one job after another.
 
     It may be opened again, for another run: workers that have built the same source keep it, and the shards they hold.
-    ``work`` counts from the last opening; ``note`` is told what a user should know (a node that goes away).
+    ``work`` counts from the last opening; ``note`` is told what a user should know (a node that goes away),
+    ``on_workers`` how many workers are in each state (ready, starting, leaving), whenever that changes.
     """
 
     note: Callable[[str], None]
+    on_workers: Callable[[Mapping[str, int]], None]
 
     @property
     def work(self) -> Work: ...

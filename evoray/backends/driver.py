@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from evoray.backends.base import Job, Outcome, Work
@@ -70,7 +70,7 @@ class Driver:
 
     Args:
         wanted: workers to keep, or None for as many as there is room for.
-        note: told what a user should know.
+        note: told what a user should know. on_workers: how many are in each state, whenever that changes.
         sink: where metrics go.
     """
 
@@ -81,8 +81,11 @@ class Driver:
         note: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
         sink: Sink | None = None,
+        on_workers: Callable[[Mapping[str, int]], None] = lambda states: None,
     ) -> None:
         self._fleet, self._wanted, self._note, self._clock = fleet, wanted, note, clock
+        self._on_workers = on_workers
+        self._states: dict[str, int] = {}
         self._sink = sink or NoSink()
         self._meter = Meter(self._sink, "")
         self.work = Work()
@@ -113,7 +116,7 @@ class Driver:
                 self._fleet.load(worker)
                 del self._ready[worker]
         self.work.workers = len(self._ready)
-        self._fewer = 0
+        self._fewer, self._states = 0, {}
         self._grow(busy=True)
 
     def dismiss(self) -> None:
@@ -165,6 +168,9 @@ class Driver:
             "starting": len(self._starting),
             "leaving": len(self._retired),
         }
+        if states != self._states:
+            self._states = states
+            self._on_workers(states)
         self._meter.look(self.work, scheduler.waiting, states)
 
     def _feed(self, now: _Round) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
@@ -35,6 +35,7 @@ class LocalBackend:
         self._compute = compute
         self.work = Work()
         self.note: Callable[[str], None] = lambda text: None
+        self.on_workers: Callable[[Mapping[str, int]], None] = lambda states: None
         self._key = ""
         self._states: list[WorkerState] = []
         self._pool: ThreadPoolExecutor | None = None
@@ -62,6 +63,8 @@ class LocalBackend:
 
     def run(self, job: Job) -> Iterator[Outcome]:
         assert self._pool is not None, "open() comes before run()"
+        if not self.work.units:  # the first job since it was opened
+            self.on_workers({"ready": len(self._states), "starting": 0, "leaving": 0})
         scheduler = Scheduler(job.work, repeat_late=False)
         running: Running = {}
         for worker, state in enumerate(self._states):

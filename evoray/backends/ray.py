@@ -14,7 +14,7 @@ import pickle
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 # A driver under `uv run` would make Ray rebuild the environment for every worker; they run in this one.
@@ -295,13 +295,20 @@ class RayBackend:
 
     def __init__(self, compute: ComputeConfig) -> None:
         self.note: Callable[[str], None] = lambda text: None
+        self.on_workers: Callable[[Mapping[str, int]], None] = lambda states: None
         self._compute = compute
         self._own = connect(compute)
         logs.set_up()
         self._fleet = RayFleet()
         self._fleet.spare = not self._own
         wanted = given(compute.workers)
-        self._driver = Driver(self._fleet, wanted, lambda text: self.note(text), sink=RaySink())
+        self._driver = Driver(
+            self._fleet,
+            wanted,
+            lambda text: self.note(text),
+            sink=RaySink(),
+            on_workers=lambda states: self.on_workers(states),
+        )
         self._source = ""
         self._bulk: tuple[str, Any] = ("", None)
         """The large part's digest, and its reference: it stays on the nodes while the next source has the same."""

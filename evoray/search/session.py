@@ -20,7 +20,7 @@ from evoray.data.splits import SearchClosed, Splits
 from evoray.errors import RunError
 from evoray.fitness import Fitness
 from evoray.runtime import logs
-from evoray.runtime.events import Observer, Observers, RunStarted
+from evoray.runtime.events import Observer, Observers, RunStarted, WorkersChanged
 from evoray.runtime.importing import import_function
 from evoray.search.inputs import Inputs
 from evoray.search.resume import IDENTITY, check_same
@@ -95,6 +95,7 @@ def open_session(
     journal, told = Journal(directory), Observers(observers)
     fitness = inputs.fitness.make(inputs.task, lambda name: import_function(name, inputs.config_dir))
     known = journal.read() if resume else Records()
+    backend.on_workers = lambda states: told.emit(WorkersChanged(states))
     session = Session(run_id, directory, inputs, config, fitness, backend, journal, known, told, Tally())
     with _stopped_by_sigterm(), logs.about(run=run_id):
         try:

@@ -47,6 +47,7 @@ def test_it_is_told_everything_in_order_and_the_run_ends_the_same(small_run, tmp
     assert (seen[0], seen[-1]) == ("RunStarted", "RunEnded")
     lines = [json.loads(line) for line in result.directory.read("metrics.jsonl").splitlines()]
     assert seen.count("RoundDone") == len(lines) == 4, "children and soups of two generations"
+    assert seen.index("WorkersChanged") < seen.index("RoundDone")
     assert seen.index("StageStarted") < seen.index("RoundDone")
     assert result.summary["verdict"] in (tmp_path / "events").read_text().splitlines()[-1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections import Counter
 from contextlib import nullcontext
@@ -256,3 +257,14 @@ def test_a_lost_preamble_is_sent_again():
     fleet = SimulatedFleet(1, {("run", 1): Cause.MESSAGE})
     _, outcomes = drive(fleet, WORK)
     assert values(outcomes) == right(WORK)
+
+
+def test_whoever_asks_is_told_how_many_workers_there_are_whenever_that_changes():
+    fleet, told = SimulatedFleet(2, {("run", 3): Cause.NODE}), []
+    driver = Driver(fleet, None, lambda text: None, fleet.clock, on_workers=told.append)
+    driver.enlist(Work(), fresh=False, resend=True)
+    list(driver.run(Job(WORK, SquareUnit)))
+    assert told[0] == {"ready": 0, "starting": 2, "leaving": 0}
+    assert {"ready": 2, "starting": 0, "leaving": 0} in told
+    assert any(states["ready"] + states["starting"] < 2 or states["starting"] for states in told[1:]), "one went away"
+    assert all(before != after for before, after in itertools.pairwise(told))
