@@ -157,10 +157,16 @@ def _check_same(directory: RunDirectory, config: RunConfig) -> None:
     before: dict[str, Any] = stored.model_dump(mode="json")
     for section, values in config.model_dump(mode="json").items():
         was = before.get(section)
-        auto = isinstance(values, dict) and AUTO in values.values()
-        if section in _RESOLVED or auto or was == values:
+        if section in _RESOLVED or _same(was, values):
             continue
         raise UsageError(
             f"{directory.location}: holds a run of another study, its {section} was {was} and is {values}. "
             "Name a new --out, or take the study's file back to what it was."
         )
+
+
+def _same(was: Any, now: Any) -> bool:
+    """A key that the run finds by itself may hold anything."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        return was.keys() == now.keys() and all(now[key] == AUTO or was[key] == now[key] for key in now)
+    return bool(was == now)
