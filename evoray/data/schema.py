@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+DEFAULT_TASK = "image-classification"
+"""Of records that nobody says anything of; also the configuration's default."""
+
 
 class Schema(BaseModel):
     """What a record of a task holds.

@@ -96,7 +96,8 @@ class ImageTransform(BaseModel):
         if self.resize is not None:
             how = _PILLOW[self.interpolation]
             width, height = _shorter_side(width, height, self.resize)
-            if self.crop is not None and self.crop < width and how != Image.Resampling.NEAREST:
+            rows_first = image.height < 2 * image.width  # Pillow 13 may begin with the columns of a tall image
+            if self.crop is not None and self.crop < width and rows_first and how != Image.Resampling.NEAREST:
                 # Pillow's first pass works along rows and its second along columns, rounding between them: the
                 # columns that the second would make only to be cut off can go before it, and no byte changes
                 image = _cut(image.resize((width, image.height), how), (self.crop, image.height))

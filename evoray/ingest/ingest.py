@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from evoray.config import TaskConfig
 from evoray.data.manifest import NAME, Manifest
-from evoray.data.schema import Schema
+from evoray.data.schema import DEFAULT_TASK, Schema
 from evoray.data.transform import ImageTransform
 from evoray.errors import ConfigError, DataError, UsageError
 from evoray.ingest.processes import Mapper, in_processes
@@ -59,7 +58,7 @@ def ingest_source(
     restart: bool = False,
     mapper: Mapper | None = None,
     on_progress: Advance | None = None,
-    task: str = TaskConfig().name,
+    task: str = DEFAULT_TASK,
     config_dir: Path | None = None,
 ) -> Manifest:
     """Writes ``dest``, a new directory, whole or not at all; goes on where an earlier call was interrupted.

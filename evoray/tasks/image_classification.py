@@ -14,7 +14,6 @@ import numpy as np
 from evoray.data.normalise import normalise
 from evoray.data.schema import Schema
 from evoray.data.shard import Shard
-from evoray.statistics.calibration import ece, reliability_sums
 from evoray.tasks.base import Batch, Combiner, Figure, Measure, Network, Preparation
 from evoray.tasks.class_scores import PerRecord, brier, predicted_class, score_log_probabilities, score_logits
 
@@ -92,6 +91,8 @@ class ImageClassification:
 
     def evaluated(self, records: Mapping[str, np.ndarray]) -> dict[str, Figure]:
         """Those of ``figures``, and the calibration error and the Brier score."""
+        from evoray.statistics.calibration import ece, reliability_sums  # SciPy: who asks for the schema does not wait
+
         nll, rank = records["nll"], records["rank"]
         found = {
             "top1": float(np.mean(rank < 1)),

@@ -57,7 +57,7 @@ def test_nothing_reads_test_while_children_are_evaluated(small_run, tmp_path, mo
 
 
 def test_no_child_is_evaluated_once_test_is_open(small_run, tmp_path, monkeypatch):
-    evaluate, metrics, kept = Population.evaluate, Panel.metrics, []
+    evaluate, figures, kept = Population.evaluate, Panel.figures, []
 
     def remember(population, asked, key=None):
         kept.append((population, asked))
@@ -65,10 +65,10 @@ def test_no_child_is_evaluated_once_test_is_open(small_run, tmp_path, monkeypatc
 
     def greedy(panel, name):
         evaluate(*kept[0])
-        return metrics(panel, name)
+        return figures(panel, name)
 
     monkeypatch.setattr(Population, "evaluate", remember)
-    monkeypatch.setattr(Panel, "metrics", greedy)
+    monkeypatch.setattr(Panel, "figures", greedy)
     with pytest.raises(RunError, match="after the search was over"):
         evolve(small_run(), tmp_path / "run", page=False)
 

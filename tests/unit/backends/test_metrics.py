@@ -73,7 +73,7 @@ def test_names_are_not_made_anywhere_else():
     for path in (ROOT / "evoray").rglob("*.py"):
         strings = [node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)]
         made = [text for text in strings if isinstance(text, str) and re.fullmatch("evoray_[a-z_]+", text)]
-        if path.name == "metrics.py":
+        if path.name == "metrics.py" and path.parent.name == "backends":
             assert sorted(made) == sorted(metric.name for metric in METRICS)
         else:
             assert [name for name in made if name != "evoray_log_fields"] == [], path

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from evoray.config import TaskConfig
 from evoray.data import ImageTransform, Manifest
 from evoray.data.manifest import ShardEntry
-from evoray.data.schema import Schema
+from evoray.data.schema import DEFAULT_TASK, Schema
 from evoray.errors import DataError
 
 DIGEST = "fd28f8f6c12320d87c773d65d42822fc602d06667aa4726e1169b3143d2d76f6"
@@ -50,3 +51,7 @@ def test_a_schema_that_was_edited_is_damage():
     text = made(records=schema).to_json().replace("fixed_size_binary", "string")
     with pytest.raises(DataError, match="not what was written"):
         Manifest.parse(text.encode(), "manifest.json")
+
+
+def test_records_that_say_nothing_are_what_a_configuration_that_says_nothing_asks_for():
+    assert TaskConfig().name == DEFAULT_TASK

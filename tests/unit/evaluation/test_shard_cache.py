@@ -70,4 +70,4 @@ def test_a_shard_above_the_budget_holds_no_batches():
 
 def test_budgets():
     assert budget_bytes(0.5, torch.device("cpu")) == GIB // 2
-    assert budget_bytes("auto", torch.device("cpu")) == 2 * GIB
+    assert budget_bytes(None, torch.device("cpu")) == 2 * GIB
