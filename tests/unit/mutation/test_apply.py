@@ -59,7 +59,6 @@ def test_torch_adds_the_same_bits(lineage: Lineage) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @given(LINEAGES)
 def test_a_gpu_adds_the_same_bits(lineage: Lineage) -> None:
     flat = torch.from_numpy(FLAT.copy()).cuda()
