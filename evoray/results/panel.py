@@ -1,4 +1,4 @@
-"""What a panel's shards say together, and how they are evaluated: see ``ensembles.PanelUnit``."""
+"""What a panel's shards say together, and how they are evaluated: see ``evaluation.units.ensemble.PanelUnit``."""
 
 from __future__ import annotations
 
