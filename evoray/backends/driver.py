@@ -104,17 +104,17 @@ class Driver:
         self._ticked = -float("inf")
 
     def enlist(self, work: Work, *, fresh: bool, resend: bool) -> None:
-        """Starts a run: counts into ``work`` from now on; ``fresh`` when ready workers must load another source,
-        ``resend`` when its large part is one that no node has seen."""
+        """Starts a run: counts into ``work`` from now on; ``fresh`` when workers must load another source, those that
+        are still loading the last one among them, ``resend`` when its large part is one that no node has seen."""
         self.work = work
         self._meter = Meter(self._sink, "")
         if resend:
             self._nodes.clear()
         if fresh:
-            for worker in self._ready.keys() - self._retired:
+            for worker in [*self._starting, *(self._ready.keys() - self._retired)]:
                 self._starting[worker] = 0
                 self._fleet.load(worker)
-                del self._ready[worker]
+                self._ready.pop(worker, None)
         self.work.workers = len(self._ready)
         self._fewer, self._states = 0, {}
         self._grow(busy=True)

@@ -59,7 +59,7 @@ class Fleet(Protocol):
         ...
 
     def load(self, worker: int) -> None:
-        """Has a ready worker load the present source; a Ready or a Lost follows."""
+        """Has a worker load the present source; a Ready or a Lost follows, and none of what it was to load before."""
         ...
 
     def send(self, worker: int, job: int, unit: int, preamble: bytes | None, payload: bytes) -> None:

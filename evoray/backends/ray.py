@@ -158,6 +158,8 @@ class RayFleet:
         self.load(worker)
 
     def load(self, worker: int) -> None:
+        for reference in [one for one, call in self._calls.items() if call == (worker, None)]:
+            del self._calls[reference]
         self._calls[self._actors[worker].load.remote(*self._supply)] = (worker, None)
 
     def send(self, worker: int, job: int, unit: int, preamble: bytes | None, payload: bytes) -> None:

@@ -59,10 +59,14 @@ class SimulatedFleet:
 
     def start(self, worker):
         self.asked.append(worker)
-        self.queue.append(("start", worker, None))
+        self.queue.append(("start", worker, self.source))
 
     def load(self, worker):
-        self.queue.append(("load", worker, None))
+        for place, (kind, whose, _) in enumerate(self.queue):
+            if whose == worker and kind in ("start", "load"):  # what it was told before is forgotten
+                self.queue[place] = (kind, worker, self.source)
+                return
+        self.queue.append(("load", worker, self.source))
 
     def send(self, worker, job, unit, preamble, payload):
         self.queue.append(("run", worker, (job, unit, preamble, payload)))
@@ -104,7 +108,7 @@ class SimulatedFleet:
             return Lost(worker, None if kind == "load" else call[1], cause, "as told")
         if kind == "load":
             body = self.workers.setdefault(worker, Worker(lambda bulk: bulk))
-            return Ready(worker, body.load(self.source.key, [], pickle.dumps(self.source), None))
+            return Ready(worker, body.load(call.key, [], pickle.dumps(call), None))
         job, unit, preamble, payload = call
         if self.poison and any(item == self.poison for item in self._items(worker, preamble, payload)):
             return Lost(worker, unit, Cause.PROCESS, "poisoned")
@@ -268,3 +272,16 @@ def test_whoever_asks_is_told_how_many_workers_there_are_whenever_that_changes()
     assert {"ready": 2, "starting": 0, "leaving": 0} in told
     assert any(states["ready"] + states["starting"] < 2 or states["starting"] for states in told[1:]), "one went away"
     assert all(before != after for before, after in itertools.pairwise(told))
+
+
+def test_a_worker_that_still_starts_loads_what_the_next_run_needs():
+    """Else it answers the next run's units with the last run's source."""
+    fleet = SimulatedFleet(1)
+    driver = Driver(fleet, 2, [].append, fleet.clock)
+    driver.enlist(Work(), fresh=False, resend=True)
+    assert values(list(driver.run(Job({0: range(2)}, SquareUnit)))) == right({0: range(2)})
+    fleet.fits, fleet.source = 2, Squares(7)
+    driver.enlist(Work(), fresh=True, resend=False)
+    found = values(list(driver.run(Job(WORK, SquareUnit))))
+    assert driver.work.workers == 2
+    assert found == {key: value + 7 for key, value in right(WORK).items()}
