@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import UsageError
+from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.results.final_test import final_test
 from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
@@ -25,6 +27,7 @@ from evoray.storage.directory import RunDirectory, free_path
 from evoray.storage.metrics import MetricsFile
 
 
+@like_a_fresh_thread()
 def evolve(
     config: RunConfig | Mapping[str, Any] | str | Path,
     out: str | Path | None = None,
@@ -61,6 +64,7 @@ def evolve(
         config = load_config(config)
     elif not isinstance(config, RunConfig):
         config = parse_config(dict(config), config_dir=config_dir)
+    config_dir = config_dir and Path(os.path.abspath(config_dir))
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), *observers]
     note = Observers(told).note

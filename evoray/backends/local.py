@@ -125,6 +125,7 @@ def _threads(workers: int, threads: int | None) -> ThreadPoolExecutor:
 def _compute_with(threads: int) -> None:
     torch.get_num_threads()  # else this thread's first operator would set the number that was set last anywhere
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)  # a thread begins with what the one that began it had set
 
 
 def _report(future: Future[Report]) -> Report:

@@ -6,9 +6,7 @@ Imports neither torch nor ray; what the units need is imported when the Source t
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,6 +17,7 @@ from evoray.backends.base import Report, Source, Unit, WorkerState
 from evoray.backends.wire import Decoder
 from evoray.errors import EvaluationError, EvorayError
 from evoray.runtime import logs
+from evoray.runtime.importing import make_importable
 from evoray.runtime.malloc import keep_freed_memory
 
 LOG = logging.getLogger("evoray")
@@ -58,8 +57,7 @@ class Worker:
     def load(self, key: str, paths: Sequence[str], source: bytes, bulk: Any) -> Loaded:
         """Builds what ``source`` describes, unless it is here already; user's modules are imported from ``paths``."""
         for path in paths:
-            if path not in sys.path and os.path.isdir(path):
-                sys.path.insert(0, path)
+            make_importable(path)
         started, built = time.perf_counter(), key != self._key
         if self._state is None or built:
             self._key, self._state = None, None

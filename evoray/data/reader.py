@@ -34,7 +34,9 @@ class ArrowDataset:
     """What ``evoray data ingest`` made: a directory, or a URI with a cache on this node."""
 
     def __init__(self, place: Place, cache: ShardCache | None = None) -> None:
-        self._place, self._cache = place, cache or make_cache(None, None)
+        # shards are opened later, and the program may have gone to another folder by then
+        self._place = place.absolute() if isinstance(place, Path) else place
+        self._cache = cache or make_cache(None, None)
         self.name = str(place)
         self.manifest = read_manifest(place)
         self.classes = self.manifest.classes
@@ -58,6 +60,16 @@ class ArrowDataset:
             batches.column("label").to_numpy(),
             batches.column("source").to_pylist(),
         )
+
+    def sources(self, index: int) -> pa.ChunkedArray | None:
+        """Names of a shard's images, unchecked: to look for, not to answer with. None where they would be fetched."""
+        if isinstance(self._place, Remote):
+            return None
+        path = self._place / self.manifest.shards[index].file
+        try:
+            return _mapped(path).column("source")
+        except (OSError, KeyError, pa.ArrowException) as error:
+            raise DataError(f"{path}: cannot be read ({error}). Copy it again, or ingest the images again.") from None
 
     def _path(self, index: int, entry: ShardEntry) -> Path:
         """The shard on a local disk, checked once a process."""

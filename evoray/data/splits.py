@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Never
 import numpy as np
 
 from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
+from evoray.data.overlap import check_apart
 from evoray.errors import RunError
 from evoray.runtime.seeds import Stream, generator
 
@@ -68,6 +69,11 @@ class Splits:
         self._kept: tuple[ShardDataset, list[np.ndarray]] | None = None
         self.datasets: dict[str, ShardDataset] = _Sealed(select=select)
         self.rows: dict[str, list[np.ndarray]] = _Sealed(select=rows["select"])
+
+    def check_apart(self) -> None:
+        """Raises DataError where ``test_path`` is ``path``, or a copy of it; gives nothing of the test set away."""
+        if self._data.test_path is not None:
+            check_apart(*(open_dataset(path, self._config_dir) for path in (self._data.path, self._data.test_path)))
 
     def open_test(self, closed: SearchClosed) -> None:
         """From here on ``test`` can be read; opening twice is fine.

@@ -11,6 +11,7 @@ import pickle
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -22,6 +23,7 @@ from evoray.backends.base import Bulk
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import Program
 from evoray.evaluation.settings import settings_for
+from evoray.runtime.importing import check_code, modules_of
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,17 @@ class EvaluatorSource:
         return settings_for(self.program)
 
     def build(self, bulk: PackedModel) -> Evaluator:
-        return Evaluator(unpack_model(bulk), self.program)
+        config_dir = Path(self.program.config_dir) if self.program.config_dir else None
+        with modules_of(config_dir):  # the user's classes arrive by their names
+            evaluator = Evaluator(unpack_model(bulk), self.program)
+            check_code(self.program.code, config_dir)
+        return evaluator
 
 
-def packed_bulk(model: nn.Module) -> Bulk:
-    """A model as a source's large part, under its digest."""
-    packed = pack_model(model)
+def packed_bulk(model: nn.Module, config_dir: Path | None = None) -> Bulk:
+    """A model as a source's large part, under its digest; ``config_dir``: where its classes may have come from."""
+    with modules_of(config_dir):
+        packed = pack_model(model)
     return Bulk(packed, packed.digest(), packed.nbytes)
 
 

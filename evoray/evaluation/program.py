@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -19,6 +20,7 @@ class Program:
     """Everything but the weights that a worker needs, picklable and the same for every worker.
 
     mean, std: one value a channel; images arrive as x/255, then (x - mean) / std. task: its name, ``make_task``.
+    code: the user's modules and their digests (``runtime/importing.py``): a worker that has others is refused.
     """
 
     space: Space
@@ -35,6 +37,7 @@ class Program:
     compile: bool
     deterministic: bool
     config_dir: str | None = None
+    code: Mapping[str, str] = field(default_factory=dict)
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     cuda_graphs: bool = False
     resident_gib: float | None = None

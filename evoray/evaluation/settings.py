@@ -1,7 +1,8 @@
-"""How PyTorch is set on a GPU while children are evaluated, and how it is put back.
+"""How PyTorch is set while children are evaluated, and how it is put back.
 
-Algorithms and precision change last bits, so they are a recorded part of a run. PyTorch holds them for the whole
-process: a worker process sets them for its life, one that is its user's own for as long as it needs them.
+Algorithms and precision change last bits, so they are a recorded part of a run, and no program that calls ``evolve``
+decides them. PyTorch holds them for the whole process: a worker process sets them for its life, one that is its user's
+own for as long as it needs them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 
 from evoray.errors import BackendError
@@ -34,11 +36,14 @@ SETTINGS: tuple[tuple[Any, str], ...] = (
 
 
 class _Saved:
-    """The process's settings as they were found; None for what cannot be asked for, because the caller set it both in
-    PyTorch's old way and in its new one."""
+    """The process's settings as they were found, for any device.
+
+    None for what cannot be asked for, because the caller set it both in PyTorch's old way and in its new one.
+    """
 
     def __init__(self) -> None:
         self._workspace = os.environ.get(WORKSPACE)
+        self._dtype = torch.get_default_dtype()
         self._debug_mode = torch.get_deterministic_debug_mode()
         self._matmul: str | None = _asked(torch.get_float32_matmul_precision)
         self._values = [_asked(lambda: getattr(owner, name)) for owner, name in SETTINGS]  # noqa: B023
@@ -46,6 +51,7 @@ class _Saved:
     def restore(self) -> None:
         if self._workspace is None:
             os.environ.pop(WORKSPACE, None)
+        torch.set_default_dtype(self._dtype)
         torch.set_deterministic_debug_mode(self._debug_mode)
         if self._matmul is not None:
             torch.set_float32_matmul_precision(self._matmul)
@@ -61,8 +67,8 @@ def _asked(what: Callable[[], Any]) -> Any:
 
 
 _lock = threading.Lock()
-_contexts: list[bool] = []
-"""``deterministic`` of those that are open."""
+_contexts: list[bool | None] = []
+"""``deterministic`` of those that are open; None of one on the CPU, where it changes nothing."""
 _saved: _Saved | None = None
 
 
@@ -70,7 +76,7 @@ _saved: _Saved | None = None
 def like_a_worker(program: Program) -> Iterator[None]:
     """For who evaluates here without a backend: this thread and the process set as a worker's, for as long."""
     before = torch.get_num_threads()
-    with settings_for(program):
+    with settings_for(program), like_a_fresh_thread():
         torch.set_num_threads(program.threads)
         try:
             yield
@@ -79,20 +85,37 @@ def like_a_worker(program: Program) -> Iterator[None]:
 
 
 def settings_for(program: Program) -> AbstractContextManager[None]:
-    """What a program needs set for the whole process; on the CPU nothing."""
-    return gpu_settings(program.deterministic) if program.device.startswith("cuda") else nullcontext()
+    """What a program needs set for the whole process."""
+    return process_settings(program.deterministic if program.device.startswith("cuda") else None)
 
 
 @contextmanager
-def gpu_settings(deterministic: bool) -> Iterator[None]:
-    """Full float32, and pinned algorithms if ``deterministic``; the last context that is left puts back what was there.
+def like_a_fresh_thread() -> Iterator[None]:
+    """What the caller has set for this thread alone is not seen inside: autocast, a default device, inference mode,
+    NumPy's way with overflows."""
+    with (
+        torch.device("cpu"),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else nullcontext(),
+        np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"),
+    ):
+        yield
+
+
+@contextmanager
+def process_settings(deterministic: bool | None) -> Iterator[None]:
+    """Full float32, and on a GPU (not None) pinned algorithms if ``deterministic``.
+
+    The last context that is left puts back what was there.
 
     Raises:
         BackendError: another context is open and wants it otherwise.
     """
     global _saved
     with _lock:
-        if (not deterministic) in _contexts:
+        if deterministic is not None and (not deterministic) in _contexts:
             raise BackendError(
                 f"compute.deterministic = {str(deterministic).lower()}: another run in this process was begun with "
                 "the opposite, and PyTorch has one setting a process. Close its backend first, or set both alike."
@@ -110,7 +133,11 @@ def gpu_settings(deterministic: bool) -> Iterator[None]:
                 _saved = None
 
 
-def _set(deterministic: bool) -> None:
+def _set(deterministic: bool | None) -> None:
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    if deterministic is None:
+        return
     if deterministic:
         os.environ.setdefault(WORKSPACE, ":4096:8")
         torch.use_deterministic_algorithms(True)
@@ -118,4 +145,3 @@ def _set(deterministic: bool) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.allow_tf32 = False
-    torch.set_float32_matmul_precision("highest")

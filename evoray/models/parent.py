@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models.checkpoint import load_into, read_state
-from evoray.runtime.importing import import_function
+from evoray.models.seeding import seeded
+from evoray.runtime.importing import import_function, modules_of
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,7 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     Raises:
         ConfigError: the name or the weights do not exist. ModelError: they exist and cannot be used.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with modules_of(config_dir), seeded(seed):
         parent = _SOURCES[config.source](config, config_dir)
     parent.model.eval()
     for name, tensor in parent.model.state_dict().items():

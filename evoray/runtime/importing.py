@@ -1,19 +1,48 @@
-"""``package.module:function`` names, importable from the configuration's own folder."""
+"""``package.module:function`` names; the modules of each configuration's folder are that configuration's own.
+
+Python keeps one table of modules a process, under names alone: a second configuration's ``model.py`` would be the
+first's, and a file that was changed would be what it was. So before anything is imported for a folder, the modules of
+other configurations' folders step aside, and those whose files have changed are forgotten.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib
+import importlib.util
+import os
 import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from evoray.errors import ConfigError
+from evoray.errors import ConfigError, UsageError
+
+NEVER_SHADOWED = sys.stdlib_module_names | {
+    *("evoray", "torch", "torchvision", "timm", "numpy", "pyarrow", "ray", "pydantic", "PIL", "safetensors"),
+    *("typer", "rich", "cloudpickle"),
+}
+"""What EvoRay has imported itself before it looks at any folder."""
 
 
-def make_importable(config_dir: Path | None) -> None:
-    """Lets modules in the configuration's folder be imported in this process, as by a unit that arrives."""
-    if config_dir is not None and str(config_dir) not in sys.path:
-        sys.path.insert(0, str(config_dir))
+@dataclass(frozen=True)
+class _Loaded:
+    """A module that came from a folder, and its file's SHA-256 then. ours: nobody had imported it before."""
+
+    module: ModuleType
+    file: str
+    sha256: str
+    ours: bool
+
+
+_lock = threading.RLock()
+_loaded: dict[str, dict[str, _Loaded]] = {}
+_entered: list[str] = []
 
 
 def import_function(name: str, config_dir: Path | None = None) -> Any:
@@ -21,17 +50,152 @@ def import_function(name: str, config_dir: Path | None = None) -> Any:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ConfigError(f'"{name}": write it as package.module:function.')
-    make_importable(config_dir)
-    try:
-        found: Any = importlib.import_module(module_name)
+    with modules_of(config_dir):
+        found: Any = _imported(name, module_name, config_dir)
         for part in attribute.split("."):
-            found = getattr(found, part)
+            try:
+                found = getattr(found, part)
+            except AttributeError:
+                raise ConfigError(f'"{name}": the module {module_name} has no {attribute}.') from None
+    return found
+
+
+def _imported(name: str, module_name: str, config_dir: Path | None) -> ModuleType:
+    try:
+        return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f'"{name}": no module {error.name}. Put it into the configuration\'s folder ({config_dir}) or install it.'
         ) from None
-    except AttributeError:
-        raise ConfigError(f'"{name}": the module {module_name} has no {attribute}.') from None
     except Exception as error:
         raise ConfigError(f'"{name}": importing it raised {type(error).__name__}: {error}.') from error
-    return found
+
+
+def make_importable(config_dir: Path | str | None) -> None:
+    """Lets modules in the configuration's folder be imported in this process, as by a unit that arrives."""
+    with modules_of(config_dir):
+        pass
+
+
+@contextmanager
+def modules_of(config_dir: Path | str | None) -> Iterator[None]:
+    """Inside, names are looked for in this folder first, and no other configuration's modules are seen.
+
+    For one thread at a time; blocks nest. Afterwards the folder stays importable, until another one is asked for, and
+    modules that the user's own program had imported under a name of the folder's are back in their place.
+    """
+    if config_dir is None or not os.path.isdir(config_dir):
+        yield
+        return
+    folder = os.path.abspath(config_dir)
+    with _lock:
+        hidden, before = _enter(folder), set(sys.modules)
+        _entered.append(folder)
+        try:
+            yield
+        finally:
+            _remember(folder, before)
+            _entered.pop()
+            sys.modules.update(hidden)
+            if _entered:
+                _enter(_entered[-1])
+
+
+def code_of(config_dir: Path | None, others: Iterable[str] = ()) -> dict[str, str]:
+    """What a run's answer depends on of its user's code: module -> SHA-256 of its file.
+
+    Args:
+        others: modules that lie elsewhere, such as an installed package's; of those that have a version it stands
+            in the digest's place.
+    """
+    with _lock:
+        folder = None if config_dir is None else os.path.abspath(config_dir)
+        found = {name: one.sha256 for name, one in _loaded.get(folder or "", {}).items()}
+        for name in others:
+            module = sys.modules.get(name)
+            file = getattr(module, "__file__", None)
+            if name in found or file is None:
+                continue
+            package = sys.modules.get(name.partition(".")[0])
+            version = getattr(package, "__version__", None)
+            found[name] = str(version) if isinstance(version, str) else _sha256(file)
+    return dict(sorted(found.items()))
+
+
+def check_code(recorded: Mapping[str, str], config_dir: Path | None) -> None:
+    """Raises UsageError where a module that is imported here is not what the run began with."""
+    here = code_of(config_dir, recorded)
+    changed = [name for name, digest in here.items() if recorded.get(name, digest) != digest]
+    if changed:
+        raise UsageError(
+            f"the code of {', '.join(changed)} is not what the run began with: half of its answer would come from "
+            "either. Put back what it was and go on with --resume, or start a new run."
+        )
+
+
+def _enter(folder: str) -> dict[str, ModuleType]:
+    """Makes the folder's the modules that are seen; returns what has to be put back afterwards."""
+    others = {id(one.module) for other, own in _loaded.items() if other != folder for one in own.values() if one.ours}
+    tops = _top_level(folder)
+    hidden = {}
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        if _is_of(folder, name, module) or not (id(module) in others or top in tops):
+            continue
+        del sys.modules[name]
+        if id(module) not in others:
+            hidden[name] = module
+    own = _loaded.setdefault(folder, {})
+    if any(_sha256(one.file) != one.sha256 for one in own.values()):
+        _forget(folder, own)
+    for name, one in own.items():
+        sys.modules.setdefault(name, one.module)
+    gone = {other for other in _loaded if other != folder}
+    sys.path[:] = [folder, *(path for path in sys.path if path != folder and path not in gone)]
+    importlib.invalidate_caches()
+    return hidden
+
+
+def _remember(folder: str, before: set[str]) -> None:
+    own = _loaded[folder]
+    for name, module in list(sys.modules.items()):
+        if _is_of(folder, name, module) and (name not in own or own[name].module is not module):
+            file = str(module.__file__)
+            own[name] = _Loaded(module, file, _sha256(file), name not in before)
+
+
+def _forget(folder: str, own: dict[str, _Loaded]) -> None:
+    """A file was changed: all that was imported beside it may hold what it was."""
+    for name, one in own.items():
+        sys.modules.pop(name, None)
+        with contextlib.suppress(OSError, NotImplementedError, ValueError):
+            # Python tells files by size and second of change: one that was changed twice in a second is the first
+            os.unlink(importlib.util.cache_from_source(one.file))
+    own.clear()
+
+
+def _is_of(folder: str, name: str, module: ModuleType) -> bool:
+    file, top = getattr(module, "__file__", None), name.partition(".")[0]
+    if not isinstance(file, str) or top in NEVER_SHADOWED:
+        return False
+    stem = os.path.join(folder, top)
+    return file == f"{stem}.py" or file.startswith(stem + os.sep)
+
+
+def _top_level(folder: str) -> set[str]:
+    """Names that the folder has modules or packages for."""
+    with os.scandir(folder) as entries:
+        found = {
+            entry.name.removesuffix(".py")
+            for entry in entries
+            if entry.name.endswith(".py") or os.path.isfile(os.path.join(entry.path, "__init__.py"))
+        }
+    return found - NEVER_SHADOWED
+
+
+def _sha256(file: str) -> str:
+    try:
+        with open(file, "rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return ""

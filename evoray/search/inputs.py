@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import Parent, canonical_state, check_outputs, load_parent, mutable_names, outputs_of
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.auto import given
-from evoray.runtime.importing import import_function
+from evoray.runtime.importing import code_of, import_function
+from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Preparation, Task
@@ -32,7 +34,8 @@ TRIED = 8
 class Inputs:
     """What a run starts from, checked.
 
-    state: the parent's tensors under their canonical names; aliases: further names of tied tensors.
+    state: the parent's tensors under their canonical names; aliases: further names of tied tensors. code: the user's
+    modules and their digests.
     """
 
     config: RunConfig
@@ -44,6 +47,7 @@ class Inputs:
     splits: Splits
     task: Task
     fitness: FitnessSpec
+    code: Mapping[str, str]
 
     def identity(self) -> dict[str, Any]:
         """Digests that a resumed run must find unchanged."""
@@ -52,6 +56,7 @@ class Inputs:
             "space": self.space.sha256,
             "data": {name: one.digest for name, one in self.splits.described.items()},
             "torch": torch.__version__,
+            "code": dict(self.code),
         }
 
 
@@ -62,6 +67,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
     fitness = spec.make(task, lambda name: import_function(name, config_dir))
     _check_records(config, task, splits)
+    splits.check_apart()
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
@@ -80,7 +86,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(task, fitness, parent, splits)
-    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec)
+    code = code_of(config_dir, user_modules(config, parent.model))
+    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code)
 
 
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:

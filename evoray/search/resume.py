@@ -44,12 +44,15 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
     """
     recorded = _completed(directory.read_json("config.json"))
     before = {"config": recorded, **directory.read_json(IDENTITY)}
-    now = {"config": config.model_dump(mode="json"), **identity}
+    # an older run did not record all of its identity
+    now = {"config": config.model_dump(mode="json"), **{key: new for key, new in identity.items() if key in before}}
     differing = []
     for path, old, new in _differences((), {key: before.get(key) for key in now}, now):
         name = ".".join(path).removeprefix("config.")
         if name in FREE and given(new) is not None:
             recorded[path[1]][path[2]] = new
+        elif path[0] == "code":
+            differing.append(f"the code of {path[1]} is not what it was")
         elif name not in FREE and not (given(new) is None and _was_looked_up(directory, name)):
             differing.append(f"{name} was {old!r} and is {new!r}")
     if differing:

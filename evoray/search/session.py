@@ -21,7 +21,7 @@ from evoray.errors import RunError
 from evoray.fitness import Fitness
 from evoray.runtime import logs
 from evoray.runtime.events import Observer, Observers, RunStarted, WorkersChanged
-from evoray.runtime.importing import import_function
+from evoray.runtime.importing import check_code, import_function
 from evoray.search.inputs import Inputs
 from evoray.search.resume import IDENTITY, check_same
 from evoray.storage.directory import RunDirectory
@@ -94,6 +94,7 @@ def open_session(
     run_id, recorded = _begin(directory, inputs, config, resume)
     journal, told = Journal(directory), Observers(observers)
     fitness = inputs.fitness.make(inputs.task, lambda name: import_function(name, inputs.config_dir))
+    check_code(inputs.code, inputs.config_dir)
     known = journal.read() if resume else Records()
     backend.on_workers = lambda states: told.emit(WorkersChanged(states))
     session = Session(run_id, directory, inputs, config, fitness, backend, journal, known, told, Tally())
@@ -142,7 +143,8 @@ def _stopped_by_sigterm() -> Iterator[None]:
 
 
 def _on_sigterm(handler: Any) -> Any:
-    """Sets the handler and returns the one before; only the main thread may."""
-    if threading.current_thread() is threading.main_thread():
+    """Sets the handler and returns the one before; only the main thread may, and not where one is set by other means
+    than Python's: it could not be put back."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is not None:
         return signal.signal(signal.SIGTERM, handler)
     return None

@@ -14,6 +14,7 @@ import numpy as np
 
 from evoray.config import RunConfig
 from evoray.errors import ConfigError
+from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.progress import Progress
@@ -33,6 +34,7 @@ DENSITIES = (1.0, 0.32, 0.1, 0.032)
 CHILDREN, SHARE = 12, 0.95
 
 
+@like_a_fresh_thread()
 def window(
     config: RunConfig,
     out: str | Path,

@@ -34,7 +34,7 @@ def open_workers(
 
 
 def _open(backend: Backend, inputs: Inputs, note: Callable[[str], None]) -> ResolvedConfig:
-    facts, parent = Facts(backend.has_gpu(), LARGEST), packed_bulk(inputs.parent.model)
+    facts, parent = Facts(backend.has_gpu(), LARGEST), packed_bulk(inputs.parent.model, inputs.config_dir)
     config = resolve(inputs.config, facts)
     backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
     if given(inputs.config.compute.batch_size) is None:
@@ -67,6 +67,7 @@ def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
         cuda_graphs=compute.cuda_graphs,
         resident_gib=given(compute.resident_gib),
         config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
+        code=inputs.code,
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from evoray.backends.base import Bulk, Job, WorkerState
 from evoray.backends.local import LocalBackend
 from evoray.config import ComputeConfig
-from evoray.evaluation.settings import gpu_settings
+from evoray.evaluation.settings import process_settings
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Source(WorkerState):
         return repr(self)
 
     def settings(self):
-        return nullcontext() if self.deterministic is None else gpu_settings(self.deterministic)
+        return nullcontext() if self.deterministic is None else process_settings(self.deterministic)
 
     def build(self, bulk):
         if self.fails:

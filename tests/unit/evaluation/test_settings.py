@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evoray.errors import BackendError
-from evoray.evaluation.settings import WORKSPACE, gpu_settings
+from evoray.evaluation.settings import WORKSPACE, process_settings
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def as_pytorch_is(monkeypatch):
 
 
 def test_faster_algorithms_where_a_run_need_not_repeat():
-    with gpu_settings(deterministic=False):
+    with process_settings(deterministic=False):
         assert torch.backends.cudnn.benchmark
         assert not torch.are_deterministic_algorithms_enabled()
         assert not torch.backends.cudnn.allow_tf32, "full float32 all the same"
@@ -29,16 +29,16 @@ def test_faster_algorithms_where_a_run_need_not_repeat():
 
 
 def test_the_process_cannot_be_set_both_ways():
-    with gpu_settings(deterministic=True):
+    with process_settings(deterministic=True):
         with pytest.raises(BackendError, match="deterministic = false: another run in this process"):
-            gpu_settings(deterministic=False).__enter__()
+            process_settings(deterministic=False).__enter__()
         assert torch.are_deterministic_algorithms_enabled()
-    with gpu_settings(deterministic=False):
+    with process_settings(deterministic=False):
         assert torch.backends.cudnn.benchmark
 
 
 def test_the_last_to_leave_puts_back():
-    one, other = gpu_settings(deterministic=True), gpu_settings(deterministic=True)
+    one, other = process_settings(deterministic=True), process_settings(deterministic=True)
     one.__enter__()
     other.__enter__()
     one.__exit__(None, None, None)
@@ -51,7 +51,7 @@ def test_a_caller_who_used_pytorchs_new_names_finds_them_again():
     found = matmul.fp32_precision, conv.fp32_precision
     matmul.fp32_precision, conv.fp32_precision = "tf32", "ieee"  # which the old names cannot be asked about
     try:
-        with gpu_settings(deterministic=True):
+        with process_settings(deterministic=True):
             assert matmul.fp32_precision == "ieee"
         assert (matmul.fp32_precision, conv.fp32_precision) == ("tf32", "ieee")
     finally:

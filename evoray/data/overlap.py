@@ -1,0 +1,57 @@
+"""Are the test images a set of their own? A copy of the images that the search sees would flatter whatever it finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow.compute as pc
+
+from evoray.data.reader import ArrowDataset
+from evoray.data.shard import ShardDataset
+from evoray.errors import DataError
+
+COMPARED = 64
+"""Images of one name that are compared: of a copy all are alike, and of two sets that name theirs alike none."""
+
+
+def check_apart(select: ShardDataset, test: ShardDataset) -> None:
+    """Raises DataError where ``test`` is the same set as ``select``, or one that was made from the same images.
+
+    A set made in another order, or of fewer images, is found by the names of the images of its first shard; pictures
+    that were given other names, or another size, are not.
+    """
+    if select.digest == test.digest:
+        raise DataError(
+            "data.test_path: the same images as data.path, so the test would be on what the search has seen. Leave it "
+            "out (select and test are then cut from data.path, disjoint), or name other images."
+        )
+    if not (isinstance(select, ArrowDataset) and isinstance(test, ArrowDataset)):
+        return
+    compared, alike = _compare(select, test)
+    if compared and alike * 2 > compared:
+        raise DataError(
+            f"data.test_path: {alike} of {compared} images that were compared are in data.path as well, so the test "
+            "would be on what the search has seen. Leave it out (select and test are then cut from data.path, "
+            "disjoint), or name other images."
+        )
+
+
+def _compare(select: ArrowDataset, test: ArrowDataset) -> tuple[int, int]:
+    """How many images of test's first shard have a namesake in ``select``, COMPARED at most, and how many are equal."""
+    wanted = test.sources(0)
+    if wanted is None:
+        return 0, 0
+    first, compared, alike = None, 0, 0
+    for index in range(len(select.shard_rows)):
+        names = select.sources(index)
+        if names is None or not len(rows := np.flatnonzero(pc.is_in(names, value_set=wanted.combine_chunks()))):
+            continue
+        first = first or test.load(0)
+        places = {name: row for row, name in enumerate(first.sources)}
+        own = select.load(index)
+        for row in rows[: COMPARED - compared]:
+            other = places[own.sources[row]]
+            compared += 1
+            alike += bool(np.array_equal(own.images[row], first.images[other]))
+        if compared >= COMPARED:
+            break
+    return compared, alike

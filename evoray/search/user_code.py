@@ -1,0 +1,27 @@
+"""Which modules decide a run's answer beside EvoRay's own: those that the user named, and those of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from evoray.config import RunConfig
+
+OWN = ("evoray", "torch", "builtins", "__main__")
+"""EvoRay itself, and PyTorch, whose version is recorded apart."""
+
+
+def user_modules(config: RunConfig, model: nn.Module) -> list[str]:
+    """Names of modules, sorted: of each ``package.module:name`` in the configuration, and of the network's classes."""
+    named = {name.partition(":")[0] for name in _names(config)}
+    classes = {cls.__module__ for module in model.modules() for cls in type(module).__mro__}
+    return sorted(one for one in named | classes if one.partition(".")[0] not in OWN)
+
+
+def _names(config: RunConfig) -> Iterator[str]:
+    if config.parent.source == "module":
+        yield config.parent.name
+    for name in (config.task.name, config.fitness.name, config.search.strategy, config.mutation.kind):
+        if ":" in name:
+            yield name
