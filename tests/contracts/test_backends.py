@@ -219,7 +219,7 @@ def reference(tmp_path_factory, small_run):
     return outputs(evolve(config, tmp_path_factory.mktemp("local") / "run", page=False))
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [3])
 def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, kind, workers):
     """The same population, lineages and predictions."""
     config = small_run(compute__backend=kind, compute__workers=workers, search__generations=GENERATIONS)

@@ -37,7 +37,13 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+LARGE = ("alexnet", "vgg11_bn", "wide_resnet50_2", "vit_b_16")
+"""More than 60 million weights each, with layers like the others': half of the time of all."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FAMILIES]
+)
 def test_a_child_equals_its_export(name):
     parent = load_parent(ParentConfig(name=name, weights="random"))
     torch.manual_seed(0)

@@ -47,7 +47,7 @@ name = "users:patient"
 size = 3
 [compute]
 backend = "ray"
-workers = 2
+workers = 1
 """
 
 
