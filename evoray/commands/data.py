@@ -39,6 +39,13 @@ def data_ingest(
     labels: Annotated[
         Path | None, typer.Option(help="List of a flat folder's labels, or ILSVRC2012's devkit; default: beside it.")
     ] = None,
+    file_column: Annotated[
+        str | None, typer.Option(help="Column of the files (or images) by name or number; a WebDataset's by suffix.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column of the labels by name or number; a WebDataset's by suffix or JSON key.")
+    ] = None,
+    follow_links: Annotated[bool, typer.Option("--follow-links", help="Open links that lead out of a tree.")] = False,
     per_class: Annotated[int | None, typer.Option(min=1, help="Images of each class, chosen by the seed.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
@@ -63,6 +70,9 @@ def data_ingest(
         decoder=decoder,
         format=kind,
         labels=labels,
+        file_column=file_column,
+        label_column=label_column,
+        follow_links=follow_links,
         per_class=per_class,
         seed=seed,
         workers=workers,

@@ -15,13 +15,16 @@ from typing import Any, ClassVar
 from evoray.backends.base import Bulk, Job, WorkerState
 from evoray.config import ComputeConfig, TaskConfig, load_config
 from evoray.data import ImageTransform
-from evoray.errors import ConfigError, RunError
+from evoray.errors import ConfigError, DataError, EvorayError, RunError
 from evoray.ingest.ingest import ingest_source
+from evoray.ingest.labels.columns import Asked
 from evoray.ingest.processes import Mapper, in_processes, pickled
 from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.ingest.sources import DatasetSource, Source, open_source
+from evoray.ingest.understood import understood
 from evoray.runtime.auto import AUTO
 from evoray.runtime.progress import Progress
+from evoray.runtime.reading import shown
 
 DECODERS = ("pil", "torchvision")
 
@@ -38,6 +41,9 @@ class Options:
     decoder: str = "pil"
     format: str | None = None
     labels: Path | None = None
+    file_column: str | None = None
+    label_column: str | None = None
+    follow_links: bool = False
     per_class: int | None = None
     seed: int = 0
     workers: int | None = None
@@ -92,8 +98,10 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
     """
     started = time.perf_counter()
     transform = chosen_transform(options)
-    progress.note(f"looking at {source}")
+    progress.note(f"looking at {shown(source)}")
     records, in_one = _source(source, options)
+    for line in understood(records):
+        progress.note(line)
     manifest = ingest_source(
         records,
         dest,
@@ -120,10 +128,25 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
 def _source(name: str, options: Options) -> tuple[Source, bool]:
     """The source, and whether one process is to read it unless more are asked for: a Dataset may not travel."""
     if options.format is None and ":" in name and not os.path.exists(name):
-        from evoray.runtime.importing import import_function
+        return DatasetSource.of(_made(name, options)), True
+    asked = Asked(options.file_column, options.label_column, options.follow_links)
+    return open_source(name, options.format, options.labels, asked), False
 
-        return DatasetSource.of(import_function(name, Path.cwd())()), True
-    return open_source(name, options.format, options.labels), False
+
+def _made(name: str, options: Options) -> Any:
+    """What the user's function returns."""
+    from evoray.runtime.importing import import_function
+
+    unused = {"--labels": options.labels, "--file-column": options.file_column, "--label-column": options.label_column}
+    if given := [option for option, value in unused.items() if value is not None]:
+        raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
+    function = import_function(name, Path.cwd())
+    try:
+        return function()
+    except EvorayError:
+        raise
+    except Exception as error:  # a user's code may raise anything
+        raise DataError(f"{shown(name)} raised {shown(f'{type(error).__name__}: {error}')}") from error
 
 
 def _mapper(options: Options, in_one: bool) -> Mapper:

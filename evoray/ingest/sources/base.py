@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -15,9 +15,8 @@ import numpy as np
 from PIL import Image
 
 from evoray.errors import DataError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""What torchvision's ImageFolder reads."""
+from evoray.ingest.names import is_aside, is_aside_folder
+from evoray.runtime.reading import shown
 
 
 class Source(Protocol):
@@ -39,6 +38,11 @@ class Source(Protocol):
         """An image file's bytes, or a decoded image."""
         ...
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was understood, a line each: which columns, what was left aside."""
+        ...
+
     def prepare(self, directory: Path) -> None:
         """Called once before the workers start; ``directory`` outlives an interrupted ingest."""
 
@@ -54,6 +58,7 @@ class SlicedSource:
     classes: tuple[str, ...]
     names: Sequence[str]
     labels: Sequence[int]
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def open(self, record: int) -> bytes:
         size, path = int(self.sizes[record]), self.files[self.which[record]]
@@ -85,37 +90,46 @@ def _opened(path: str, _process: int) -> _Opened:
     return _Opened(path)
 
 
-def class_index(found: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """Class names in order, and each one's label: numbers count from 0 to the largest, names are sorted."""
-    distinct = set(found)
-    if distinct and all(name.isdecimal() for name in distinct):
-        classes = tuple(str(number) for number in range(max(map(int, distinct)) + 1))
-        return classes, {name: int(name) for name in distinct}
-    classes = tuple(sorted(distinct))
-    return classes, {name: label for label, name in enumerate(classes)}
-
-
 def expand(pattern: str, suffix: str) -> list[Path]:
     """Files of a kind: one, all below a folder, a pattern with * or ?, or numbered ones as in a-{000..146}.tar."""
     path = Path(pattern)
     if path.is_file():
         return [path]
     if path.is_dir():
-        return sorted(found for found in path.rglob(f"*{suffix}") if found.is_file())
-    numbered = re.fullmatch(r"(.*)\{(\d+)\.\.(\d+)\}(.*)", pattern)
+        return sorted(found for found in path.rglob(f"*{suffix}") if found.is_file() and not _aside(path, found))
+    numbered = re.fullmatch(r"(.*)\{(\d{1,9})\.\.(\d{1,9})\}(.*)", pattern)
     if numbered:
         before, first, last, after = numbered.groups()
-        listed = [Path(f"{before}{n:0{len(first)}d}{after}") for n in range(int(first), int(last) + 1)]
-        for missing in (one for one in listed if not one.is_file()):
-            raise DataError(
-                f"{missing}: no such file, though {pattern} names it. Copy it, or name those that are there."
-            )
+        listed = []
+        for number in range(int(first), int(last) + 1):  # one that is missing ends it: the range may be anything
+            one = Path(f"{before}{number:0{len(first)}d}{after}")
+            if not one.is_file():
+                raise DataError(
+                    f"{shown(one)}: no such file, though {shown(pattern)} names it. "
+                    "Copy it, or name those that are there."
+                )
+            listed.append(one)
         return listed
-    return sorted(Path(found) for found in glob.glob(pattern, recursive=True))
+    return sorted(found for found in map(Path, glob.glob(_literal(pattern), recursive=True)) if found.is_file())
+
+
+def _aside(root: Path, path: Path) -> bool:
+    *folders, name = path.relative_to(root).parts
+    return is_aside(name) or any(map(is_aside_folder, folders))
+
+
+def _literal(pattern: str) -> str:
+    """A pattern in which folders that are there stand for themselves: ``my[1]/*.tar``."""
+    parts, there = Path(pattern).parts, Path()
+    for at, part in enumerate(parts):
+        if not (there / part).is_dir():
+            return os.path.join(glob.escape(str(there)), *parts[at:])
+        there /= part
+    return pattern
 
 
 def check_text(root: Path, name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise DataError(f"{root}: the name {os.fsencode(name)!r} in it is not UTF-8. Rename the file.") from None
+        raise DataError(f"{shown(root)}: the name {os.fsencode(name)!r} in it is not UTF-8. Rename the file.") from None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from evoray.errors import DataError
-from evoray.ingest.sources.base import SUFFIXES, check_text, class_index
+from evoray.ingest.labels.columns import Asked, listed
+from evoray.ingest.labels.lists import Listed, read_list
+from evoray.ingest.labels.table import REMEDY, FileNames
+from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
+from evoray.ingest.sources.base import check_text
 from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
 from evoray.ingest.sources.folder import FolderSource
+from evoray.ingest.sources.tree import walk
+from evoray.runtime.reading import shown
 
 LISTS = (
     GROUND_TRUTH,
@@ -17,42 +23,52 @@ LISTS = (
     "synsets.txt",
     "imagenet_2012_validation_synset_labels.txt",
     "LOC_val_solution.csv",
+    "labels.csv",
+    "labels.tsv",
 )
+TABLES = (".csv", ".tsv", ".txt")
 
 
-def scan_flat(root: Path, labels: Path | None) -> FolderSource:
-    """Labels from a list: lines of ``file label``, or one label a line in the order of the sorted names.
+def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> FolderSource:
+    """Labels from a list: a table, lines of ``file label``, or one label a line in the order of the sorted names.
 
     A label is a synset or any other name, a number from 0, or (in the devkit's ground truth) a devkit id.
 
     Args:
         labels: the list, or the devkit with its ground truth; None looks for either in the folder and beside it.
+        asked: which columns count.
 
     Raises:
-        DataError: no list, an image without a label, or as many labels as images where they go by order.
+        DataError: no list, an image without a label, two labels for one image, or another number of labels than of
+            images where they go by order.
     """
-    files = sorted(path.name for path in root.iterdir() if path.name.lower().endswith(SUFFIXES))
+    asked = asked or Asked()
+    files, notes = _images(root, asked.follow_links)
+    listing = labels or _find(root)
+    if listing.is_dir() or listing.name.endswith(".tar.gz") or listing.name == GROUND_TRUTH:
+        classes, own, how = _of_devkit(root, listing, files)
+        return FolderSource(root, classes, files, own, (how, *notes))
+    names = FileNames(files)
+    found = read_list(listing, names, asked)
+    of = _by_order(root, listing, found, files) if not found.by_name else _by_name(root, listing, found, names)
+    values = [label_text(value, _line(listing, line)) for line, _, value in found.rows]
+    known = labelled(values, lambda row: _line(listing, found.rows[row][0]))
+    notes = (*found.notes, *_absent(found, of, len(files)), *known.notes, *notes)
+    return FolderSource(root, known.classes, files, _labels(of, known, len(files)), notes)
+
+
+def _images(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
+    """The images in the folder itself; where there are none, those in all folders below it."""
+    if not root.is_dir():
+        what = "not a directory" if root.exists() else "no such directory"
+        raise DataError(f"{shown(root)}: {what}. Name a folder of images.")
+    walked = walk(root, follow)
+    files = [name for name in walked.files if "/" not in name] or walked.files
     for name in files:
         check_text(root, name)
-    listing = labels or _find(root)
-    synsets: dict[int, str] | None = None
-    if listing.is_dir() or listing.name.endswith(".tar.gz"):
-        rows, synsets = _ground_truth(listing)
-    else:
-        rows = _rows(listing)
-        if listing.name == GROUND_TRUTH:
-            synsets = read_devkit(find_devkit(root, listing)).synsets
-    if all(len(row) == 1 for row in rows):
-        if len(rows) != len(files):
-            raise DataError(f"{listing}: {len(rows)} labels for the {len(files)} images of {root}. Give its own list.")
-        own = [row[0] for row in rows]
-        known = set(own)
-    else:
-        own, known = _by_name(listing, rows, root, files)
-    if synsets is not None:
-        own, known = [_synset(listing, one, synsets) for one in own], set(synsets.values())
-    classes, index = class_index(known)
-    return FolderSource(root, classes, files, [index[one] for one in own])
+    left = len(walked.files) - len(files)
+    deeper = (f"{left} images in folders below are left aside",) if left else ()
+    return files, (*walked.notes(), *deeper)
 
 
 def _find(root: Path) -> Path:
@@ -60,47 +76,107 @@ def _find(root: Path) -> Path:
         for name in (*LISTS, f"{DEVKIT}.tar.gz", DEVKIT):
             if (folder / name).exists():
                 return folder / name
+    tables = sorted(path.name for path in root.iterdir() if path.name.lower().endswith(TABLES) and path.is_file())
+    perhaps = f", perhaps {listed(tables, 3)}" if tables else ""
     raise DataError(
-        f"{root}: images without class folders, and no list of their labels ({', '.join(LISTS)}) nor the devkit "
-        f"({DEVKIT}.tar.gz) in it or beside it. Name one with --labels."
+        f"{shown(root)}: images without class folders, and no list of their labels ({', '.join(LISTS)}) nor the devkit "
+        f"({DEVKIT}.tar.gz) in it or beside it. Name one with --labels{perhaps}."
     )
 
 
-def _ground_truth(devkit: Path) -> tuple[list[list[str]], dict[int, str]]:
-    """Rows of one devkit id an image, and the synset of each id."""
-    found = read_devkit(devkit)
-    if not found.validation:
-        raise DataError(f"{devkit}: no {GROUND_TRUTH} in it. Take the whole {DEVKIT}.tar.gz, or name a list of labels.")
-    return [[str(one)] for one in found.validation], found.synsets
+def _line(listing: Path, line: int) -> str:
+    return f"{shown(listing)}, line {line}"
 
 
-def _rows(listing: Path) -> list[list[str]]:
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{listing}: cannot be read ({error}). Name a list of labels with --labels.") from None
-    rows = [re.split(r"[,\s]+", line.strip()) for line in lines if line.strip() and not line.startswith("ImageId,")]
-    if not rows:
-        raise DataError(f"{listing}: empty. It has a line for each image: its label, or its file and its label.")
-    return rows
+def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) -> dict[int, int]:
+    """File -> row."""
+    if len(found.rows) != len(files):
+        raise DataError(
+            f"{shown(listing)}: {len(found.rows)} labels for the {len(files)} images of {shown(root)}. "
+            "Give its own list."
+        )
+    return {number: number for number in range(len(files))}
 
 
-def _by_name(listing: Path, rows: list[list[str]], root: Path, files: list[str]) -> tuple[list[str], set[str]]:
-    """Each file's label; the list may name files by path, and without their suffix (as Kaggle's does)."""
-    given: dict[str, str] = {}
-    for number, row in enumerate(rows, 1):
-        if len(row) < 2:
-            raise DataError(f"{listing}, line {number}: {row[0]!r} has no label. Every line is a file and its label.")
-        name = row[0].rpartition("/")[2]
-        if given.setdefault(name, row[1]) != row[1]:
-            raise DataError(f"{listing}, line {number}: {name} has two labels, {given[name]} and {row[1]}.")
-    missing = [name for name in files if name not in given and name.rpartition(".")[0] not in given]
+def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> dict[int, int]:
+    """File -> row; a file that is listed again has the same label there."""
+    of: dict[int, int] = {}
+    first: dict[str, int] = {}
+    for row, (line, name, value) in enumerate(found.rows):
+        where = _line(listing, line)
+        if not name:
+            raise DataError(f"{where}: a label and no file. {REMEDY}.")
+        before = first.setdefault(name, row)
+        numbers = names.find(name)
+        _refuse_several(where, name, [names.files[number] for number in numbers])
+        for known in {before, *(of.setdefault(number, row) for number in numbers)}:
+            if (other := found.rows[known])[2] != value:
+                raise DataError(
+                    f"{where}: {shown(name, 80)} has two labels, {shown(other[2], 60)} (line {other[0]}) and "
+                    f"{shown(value, 60)}. Leave the wrong one out."
+                )
+    missing = [name for number, name in enumerate(names.files) if number not in of]
     if missing:
-        raise DataError(f"{listing}: no label for {missing[0]} and {len(missing) - 1} more images of {root}.")
-    return [given.get(name, given.get(name.rpartition(".")[0], "")) for name in files], set(given.values())
+        raise DataError(_unlisted(root, listing, found, missing, len(of)))
+    return of
+
+
+def _refuse_several(where: str, name: str, files: Sequence[str]) -> None:
+    """One name for files of several folders; with and without suffix it may be several pictures of one thing."""
+    if len({file.rpartition(".")[0] for file in files}) > 1:
+        raise DataError(f"{where}: {shown(name, 80)} could be {listed(files, 3)}. Write the paths from the folder.")
+
+
+def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], here: int) -> str:
+    why = (
+        "" if here else f" None of its files is here, such as {shown(found.rows[0][1], 80)}: is it this folder's list?"
+    )
+    return (
+        f"{shown(listing)}: no label for {shown(missing[0], 80)} and {len(missing) - 1} more images of {shown(root)}."
+        f"{why} Add lines for them, or move them away."
+    )
+
+
+def _absent(found: Listed, of: dict[int, int], files: int) -> tuple[str, ...]:
+    """What the list says of files that are not here."""
+    if not found.by_name:
+        return ()
+    used = {found.rows[row][1] for row in of.values()}
+    absent = [name for _, name, _ in found.rows if name not in used]
+    if not absent:
+        return ()
+    return (f"{len(absent)} lines name files that are not here (their labels count as classes): {listed(absent, 2)}",)
+
+
+def _labels(of: dict[int, int], known: Labels, files: int) -> list[int]:
+    return [known.indices[of[number]] for number in range(files)]
+
+
+def _of_devkit(root: Path, listing: Path, files: Sequence[str]) -> tuple[tuple[str, ...], list[int], str]:
+    """Classes and labels by the devkit's ids, one a file in the order of the sorted names."""
+    if listing.name == GROUND_TRUTH and not listing.is_dir():
+        names = FileNames(files)
+        found = read_list(listing, names, Asked())
+        rows = [row for _, row in sorted(_by_name(root, listing, found, names).items())] if found.by_name else None
+        ids = [found.rows[row][2] for row in (range(len(found.rows)) if rows is None else rows)]
+        synsets = read_devkit(find_devkit(root, listing)).synsets
+    else:
+        kit = read_devkit(listing)
+        ids, synsets = [str(one) for one in kit.validation], kit.synsets
+        if not ids:
+            raise DataError(
+                f"{shown(listing)}: no {GROUND_TRUTH} in it. Take the whole {DEVKIT}.tar.gz, or name a list of labels."
+            )
+    if len(ids) != len(files):
+        raise DataError(
+            f"{shown(listing)}: {len(ids)} labels for the {len(files)} images of {shown(root)}. Give its own list."
+        )
+    own = [_synset(listing, one, synsets) for one in ids]
+    classes, index = class_index(synsets.values())
+    return classes, [index[one] for one in own], f"labels of ILSVRC2012's devkit {shown(listing.name, 80)}, in order"
 
 
 def _synset(listing: Path, identifier: str, synsets: dict[int, str]) -> str:
-    if not identifier.isdecimal() or int(identifier) not in synsets:
-        raise DataError(f"{listing}: {identifier!r} is no id of the devkit's {len(synsets)} synsets.")
+    if not identifier.isdecimal() or len(identifier) > 9 or int(identifier) not in synsets:
+        raise DataError(f"{shown(listing)}: {shown(identifier, 60)!r} is no id of the devkit's {len(synsets)} synsets.")
     return synsets[int(identifier)]

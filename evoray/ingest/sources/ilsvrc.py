@@ -67,4 +67,5 @@ def sliced(path: Path, found: list[TarEntry], classes: tuple[str, ...], labels: 
         classes=classes,
         names=[member.name for member in found],
         labels=labels,
+        notes=(f"{path.name}, ILSVRC2012's own",),
     )

@@ -8,75 +8,129 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.sources.base import SUFFIXES, Source, expand
-from evoray.ingest.sources.flat import scan_flat
+from evoray.ingest.labels.columns import Asked
+from evoray.ingest.names import is_aside, is_image
+from evoray.ingest.sources.base import Source, expand
+from evoray.ingest.sources.flat import TABLES, scan_flat
 from evoray.ingest.sources.folder import FolderSource
 from evoray.ingest.sources.ilsvrc import find_tar, open_tar
 from evoray.ingest.sources.parquet import open_parquet
+from evoray.ingest.sources.tree import holds_images
 from evoray.ingest.sources.webdataset import open_webdataset
+from evoray.runtime.reading import shown
+
+ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar", ".gz")
 
 
 @dataclass(frozen=True)
 class Format:
-    """found: whether a name looks like this kind; open: its source, given the name and the list of labels."""
+    """found: whether a name looks like this kind; open: its source, given the name, the list of labels, and what was
+    asked; labels, columns: whether it has a use for those."""
 
     found: Callable[[str], bool]
-    open: Callable[[str, Path | None], Source]
+    open: Callable[[str, Path | None, Asked], Source]
+    labels: bool = False
+    columns: bool = False
 
 
-def open_source(name: str, kind: str | None = None, labels: Path | None = None) -> Source:
+def open_source(name: str, kind: str | None = None, labels: Path | None = None, asked: Asked | None = None) -> Source:
     """The source at a path or pattern.
 
     Args:
         kind: one of FORMATS; None looks.
         labels: the list of labels of a flat folder, or the devkit of ILSVRC2012's tars.
+        asked: columns by name, and whether links may lead out of a tree.
 
     Raises:
-        DataError: nothing there, or nothing that is known; ConfigError: no such format.
+        DataError: nothing there, or nothing that is known; ConfigError: no such format, or an option it has no use for.
     """
     if kind is not None and kind not in FORMATS:
-        raise ConfigError(f"--format {kind}: give one of {', '.join(FORMATS)}.")
+        raise ConfigError(f"--format {shown(kind, 60)}: give one of {', '.join(FORMATS)}.")
     if labels is not None and not labels.exists():
-        raise DataError(f"{labels}: no such file. Name the list of labels, or ILSVRC2012's devkit.")
+        raise DataError(f"{shown(labels)}: no such file. Name the list of labels, or ILSVRC2012's devkit.")
+    asked = asked or Asked()
     if kind is None:
-        kind = next((known for known, form in FORMATS.items() if form.found(name)), "folder")
-    return FORMATS[kind].open(name, labels)
+        kind = _looked_at(name, labels is not None)
+    form = FORMATS[kind]
+    if labels is not None and not form.labels:
+        raise ConfigError(f"--labels {shown(labels)}: {shown(name)} is read as {kind}, which brings its own labels.")
+    if asked.columns and not form.columns:
+        raise ConfigError(f"--file-column, --label-column: {shown(name)} is read as {kind}, which has no columns.")
+    return form.open(name, labels, asked)
+
+
+def _looked_at(name: str, labels: bool) -> str:
+    """The kind of what is there; with a list of labels, a folder of images is a flat one, however deep it is."""
+    if os.path.isfile(name) and name.lower().endswith(ARCHIVES):
+        raise DataError(f"{shown(name)}: an archive. Unpack it, and name the folder.")
+    found = next((known for known, form in FORMATS.items() if form.found(name)), "folder")
+    if found == "folder" and labels:
+        return "flat"
+    if found == "folder" and (one := _only_folder(name)):
+        raise DataError(
+            f"{shown(name)}: one folder of images, {shown(one[0], 60)}, and {shown(one[1], 60)} beside it. With that "
+            f"list: name {shown(Path(name) / one[0])} and --labels {shown(Path(name) / one[1])}. "
+            "As a tree of one class: --format folder."
+        )
+    return found
+
+
+def _only_folder(name: str) -> tuple[str, str] | None:
+    """The folder of a tree whose only one holds images itself, and a list beside it."""
+    if not os.path.isdir(name):
+        return None
+    entries = [entry for entry in os.scandir(name) if not (is_aside(entry.name) or entry.name.startswith("."))]
+    folders = [entry for entry in entries if entry.is_dir()]
+    lists = sorted(entry.name for entry in entries if entry.name.lower().endswith(TABLES[:2]) and entry.is_file())
+    if len(folders) != 1 or not lists or not any(map(is_image, os.listdir(folders[0].path))):
+        return None
+    return folders[0].name, lists[0]
 
 
 def _ilsvrc(name: str) -> bool:
-    return find_tar(Path(name)) is not None
+    return not _images_in(name) and find_tar(Path(name)) is not None
 
 
 def _open_ilsvrc(name: str, labels: Path | None) -> Source:
     tar = find_tar(Path(name)) or Path(name)
     if not tar.is_file():
-        raise DataError(f"{name}: no such file. Name ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar.")
+        raise DataError(f"{shown(name)}: no such file. Name ILSVRC2012_img_train.tar or ILSVRC2012_img_val.tar.")
     return open_tar(tar, labels)
 
 
 def _files(name: str, suffix: str) -> bool:
-    """A file, a pattern, or a folder (with no class folders of images) that holds files of this kind."""
+    """A file, a pattern, or a folder that holds files of this kind and no images: an archive of them may lie beside."""
     path = Path(name)
     if path.is_dir():
-        return any(entry.endswith(suffix) for entry in os.listdir(path)) or (
-            any((path / below).is_dir() for below in ("data",)) and bool(expand(str(path / "data"), suffix))
-        )
+        below = path / "data"  # as Hugging Face's repositories have it
+        here = any(entry.endswith(suffix) and not is_aside(entry) for entry in os.listdir(path))
+        return (here or (below.is_dir() and bool(expand(str(below), suffix)))) and not _images_in(name)
     return name.endswith(suffix) and (path.is_file() or any(sign in name for sign in "*?{"))
+
+
+def _images_in(name: str) -> bool:
+    """Whether a folder holds image files, itself or in a folder below."""
+    return os.path.isdir(name) and (_directly(name) or holds_images(Path(name)))
+
+
+def _directly(name: str) -> bool:
+    return any(is_image(entry) and not is_aside(entry) for entry in os.listdir(name))
 
 
 def _flat(name: str) -> bool:
     """Images in it, and no folders that hold images."""
-    if not os.path.isdir(name):
-        return False
-    entries = list(os.scandir(name))
-    return any(one.name.lower().endswith(SUFFIXES) for one in entries) and not any(one.is_dir() for one in entries)
+    return os.path.isdir(name) and _directly(name) and not holds_images(Path(name), links=True)
 
 
 FORMATS: dict[str, Format] = {
-    "ilsvrc": Format(_ilsvrc, _open_ilsvrc),
-    "parquet": Format(lambda name: _files(name, ".parquet"), lambda name, _: open_parquet(name)),
-    "webdataset": Format(lambda name: _files(name, ".tar"), lambda name, _: open_webdataset(name)),
-    "flat": Format(_flat, lambda name, labels: scan_flat(Path(name), labels)),
-    "folder": Format(os.path.isdir, lambda name, _: FolderSource.scan(Path(name))),
+    "ilsvrc": Format(_ilsvrc, lambda name, labels, _: _open_ilsvrc(name, labels), labels=True),
+    "parquet": Format(
+        lambda name: _files(name, ".parquet"), lambda name, _, asked: open_parquet(name, asked), columns=True
+    ),
+    "webdataset": Format(
+        lambda name: _files(name, ".tar"), lambda name, _, asked: open_webdataset(name, asked), columns=True
+    ),
+    "flat": Format(_flat, lambda name, labels, asked: scan_flat(Path(name), labels, asked), labels=True, columns=True),
+    "folder": Format(os.path.isdir, lambda name, _, asked: FolderSource.scan(Path(name), asked.follow_links)),
 }
 """Looked at in this order."""

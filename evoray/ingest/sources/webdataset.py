@@ -1,8 +1,12 @@
-"""WebDataset tars: the members ``key.jpg`` and ``key.cls`` (or ``key.json``) are one record."""
+"""WebDataset tars: the members ``key.jpg`` and ``key.cls`` (or ``key.json``) are one record.
+
+A key ends at the first dot of a name. The picture is the member whose suffix is one word: ``1.jpg`` and not
+``1.seg.png``. Where a record has several, or several labels, ``--file-column`` and ``--label-column`` name the suffix.
+"""
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,81 +15,196 @@ from typing import Any
 import numpy as np
 
 from evoray.errors import DataError
-from evoray.ingest.sources.base import SUFFIXES, SlicedSource, class_index, expand
+from evoray.ingest.labels.columns import Asked, listed
+from evoray.ingest.labels.values import label_text, labelled
+from evoray.ingest.names import SUFFIXES, is_aside_folder
+from evoray.ingest.sources.base import SlicedSource, check_text, expand
 from evoray.ingest.sources.tars import TarEntry, members, read_member
+from evoray.runtime.reading import parse_json, shown
 
 LABELS = ("cls", "cls.txt", "json")
-KEYS = ("label", "cls", "class", "class_name")
-"""Where a .json has its label, the first of them that is there."""
+KEYS = ("label", "cls", "class")
+"""Where a .json has its label; these mean one thing, and where they differ nobody knows which."""
+NAME = "class_name"
+"""Taken where there is none of KEYS."""
+LONGEST = 16 * 2**20
+"""Of a label's member, in bytes."""
 
 
 @dataclass
 class _Record:
+    path: Path
     key: str
     parts: dict[str, TarEntry] = field(default_factory=dict)
 
-    def image(self) -> TarEntry | None:
-        return next((part for kind, part in self.parts.items() if f".{kind}".endswith(SUFFIXES)), None)
+    @property
+    def where(self) -> str:
+        return f"{shown(self.path)}: the record {shown(self.key, 80)}"
 
-    def label(self) -> TarEntry | None:
-        return next((self.parts[kind] for kind in LABELS if kind in self.parts), None)
+    def image(self, asked: str | None) -> str | None:
+        """The suffix of the picture, without its first dot; None where there is none."""
+        if asked is not None:
+            wanted = asked.lower().removeprefix(".")
+            return wanted if wanted in self.parts else None
+        kinds = [kind for kind in self.parts if f".{kind}".endswith(SUFFIXES)]
+        found = [kind for kind in kinds if "." not in kind] or kinds
+        if len(found) > 1:
+            raise DataError(
+                f"{self.where} has several pictures, {listed(found)}. Say which with --file-column "
+                "(a key ends at the first dot of a name: dots before it make several records one)."
+            )
+        return found[0] if found else None
 
 
-def open_webdataset(pattern: str) -> SlicedSource:
-    """One tar, a folder of them, or a pattern; numbers are labels as they are, names are sorted."""
+@dataclass(frozen=True)
+class _Found:
+    tar: int
+    member: TarEntry
+    label: str
+    of: str
+    """What the label was read from: a suffix, or a key of a .json."""
+
+
+def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
+    """One tar, a folder of them, or a pattern; numbers are labels as they are, names are sorted.
+
+    Raises:
+        DataError: no tars or no pictures in them, a tar that was cut, a record without a label or with several.
+    """
+    asked = asked or Asked()
     files = expand(pattern, ".tar")
     if not files:
-        raise DataError(f"{pattern}: no .tar files. Name a WebDataset's tars.")
-    which, found, texts = [], [], []
+        raise DataError(f"{shown(pattern)}: no .tar files. Name a WebDataset's tars.")
+    found: list[_Found] = []
+    without: Counter[str] = Counter()
     for number, path in enumerate(files):
         for record in _records(path):
-            image, label = record.image(), record.label()
-            if image is None:
+            kind = record.image(asked.file_column)
+            if kind is None:
+                without.update([", ".join(sorted(record.parts))])
                 continue
-            if label is None:
-                raise DataError(f"{path}: {image.name} has no label beside it ({', '.join(LABELS)}).")
-            which.append(number)
-            found.append(TarEntry(f"{path.name}/{image.name}", image.offset, image.size))
-            texts.append(_text(path, label))
+            found.append(_found(number, record, kind, asked.label_column))
     if not found:
-        raise DataError(f"{pattern}: no images in its tars ({', '.join(SUFFIXES)}).")
-    classes, index = class_index(texts)
+        kinds = asked.file_column or ", ".join(SUFFIXES)
+        raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}).")
+    known = labelled(
+        [one.label for one in found], lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}"
+    )
+    for one in found:
+        check_text(files[one.tar], one.member.name)
     return SlicedSource(
         files=tuple(str(path.absolute()) for path in files),
-        which=np.array(which, np.int32),
-        offsets=np.array([member.offset for member in found], np.int64),
-        sizes=np.array([member.size for member in found], np.int64),
-        classes=classes,
-        names=[member.name for member in found],
-        labels=[index[text] for text in texts],
+        which=np.array([one.tar for one in found], np.int32),
+        offsets=np.array([one.member.offset for one in found], np.int64),
+        sizes=np.array([one.member.size for one in found], np.int64),
+        classes=known.classes,
+        names=[f"{files[one.tar].name}/{one.member.name}" for one in found],
+        labels=known.indices,
+        notes=(*_notes(files, found, without), *known.notes),
     )
+
+
+def _notes(files: list[Path], found: list[_Found], without: Counter[str]) -> tuple[str, ...]:
+    pictures = Counter(one.member.name.rpartition("/")[2].partition(".")[2].lower() for one in found)
+    of = Counter(one.of for one in found)
+    said = [
+        f"WebDataset of {len(files)} tars: pictures from {listed(list(pictures), 4)}, labels from {listed(list(of), 4)}"
+    ]
+    if without:
+        said.append(
+            f"{sum(without.values())} records without a picture are left out: they hold {listed(list(without), 3)}"
+        )
+    return tuple(said)
 
 
 def _records(path: Path) -> Iterator[_Record]:
     """Neighbours of one key, which is the name up to the first dot after the last slash."""
+    seen: set[str] = set()
     current: _Record | None = None
     for member in members(path):
         folder, slash, base = member.name.rpartition("/")
+        if not base or base.startswith(".") or any(map(is_aside_folder, _folders(folder))):
+            continue
         stem, _, kind = base.partition(".")
         key = f"{folder}{slash}{stem}"
         if current is None or current.key != key:
             if current is not None:
                 yield current
-            current = _Record(key)
+            if key in seen:
+                raise DataError(
+                    f"{shown(path)}: the key {shown(key, 80)} stands in two places. The members of a record are "
+                    "neighbours in a WebDataset: pack them sorted by name (tar --sort=name)."
+                )
+            seen.add(key)
+            current = _Record(path, key)
+        if kind.lower() in current.parts:
+            raise DataError(f"{current.where} has {shown(base, 80)} twice. Leave one out.")
         current.parts[kind.lower()] = member
     if current is not None:
         yield current
 
 
-def _text(path: Path, label: TarEntry) -> str:
-    content = read_member(path, label)
+def _folders(folder: str) -> list[str]:
+    return [part for part in folder.split("/") if part not in ("", ".", "..")]
+
+
+def _found(tar: int, record: _Record, kind: str, asked: str | None) -> _Found:
+    image = record.parts[kind]
+    text, of = _label(record, image, kind, asked)
+    return _Found(tar, image, text, of)
+
+
+def _label(record: _Record, image: TarEntry, kind: str, asked: str | None) -> tuple[str, str]:
+    """The record's label, and what it was read from."""
+    if asked is not None and asked.lower().removeprefix(".") in record.parts:
+        own = asked.lower().removeprefix(".")
+    else:
+        before = kind.rpartition(".")[0]
+        kinds = [name for one in LABELS for name in (one, f"{before}.{one}")]  # of 1.left.jpg perhaps 1.left.cls
+        own = next((name for name in kinds if name in record.parts), "")
+        if asked is not None:
+            own = "json" if "json" in record.parts else ""
+    if not own:
+        wanted = asked or ", ".join(LABELS)
+        raise DataError(f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}).")
+    label = record.parts[own]
+    where = f"{shown(record.path)}: {shown(label.name)}"
+    if label.size > LONGEST:
+        raise DataError(f"{where} has {label.size:,} bytes, more than a label's {LONGEST:,}.")
+    content = read_member(record.path, label)
+    if own.rpartition(".")[2] == "json":
+        return _of_json(content, where, asked if asked != own else None)
+    return _of_text(content, where), own
+
+
+def _of_text(content: bytes, where: str) -> str:
     try:
-        text = content.decode().strip()
-        if label.name.endswith(".json"):
-            described: dict[str, Any] = json.loads(text)
-            text = str(next(described[key] for key in KEYS if key in described))
-    except (ValueError, StopIteration, TypeError):
+        text = content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
         text = ""
     if not text:
-        raise DataError(f"{path}: {label.name} holds no label ({content[:40]!r}).")
-    return text
+        raise DataError(f"{where} holds no label ({content[:40]!r}). Records without one cannot be judged.")
+    return label_text(text, where)
+
+
+def _of_json(content: bytes, where: str, asked: str | None) -> tuple[str, str]:
+    described = parse_json(content, where)
+    if not isinstance(described, dict):
+        raise DataError(f"{where} holds no label: it is no object with keys, but {shown(content[:40])}.")
+    key = _key(described, where) if asked is None else asked
+    if key not in described:
+        raise DataError(f"{where} holds no label under {shown(key, 80)}; its keys are {listed(list(described))}.")
+    return label_text(described[key], where), f"json {key}"
+
+
+def _key(described: dict[str, Any], where: str) -> str:
+    found = [key for key in KEYS if key in described]
+    if len({str(described[key]) for key in found}) > 1:
+        values = ", ".join(f"{key} {shown(repr(described[key]), 40)}" for key in found)
+        raise DataError(f"{where} has several labels that differ: {values}. Say which key counts with --label-column.")
+    if not found and NAME not in described:
+        raise DataError(
+            f"{where} holds no label under {', '.join(KEYS)} or {NAME}; its keys are {listed(list(described))}. "
+            "Name one with --label-column."
+        )
+    return found[0] if found else NAME

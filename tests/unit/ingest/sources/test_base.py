@@ -6,11 +6,9 @@ import resource
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from evoray.errors import DataError
-from evoray.ingest.sources.base import SlicedSource, check_text, class_index, expand
+from evoray.ingest.sources.base import SlicedSource, check_text, expand
 
 
 def sliced(tmp_path, contents):
@@ -68,25 +66,6 @@ def test_a_thousand_files_are_read_with_few_of_them_open(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(os.listdir("/proc/self/fd")) <= before + 300
-
-
-@given(st.sets(st.integers(0, 50), min_size=1))
-def test_numbers_count_from_zero_to_the_largest(numbers):
-    classes, index = class_index(str(number) for number in numbers)
-    assert classes == tuple(str(number) for number in range(max(numbers) + 1))
-    assert index == {str(number): number for number in numbers}
-
-
-@given(st.lists(st.text(min_size=1), min_size=1))
-def test_names_are_sorted_and_each_has_one_label(names):
-    names.append("cat")
-    classes, index = class_index(names)
-    assert classes == tuple(sorted(set(names)))
-    assert all(classes[label] == name for name, label in index.items()) and len(index) == len(classes)
-
-
-def test_one_name_among_numbers_makes_names_of_all():
-    assert class_index(["10", "9", "x"]) == (("10", "9", "x"), {"10": 0, "9": 1, "x": 2})
 
 
 @pytest.fixture

@@ -38,11 +38,13 @@ def test_a_folder_that_is_no_tree_is_refused(make, message, tmp_path):
         ingest_folder(tmp_path / "tree", tmp_path / "shards", AS_THEY_ARE)
 
 
-def test_linked_folders_are_followed(tree, tmp_path):
+def test_linked_folders_are_followed_where_that_is_said(tree, tmp_path):
     (tmp_path / "links" / "b").mkdir(parents=True)
     (tmp_path / "links" / "a").symlink_to(tree / "a")
     (tmp_path / "links" / "b" / "more").symlink_to(tree / "b")
-    assert FolderSource.scan(tmp_path / "links").names == ["a/0.png", "a/1.png", "b/more/0.png", "b/more/1.png"]
+    source = FolderSource.scan(tmp_path / "links", follow=True)
+    assert source.names == ["a/0.png", "a/1.png", "b/more/0.png", "b/more/1.png"]
+    assert source.open(0) == (tree / "a" / "0.png").read_bytes()
 
 
 def test_a_folder_source_travels(tree):

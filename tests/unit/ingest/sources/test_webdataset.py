@@ -22,7 +22,7 @@ def cut_tar(tmp_path):
         (cut_tar, "cut short|damaged"),
         (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x"}), "a.jpg has no label beside it"),
         (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x", "a.json": b"{}"}), "a.json holds no label"),
-        (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x", "a.json": b"["}), "a.json holds no label"),
+        (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x", "a.json": b"["}), "a.json: damaged, not JSON"),
         (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x", "a.json": b"7"}), "a.json holds no label"),
         (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x", "a.cls": b" "}), "a.cls holds no label"),
         (lambda at: make_tar(at / "a.tar", {"a.jpg": b"x", "a.cls": b"\xff"}), "a.cls holds no label"),

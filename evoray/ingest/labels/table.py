@@ -1,0 +1,170 @@
+"""Which columns of a table hold the files and the labels, and whether its first row is a header."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evoray.errors import DataError
+from evoray.ingest.labels.columns import FILES, INDEX, LABELS, Asked, listed, plain, position
+from evoray.ingest.labels.values import ONE
+from evoray.ingest.names import is_image
+from evoray.runtime.reading import shown
+
+REMEDY = "Write a line for each image, its file and its label with a comma between, under the header filename,label"
+Row = tuple[int, list[str]]
+"""A line's number, from 1, and its cells."""
+
+
+@dataclass
+class FileNames:
+    """The folder's files as lists name them: by path or the end of one, with or without suffix, in any encoding.
+
+    files: paths from the folder, with / between their parts.
+    """
+
+    files: Sequence[str]
+    _exact: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _stems: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    hashed: bool = False
+    """Whether a file's name begins with #, as comments do."""
+
+    def __post_init__(self) -> None:
+        self.hashed = any(name.startswith("#") for name in self.files)
+        for number, name in enumerate(self.files):
+            for own in {_composed(name), _composed(name).rpartition("/")[2]}:
+                self._exact[own].append(number)
+                self._stems[own.rpartition(".")[0]].append(number)
+
+    def find(self, name: str) -> list[int]:
+        """The numbers of the files that a cell names: none where it names no file that is here."""
+        return self._found(name, self._exact) or self._found(name, self._stems)
+
+    def exactly(self, name: str) -> list[int]:
+        """With its suffix."""
+        return self._found(name, self._exact)
+
+    def _found(self, name: str, index: dict[str, list[int]]) -> list[int]:
+        name = _composed(name)
+        if name in index:
+            return index[name]
+        parts = re.split(r"[/\\]", name)
+        tails = ("/".join(parts[start:]) for start in range(1, len(parts)))
+        return next((index[tail] for tail in tails if tail in index), [])
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def split_header(path: Path, rows: Sequence[Row], files: FileNames, asked: Asked) -> tuple[list[str], Sequence[Row]]:
+    """The header, empty where there is none, and the rows below it."""
+    (line, first), rest = rows[0], rows[1:]
+    if _is_header(path, line, first, rest, files, asked):
+        if not rest:
+            raise DataError(f"{shown(path)}: a header and no line below it. {REMEDY}.")
+        return first, rest
+    return [], rows
+
+
+def _is_header(path: Path, line: int, first: list[str], rest: Sequence[Row], files: FileNames, asked: Asked) -> bool:
+    wanted = {name for name in (asked.file_column, asked.label_column) if name is not None and not name.isdecimal()}
+    if wanted & set(first) or {plain(name) for name in wanted} & {plain(cell) for cell in first}:
+        return True
+    if any(files.exactly(cell) or is_image(cell) for cell in first):
+        return False
+    known = [plain(cell) in FILES | LABELS for cell in first]
+    if all(known):
+        return True
+    if any(files.find(cell) for cell in first):
+        return False
+    if any(known) or not any(any(map(files.find, cells)) for _, cells in rest):
+        return any(known)
+    return _differs(path, line, first, rest)
+
+
+def _differs(path: Path, line: int, first: list[str], rest: Sequence[Row]) -> bool:
+    """Whether a first row of unknown words is no record: others end like images, or have numbers in its place."""
+    for at, cell in enumerate(first):
+        column = [cells[at] for _, cells in rest if len(cells) > at]
+        if column and all(map(is_image, column)):
+            return True
+        if column and not is_number(cell) and all(map(is_number, column)):
+            return True
+        if cell in column:
+            return False
+    raise DataError(
+        f"{shown(path)}, line {line}: {listed(first)} is a header, or a record whose file is not here. "
+        "Name a header's columns with --file-column and --label-column; else leave the line out."
+    )
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def file_column(
+    path: Path, names: Sequence[str], rows: Sequence[Row], files: FileNames, asked: Asked, header: bool
+) -> int:
+    """The column whose cells name files of the folder, those with the usual names first."""
+    if asked.file_column is not None:
+        return position(names, asked.file_column, "--file-column", shown(path))
+    columns = range(len(names))
+    exact = [sum(bool(files.exactly(cells[at])) for _, cells in rows) for at in columns]
+    stems = [sum(bool(files.find(cells[at])) for _, cells in rows) for at in columns]
+    hits = exact if any(exact) else stems
+    found = [at for at in columns if 2 * hits[at] > max(hits)]
+    if not any(hits):
+        found = [at for at in columns if plain(names[at]) in FILES] if header else [0]
+        found = found[:1] or [0]
+    if len(found) > 1:
+        found = [at for at in found if plain(names[at]) in FILES - LABELS] or found
+        found = [at for at in found if len({cells[at] for _, cells in rows}) == len(rows)] or found
+    if len(found) > 1 and any(len({tuple(files.find(cells[at])) for at in found}) > 1 for _, cells in rows):
+        raise DataError(
+            f"{shown(path)}: the columns {listed([names[at] for at in found])} name files of the folder. "
+            "Say which counts with --file-column."
+        )
+    return found[0]
+
+
+def label_column(path: Path, names: Sequence[str], rows: Sequence[Row], file: int, asked: Asked, header: bool) -> int:
+    """The column of labels: by the usual names, else the only one beside the files."""
+    if asked.label_column is not None:
+        return position(names, asked.label_column, "--label-column", shown(path))
+    others = [at for at in range(len(names)) if at != file]
+    known = [at for at in others if header and plain(names[at]) in LABELS]
+    left = known or [at for at in others if not (header and INDEX.fullmatch(plain(names[at])))]
+    if len(left) == 1:
+        return left[0]
+    if not left:
+        raise DataError(f"{shown(path)}: no column of labels beside that of files. {REMEDY}.")
+    if not known:
+        _refuse_indicators(path, names, rows, left)
+    where = "" if header else " (there is no header: they are counted from 1)"
+    raise DataError(
+        f"{shown(path)}: the label could be in the columns {listed([names[at] for at in left])}{where}, first row "
+        f"{listed(rows[0][1])}. Say which with --label-column; a label with such signs in it wants quotes."
+    )
+
+
+def _refuse_indicators(path: Path, names: Sequence[str], rows: Sequence[Row], columns: Sequence[int]) -> None:
+    """Columns of 0 and 1, one a class."""
+    cells = [[row[at] for at in columns] for _, row in rows]
+    flags = [at for at in range(len(columns)) if all(row[at] in ("0", "1", "0.0", "1.0", "-1") for row in cells)]
+    if len(flags) < 2:
+        return
+    one = all(sum(float(row[at]) > 0 for at in flags) == 1 for row in cells)
+    what = "one-hot labels (a column a class)" if one else "several labels a file (multi-label)"
+    raise DataError(
+        f"{shown(path)}: this is a list of {what}, in the columns {listed([names[columns[at]] for at in flags], 6)}. "
+        f"{ONE}: write the class's name into one column, or name one column with --label-column."
+    )

@@ -1,0 +1,245 @@
+"""Lists of labels as people have them, each with what it means or why it is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from evoray.errors import DataError
+from evoray.ingest.labels.columns import Asked
+from evoray.ingest.sources.flat import scan_flat
+
+FILES = ("a.jpg", "b.jpg", "c d.png")
+CATS = {"a.jpg": "cat", "b.jpg": "dog", "c d.png": "golden retriever"}
+
+
+def scanned(tmp_path, text, files=FILES, name="list.csv", **asked):
+    root = tmp_path / "images"
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    listing = tmp_path / name
+    listing.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return scan_flat(root, listing, Asked(**asked))
+
+
+def meant(source):
+    return {name: source.classes[label] for name, label in zip(source.names, source.labels, strict=True)}
+
+
+TABLE = "filename,label\na.jpg,cat\nb.jpg,dog\nc d.png,golden retriever\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TABLE,
+        TABLE.replace("filename,label\n", ""),
+        TABLE.replace("\n", "\r\n"),
+        TABLE.replace("\n", "\r"),
+        TABLE.rstrip("\n"),
+        TABLE.replace(",", ", "),
+        TABLE.replace(",", ";"),
+        TABLE.replace(",", "\t"),
+        TABLE.replace(",", "|"),
+        TABLE.replace(",", " , "),
+        TABLE.encode("utf-8-sig"),
+        TABLE.encode("utf-16"),
+        b"\xfe\xff" + TABLE.encode("utf-16-be"),
+        TABLE.encode("utf-32"),
+        TABLE.replace("filename,label", "ImageId,Category"),
+        TABLE.replace("filename,label", "image,class"),
+        TABLE.replace("filename,label", "id_code,diagnosis"),
+        TABLE.replace("filename,label", "Image Index,Finding Labels"),
+        TABLE.replace("filename,label", "foto,sorte"),
+        TABLE.replace(".jpg", "").replace(".png", ""),
+        "# made by hand\n\n" + TABLE + "\n\n# the end\n",
+        TABLE + ",\n,\n",
+        "".join(f"{line},\n" for line in TABLE.splitlines()),
+        '"filename","label"\n"a.jpg","cat"\n"b.jpg","dog"\n"c d.png","golden retriever"\n',
+        "label,filename\ncat,a.jpg\ndog,b.jpg\ngolden retriever,c d.png\n",
+        "cat,a.jpg\ndog,b.jpg\ngolden retriever,c d.png\n",
+        ",filename,label\n0,a.jpg,cat\n1,b.jpg,dog\n2,c d.png,golden retriever\n",
+        "id,filename,breed,age\n7,a.jpg,cat,1\n8,b.jpg,dog,2\n9,c d.png,golden retriever,3\n",
+        TABLE.replace("a.jpg", "images/val/a.jpg").replace("b.jpg", "./b.jpg"),
+        TABLE.replace("a.jpg", r"C:\data\a.jpg"),
+        "a.jpg cat\nb.jpg   dog\nc d.png golden retriever\n",
+        "a.jpg\tcat\nb.jpg\tdog\nc d.png\tgolden retriever\n",
+        "filename label\na.jpg cat\nb.jpg dog\nc d.png golden retriever\n",
+        "cat a.jpg\ndog b.jpg\ngolden retriever c d.png\n",
+        '"a.jpg" cat\n"b.jpg" dog\n"c d.png" "golden retriever"\n',
+        "cat\ndog\ngolden retriever\n",
+        "label\ncat\ndog\ngolden retriever\n",
+        '"cat"\n"dog"\n"golden retriever"\n',
+        "cat\r\ndog\r\n\r\ngolden retriever",
+        TABLE + "elsewhere.jpg,cat\n",
+        TABLE + "a.jpg,cat\n",
+        TABLE.replace("a.jpg,cat", "a.jpg,cat,,"),
+        "ImageId,PredictionString\na,cat 1 2 3 4 cat 5 6 7 8\nb,dog 1 2 3 4\nc d,\"golden_retriever 1 2 3 4\"\n",
+    ],
+)  # fmt: skip
+def test_a_list_means_what_it_says(text, tmp_path):
+    assert {name: label.replace("_", " ") for name, label in meant(scanned(tmp_path, text)).items()} == CATS
+
+
+NUMBERS = "".join(f"{number}.jpg,{label}\n" for number, label in enumerate((10, 2, 0, 1, 11)))
+FIVE = tuple(f"{number}.jpg" for number in range(5))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        NUMBERS,
+        "filename,label\n" + NUMBERS,
+        "foto,sorte\n" + NUMBERS,
+        "id,label\n" + NUMBERS.replace(".jpg", ""),
+        NUMBERS.replace("\n", ".0\n"),
+        NUMBERS.replace(",", " "),
+        NUMBERS.replace(",", "  \t "),
+        NUMBERS.replace(",", ",0"),
+        "10\n2\n0\n1\n11\n",
+        "level\n10\n2\n0\n1\n11\n",
+    ],
+)
+def test_numbers_are_the_classes_own_numbers(text, tmp_path):
+    source = scanned(tmp_path, text, FIVE)
+    assert source.labels == [10, 2, 0, 1, 11]
+    assert source.classes == tuple(map(str, range(12)))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "expected"),
+    [
+        ("file,label,target\na.jpg,1,x\nb.jpg,0,y\n", {"label_column": "target"}, ["x", "y"]),
+        ("file,label,target\na.jpg,1,x\nb.jpg,0,y\n", {"label_column": "Target "}, ["x", "y"]),
+        ("file,label,target\na.jpg,1,x\nb.jpg,0,y\n", {"label_column": "2"}, ["1", "0"]),
+        ("a.jpg,1,x\nb.jpg,0,y\n", {"label_column": "3"}, ["x", "y"]),
+        ("a.jpg 1 x\nb.jpg 0 y\n", {"label_column": "2"}, ["1", "0"]),
+        ("new,old,label\na.jpg,b.jpg,x\nb.jpg,a.jpg,y\n", {"file_column": "old"}, ["y", "x"]),
+        ("image,MEL,NV\na,1.0,0.0\nb,0.0,1.0\n", {"label_column": "MEL"}, ["1", "0"]),
+        ("bild,art\na,x\nb,y\n", {"file_column": "bild"}, ["x", "y"]),
+        ("bild,art\na,x\nb,y\n", {"file_column": "bild", "label_column": "art"}, ["x", "y"]),
+    ],
+)
+def test_columns_are_taken_by_name_or_number(text, asked, expected, tmp_path):
+    source = scanned(tmp_path, text, ("a.jpg", "b.jpg"), **asked)
+    assert list(meant(source).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label,target\na.jpg,1,2\nb.jpg,0,1\n", "label could be in the columns label, target.*--label-column"),
+        ("file,class_id,class_name\na.jpg,1,x\nb.jpg,0,y\n", "columns class_id, class_name"),
+        ("a.jpg,1,x\nb.jpg,0,y\n", r"columns 2, 3 \(there is no header.*--label-column"),
+        ("a.jpg 1 x\nb.jpg 0 y\n", "columns 2, 3"),
+        ("a.jpg golden retriever\nb.jpg persian cat\n", "columns 2, 3.*a label with such signs in it wants quotes"),
+        ("new,old,label\na.jpg,b.jpg,x\nb.jpg,a.jpg,y\n", "the columns new, old name files.*--file-column"),
+        ("image,MEL,NV,BCC\na,1.0,0.0,0.0\nb,0.0,1.0,0.0\n", "one-hot labels.*MEL, NV, BCC.*one label a file"),
+        ("image,cat,dog\na,1,1\nb,0,1\n", "multi-label.*cat, dog.*one label a file"),
+        ("a.jpg,cat\nb.jpg,\n", "line 2 has the label ''"),
+        ("a.jpg,cat\nb.jpg\n", "line 2: 'b.jpg' has no label"),
+        ("a.jpg cat\nb.jpg\n", "line 2: 'b.jpg' has no label"),
+        ("a.jpg,cat\n,dog\nb.jpg,dog\n", "line 2: a label and no file"),
+        ("a.jpg,cat\nb.jpg,dog\na.jpg,dog\n", r"line 3: a.jpg has two labels, cat \(line 1\) and dog"),
+        ("a.jpg,cat\nb.jpg,dog\nx/b.jpg,cat\n", "line 3: x/b.jpg has two labels"),
+        ("a.jpg,cat\n", "no label for b.jpg and 0 more images.*Add lines for them, or move them away"),
+        ("y.jpg,cat\nz.jpg,dog\n", "None of its files is here, such as y.jpg"),
+        ("x,1\nz,2\n", "None of its files is here, such as x"),
+        ("a.jpg,red, green\nb.jpg,dog\n", "line 2: 2 cells where others have 3|line 1: 3 cells where others have 2"),
+        ('a.jpg,"cat\nb.jpg,dog\n', "line 1: 'a.jpg,\"cat' has no label|unexpected end|line 1: .*quote"),
+        ("a.jpg,cat|dog\nb.jpg,dog\n", "line 1: cat|dog is a list of several labels"),
+        ("a.jpg,cat\nb.jpg,cat;dog\n", "line 2: cat;dog is a list of several labels"),
+        ("a.jpg,0.25\nb.jpg,3.5\n", r"line 1: the label 0\.25 is a measurement .*regression"),
+        ("file,label\n", "a header and no line below it"),
+        ("", "empty"),
+        ("# nothing\n\n", "empty"),
+        ("label\ncat\n", "reads like a header"),
+        ("cat\ndog\nbird\n", "3 labels for the 2 images"),
+        ("x 1\ny 2\n", "no label for a.jpg"),
+        (
+            "old.foto first\na.jpg,cat\nb.jpg,dog\n",
+            "line 1: the header old.foto first has 1 cells, and the rows below it have 2",
+        ),
+        ("foto,hund\na,cat\nb,dog\n", "foto, hund is a header, or a record whose file is not here.*--file-column"),
+        (b"a.jpg,caf\xe9\nb.jpg,cat\n", "cannot be read .*Save it as UTF-8"),
+        ("a.jpg,cat\nb.jpg,dog\n".encode("utf-16-le"), "zero bytes in it.*UTF-8"),
+        (b"\x1f\x8b\x08\0\0\0", "cannot be read"),
+        ("a.jpg,\x1b[2Jx\nb.jpg,dog\n", r"\\x1b\[2Jx has control characters"),
+        ("ImageId,PredictionString\na,cat 1 2 3 4 dog 5 6 7 8\nb,dog 1 2 3 4\n", "line 2: several labels, cat, dog"),
+        ("a.jpg 1 0.98\nb.jpg 2 0.5 x\n", "after the file is a label with blanks, or several columns"),
+        ("a.jpg,3\nb.jpg,1000000000000\n", "line 2: the label 1000000000000 is no class's number"),
+    ],
+)
+def test_a_list_that_could_mean_anything_is_refused(text, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        scanned(tmp_path, text, ("a.jpg", "b.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"label_column": "breed"}, "no column breed. --label-column is one of file, label, or a number from 1"),
+        ({"file_column": "9"}, "no column 9. --file-column is one of"),
+        ({"label_column": "label"}, "2 columns are called label. Give --label-column its number"),
+    ],
+)
+def test_a_column_that_is_not_there_is_named(asked, message, tmp_path):
+    header = "file,label,label" if message.startswith("2") else "file,label"
+    row = ",x" * header.count(",")
+    with pytest.raises(DataError, match=message):
+        scanned(tmp_path, f"{header}\na.jpg{row}\nb.jpg{row}\n", ("a.jpg", "b.jpg"), **asked)
+
+
+def test_a_list_without_columns_has_none_to_name(tmp_path):
+    with pytest.raises(DataError, match="no table, so it has no columns to name"):
+        scanned(tmp_path, "cat\ndog\ncat\n", label_column="2")
+
+
+def test_what_was_understood_is_noted(tmp_path):
+    source = scanned(tmp_path, TABLE.replace(",", ";") + "elsewhere.jpg;cow\n")
+    assert source.notes[0] == (
+        "list of labels list.csv: semicolons between columns, a header; files from column filename, "
+        "labels from column label"
+    )
+    assert source.notes[1] == "1 lines name files that are not here (their labels count as classes): elsewhere.jpg"
+    assert source.classes == ("cat", "cow", "dog", "golden retriever")
+
+
+NESTED = ("cats/1.jpg", "dogs/1.jpg", "dogs/2.jpg")
+
+
+def test_a_list_may_name_files_of_folders_below(tmp_path):
+    text = "path,label\nimages/cats/1.jpg,cat\nimages/dogs/1.jpg,dog\n2.jpg,dog\n"
+    assert meant(scanned(tmp_path, text, NESTED)) == {"cats/1.jpg": "cat", "dogs/1.jpg": "dog", "dogs/2.jpg": "dog"}
+
+
+def test_a_name_that_several_folders_hold_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"line 2: 1\.jpg could be cats/1\.jpg, dogs/1\.jpg\. Write the paths"):
+        scanned(tmp_path, "path,label\n1.jpg,cat\n2.jpg,dog\n", NESTED)
+
+
+def test_names_with_accents_apart_are_those_with_composed_ones(tmp_path):
+    files = ("e\u0301te\u0301.jpg", "b.jpg")
+    source = scanned(tmp_path, "\u00e9t\u00e9.jpg,summer\nb.jpg,winter\n", files)
+    assert meant(source) == {files[0]: "summer", "b.jpg": "winter"}
+
+
+def test_one_odd_cell_among_thousands_is_found(tmp_path):
+    files = tuple(f"{number:05d}.jpg" for number in range(3000))
+    lines = [f"{file},{number % 7}" for number, file in enumerate(files)]
+    lines[2345] = lines[2345].rpartition(",")[0] + ",O"
+    with pytest.raises(DataError, match="line 2347: the label O among 7 numbers"):
+        scanned(tmp_path, "file,label\n" + "\n".join(lines), files)
+    lines[2345] = lines[2345].replace(",O", ",")
+    with pytest.raises(DataError, match="line 2347 has the label ''"):
+        scanned(tmp_path, "file,label\n" + "\n".join(lines), files)
+
+
+def test_a_comma_in_quotes_belongs_to_the_class(tmp_path):
+    text = 'file,label\na.jpg,"tench, Tinca tinca"\nb.jpg,"say ""hen"""\n'
+    source = scanned(tmp_path, text, ("a.jpg", "b.jpg"))
+    assert source.classes == ('say "hen"', "tench, Tinca tinca")
+
+
+def test_a_file_whose_name_is_like_a_comment_is_none(tmp_path):
+    assert meant(scanned(tmp_path, "#1.jpg,cat\nb.jpg,dog\n", ("#1.jpg", "b.jpg"))) == {"#1.jpg": "cat", "b.jpg": "dog"}

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evoray.errors import DataError
+from evoray.ingest.labels.values import MOST_CLASSES, class_index, label_text, labelled
+
+
+@given(st.sets(st.integers(0, 50), min_size=1))
+def test_numbers_count_from_zero_to_the_largest(numbers):
+    classes, index = class_index(str(number) for number in numbers)
+    assert classes == tuple(str(number) for number in range(max(numbers) + 1))
+    assert index == {str(number): number for number in numbers}
+
+
+@given(st.lists(st.text(min_size=1), min_size=1))
+def test_names_are_sorted_and_each_has_one_label(names):
+    names.append("cat")
+    classes, index = class_index(names)
+    assert classes == tuple(sorted(set(names)))
+    assert all(classes[label] == name for name, label in index.items()) and len(index) == len(classes)
+
+
+def test_one_name_among_numbers_makes_names_of_all():
+    assert class_index(["10", "9", "x"]) == (("10", "9", "x"), {"10": 0, "9": 1, "x": 2})
+
+
+@pytest.mark.parametrize("number", ["1000000", "1000000000000", "9" * 5000, "٩" * 12])
+def test_a_number_that_no_class_has_is_refused_and_names_are_not_made_for_all_below(number):
+    with pytest.raises(DataError, match="is no class's number: there may be 1,000,000"):
+        class_index([number])
+
+
+def where(record):
+    return f"list.csv, line {record + 1}"
+
+
+def taken(*values):
+    found = labelled([label_text(value, where(at)) for at, value in enumerate(values)], where)
+    return [found.classes[label] for label in found.indices], found.classes
+
+
+@pytest.mark.parametrize(
+    ("values", "texts", "classes"),
+    [
+        (("2", "10", "0"), ["2", "10", "0"], tuple(map(str, range(11)))),
+        (("0.0", "1.0", "2."), ["0", "1", "2"], ("0", "1", "2")),
+        ((0.0, 1.0), ["0", "1"], ("0", "1")),
+        ((Decimal("2"), 1, 0), ["2", "1", "0"], ("0", "1", "2")),
+        (("1e1", "+2", "-0"), ["10", "2", "0"], tuple(map(str, range(11)))),
+        (("007", "7"), ["7", "7"], tuple(map(str, range(8)))),
+        (("٣", "0"), ["3", "0"], ("0", "1", "2", "3")),
+        ((True, False), ["true", "false"], ("false", "true")),
+        ((True, True), ["true", "true"], ("false", "true")),
+        (("golden retriever", " tabby "), ["golden retriever", "tabby"], ("golden retriever", "tabby")),
+        (("tench, Tinca tinca", "maillot", "maillot, tank suit"), None, None),
+        ((b"cat", "dog"), ["cat", "dog"], ("cat", "dog")),
+        (("e\u0301t", "\u00e9t"), ["\u00e9t", "\u00e9t"], ("\u00e9t",)),
+        ((*"0123456789", "A", "B", "C"), None, (*"0123456789", "A", "B", "C")),
+        (("none", "scratch", "na"), None, ("na", "none", "scratch")),
+        (("class 1", "class 2", "class 10"), None, ("class 1", "class 10", "class 2")),
+        (("rock & roll", "jazz"), None, ("jazz", "rock & roll")),
+        (("n01", "n02", "404"), None, ("404", "n01", "n02")),
+        ((str(MOST_CLASSES - 1),), [str(MOST_CLASSES - 1)], None),
+    ],
+)
+def test_a_label_is_the_class_that_was_meant(values, texts, classes):
+    found, all_classes = taken(*values)
+    assert found == (list(map(str, values)) if texts is None else texts)
+    assert classes is None or all_classes == classes
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (("cat", ""), "line 2 has the label ''.*give it one, or leave the record out"),
+        (("cat", None), "line 2 has the label None"),
+        ((0, float("nan")), "line 2 has the label nan"),
+        (("cat", "nan"), "line 2 has the label 'nan'"),
+        (("0", "N/A"), "line 2 has the label 'N/A'"),
+        (("cat", "<NA>"), "line 2 has the label '<NA>'"),
+        ((0, -1), "line 2 has the label -1"),
+        (("cat", "cat|dog"), "line 2: cat|dog is a list of several labels"),
+        (("cat", "cat;dog"), "line 2: cat;dog is a list of several"),
+        (("cat", "['cat', 'dog']"), "line 2: .* is a list of several"),
+        (("[0. 1. 0.]",), "line 1: .* is a list of several"),
+        (("(1, 2)",), "line 1: .* is a list of several"),
+        (("0 1 0",), "line 1: 0 1 0 is a list of several"),
+        (("1,5",), "line 1: 1,5 is a list of several"),
+        (("cat", "dog", "cat dog"), "line 3: cat dog is several labels in one"),
+        (("cat", "dog", "cat,dog"), "line 3: cat,dog is several labels in one"),
+        (("cat, dog", "dog, bird", "cat, bird"), "line 1: cat, dog is several labels in one"),
+        (("cat", "dog", "cat+dog"), "several labels in one"),
+        (("cat", "dog", "cat/dog"), "several labels in one"),
+        ((["cat", "dog"],), r"line 1 has the label \['cat', 'dog'\]: several labels"),
+        (({"name": "cat"},), "line 1 has the label .*several labels, or none"),
+        ((np.array([0, 1]),), "several labels, or none"),
+        ((0.5, 1.5), "the label 0.5 is a measurement .2 different numbers"),
+        (("1.0", "3.25"), "line 2: the label 3.25 is a measurement"),
+        (("0", "1", "unknown"), "line 3: the label unknown among 2 numbers. Write every label as a number"),
+        (("1", "12", "x", "y"), "line 3: the label x among 2 numbers"),
+        (("0", "1", "inf"), "line 3: the label inf among"),
+        (("1e999", "1"), "is no class's number"),
+        ((10**12,), "line 1: the label 1000000000000 is no class's number"),
+        (("two\nlines",), "control characters"),
+        (("\x1b[31mred",), r"the label \\x1b\[31mred has control characters"),
+        (("a" * 501,), "over 500 characters"),
+        ((b"\xff",), "not UTF-8"),
+    ],
+)
+def test_what_is_no_class_is_refused_with_its_place(values, message):
+    with pytest.raises(DataError, match=message):
+        taken(*values)
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        (range(3), ()),
+        (range(1, 11), "they count from 1, so class 0 has no images. Where the first class is 1, subtract 1"),
+        ((0, 1, 5), "3 of the numbers 0 to 5 do not occur"),
+        (("cat", "Cat", "dog"), "classes that differ in upper and lower case alone: Cat, cat"),
+        (range(10), "every record has a label of its own"),
+    ],
+)
+def test_what_is_open_is_said(values, note):
+    notes = labelled([str(value) for value in values], where).notes
+    assert notes == () if note == () else any(note in said for said in notes)

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from evoray.ingest.sources import FolderSource
+from evoray.ingest.understood import MOST_LINES, understood
+
+
+def source(classes, labels, notes=()):
+    return FolderSource(Path(), tuple(classes), [f"{number}.png" for number in range(len(labels))], labels, notes)
+
+
+def test_classes_first_records_and_counts_are_said():
+    assert understood(source(["cat", "dog", "owl"], [1, 0, 1, 1], ("how it was read",))) == [
+        "how it was read",
+        "4 images of 3 classes. First: 0.png is dog; 1.png is cat; 2.png is dog",
+        "images a class: cat 1, dog 3, owl 0",
+    ]
+
+
+def test_of_many_classes_the_range_is_said():
+    lines = understood(source([f"c{number:02d}" for number in range(30)], [0, 0, *range(1, 28)]))
+    assert lines[-1] == ("images a class: 0 (c28) to 2 (c00), half of them 1 or more; 2 classes have none: c28, c29")
+
+
+def test_it_is_a_screen_at_most_and_steers_no_terminal():
+    lines = understood(source(["\x1b[2J" + "x" * 5000, "b\nc"], [0, 1, -1], tuple("n" * 999 for _ in range(99))))
+    assert len(lines) == MOST_LINES
+    lines = understood(source(["\x1b[2J" + "x" * 5000, "b\nc"], [0, 1, -1]))
+    assert all(len(line) <= 300 and line.isprintable() for line in lines)
+    assert r"0.png is \x1b[2Jxx" in lines[0] and r"1.png is b\x0ac; 2.png is unreadable" in lines[0]
