@@ -107,3 +107,33 @@ def test_a_name_that_is_no_text_is_shown_as_bytes(tmp_path):
     check_text(tmp_path, "größe.png")
     with pytest.raises(DataError, match=r"the name b'a/\\xff\.png' in it is not UTF-8\. Rename the file"):
         check_text(tmp_path, os.fsdecode(b"a/\xff.png"))
+
+
+def test_folders_with_square_brackets_are_folders(tmp_path):
+    for name in ("my[1]/a[2]/x-0.tar", "my[1]/a[2]/x-1.tar", "my1/a2/x-0.tar"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    inside = tmp_path / "my[1]" / "a[2]"
+    both = [inside / "x-0.tar", inside / "x-1.tar"]
+    for pattern in ("x-*.tar", "x-?.tar", "x-[01].tar", "x-{0..1}.tar", ""):
+        assert expand(str(inside / pattern), ".tar") == both
+    assert expand(f"{tmp_path}/my[1]/*/x-1.tar", ".tar") == both[1:]
+    assert expand(f"{tmp_path}/my[1]/**/*.tar", ".tar") == both
+
+
+def test_a_pattern_may_be_relative(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert [str(path) for path in expand("?.tar", ".tar")] == ["a.tar", "b.tar"]
+
+
+def test_what_systems_leave_is_no_file_of_a_folder(folder):
+    for name in ("._b.tar", "__MACOSX/b.tar", ".cache/b.tar"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert len(expand(str(folder), ".tar")) == 6
+
+
+def test_a_range_of_any_length_ends_at_the_first_file_that_is_missing(folder):
+    with pytest.raises(DataError, match=r"x-11\.tar: no such file, though"):
+        expand(f"{folder}/x-{{08..999999999}}.tar", ".tar")
+    assert expand(f"{folder}/x-{{10..08}}.tar", ".tar") == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -135,3 +136,133 @@ def test_a_label_that_changes_is_found_when_its_record_is_opened():
 def test_more_than_a_picture_and_a_label_is_left_alone():
     source = DatasetSource.of([(PIXELS, 0, "metadata"), (PIXELS, 1, None)])
     assert source.labels == [0, 1] and np.array_equal(np.asarray(source.open(1)), PIXELS)
+
+
+class Named(Records):
+    classes = ("even", "odd")
+    class_to_idx: ClassVar = {"even": 0, "odd": 1}
+    targets = (0, 1, 0, 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (lambda i: np.int64(i % 2), [0, 1] * 3),
+        (lambda i: np.array(i % 2), [0, 1] * 3),
+        (lambda i: np.array([i % 2], np.uint8), [0, 1] * 3),
+        (lambda i: torch.tensor(i % 2), [0, 1] * 3),
+        (lambda i: torch.tensor([i % 2]), [0, 1] * 3),
+        (lambda i: bool(i % 2), [0, 1] * 3),
+        (lambda i: np.bool_(i % 2), [0, 1] * 3),
+        (lambda i: torch.tensor(bool(i % 2)), [0, 1] * 3),
+    ],
+)
+def test_whole_numbers_of_every_kind_are_labels(label, expected):
+    assert DatasetSource.of(Records(label=label)).labels == expected
+    assert DatasetSource.of(Records(targets=[label(i) for i in range(6)])).labels == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (lambda i: torch.eye(6)[i], r"record/0: the label is a torch\.float32 of shape \(6,\): one-hot, or several"),
+        (lambda i: np.eye(6, dtype=np.int64)[i], r"a int64 of shape \(6,\): one-hot"),
+        (lambda i: [0, 1], r"the list \[0, 1\]: one-hot, or several labels.*one label a file"),
+        (lambda i: (1,), "the tuple"),
+        (lambda i: {3, 4}, "the set"),
+        (lambda i: {"boxes": []}, "the dict"),
+        (lambda i: 1.0, "the label 1.0 is not a whole number .* but a float, as in regression"),
+        (lambda i: torch.tensor(1.0), r"but a torch\.float32, as in regression"),
+        (lambda i: np.float32(2), "but a float32, as in regression"),
+        (lambda i: torch.tensor([0.5]), "as in regression"),
+        (lambda i: None, "the label None is not a whole number"),
+        (lambda i: "3", "the label '3' is not a whole number"),
+        (lambda i: np.str_("cat"), "not a whole number"),
+        (lambda i: 10**12, "a label 1000000000000: there may be 1,000,000 classes"),
+        (lambda i: np.int64(-1), "a label -1"),
+    ],
+)
+def test_labels_that_are_no_class_are_refused(label, message):
+    with pytest.raises(DataError, match=message):
+        DatasetSource.of(Records(label=label))
+    with pytest.raises(DataError, match=message):
+        DatasetSource.of(Records(targets=[label(i) for i in range(6)]))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "classes"),
+    [
+        ({}, ("0", "1")),
+        ({"classes": ["even", "odd"]}, ("even", "odd")),
+        ({"classes": np.array(["even", "odd"])}, ("even", "odd")),
+        ({"classes": []}, ("0", "1")),
+        ({"classes": 2}, ("0", "1")),
+        ({"classes": {1: "odd", 0: "even"}}, ("even", "odd")),
+        ({"class_to_idx": {"odd": 1, "even": 0}}, ("even", "odd")),
+        ({"classes": [("tench", "Tinca tinca"), ("goldfish",)]}, ("tench, Tinca tinca", "goldfish")),
+        (
+            {"classes": [("a", "b"), ("c",)], "class_to_idx": {"a": 0, "b": 0, "c": 1}},
+            ("a, b", "c"),
+        ),
+    ],
+)
+def test_classes_are_those_that_the_dataset_names(attributes, classes):
+    assert DatasetSource.of(Records(**attributes)).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        (
+            {"classes": ["even", "odd"], "class_to_idx": {"even": 1, "odd": 0}},
+            "says that even is 1, where its classes have odd",
+        ),
+        ({"classes": ["even", "odd"], "class_to_idx": {"even": 0, "odd": 7}}, "says that odd is 7, .* have nothing"),
+        ({"class_to_idx": {"even": 0, "odd": 2}}, "do not number 0 to 1, each once"),
+        ({"classes": {0: "even", 2: "odd"}}, "do not number 0 to 1"),
+    ],
+)
+def test_classes_that_disagree_are_refused(attributes, message):
+    with pytest.raises(DataError, match=message):
+        DatasetSource.of(Records(**attributes))
+
+
+def test_a_subset_has_the_classes_and_the_targets_of_its_whole():
+    asked = Named(broken=range(6))
+    source = DatasetSource.of(torch.utils.data.Subset(asked, [5, 4, 1]))
+    assert (source.classes, source.labels) == (("even", "odd"), [1, 0, 1])
+    nested = torch.utils.data.Subset(torch.utils.data.Subset(Named(), [5, 4, 1]), [1, 2])
+    source = DatasetSource.of(nested)
+    assert (source.classes, source.labels) == (("even", "odd"), [0, 1])
+    assert np.array_equal(np.asarray(source.open(0)), PIXELS + 4)
+
+
+def test_a_subset_of_a_dataset_with_a_target_transform_asks_its_records():
+    whole = Named(targets=[9] * 6, target_transform=lambda label: label % 2)
+    assert DatasetSource.of(torch.utils.data.Subset(whole, [3, 2])).labels == [1, 0]
+
+
+def test_datasets_one_after_another_are_one():
+    source = DatasetSource.of(torch.utils.data.ConcatDataset([Named(), torch.utils.data.Subset(Named(), [1])]))
+    assert (source.classes, source.labels) == (("even", "odd"), [0, 1, 0, 1, 0, 1, 1])
+    assert np.array_equal(np.asarray(source.open(6)), PIXELS + 1)
+
+
+def test_datasets_of_different_classes_are_no_one():
+    other = Named(classes=("odd", "even"), class_to_idx={"odd": 0, "even": 1})
+    with pytest.raises(DataError, match="parts of the ConcatDataset have different classes"):
+        DatasetSource.of(torch.utils.data.ConcatDataset([Named(), other]))
+
+
+def test_a_dataset_of_dictionaries_says_what_it_has():
+    with pytest.raises(DataError, match=r"record/0: a dictionary of image, label\. Give \(image, label\)"):
+        DatasetSource.of([{"image": PIXELS, "label": 0}])
+
+
+def test_a_length_that_raises_is_named():
+    class Odd(Records):
+        def __len__(self):
+            raise OSError("no network\x1b[2J")
+
+    with pytest.raises(DataError, match=r"Odd: len\(\) of it raised OSError: no network\\x1b"):
+        DatasetSource.of(Odd())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ from pictures import SMALL
 
 from evoray.errors import DataError
 from evoray.ingest.ingest import ingest_source
+from evoray.ingest.labels.columns import Asked
 from evoray.ingest.sources import open_source
 from evoray.ingest.sources.parquet import open_parquet
 
@@ -123,3 +125,148 @@ def test_a_table_without_rows_and_a_folder_without_tables_are_named(tmp_path):
     )
     with pytest.raises(DataError, match="no rows in it"):
         open_parquet(str(tmp_path))
+
+
+PNG = b"\x89PNG" + bytes(8)
+
+
+def written(path, metadata=None, **columns):
+    content = pa.table(columns)
+    if metadata is not None:
+        content = content.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": metadata}})})
+    pq.write_table(content, path)
+    return path
+
+
+def class_names(source):
+    return [source.classes[label] for label in source.labels]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "classes"),
+    [
+        (pa.array([1.0, 0.0]), ["1", "0"], ("0", "1")),
+        (pa.array([True, False]), ["true", "false"], ("false", "true")),
+        (pa.array([True, True]), ["true", "true"], ("false", "true")),
+        (pa.array(["b", "a"]).dictionary_encode(), ["b", "a"], ("a", "b")),
+        (pa.array(["b", "a"], pa.large_string()), ["b", "a"], ("a", "b")),
+        (pa.array(["10", "9"]), ["10", "9"], tuple(map(str, range(11)))),
+        (pa.array([3, 1], pa.uint8()), ["3", "1"], ("0", "1", "2", "3")),
+        (pa.array([b"b", b"a"], pa.binary()), ["b", "a"], ("a", "b")),
+        (pa.array([1, 0], pa.float32()), ["1", "0"], ("0", "1")),
+        (pa.array([Decimal("2"), Decimal("0")]), ["2", "0"], ("0", "1", "2")),
+        (pa.array(["golden retriever", "tabby"]), ["golden retriever", "tabby"], ("golden retriever", "tabby")),
+        (pa.array(["e\u0301t", "\u00e9t"]), ["\u00e9t", "\u00e9t"], ("\u00e9t",)),
+    ],
+)
+def test_labels_of_every_kind_of_column(labels, expected, classes, tmp_path):
+    source = open_parquet(str(written(tmp_path / "a.parquet", image=[PNG] * 2, label=labels)))
+    assert (class_names(source), source.classes) == (expected, classes)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (pa.array([1, None]), "row 1 of column label has the label None"),
+        (pa.array(["a", None]).dictionary_encode(), "row 1 of column label has the label None"),
+        (pa.nulls(2), "row 0 of column label has the label None"),
+        (pa.array([1.0, float("nan")]), "row 1 of column label has the label nan"),
+        (pa.array([[0], [1]]), r"row 0 of column label has the label \[0\]: several labels"),
+        (pa.array([[0, 1], [1]], pa.list_(pa.int64())), "several labels"),
+        (pa.array([{"x": 1}, {"x": 2}]), "several labels, or none"),
+        (pa.array([0.1, 0.9]), r"the label 0\.1 is a measurement"),
+        (pa.array(["a", "a|b"]), "row 1 of column label: a|b is a list of several"),
+        (pa.array(["0", "1 0"]), "is a list of several labels"),
+        (pa.array([0, 10**12]), "row 1 of column label: the label 1000000000000 is no class's number"),
+        (pa.array([float("inf"), 1.0]), "among 1 numbers"),
+        (pa.array([0, 86400], pa.timestamp("s")), "several labels, or none"),
+    ],
+)
+def test_labels_that_are_no_class_are_refused(labels, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        open_parquet(str(written(tmp_path / "a.parquet", image=[PNG] * 2, label=labels)))
+
+
+def test_the_row_of_a_bad_label_is_that_of_its_file(tmp_path):
+    written(tmp_path / "a.parquet", image=[PNG] * 2, label=[0, 1])
+    written(tmp_path / "b.parquet", image=[PNG], label=[-1])
+    with pytest.raises(DataError, match=r"b\.parquet: row 0 of column label has the label -1"):
+        open_parquet(str(tmp_path))
+
+
+IMAGE, CLASSES = {"_type": "Image"}, {"_type": "ClassLabel", "names": ["a", "b"]}
+STRUCT = [{"bytes": PNG, "path": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "metadata", "image", "label"),
+    [
+        ({"photo": [PNG], "label": [0]}, None, "photo", "label"),
+        ({"image": STRUCT, "embedding": [b"\0\1"], "label": [0]}, None, "image", "label"),
+        ({"hash": [b"\0\1"], "photo": [PNG], "label": [0]}, None, "photo", "label"),
+        ({"image": STRUCT, "mask": [PNG], "label": [0]}, {"image": IMAGE}, "image", "label"),
+        ({"image": [PNG], "label": [0], "label_text": ["x"]}, {"label": CLASSES}, "image", "label"),
+        ({"image": [PNG], "kind": [0], "label": ["x"]}, {"kind": CLASSES}, "image", "kind"),
+        ({"image": [PNG], "Category": ["x"], "width": [3]}, None, "image", "Category"),
+        ({"image": [PNG], "diagnosis": [3], "id": ["x"]}, None, "image", "diagnosis"),
+        ({"image": [PNG], "fine_label": [0]}, None, "image", "fine_label"),
+    ],
+)
+def test_the_columns_that_were_taken_are_said(columns, metadata, image, label, tmp_path):
+    source = open_parquet(str(written(tmp_path / "a.parquet", metadata, **columns)))
+    assert source.column == image
+    assert source.notes[0] == f"Parquet of 1 files: images from column {image}, labels from {label}"
+
+
+TWO = {"image": [PNG], "mask": [PNG], "fine_label": [1], "coarse_label": [0], "score": [0.5]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "metadata", "message"),
+    [
+        ({"image": [PNG], "image2": [PNG], "label": [0]}, None, "columns image, image2 hold images.*--file-column"),
+        ({"image": STRUCT, "mask": STRUCT, "label": [0]}, {"image": IMAGE, "mask": IMAGE}, "columns image, mask hold"),
+        ({"image": [b"x"], "img": [b"y"], "label": [0]}, None, "columns image, img hold images"),
+        ({"image": [PNG], "label": [0], "target": [1]}, None, "columns label, target.*--label-column"),
+        ({"image": [PNG], "fine_label": [0], "coarse_label": [1]}, None, "columns fine_label, coarse_label"),
+        ({"image": [PNG], "x": [0], "y": [1]}, {"x": CLASSES, "y": CLASSES}, "columns x, y.*--label-column"),
+        ({"image": [PNG], "width": [1]}, None, r"no column of labels \(label, class, target, …\) among image, width"),
+    ],
+)
+def test_two_columns_that_could_be_it_are_asked_about(columns, metadata, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        open_parquet(str(written(tmp_path / "a.parquet", metadata, **columns)))
+
+
+def test_columns_are_taken_by_name(tmp_path):
+    written(tmp_path / "a.parquet", **TWO)
+    source = open_parquet(str(tmp_path / "a.parquet"), Asked("mask", "coarse_label"))
+    assert (source.column, source.labels) == ("mask", [0])
+    with pytest.raises(DataError, match=r"no column colour\. --label-column is one of image, mask, fine_label"):
+        open_parquet(str(tmp_path / "a.parquet"), Asked("mask", "colour"))
+    with pytest.raises(DataError, match="the column score holds double, no image bytes"):
+        open_parquet(str(tmp_path / "a.parquet"), Asked("score", "fine_label"))
+
+
+def test_files_with_other_class_names_are_refused(tmp_path):
+    written(tmp_path / "a.parquet", {"label": CLASSES}, image=[PNG], label=[0])
+    written(tmp_path / "b.parquet", {"label": {**CLASSES, "names": ["b", "a"]}}, image=[PNG], label=[0])
+    with pytest.raises(DataError, match=r"b\.parquet: its class names are not those of .*a\.parquet"):
+        open_parquet(str(tmp_path))
+
+
+def test_a_file_that_is_damaged_behind_its_schema_is_named(tmp_path):
+    path = written(tmp_path / "a.parquet", image=[PNG * 99] * 50, label=list(range(50)))
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    content[len(content) // 2 : len(content) // 2 + 60] = b"\xff" * 60
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.parquet: (damaged|no Parquet file)"):
+        open_parquet(str(path)).prepare(tmp_path)
+
+
+@pytest.mark.parametrize("huggingface", [b"[", b"[]", b'{"info": 1}', b'{"info": {"features": [1, 2]}}', b"[" * 10**5])
+def test_metadata_of_another_shape_is_none(huggingface, tmp_path):
+    content = pa.table({"image": [PNG], "label": [1]}).replace_schema_metadata({"huggingface": huggingface})
+    pq.write_table(content, tmp_path / "a.parquet")
+    assert open_parquet(str(tmp_path / "a.parquet")).classes == ("0", "1")

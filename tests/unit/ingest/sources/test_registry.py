@@ -21,6 +21,7 @@ from pictures import SMALL
 
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_folder, ingest_source
+from evoray.ingest.labels.columns import Asked
 from evoray.ingest.sources import FORMATS, open_source
 
 
@@ -98,3 +99,67 @@ def test_what_is_not_there_is_named(tmp_path):
         open_source(str(tmp_path / "absent"))
     with pytest.raises(DataError, match=r"absent: no such file\. Name ILSVRC2012_img_train\.tar"):
         open_source(str(tmp_path / "absent"), "ilsvrc")
+
+
+@pytest.fixture
+def named(tmp_path):
+    root = tmp_path / "named"
+    for name in ("cat/1.jpg", "dog/2.jpg"):
+        (root / name).parent.mkdir(parents=True)
+        (root / name).touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    "left", ["cats.tar", "cats.zip", "cats.tar.gz", "ILSVRC2012_img_val.tar", "x.parquet", "data/x.parquet", "val.txt"]
+)
+def test_an_archive_that_was_left_in_a_tree_is_none_of_it(left, named):
+    (named / left).parent.mkdir(exist_ok=True)
+    (named / left).write_bytes(b"x")
+    source = open_source(str(named))
+    assert source.names == ["cat/1.jpg", "dog/2.jpg"]
+
+
+def test_an_archive_beside_flat_images_is_none_of_them(tmp_path):
+    root = flat_by_name(tmp_path)
+    (root / "all.tar").write_bytes(b"x")
+    (root / ".ipynb_checkpoints").mkdir()
+    (root / ".ipynb_checkpoints" / "a.jpg").touch()
+    (root / "notes").mkdir()
+    assert len(open_source(str(root)).names) == IMAGES
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.TGZ", "a.7z"])
+def test_a_packed_archive_says_to_unpack_it(name, tmp_path):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=r"an archive\. Unpack it, and name the folder"):
+        open_source(str(tmp_path / name))
+
+
+def test_a_folder_of_images_beside_its_list_is_asked_about(tmp_path):
+    root = tmp_path / "kaggle"
+    (root / "images").mkdir(parents=True)
+    (root / "images" / "1.jpg").touch()
+    (root / "train.csv").write_text("id,label\n1,cat\n")
+    with pytest.raises(DataError, match=r"name .*/kaggle/images and --labels .*/kaggle/train\.csv.*--format folder"):
+        open_source(str(root))
+    assert open_source(str(root), "folder").classes == ("images",)
+    assert open_source(str(root / "images"), labels=root / "train.csv").classes == ("cat",)
+    source = open_source(str(root), labels=root / "train.csv")
+    assert (source.classes, source.names) == (("cat",), ["images/1.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "asked", "message"),
+    [
+        ("folder", "val.txt", {}, "is read as folder, which brings its own labels"),
+        ("webdataset", "val.txt", {}, "is read as webdataset, which brings"),
+        (None, None, {"label_column": "x"}, "is read as folder, which has no columns"),
+        ("ilsvrc", None, {"file_column": "x"}, "is read as ilsvrc, which has no columns"),
+        ("zi\x1b", None, {}, r"--format zi\\x1b: give one of"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(kind, labels, asked, message, named):
+    (named / "val.txt").write_text("x")
+    with pytest.raises(ConfigError, match=message):
+        open_source(str(named), kind, named / labels if labels else None, Asked(**asked))

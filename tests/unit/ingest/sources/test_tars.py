@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 
 import pytest
@@ -84,3 +85,76 @@ def test_an_inner_file_that_is_no_tar_is_named_with_the_outer(tmp_path):
     (outer,) = members(path)
     with pytest.raises(DataError, match=r"outer\.tar, inner\.tar: no plain tar"):
         list(inner_members(path, outer))
+
+
+def without_end(path):
+    """As a tar is that was cut between two files."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content.rstrip(b"\0")) + 511 & -512])
+    return path
+
+
+def test_a_tar_that_was_cut_between_two_files_is_no_whole_one(tmp_path):
+    path = without_end(make_tar(tmp_path / "a.tar", {"a": b"x" * 600, "b": b"y" * 1000}))
+    with pytest.raises(DataError, match=r"a\.tar: cut short: it ends without the two blocks of zeros"):
+        list(members(path))
+
+
+@pytest.mark.parametrize("kept", [1, 511])
+def test_a_cut_in_the_blocks_of_zeros_is_one_too(kept, tmp_path):
+    path = without_end(make_tar(tmp_path / "a.tar", {"a": b"x" * 600}))
+    path.write_bytes(path.read_bytes() + bytes(kept))
+    with pytest.raises(DataError, match="cut short"):
+        list(members(path))
+
+
+def test_one_block_of_zeros_ends_a_tar(tmp_path):
+    path = without_end(make_tar(tmp_path / "a.tar", {"a": b"x" * 600}))
+    path.write_bytes(path.read_bytes() + bytes(512))
+    assert [member.name for member in members(path)] == ["a"]
+
+
+def test_two_tars_in_one_file_are_not_read_as_the_first(tmp_path):
+    first, second = (make_tar(tmp_path / f"{name}.tar", {name: b"x"}).read_bytes() for name in "ab")
+    (tmp_path / "both.tar").write_bytes(first + second)
+    with pytest.raises(DataError, match=r"both\.tar: damaged, or several tars in one file.*tar -i"):
+        list(members(tmp_path / "both.tar"))
+
+
+def test_a_damaged_header_is_no_end(tmp_path):
+    """tarfile takes what is no header for the end."""
+    path = make_tar(tmp_path / "a.tar", {"a": b"x" * 600, "b": b"y", "c": b"z"})
+    content = bytearray(path.read_bytes())
+    content[1536 + 148] ^= 1  # of b's checksum
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged, or several tars"):
+        list(members(path))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_claims_gigabytes_is_not_read(kind, tmp_path):
+    info = tarfile.TarInfo("name")
+    info.type, info.size = kind, 7 * 2**30
+    with open(tmp_path / "a.tar", "wb") as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(8 * 2**30)  # sparse
+    with pytest.raises(DataError, match="a header of 7,516,192,768 bytes"):
+        list(members(tmp_path / "a.tar"))
+
+
+def test_a_member_with_holes_is_refused(tmp_path):
+    info = tarfile.TarInfo("name")
+    info.type = tarfile.GNUTYPE_SPARSE
+    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(DataError, match=r"name has holes\. Pack it without -S"):
+        list(members(tmp_path / "a.tar"))
+
+
+def test_a_pipe_is_no_tar(tmp_path):
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(DataError, match="not a regular file"):
+        list(members(tmp_path / "a.tar"))
+
+
+def test_an_empty_tar_has_no_members(tmp_path):
+    assert list(members(make_tar(tmp_path / "a.tar", {}))) == []
