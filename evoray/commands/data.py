@@ -14,6 +14,7 @@ from rich.table import Table
 
 from evoray.commands.common import Bars, Json
 from evoray.errors import UsageError
+from evoray.runtime.reading import shown
 
 Dest = Annotated[str, typer.Argument(help="A directory of shards, or the URI of one.")]
 
@@ -128,7 +129,8 @@ def data_show(dest: Dest, as_json: Json = False) -> None:
         ("images", f"{manifest.rows:,} of {'x'.join(str(side) for side in manifest.image_shape)}"),
         (
             "classes",
-            f"{len(manifest.classes)}: {', '.join(manifest.classes[:6])}{', …' * (len(manifest.classes) > 6)}",
+            f"{len(manifest.classes)}: {', '.join(shown(name, 60) for name in manifest.classes[:6])}"
+            f"{', …' * (len(manifest.classes) > 6)}",
         ),
         ("shards", f"{len(manifest.shards)}, {sum(shard.bytes for shard in manifest.shards) / 1e6:.1f} MB"),
         ("transform", manifest.transform.model_dump_json()),

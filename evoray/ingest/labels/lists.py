@@ -23,6 +23,8 @@ from evoray.runtime.reading import read_file, shown
 MOST_BYTES = 512 * 2**20
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 BLANKS = "blanks"
+_EXCEL = re.compile(r"\Asep=.(?=[\r\n])")
+"""What Excel writes above a table."""
 _LINE = re.compile(r"\r\n|\n|\r")
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -70,7 +72,9 @@ def _text(path: Path) -> str:
         raise DataError(
             f"{shown(path)}: cannot be read (zero bytes in it). Save it as UTF-8, or name a list with --labels."
         )
-    return text
+    if text.lstrip().startswith(("{", "[")):
+        raise DataError(f"{shown(path)}: JSON, and no list of labels. {REMEDY}.")
+    return _EXCEL.sub("", text)  # the line stays, for the numbers of the others
 
 
 def _is_comment(cell: str, files: FileNames) -> bool:
@@ -98,8 +102,16 @@ class _Table:
 
 def _table(text: str, files: FileNames, asked: Asked) -> _Table | None:
     """The list as columns; None where no sign parts its lines into any."""
-    tables = [_parsed(io.StringIO(text, newline=""), sign, parted, files) for sign, parted in DELIMITERS.items()]
-    blanks = _parsed([line.strip().replace("\t", " ") for line in _LINE.split(text)], " ", BLANKS, files)
+    quote = "'" if re.match(r"\s*'[^'\n]*'", text) else '"'
+    tables = [
+        _parsed(io.StringIO(text, newline=""), sign, quote, parted, files)
+        for sign, parted in DELIMITERS.items()
+        if sign in text
+    ]
+    blanks = None
+    if " " in text or "\t" in text:
+        lines = [line.strip().replace("\t", " ") for line in _LINE.split(text)]
+        blanks = _parsed(lines, " ", quote, BLANKS, files)
     found = [table for table in tables if table is not None]
     if blanks is not None and blanks.even:
         found.append(blanks)
@@ -110,12 +122,12 @@ def _table(text: str, files: FileNames, asked: Asked) -> _Table | None:
 def _is_table(table: _Table, asked: Asked) -> bool:
     """Whether a table none of whose cells names a file is one, and no list of labels with such signs in them."""
     header = bool({plain(cell) for cell in table.rows[0][1]} & (FILES | LABELS))
-    return table.even and (asked.columns or header or table.parted != BLANKS)
+    return bool(table.error) or (table.even and (asked.columns or header or table.parted != BLANKS))
 
 
-def _parsed(lines: Iterable[str], sign: str, parted: str, files: FileNames) -> _Table | None:
+def _parsed(lines: Iterable[str], sign: str, quote: str, parted: str, files: FileNames) -> _Table | None:
     """None where no line has two cells; empty lines and comments are left out."""
-    reader = csv.reader(lines, delimiter=sign, skipinitialspace=True, strict=True)
+    reader = csv.reader(lines, delimiter=sign, quotechar=quote, skipinitialspace=True, strict=True)
     rows: list[Row] = []
     error, line = "", 1
     try:

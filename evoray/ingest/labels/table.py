@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +27,8 @@ class FileNames:
     """
 
     files: Sequence[str]
-    _exact: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    _stems: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _exact: dict[str, list[int]] = field(default_factory=dict)
+    _stems: dict[str, list[int]] = field(default_factory=dict)
     hashed: bool = False
     """Whether a file's name begins with #, as comments do."""
 
@@ -37,28 +36,28 @@ class FileNames:
         self.hashed = any(name.startswith("#") for name in self.files)
         for number, name in enumerate(self.files):
             for own in {_composed(name), _composed(name).rpartition("/")[2]}:
-                self._exact[own].append(number)
-                self._stems[own.rpartition(".")[0]].append(number)
+                self._exact.setdefault(own, []).append(number)
+                self._stems.setdefault(own.rpartition(".")[0], []).append(number)
 
     def find(self, name: str) -> list[int]:
         """The numbers of the files that a cell names: none where it names no file that is here."""
-        return self._found(name, self._exact) or self._found(name, self._stems)
+        return self._exact.get(name) or self._found(name, self._exact) or self._found(name, self._stems)
 
     def exactly(self, name: str) -> list[int]:
         """With its suffix."""
-        return self._found(name, self._exact)
+        return self._exact.get(name) or self._found(name, self._exact)
 
     def _found(self, name: str, index: dict[str, list[int]]) -> list[int]:
         name = _composed(name)
-        if name in index:
-            return index[name]
+        if name in index or ("/" not in name and "\\" not in name):
+            return index.get(name, [])
         parts = re.split(r"[/\\]", name)
         tails = ("/".join(parts[start:]) for start in range(1, len(parts)))
         return next((index[tail] for tail in tails if tail in index), [])
 
 
 def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name.strip())
+    return name.strip() if name.isascii() else unicodedata.normalize("NFC", name.strip())
 
 
 def split_header(path: Path, rows: Sequence[Row], files: FileNames, asked: Asked) -> tuple[list[str], Sequence[Row]]:
@@ -119,8 +118,7 @@ def file_column(
         return position(names, asked.file_column, "--file-column", shown(path))
     columns = range(len(names))
     exact = [sum(bool(files.exactly(cells[at])) for _, cells in rows) for at in columns]
-    stems = [sum(bool(files.find(cells[at])) for _, cells in rows) for at in columns]
-    hits = exact if any(exact) else stems
+    hits = exact if any(exact) else [sum(bool(files.find(cells[at])) for _, cells in rows) for at in columns]
     found = [at for at in columns if 2 * hits[at] > max(hits)]
     if not any(hits):
         found = [at for at in columns if plain(names[at]) in FILES] if header else [0]

@@ -109,6 +109,8 @@ def _text(value: str | bytes, where: str) -> str:
         text = value.decode("utf-8-sig") if isinstance(value, bytes) else value
     except UnicodeDecodeError:
         raise DataError(f"{where} has the label {shown(repr(value), 80)}, which is not UTF-8. Write it so.") from None
+    if not text.isascii():
+        text = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in text)
     return unicodedata.normalize("NFC", text.strip())
 
 
@@ -122,12 +124,17 @@ def _missing(where: str, value: object) -> str:
 def _check(name: str, where: str) -> None:
     if not name or name in MISSING:
         raise DataError(_missing(where, name))
-    if len(name) > LONGEST or any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name):
-        what = f"over {LONGEST} characters" if len(name) > LONGEST else "control characters in it"
-        raise DataError(f"{where}: the label {shown(name, 80)} has {what}. Write a name on one line.")
+    if len(name) > LONGEST or any(map(_is_control, name)):
+        what = f"over {LONGEST} characters" if len(name) > LONGEST else "control or invisible characters in it"
+        raise DataError(f"{where}: the label {shown(name, 80)} has {what}. Write a plain name on one line.")
     parts = re.split(r"[,\s]+", name)
     if _SEVERAL.fullmatch(name) or (len(parts) > 1 and all(_NUMBER.fullmatch(part) for part in parts)):
         raise DataError(f"{where}: {shown(name, 80)} is a list of several labels (or scores). {ONE}.")
+
+
+def _is_control(sign: str) -> bool:
+    """What cannot be seen: two names that differ so look alike. Joiners between letters are part of some scripts."""
+    return unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and sign not in "\u200c\u200d"
 
 
 def _numbers(first: Mapping[str, int], where: Where) -> dict[str, str] | None:

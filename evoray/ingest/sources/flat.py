@@ -129,7 +129,10 @@ def _refuse_several(where: str, name: str, files: Sequence[str]) -> None:
 
 def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], here: int) -> str:
     why = (
-        "" if here else f" None of its files is here, such as {shown(found.rows[0][1], 80)}: is it this folder's list?"
+        ""
+        if here
+        else f" None of its files is here, such as {shown(found.rows[0][1], 80)}: is it this folder's list? "
+        "(A label that is alone on its line, with such signs in it, wants quotes.)"
     )
     return (
         f"{shown(listing)}: no label for {shown(missing[0], 80)} and {len(missing) - 1} more images of {shown(root)}."

@@ -95,7 +95,7 @@ def test_what_was_made_is_reported(tmp_path):
         f"looking at {tree}",
         "class folders, sorted as ImageFolder sorts them",
         "10 images of 3 classes. First: class0/0.png is class0; class0/1.png is class0; class0/2.png is class0",
-        "images a class: class0 4, class1 3, class2 3",
+        "images a class: class0: 4, class1: 3, class2: 3",
     ]
     assert sum(told.calls[len(said) + 1 :]) == 10
 

@@ -14,7 +14,7 @@ def test_classes_first_records_and_counts_are_said():
     assert understood(source(["cat", "dog", "owl"], [1, 0, 1, 1], ("how it was read",))) == [
         "how it was read",
         "4 images of 3 classes. First: 0.png is dog; 1.png is cat; 2.png is dog",
-        "images a class: cat 1, dog 3, owl 0",
+        "images a class: cat: 1, dog: 3, owl: 0",
     ]
 
 

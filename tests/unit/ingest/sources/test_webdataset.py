@@ -144,7 +144,7 @@ def test_a_record_has_the_label_that_was_meant(contents, expected, tmp_path):
         ({"1.jpg": b"x", "1.json": b'{"label": NaN}'}, "damaged, not JSON"),
         ({"1.jpg": b"x", "1.json": b"[" * 100_000}, "damaged"),
         ({"1.jpg": b"x", "1.cls": b"0 1 0"}, "is a list of several labels"),
-        ({"1.jpg": b"x", "1.cls": b"one\ntwo"}, "control characters"),
+        ({"1.jpg": b"x", "1.cls": b"one\ntwo"}, "control or invisible characters"),
         ({"1.jpg": b"x", "1.cls": b"1", "2.jpg": b"x"}, r"2\.jpg has no label beside it"),
         ({"1.jpg": b"x", "1.png": b"y", "1.cls": b"1"}, "several pictures, jpg, png.*--file-column"),
         ({"1.seg.png": b"x", "1.left.png": b"y", "1.cls": b"1"}, r"several pictures, seg\.png, left\.png"),
