@@ -47,14 +47,14 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
     listing = labels or _find(root)
     if listing.is_dir() or listing.name.endswith(".tar.gz") or listing.name == GROUND_TRUTH:
         classes, own, how = _of_devkit(root, listing, files)
-        return FolderSource(root, classes, files, own, (how, *notes))
+        return FolderSource(root, classes, files, own, (how, *notes), asked.follow_links)
     names = FileNames(files)
     found = read_list(listing, names, asked)
     of = _by_order(root, listing, found, files) if not found.by_name else _by_name(root, listing, found, names)
     values = [label_text(value, _line(listing, line)) for line, _, value in found.rows]
     known = labelled(values, lambda row: _line(listing, found.rows[row][0]))
     notes = (*found.notes, *_absent(found, of, len(files)), *known.notes, *notes)
-    return FolderSource(root, known.classes, files, _labels(of, known, len(files)), notes)
+    return FolderSource(root, known.classes, files, _labels(of, known, len(files)), notes, asked.follow_links)
 
 
 def _images(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:

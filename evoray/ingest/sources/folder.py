@@ -12,12 +12,9 @@ from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.names import SUFFIXES, is_image
 from evoray.ingest.sources.base import check_text
+from evoray.ingest.sources.splits import SPLITS
 from evoray.ingest.sources.tree import Walked, walk
 from evoray.runtime.reading import shown
-
-_SPLITS = "train training trainset val valid validation valset dev test testing testset eval evaluation holdout"
-SPLITS = frozenset(_SPLITS.split())
-"""What folders of a split are called."""
 
 
 @dataclass
@@ -29,6 +26,8 @@ class FolderSource:
     names: list[str]
     labels: list[int]
     notes: tuple[str, ...] = ()
+    follow: bool = False
+    """Whether links out of the tree are opened."""
 
     @classmethod
     def scan(cls, root: Path, follow: bool = False) -> FolderSource:
@@ -51,7 +50,7 @@ class FolderSource:
         label = {folder: number for number, folder in enumerate(folders)}
         labels = [label[name.partition("/")[0]] for name in names]
         beside = len(walked.files) - len(names)
-        return cls(root, _classes(root, folders), names, labels, _notes(walked, folders, labels, beside))
+        return cls(root, _classes(root, folders), names, labels, _notes(walked, folders, labels, beside), follow)
 
     def open(self, record: int) -> bytes:
         return (self.root / self.names[record]).read_bytes()

@@ -17,6 +17,7 @@ from evoray.errors import DataError
 from evoray.ingest.labels.columns import LABELS, Asked, listed, plain, position
 from evoray.ingest.labels.values import Labels, label_text, labelled
 from evoray.ingest.sources.base import SlicedSource, expand
+from evoray.ingest.sources.splits import refuse_several
 from evoray.runtime.reading import parse_json, shown
 
 IMAGES = ("image", "img", "jpg", "png", "bytes")
@@ -82,6 +83,7 @@ def open_parquet(pattern: str, asked: Asked | None = None) -> ParquetSource:
     if not files:
         raise DataError(f"{shown(pattern)}: no .parquet files. Name the files of one split.")
     _one_split(pattern, files)
+    refuse_several(pattern, files)
     schema = _schema(files[0])
     features = _features(schema)
     image = _image_column(files[0], schema, features, asked.file_column)

@@ -19,6 +19,7 @@ from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.labels.values import label_text, labelled
 from evoray.ingest.names import SUFFIXES, is_aside_folder
 from evoray.ingest.sources.base import SlicedSource, check_text, expand
+from evoray.ingest.sources.splits import refuse_several
 from evoray.ingest.sources.tars import TarEntry, members, read_member
 from evoray.runtime.reading import parse_json, shown
 
@@ -75,6 +76,7 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
     files = expand(pattern, ".tar")
     if not files:
         raise DataError(f"{shown(pattern)}: no .tar files. Name a WebDataset's tars.")
+    refuse_several(pattern, files)
     found: list[_Found] = []
     without: Counter[str] = Counter()
     for number, path in enumerate(files):
@@ -166,7 +168,10 @@ def _label(record: _Record, image: TarEntry, kind: str, asked: str | None) -> tu
             own = "json" if "json" in record.parts else ""
     if not own:
         wanted = asked or ", ".join(LABELS)
-        raise DataError(f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}).")
+        raise DataError(
+            f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}). "
+            "A tar of class folders is to be unpacked."
+        )
     label = record.parts[own]
     where = f"{shown(record.path)}: {shown(label.name)}"
     if label.size > LONGEST:

@@ -101,3 +101,11 @@ def test_show_of_many_classes_and_hostile_names(evoray, tmp_path):
 def test_a_directory_without_shards_is_named(command, evoray, tmp_path):
     with pytest.raises(DataError, match=r"no manifest\.json in it"):
         evoray("data", command, tmp_path)
+
+
+def test_show_does_not_steer_the_terminal(evoray, tmp_path):
+    class Records(list):
+        classes = ("a\x1b[2J", "b\nc")
+
+    ingest_dataset(Records(grey_records(2)), tmp_path / "shards", GREY)
+    assert r"2: a\x1b[2J, b\x0ac" in evoray("data", "show", tmp_path / "shards")

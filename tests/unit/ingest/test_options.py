@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from pictures import make_tree
+from PIL import Image
 
 from evoray.data import ArrowDataset, ImageTransform, Manifest
-from evoray.errors import ConfigError
+from evoray.errors import ConfigError, DataError
 from evoray.ingest.options import Options, chosen_transform, ingest
 from evoray.runtime.progress import Progress
 
@@ -138,3 +140,74 @@ def test_a_backend_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(ConfigError, match="--backend spark: give local or ray"):
         ingest(str(tree), tmp_path / "shards", Options(backend="spark", **SMALL), Progress())
     assert not (tmp_path / "shards").exists()
+
+
+def numbered(tmp_path, text):
+    """Twelve grey images, the brighter the larger their number, and a list of their labels."""
+    (tmp_path / "images").mkdir()
+    for number in range(12):
+        Image.new("L", (4, 4), 20 * number).save(tmp_path / "images" / f"my image {number}.png")
+    (tmp_path / "list.csv").write_text(text)
+    return Options(resize="none", channels=1, workers=1, labels=tmp_path / "list.csv")
+
+
+def test_a_list_with_a_header_and_numbers_gives_every_image_its_own_number(tmp_path):
+    text = "filename,label\n" + "".join(f"my image {number}.png,{number}.0\n" for number in range(12))
+    told = Told()
+    ingest(str(tmp_path / "images"), tmp_path / "shards", numbered(tmp_path, text), told)
+    dataset = ArrowDataset(tmp_path / "shards")
+    assert dataset.classes == tuple(map(str, range(12)))
+    shard = dataset.load(0)
+    assert [int(image[0, 0, 0]) for image in shard.images] == [20 * int(label) for label in shard.labels]
+    assert told.calls[1] == (
+        "list of labels list.csv: commas between columns, a header; files from column filename, "
+        "labels from column label"
+    )
+    assert told.calls[3].startswith("12 images of 12 classes. First: my image 0.png is 0; my image 1.png is 1;")
+
+
+def test_columns_are_asked_for_by_name(tmp_path):
+    text = "label,kind,path\n" + "".join(f"x,{number % 2},my image {number}.png\n" for number in range(12))
+    options = replace(numbered(tmp_path, text), label_column="kind", file_column="path")
+    assert ingest(str(tmp_path / "images"), tmp_path / "shards", options, Progress())["classes"] == 2
+
+
+def test_what_is_refused_leaves_nothing_behind(tmp_path):
+    options = numbered(tmp_path, "filename,label\n" + "".join(f"my image {n}.png,\n" for n in range(12)))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(DataError, match="line 2 has the label ''"):
+        ingest(str(tmp_path / "images"), tmp_path / "shards", options, Progress())
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "options", "error", "message"),
+    [
+        ("raise OSError('no disk\\x1b[2J')", {}, DataError, r"user_own:own raised OSError: no disk\\x1b\[2J"),
+        ("return 1 / 0", {}, DataError, "user_own:own raised ZeroDivisionError"),
+        ("return None", {}, DataError, "NoneType has no length"),
+        ("return [(0, [1, 0])]", {}, DataError, "one-hot, or several labels"),
+        ("return [(0, 0)]", {"label_column": "x"}, ConfigError, "--label-column: .* which brings its own labels"),
+    ],
+)
+def test_a_function_of_the_users_that_fails_is_one_message(body, options, error, message, tmp_path, monkeypatch):
+    (tmp_path / "user_own.py").write_text(f"def own():\n    {body}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.delitem(sys.modules, "user_own", raising=False)
+    with pytest.raises(error, match=message):
+        ingest("user_own:own", tmp_path / "shards", Options(**options), Progress())
+
+
+def test_links_out_of_a_tree_are_opened_where_that_is_said(tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=1)
+    (tmp_path / "links").mkdir()
+    for folder in tree.iterdir():
+        (tmp_path / "links" / folder.name).symlink_to(folder)
+    with pytest.raises(DataError, match="links that leave the tree"):
+        ingest(str(tmp_path / "links"), tmp_path / "shards", Options(**SMALL), Progress())
+    found, same = (
+        ingest(str(root), tmp_path / f"of-{root.name}", Options(follow_links=True, **SMALL), Progress())
+        for root in (tmp_path / "links", tree)
+    )
+    assert found["digest"] == same["digest"]
