@@ -39,7 +39,7 @@ def _counted(classes: Sequence[str], counts: np.ndarray) -> str:
     if len(classes) <= MOST_CLASSES:
         return ", ".join(f"{shown(name, 40)}: {count}" for name, count in zip(classes, counts, strict=True))
     least, most = int(counts.argmin()), int(counts.argmax())
-    empty = [classes[label] for label in np.flatnonzero(counts == 0)]
+    empty = [classes[label] for label in np.flatnonzero(counts == 0).tolist()]
     without = f"; {len(empty)} classes have none: {listed(empty, 3)}" if empty else ""
     return (
         f"{counts[least]} ({shown(classes[least], 40)}) to {counts[most]} ({shown(classes[most], 40)}), "

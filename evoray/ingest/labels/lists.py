@@ -20,7 +20,9 @@ from evoray.ingest.labels.values import ONE
 from evoray.ingest.names import SUFFIXES, is_image
 from evoray.runtime.reading import read_file, shown
 
-MOST_BYTES = 512 * 2**20
+MOST_BYTES = 256 * 2**20
+MOST_LINES = 4_000_000
+"""ImageNet has 1.3 million images; a line takes a quarter of a kilobyte of memory."""
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 BLANKS = "blanks"
 _EXCEL = re.compile(r"\Asep=.(?=[\r\n])")
@@ -68,6 +70,8 @@ def _text(path: Path) -> str:
         raise DataError(
             f"{shown(path)}: cannot be read ({shown(error)}). Save it as UTF-8, or name a list with --labels."
         ) from None
+    if text.count("\n") + text.count("\r") > 2 * MOST_LINES or len(_LINE.findall(text)) > MOST_LINES:
+        raise DataError(f"{shown(path)}: more than {MOST_LINES:,} lines. Cut it to those of this folder's images.")
     if "\0" in text:
         raise DataError(
             f"{shown(path)}: cannot be read (zero bytes in it). Save it as UTF-8, or name a list with --labels."

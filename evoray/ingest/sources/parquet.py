@@ -20,6 +20,8 @@ from evoray.ingest.sources.base import SlicedSource, expand
 from evoray.ingest.sources.splits import refuse_several
 from evoray.runtime.reading import parse_json, shown
 
+LARGEST_LABELS = 256 * 2**20
+"""Of a file's column, in bytes."""
 IMAGES = ("image", "img", "jpg", "png", "bytes")
 """Of several columns of bytes that are no known image's, the one called so counts."""
 _SIGNS = (
@@ -216,6 +218,15 @@ def _batches(path: Path, column: str, rows: int) -> Iterator[pa.RecordBatch]:
 
 
 def _values(path: Path, column: str) -> list[Any]:
+    """Of a column of labels, which is small: what claims more is not unpacked."""
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
+    own = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] == column]
+    if sum(chunk.total_uncompressed_size for chunk in own) > LARGEST_LABELS:
+        raise DataError(
+            f"{shown(path)}: the column {shown(column, 60)} unpacks to more than {LARGEST_LABELS:,} bytes: no labels."
+        )
     return [value for batch in _batches(path, column, 65536) for value in batch.column(0).to_pylist()]
 
 

@@ -46,9 +46,17 @@ def open_source(name: str, kind: str | None = None, labels: Path | None = None, 
     """
     if kind is not None and kind not in FORMATS:
         raise ConfigError(f"--format {shown(kind, 60)}: give one of {', '.join(FORMATS)}.")
+    if not name:
+        raise DataError("no source: its name is empty. Name a folder, a tar, a Parquet file, or a pattern of them.")
+    try:
+        return _opened(name, kind, labels, asked or Asked())
+    except OSError as error:  # a folder that may not be read, a name that is too long
+        raise DataError(f"{shown(name)}: cannot be read ({shown(error.strerror or error)}).") from None
+
+
+def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> Source:
     if labels is not None and not labels.exists():
         raise DataError(f"{shown(labels)}: no such file. Name the list of labels, or ILSVRC2012's devkit.")
-    asked = asked or Asked()
     if kind is None:
         kind = _looked_at(name, labels is not None)
     form = FORMATS[kind]

@@ -250,3 +250,14 @@ def test_a_comma_in_quotes_belongs_to_the_class(tmp_path):
 
 def test_a_file_whose_name_is_like_a_comment_is_none(tmp_path):
     assert meant(scanned(tmp_path, "#1.jpg,cat\nb.jpg,dog\n", ("#1.jpg", "b.jpg"))) == {"#1.jpg": "cat", "b.jpg": "dog"}
+
+
+def test_a_list_of_any_length_is_no_list(tmp_path, monkeypatch):
+    monkeypatch.setattr("evoray.ingest.labels.lists.MOST_LINES", 3)
+    assert meant(scanned(tmp_path, TABLE.partition("\n")[2])) == CATS
+    with pytest.raises(DataError, match=r"more than 3 lines\. Cut it"):
+        scanned(tmp_path, TABLE)
+    with open(tmp_path / "large.csv", "wb") as file:
+        file.truncate(2**40)  # sparse
+    with pytest.raises(DataError, match=r"large\.csv: 1,099,511,627,776 bytes"):
+        scan_flat(tmp_path / "images", tmp_path / "large.csv")

@@ -270,3 +270,12 @@ def test_metadata_of_another_shape_is_none(huggingface, tmp_path):
     content = pa.table({"image": [PNG], "label": [1]}).replace_schema_metadata({"huggingface": huggingface})
     pq.write_table(content, tmp_path / "a.parquet")
     assert open_parquet(str(tmp_path / "a.parquet")).classes == ("0", "1")
+
+
+def test_a_column_of_labels_that_unpacks_to_gigabytes_is_none(tmp_path, monkeypatch):
+    monkeypatch.setattr("evoray.ingest.sources.parquet.LARGEST_LABELS", 2000)
+    written(tmp_path / "a.parquet", image=[PNG], label=["a" * 100])
+    written(tmp_path / "b.parquet", image=[PNG], label=["a" * 3000])
+    assert len(open_parquet(str(tmp_path / "a.parquet")).classes) == 1
+    with pytest.raises(DataError, match="the column label unpacks to more than 2,000 bytes"):
+        open_parquet(str(tmp_path / "b.parquet"))

@@ -163,3 +163,11 @@ def test_an_option_that_would_do_nothing_is_refused(kind, labels, asked, message
     (named / "val.txt").write_text("x")
     with pytest.raises(ConfigError, match=message):
         open_source(str(named), kind, named / labels if labels else None, Asked(**asked))
+
+
+@pytest.mark.parametrize("kind", [None, "folder", "flat", "webdataset", "parquet", "ilsvrc"])
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "\x1b[2J", "\udcff", "~nobody", "", "/dev/null", "x/" * 3000])
+def test_a_name_of_nothing_is_one_message(name, kind):
+    with pytest.raises(DataError) as refused:
+        open_source(name, kind)
+    assert str(refused.value).isprintable() and len(str(refused.value)) < 1500
