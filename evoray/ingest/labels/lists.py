@@ -144,7 +144,7 @@ def _parsed(lines: Iterable[str], sign: str, quote: str, parted: str, files: Fil
         error = str(reason)
     if not any(len(cells) > 1 for _, cells in rows):
         return None
-    rows = _without_empty_columns(rows)
+    rows = _with_row_names(_without_empty_columns(rows), files)
     return _Table(rows, parted, sum(any(map(files.find, cells)) for _, cells in rows), error, line)
 
 
@@ -152,6 +152,15 @@ def _without_empty_columns(rows: list[Row]) -> list[Row]:
     """Without a last column that is empty in every row, as a sign at the end of each line makes one."""
     while len({len(cells) for _, cells in rows}) == 1 and len(rows[0][1]) > 2 and not any(c[-1] for _, c in rows):
         rows = [(line, cells[:-1]) for line, cells in rows]
+    return rows
+
+
+def _with_row_names(rows: list[Row], files: FileNames) -> list[Row]:
+    """With a name for the column of row numbers, which R and pandas write without one."""
+    (line, first), rest = rows[0], rows[1:]
+    known = any(plain(cell) in FILES | LABELS for cell in first)
+    if known and {len(cells) for _, cells in rest} == {len(first) + 1} and not any(map(files.exactly, first)):
+        return [(line, ["", *first]), *rest]
     return rows
 
 
@@ -225,6 +234,7 @@ def _of_lines(path: Path, lines: Sequence[tuple[int, str]], files: FileNames) ->
 
 def _file_and_label(path: Path, number: int, line: str, files: FileNames, last: bool) -> tuple[str, str]:
     name, label = _parted(line, files, last) or _guessed(line, last)
+    label = _unquoted(label)
     words = label.split()
     if not words:
         raise DataError(
@@ -275,6 +285,9 @@ def _looks_named(lines: Sequence[tuple[int, str]], files: FileNames) -> bool:
 def _in_order(path: Path, lines: list[tuple[int, str]], files: FileNames) -> Listed:
     """A label a line, in the order of the sorted files."""
     unquoted = [(number, _unquoted(line)) for number, line in lines]
+    for number, label in unquoted:
+        if re.search(r'(^|\s)"[^"]*"(\s|$)', label):
+            raise DataError(f"{shown(path)}, line {number}: quotes in {shown(label, 80)}, and no table. {REMEDY}.")
     number, first = unquoted[0]
     once = sum(label == first for _, label in unquoted) == 1
     notes = [f"list of labels {shown(path.name, 80)}: a label a line, in the order of the sorted names of the files"]
@@ -290,5 +303,7 @@ def _in_order(path: Path, lines: list[tuple[int, str]], files: FileNames) -> Lis
 
 
 def _unquoted(line: str) -> str:
+    if not (line.startswith('"') and line.endswith('"')):
+        return line
     cells = next(csv.reader([line]))
-    return cells[0].strip() if len(cells) == 1 and line.startswith('"') else line
+    return cells[0].strip() if len(cells) == 1 else line

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from random import Random
+
 import pytest
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import Asked
+from evoray.ingest.labels.lists import read_list
+from evoray.ingest.labels.table import FileNames
 from evoray.ingest.sources.flat import scan_flat
 
 FILES = ("a.jpg", "b.jpg", "c d.png")
@@ -65,6 +71,9 @@ TABLE = "filename,label\na.jpg,cat\nb.jpg,dog\nc d.png,golden retriever\n"
         "a.jpg cat\nb.jpg   dog\nc d.png golden retriever\n",
         "a.jpg\tcat\nb.jpg\tdog\nc d.png\tgolden retriever\n",
         "filename label\na.jpg cat\nb.jpg dog\nc d.png golden retriever\n",
+        'filename label\n"1" "a.jpg" "cat"\n"2" "b.jpg" "dog"\n"3" "c d.png" "golden retriever"\n',
+        'filename\tlabel\n1\ta.jpg\tcat\n2\tb.jpg\tdog\n3\tc d.png\tgolden retriever\n',
+        'a.jpg cat\nb.jpg dog\nc d.png "golden retriever"\n',
         "cat a.jpg\ndog b.jpg\ngolden retriever c d.png\n",
         '"a.jpg" cat\n"b.jpg" dog\n"c d.png" "golden retriever"\n',
         "'a.jpg','cat'\n'b.jpg','dog'\n'c d.png','golden retriever'\n",
@@ -154,6 +163,7 @@ def test_columns_are_taken_by_name_or_number(text, asked, expected, tmp_path):
         ("a.jpg,cat\nb.jpg,cat;dog\n", "line 2: cat;dog is a list of several labels"),
         ("a.jpg,0.25\nb.jpg,3.5\n", r"line 1: the label 0\.25 is a measurement .*regression"),
         ("file,label\n", "a header and no line below it"),
+        ('my "cat" x\ndog\n', 'line 1: quotes in my "cat" x, and no table'),
         ("", "empty"),
         ('{"a.jpg": "cat", "b.jpg": "dog"}', "JSON, and no list of labels.*header filename,label"),
         ('{"file_name": "a.jpg", "label": 1}\n{"file_name": "b.jpg", "label": 0}\n', "JSON, and no list"),
@@ -261,3 +271,47 @@ def test_a_list_of_any_length_is_no_list(tmp_path, monkeypatch):
         file.truncate(2**40)  # sparse
     with pytest.raises(DataError, match=r"large\.csv: 1,099,511,627,776 bytes"):
         scan_flat(tmp_path / "images", tmp_path / "large.csv")
+
+
+STEMS = ("img", "photo one", "a", "1", "03", "x,y", "it's", "été", "#h", "label", "a.b", 'q"r')
+WORDS = ("cat", "new york", "été", "tench, T", "7up", "it's", "class")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_written_list_is_read_as_it_was_or_refused(seed, tmp_path):
+    """Tables of every dialect, order of columns, header and spelling of the files; none gives another label."""
+    random = Random(seed)
+    outcomes = Counter()
+    for _ in range(25):
+        files = sorted({f"{random.choice(STEMS)}{random.choice(['', '_1', ' 3'])}.jpg" for _ in range(5)})
+        numbers = random.random() < 0.5
+        truth = {name: str(random.randrange(13)) if numbers else random.choice(WORDS) for name in files}
+        try:
+            found = read_list(written(random, truth, tmp_path / "list.csv"), FileNames(files), Asked())
+        except DataError:
+            outcomes["refused"] += 1
+            continue
+        assert found.by_name
+        given = {files[number]: label for _, name, label in found.rows for number in FileNames(files).find(name)}
+        assert given == truth, (tmp_path / "list.csv").read_text()
+        outcomes["read"] += 1
+    assert outcomes["read"] > outcomes["refused"]
+
+
+def written(random, truth, path):
+    """The table as csv, pandas or a spreadsheet would write it."""
+    spelled = random.choice([str, lambda name: name.rpartition(".")[0], lambda name: f"some/folder/{name}"])
+    columns = random.choice([("file", "label"), ("label", "file"), ("row", "file", "label")])
+    headers = [{"file": "filename", "label": "label"}, {"file": "image_id", "label": "class"}, None]
+    header = random.choice(headers)
+    with open(path, "w", newline="", encoding=random.choice(["utf-8", "utf-8-sig", "utf-16"])) as file:
+        style = {"quoting": random.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])}
+        writer = csv.writer(
+            file, delimiter=random.choice(",;\t| "), lineterminator=random.choice(["\n", "\r\n"]), **style
+        )
+        if header:
+            writer.writerow([header.get(column, "") for column in columns])
+        for row, name in enumerate(random.sample(sorted(truth), len(truth))):
+            cells = {"row": row, "file": spelled(name), "label": truth[name]}
+            writer.writerow([cells[column] for column in columns])
+    return path
