@@ -141,6 +141,8 @@ def _labels(dataset: Any, count: int) -> list[int]:
     if targets is not None:
         if len(targets) != count:
             raise DataError(f"the Dataset has {count} records and {len(targets)} targets.")
+        if getattr(targets, "ndim", 0) == 1:
+            targets = targets.tolist()  # of NumPy or torch, whose own numbers are ten times slower to look at
         return [_label(label, record) for record, label in enumerate(targets)]
     labels, first = [], ""
     for record in range(count):
@@ -176,6 +178,8 @@ def _targets(dataset: Any) -> Any:
 
 
 def _label(value: Any, record: int) -> int:
+    if type(value) is int and value >= 0:
+        return value
     shape = tuple(getattr(value, "shape", ()))
     kind = str(getattr(value, "dtype", type(value).__name__))
     if isinstance(value, list | tuple | set | frozenset | dict) or (shape and int(np.prod(shape)) != 1):

@@ -76,12 +76,19 @@ def _find(root: Path) -> Path:
         for name in (*LISTS, f"{DEVKIT}.tar.gz", DEVKIT):
             if (folder / name).exists():
                 return folder / name
-    tables = sorted(path.name for path in root.iterdir() if path.name.lower().endswith(TABLES) and path.is_file())
-    perhaps = f", perhaps {listed(tables, 3)}" if tables else ""
+    perhaps = f", perhaps {listed(tables, 3)}" if (tables := [*_tables(root), *_tables(root.parent)]) else ""
     raise DataError(
         f"{shown(root)}: images without class folders, and no list of their labels ({', '.join(LISTS)}) nor the devkit "
         f"({DEVKIT}.tar.gz) in it or beside it. Name one with --labels{perhaps}."
     )
+
+
+def _tables(folder: Path) -> list[str]:
+    """What could be a list, for a message."""
+    try:
+        return sorted(str(path) for path in folder.iterdir() if path.name.lower().endswith(TABLES) and path.is_file())
+    except OSError:
+        return []
 
 
 def _line(listing: Path, line: int) -> str:

@@ -163,6 +163,36 @@ def test_whole_numbers_of_every_kind_are_labels(label, expected):
 
 
 @pytest.mark.parametrize(
+    "targets",
+    [
+        np.array([0, 1] * 3),
+        np.array([[0], [1]] * 3),
+        torch.tensor([0, 1] * 3),
+        torch.tensor([0, 1] * 3, dtype=torch.uint8),
+        torch.tensor([False, True] * 3),
+        (0, 1) * 3,
+    ],
+)
+def test_targets_may_be_an_array(targets):
+    assert DatasetSource.of(Records(targets=targets)).labels == [0, 1] * 3
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (torch.eye(6), "one-hot"),
+        (np.eye(6, dtype=np.int64), "one-hot"),
+        (np.array([0.0, 1.0] * 3), "as in regression"),
+        (np.array(["cat", "dog"] * 3), "the label 'cat' is not a whole number"),
+        (np.array([0, -1] * 3), "a label -1"),
+    ],
+)
+def test_an_array_of_something_else_is_refused(targets, message):
+    with pytest.raises(DataError, match=message):
+        DatasetSource.of(Records(targets=targets))
+
+
+@pytest.mark.parametrize(
     ("label", "message"),
     [
         (lambda i: torch.eye(6)[i], r"record/0: the label is a torch\.float32 of shape \(6,\): one-hot, or several"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from forms import (
+    DEVKIT_IDS,
     FILES,
     IMAGES,
     SYNSETS,
@@ -14,7 +15,9 @@ from forms import (
 )
 
 from evoray.errors import DataError
+from evoray.ingest.labels.columns import Asked
 from evoray.ingest.sources import open_source
+from evoray.ingest.sources.flat import scan_flat
 
 
 def test_numbered_labels_are_the_numbers(tmp_path):
@@ -122,3 +125,43 @@ def test_a_list_that_is_no_text_is_named(tmp_path):
     (tmp_path / "mine.bin").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"mine\.bin: cannot be read .*--labels"):
         open_source(str(root), labels=tmp_path / "mine.bin")
+
+
+def test_lists_that_could_be_meant_are_named(tmp_path):
+    root = flat(tmp_path / "flat", mine__csv="x")
+    (tmp_path / "train.csv").write_text("x")
+    with pytest.raises(DataError, match=r"with --labels, perhaps .*/flat/mine\.csv, .*/train\.csv"):
+        open_source(str(root))
+
+
+def test_images_below_and_what_was_left_are_said(tmp_path):
+    root = flat(tmp_path / "flat", val__txt="0\n" * IMAGES)
+    (root / "more").mkdir()
+    (root / "more" / "1.jpg").touch()
+    source = open_source(str(root), "flat")
+    assert source.notes == (
+        "list of labels val.txt: a label a line, in the order of the sorted names of the files",
+        "1 images in folders below are left aside",
+    )
+
+
+def test_a_ground_truth_may_name_its_files(tmp_path):
+    unpack_devkit(tmp_path)
+    text = "".join(f"{name} {DEVKIT_IDS[TRUTH[name]]}\n" for name in reversed(FILES))
+    source = open_source(str(flat(tmp_path / "flat", ILSVRC2012_validation_ground_truth__txt=text)))
+    assert {name: source.classes[label] for name, label in zip(source.names, source.labels, strict=True)} == TRUTH
+
+
+def test_an_image_that_is_a_link_out_of_the_folder_is_not_opened_unasked(tmp_path):
+    root = flat(tmp_path / "flat", val__txt="".join(f"{name} 1\n" for name in FILES))
+    first = sorted(FILES)[0]
+    (root / first).rename(tmp_path / "out.jpg")
+    (root / first).symlink_to(tmp_path / "out.jpg")
+    source = open_source(str(root))
+    assert first not in source.names and any("1 links that leave the tree" in note for note in source.notes)
+    assert first in open_source(str(root), asked=Asked(follow_links=True)).names
+
+
+def test_no_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent: no such directory\. Name a folder of images"):
+        scan_flat(tmp_path / "absent", None)
