@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -120,11 +121,26 @@ def _one_split(pattern: str, files: Sequence[Path]) -> None:
         )
 
 
-def _schema(path: Path) -> pa.Schema:
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What Arrow raises on a damaged file, as one kind; some of it is no ArrowException."""
     try:
+        yield
+    except (
+        OSError,
+        pa.ArrowException,
+        ValueError,
+        LookupError,
+        OverflowError,
+        MemoryError,
+        NotImplementedError,
+    ) as error:
+        raise DataError(f"{shown(path)}: no Parquet file, or damaged ({shown(error)}). Copy it again.") from None
+
+
+def _schema(path: Path) -> pa.Schema:
+    with _readable(path):
         return pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{shown(path)}: no Parquet file, or damaged ({shown(error)}).") from None
 
 
 def _features(schema: pa.Schema) -> dict[str, Any]:
@@ -210,24 +226,26 @@ def _check_alike(path: Path, first: Path, schema: pa.Schema, label: str, classes
 
 def _batches(path: Path, column: str, rows: int) -> Iterator[pa.RecordBatch]:
     """Of one column; raises DataError where the file is damaged."""
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(rows, columns=[column])
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{shown(path)}: damaged ({shown(error)}). Copy it again.") from None
+    with _readable(path), pq.ParquetFile(path) as file:
+        yield from file.iter_batches(rows, columns=[column])
 
 
 def _values(path: Path, column: str) -> list[Any]:
-    """Of a column of labels, which is small: what claims more is not unpacked."""
-    with pq.ParquetFile(path) as file:
-        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
-    own = [chunk for chunk in chunks if chunk.path_in_schema.partition(".")[0] == column]
-    if sum(chunk.total_uncompressed_size for chunk in own) > LARGEST_LABELS:
-        raise DataError(
-            f"{shown(path)}: the column {shown(column, 60)} unpacks to more than {LARGEST_LABELS:,} bytes: no labels."
-        )
-    return [value for batch in _batches(path, column, 65536) for value in batch.column(0).to_pylist()]
+    """Of a column of labels, which is small: what unpacks to more is none.
+
+    Its size is counted as it unpacks: the sizes in a damaged file's metadata end the process when Arrow reads them.
+    """
+    values: list[Any] = []
+    unpacked = 0
+    for batch in _batches(path, column, 512):
+        unpacked += batch.nbytes
+        if unpacked > LARGEST_LABELS:
+            raise DataError(
+                f"{shown(path)}: the column {shown(column, 60)} unpacks to more than {LARGEST_LABELS:,} bytes: "
+                "no labels."
+            )
+        values += batch.column(0).to_pylist()
+    return values
 
 
 def _labelled(names: list[str], values: list[Any], classes: list[str] | None, column: str) -> Labels:

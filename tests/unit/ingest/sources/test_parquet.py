@@ -279,3 +279,10 @@ def test_a_column_of_labels_that_unpacks_to_gigabytes_is_none(tmp_path, monkeypa
     assert len(open_parquet(str(tmp_path / "a.parquet")).classes) == 1
     with pytest.raises(DataError, match="the column label unpacks to more than 2,000 bytes"):
         open_parquet(str(tmp_path / "b.parquet"))
+
+
+def test_a_name_of_a_column_that_is_no_text_is_damage(tmp_path):
+    path = written(tmp_path / "a.parquet", imagename=[PNG], label=[0])
+    path.write_bytes(path.read_bytes().replace(b"imagename", b"image\xffame"))
+    with pytest.raises(DataError, match=r"a\.parquet: no Parquet file, or damaged"):
+        open_parquet(str(path))

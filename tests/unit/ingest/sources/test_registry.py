@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from forms import (
     FILES,
@@ -12,6 +14,7 @@ from forms import (
     by_content,
     flat_by_name,
     jpeg,
+    make_tar,
     parquet,
     parquet_of_bytes,
     training_tar,
@@ -23,6 +26,7 @@ from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_folder, ingest_source
 from evoray.ingest.labels.columns import Asked
 from evoray.ingest.sources import FORMATS, open_source
+from evoray.ingest.understood import understood
 
 
 @pytest.fixture
@@ -171,3 +175,44 @@ def test_a_name_of_nothing_is_one_message(name, kind):
     with pytest.raises(DataError) as refused:
         open_source(name, kind)
     assert str(refused.value).isprintable() and len(str(refused.value)) < 1500
+
+
+def damaged(random, content):
+    """With a few bytes changed, lost or added."""
+    content = bytearray(content)
+    for _ in range(random.randint(1, 5)):
+        at = random.randrange(len(content))
+        match random.randrange(4):
+            case 0:
+                content[at] = random.randrange(256)
+            case 1:
+                content[at] ^= 1 << random.randrange(8)
+            case 2:
+                del content[at : at + random.randint(1, 200)]
+            case 3:
+                content[at:at] = random.randbytes(random.randint(1, 20))
+    return bytes(content)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_damaged_file_is_read_or_one_message(seed, tmp_path):
+    """Whatever is raised is EvoRay's own, and fits a terminal."""
+    random = Random(seed)
+    (tmp_path / "images").mkdir()
+    for number in range(6):
+        (tmp_path / "images" / f"{number}.jpg").touch()
+    members = {f"{number}.{kind}": b"1" for number in range(4) for kind in ("cls", "jpg")}
+    whole = {
+        "a.tar": make_tar(tmp_path / "a.tar", members).read_bytes()[:9216],
+        "list.csv": b"filename,label\n" + b"".join(b'%d.jpg,"c %d"\n' % (number, number % 3) for number in range(6)),
+    }
+    for name, content in whole.items():
+        for _ in range(15):
+            (tmp_path / name).write_bytes(damaged(random, content))
+            root, labels = (tmp_path / "images", tmp_path / name) if name == "list.csv" else (tmp_path / name, None)
+            try:
+                source = open_source(str(root), labels=labels)
+                said = [*understood(source), *(str(source.open(record)) for record in range(len(source.names)))]
+            except DataError as error:
+                said = [str(error)]
+            assert all(line.isprintable() and len(line) < 1500 for line in said)
