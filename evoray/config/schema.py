@@ -60,8 +60,8 @@ class DataConfig(Section):
     select: Fraction = 0.5
     test: Fraction = 0.5
     test_path: str | None = None
-    outputs: Auto | Literal["in-order"] | tuple[Annotated[int, Field(ge=0)], ...] = "auto"
-    """The parent's output for each class: by name where both class lists are known, else in order."""
+    outputs: Auto | Literal["in-order", "by-number"] | tuple[Annotated[int, Field(ge=0, lt=2**20)], ...] = "auto"
+    """The parent's output for each class; auto: by name where both class lists are known, else where it is no guess."""
     cache_dir: str | None = None
     """Where each node keeps shards fetched from a URI: an absolute path, or one in ``~``."""
     cache_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -1,6 +1,6 @@
 """What a child is worth: mergeable per-shard sums, and the number made of them."""
 
-from evoray.fitness.base import Fitness, record_scores
+from evoray.fitness.base import Fitness, record_scores, with_fitness
 from evoray.fitness.constraints import Constrained
 from evoray.fitness.merging import MergedSums
 from evoray.fitness.registry import FitnessSpec, built_in, fitness_spec
@@ -13,4 +13,5 @@ __all__ = [
     "built_in",
     "fitness_spec",
     "record_scores",
+    "with_fitness",
 ]

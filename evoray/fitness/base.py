@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from evoray.tasks.base import Outputs, Task
+from evoray.tasks.base import Figure, Figures, Measure, Outputs, Task
 from evoray.tasks.sums import SumsLayout
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Fitness(Protocol):
     """Higher is better. ``sums`` and ``scores`` run on the workers, ``value`` on the driver."""
 
     name: str
+    measure: Measure
+    """Its label, unit and direction: ``value`` times ``measure.sign`` is what people are shown."""
     layout: SumsLayout
     """Of a row: the task's columns, and how many sums this fitness adds behind them."""
 
@@ -41,6 +43,12 @@ class Fitness(Protocol):
     def scores(self) -> RecordScores | None:
         """How children are compared record by record; None where the fitness is no mean of records."""
         ...
+
+
+def with_fitness(figures: Figures, fitness: Fitness, total: np.ndarray) -> Figures:
+    """Figures with the fitness first, under its name and with its own sign, from a merged row [layout.width]."""
+    own = figures.get(fitness.name) or Figure(fitness.measure.sign * fitness.value(total), fitness.measure)
+    return {fitness.name: own, **figures}
 
 
 def record_scores(fitness: Fitness, task: Task, outputs: Outputs, targets: Tensor) -> np.ndarray:

@@ -7,7 +7,7 @@ it ranks behind all that keep them, and its status says which one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,22 +44,27 @@ class Constrained:
     """Whether a child keeps its constraints is known of all records together only."""
 
     def __init__(
-        self, task: Task, fitness: Fitness, constraints: tuple[Constraint, ...], classes: tuple[str, ...]
+        self,
+        task: Task,
+        fitness: Fitness,
+        constraints: tuple[Constraint, ...],
+        classes: tuple[str, ...],
+        outputs: Sequence[int] | None = None,
     ) -> None:
-        self.name = fitness.name
-        self._task, self._fitness, self._constraints, self._classes = task, fitness, constraints, classes
+        self.name, self.measure, self.fitness, self._outputs = fitness.name, fitness.measure, fitness, outputs
+        self._task, self._constraints, self._classes = task, constraints, classes
         counts = 0 if task.classification is None else 3 * len(classes)
         self.layout = replace(fitness.layout, own=fitness.layout.own + counts)
 
     def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
-        own = self._fitness.sums(outputs, targets)
+        own = self.fitness.sums(outputs, targets)
         if self._task.classification is None:
             return own
         answers = self._task.classification.answers(outputs)
-        return np.concatenate([own, class_counts(answers, targets, len(self._classes))])
+        return np.concatenate([own, class_counts(answers, targets, len(self._classes), self._outputs)])
 
     def value(self, total: np.ndarray) -> float:
-        return self._fitness.value(self._fitness.layout.plain(total))
+        return self.fitness.value(self.fitness.layout.plain(total))
 
     def broken(self, total: np.ndarray, parent: np.ndarray) -> str | None:
         """The first constraint that a child's merged sums break, with both numbers; None where all are kept."""
@@ -77,7 +82,7 @@ class Constrained:
         """float64 [1], or [classes] for class-accuracy, where a class without records is 0 for everyone."""
         if metric in self._task.measures:
             return np.array([self._task.figures(self.layout.by_name(total))[metric].value])
-        counts = self.layout.of_fitness(total)[self._fitness.layout.own :].reshape(3, len(self._classes))
+        counts = self.layout.of_fitness(total)[self.fitness.layout.own :].reshape(3, len(self._classes))
         if metric == _EACH_CLASS:
             present, right, _ = counts
             return np.asarray(right / np.maximum(present, 1))

@@ -18,9 +18,9 @@ class FigureFitness:
     """A figure of the task, with a sign that makes higher better."""
 
     def __init__(self, task: Task, name: str) -> None:
-        self.name = name
+        self.name, self.measure = name, task.measures[name]
         self.layout = SumsLayout(task.columns)
-        self._task, self._sign = task, task.measures[name].sign
+        self._task, self._sign = task, self.measure.sign
 
     def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
         return np.zeros(0)

@@ -17,13 +17,14 @@ from evoray.fitness.figure import FigureFitness
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
 from evoray.fitness.scores import Brier, Cost
 from evoray.fitness.user import user_fitness
-from evoray.tasks.base import Classification, Task
+from evoray.tasks.base import Classification, Measure, Task
 
 
 @dataclass(frozen=True)
 class FitnessSpec:
     """A fitness as it travels to the workers: picklable, with every file already read.
 
+    classes: the data's own; outputs: the parent's output for each of them, None where class i is output i.
     costs: float64 [classes, classes], for the fitness ``cost``.
     """
 
@@ -31,6 +32,7 @@ class FitnessSpec:
     classes: tuple[str, ...] = ()
     costs: np.ndarray | None = None
     constraints: tuple[Constraint, ...] = ()
+    outputs: tuple[int, ...] | None = None
 
     def make(self, task: Task, resolve: Callable[[str], Any]) -> Fitness:
         """The fitness; ``resolve`` imports ``package.module:function``.
@@ -43,7 +45,9 @@ class FitnessSpec:
         for one in self.constraints:
             if one.metric not in known:
                 raise ConfigError(f'fitness.constraints: "{one.text}": {one.metric} is none of {", ".join(known)}.')
-        return Constrained(task, fitness, self.constraints, self.classes) if self.constraints else fitness
+        if not self.constraints:
+            return fitness
+        return Constrained(task, fitness, self.constraints, self.classes, self.outputs)
 
     def _made(self, task: Task, resolve: Callable[[str], Any]) -> Fitness:
         if self.name in task.measures:
@@ -61,31 +65,43 @@ def built_in(task: Task) -> tuple[str, ...]:
     return (*task.measures, *(OF_CLASSES if task.classification is not None else ()))
 
 
-def _per_class(number: Callable[[np.ndarray], float]) -> _Maker:
-    return lambda spec, columns, classes: PerClass(spec.name, columns, classes, len(spec.classes), number)
+def _per_class(label: str, short: str, number: Callable[[np.ndarray], float]) -> _Maker:
+    measure = Measure(label, "fraction", True, short)
+    return lambda spec, columns, classes: PerClass(
+        spec.name, measure, columns, classes, len(spec.classes), number, spec.outputs
+    )
 
 
 def _cost(spec: FitnessSpec, columns: tuple[str, ...], classes: Classification) -> Fitness:
     assert spec.costs is not None
-    return Cost(columns, classes, spec.costs)
+    return Cost(columns, classes, spec.costs, spec.outputs)
 
 
 _Maker = Callable[[FitnessSpec, tuple[str, ...], Classification], Fitness]
 OF_CLASSES: Mapping[str, _Maker] = {
     "brier": lambda _, columns, classes: Brier(columns, classes),
-    "balanced-accuracy": _per_class(balanced_accuracy),
-    "macro-f1": _per_class(macro_f1),
-    "worst-class": _per_class(worst_class),
+    "balanced-accuracy": _per_class("Balanced accuracy", "Balanced", balanced_accuracy),
+    "macro-f1": _per_class("Macro F1", "Macro F1", macro_f1),
+    "worst-class": _per_class("Accuracy of the worst class", "Worst class", worst_class),
     "cost": _cost,
 }
 """For tasks whose outputs are classes."""
 
 
-def fitness_spec(config: FitnessConfig, classes: tuple[str, ...], config_dir: Path | None = None) -> FitnessSpec:
-    """Reads what the configuration names; ConfigError where a cost matrix does not fit the classes."""
+def fitness_spec(
+    config: FitnessConfig,
+    classes: tuple[str, ...],
+    config_dir: Path | None = None,
+    outputs: tuple[int, ...] | None = None,
+) -> FitnessSpec:
+    """Reads what the configuration names; ConfigError where a cost matrix does not fit the classes.
+
+    Args:
+        classes, outputs: as in ``FitnessSpec``.
+    """
     costs = None if config.costs is None else _read_costs(config.costs, len(classes), config_dir)
     constraints = tuple(parse_constraint(text) for text in config.constraints)
-    return FitnessSpec(config.name, tuple(classes), costs, constraints)
+    return FitnessSpec(config.name, tuple(classes), costs, constraints, outputs)
 
 
 def _read_costs(given: Any, classes: int, config_dir: Path | None) -> np.ndarray:

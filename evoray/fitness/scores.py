@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from evoray.tasks.base import Classification, Outputs
+from evoray.fitness.per_class import class_of
+from evoray.tasks.base import Classification, Measure, Outputs
 from evoray.tasks.class_scores import brier
+from evoray.tasks.image_classification import CALIBRATION
 from evoray.tasks.sums import SumsLayout
 
 
@@ -17,6 +20,7 @@ class Brier:
     """Minus the mean Brier score (Brier 1950): a proper score, so that it cannot be gamed as ECE alone can."""
 
     name = "brier"
+    measure = CALIBRATION["brier"]
 
     def __init__(self, columns: tuple[str, ...], classes: Classification) -> None:
         self.layout = SumsLayout(columns, own=1)
@@ -36,14 +40,22 @@ class Brier:
 class Cost:
     """Minus the mean cost of the answers: ``costs[true class][answer]``, float64 [classes, classes].
 
-    An answer that is none of the classes costs as much as the dearest answer for that record's class.
+    Classes are the data's, in their order, whatever output each of them is. An answer that is none of them costs as
+    much as the dearest answer for that record's class.
     """
 
     name = "cost"
+    measure = Measure("Cost", "per image", False, "Cost")
 
-    def __init__(self, columns: tuple[str, ...], classes: Classification, costs: np.ndarray) -> None:
+    def __init__(
+        self,
+        columns: tuple[str, ...],
+        classes: Classification,
+        costs: np.ndarray,
+        outputs: Sequence[int] | None = None,
+    ) -> None:
         self.layout = SumsLayout(columns, own=1)
-        self._classes = classes
+        self._classes, self._outputs = classes, outputs
         self._costs = torch.from_numpy(np.column_stack([costs, costs.max(axis=1)]))
 
     def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
@@ -51,8 +63,8 @@ class Cost:
 
     def scores(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
         """float64 [n]: minus what each record's answer costs."""
-        answers = self._classes.answers(outputs).clamp(max=self._costs.shape[1] - 1)
-        return -self._costs[targets.cpu(), answers.cpu()].double().numpy()
+        answers = class_of(self._classes.answers(outputs).cpu(), len(self._costs), self._outputs)
+        return -self._costs[class_of(targets.cpu(), len(self._costs), self._outputs), answers].double().numpy()
 
     def value(self, total: np.ndarray) -> float:
         return -mean_of_own(self.layout, total)

@@ -19,8 +19,10 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ConfigError
+from evoray.fitness.base import Fitness
+from evoray.fitness.constraints import Constrained
 from evoray.fitness.scores import mean_of_own
-from evoray.tasks.base import Outputs
+from evoray.tasks.base import Measure, Outputs
 from evoray.tasks.sums import SumsLayout
 
 
@@ -28,7 +30,7 @@ class MeanScore:
     """Mean of a user's score a record."""
 
     def __init__(self, name: str, columns: tuple[str, ...], function: Callable[[Outputs, Tensor], Any]) -> None:
-        self.name, self.layout = name, SumsLayout(columns, own=1)
+        self.name, self.measure, self.layout = name, _measure(name), SumsLayout(columns, own=1)
         self._function = function
 
     def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
@@ -56,6 +58,10 @@ class MeanScore:
     def value(self, total: np.ndarray) -> float:
         return mean_of_own(self.layout, total)
 
+    def gives_one_number(self, outputs: Outputs, targets: Tensor) -> bool:
+        """Whether it gives one number for all of these records, which a run can only average over its shards."""
+        return self._called(outputs, targets).ndim == 0
+
     def _called(self, outputs: Outputs, targets: Tensor) -> Tensor:
         """What the function says, float64 on the CPU."""
         return torch.as_tensor(self._function(outputs, targets)).detach().double().cpu()
@@ -67,17 +73,17 @@ class MergeableScore:
     scores = None
 
     def __init__(self, name: str, columns: tuple[str, ...], measure: Any) -> None:
-        self.name, self.layout = name, SumsLayout(columns, own=int(measure.width))
-        self._measure = measure
+        self.name, self.measure, self.layout = name, _measure(name), SumsLayout(columns, own=int(measure.width))
+        self._mergeable = measure
 
     def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
-        sums = torch.as_tensor(self._measure.sums(outputs, targets)).detach().double().cpu().numpy()
+        sums = torch.as_tensor(self._mergeable.sums(outputs, targets)).detach().double().cpu().numpy()
         if sums.shape != (self.layout.own,):
             raise ValueError(f"{self.name}.sums returned shape {sums.shape}, its width says ({self.layout.own},)")
         return np.asarray(sums, dtype=np.float64)
 
     def value(self, total: np.ndarray) -> float:
-        return float(self._measure.value(self.layout.of_fitness(total)))
+        return float(self._mergeable.value(self.layout.of_fitness(total)))
 
 
 def user_fitness(name: str, columns: tuple[str, ...], target: Any) -> MeanScore | MergeableScore:
@@ -95,3 +101,15 @@ def user_fitness(name: str, columns: tuple[str, ...], target: Any) -> MeanScore 
         f"fitness.name = {name!r} is a {type(target).__name__}: name a function of (outputs, targets), "
         "or an object with width, sums(outputs, targets) and value(sums)."
     )
+
+
+def gives_one_number(fitness: Fitness, outputs: Outputs, targets: Tensor) -> bool:
+    """Whether a user's function gives one number for all of these records, whatever is wrapped around it."""
+    inner = fitness.fitness if isinstance(fitness, Constrained) else fitness
+    return isinstance(inner, MeanScore) and inner.gives_one_number(outputs, targets)
+
+
+def _measure(name: str) -> Measure:
+    """A user's own is called what the function is called; higher is better, and it has no unit."""
+    own = name.rpartition(":")[2]
+    return Measure(own, "", True, own, own)

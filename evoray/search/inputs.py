@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
-from evoray.models import Parent, canonical_state, check_outputs, load_parent, mutable_names, outputs_of
+from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.mutation import Space, tensors_sha256
-from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
+from evoray.search.announce import Announced, announced
+from evoray.search.class_outputs import by_outputs, data_classes
+from evoray.search.trial import Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
@@ -48,6 +50,9 @@ class Inputs:
     task: Task
     fitness: FitnessSpec
     code: Mapping[str, str]
+    classes: ClassMap | None = None
+    """Which outputs the data's classes are; None where outputs are no classes."""
+    said: Announced = field(default_factory=Announced)
 
     def identity(self) -> dict[str, Any]:
         """Digests that a resumed run must find unchanged."""
@@ -64,8 +69,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
     task = make_task(config.task.name, config_dir)
     splits = Splits(config.data, config.seed, config_dir)
-    spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
-    fitness = spec.make(task, lambda name: import_function(name, config_dir))
+    fitness = _fitness(config, config_dir, task, splits)[1]
     _check_records(config, task, splits)
     splits.check_apart()
     for split in ("select", "test"):
@@ -81,13 +85,26 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
     config.mutation.check_weights(space.n)
+    trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
     if task.classification is not None:
-        config, splits = _by_outputs(config, config_dir, parent, splits)
-    spec = fitness_spec(config.fitness, splits.described["select"].classes, config_dir)
+        outputs = _check_forward(parent, splits, 1)
+        config, splits, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
+    spec, fitness = _fitness(config, config_dir, task, splits)
+    said = announced(config.parent, parent, fitness, classes, replace(trial, splits=splits))
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(task, fitness, parent, splits)
     code = code_of(config_dir, user_modules(config, parent.model))
-    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code)
+    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
+
+
+def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:
+    names, outputs = data_classes(config, splits)
+    spec = fitness_spec(config.fitness, names, config_dir, outputs)
+    return spec, spec.make(task, lambda name: import_function(name, config_dir))
+
+
+def _channels(splits: Splits) -> int:
+    return splits.described["select"].image_shape[0]
 
 
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
@@ -155,28 +172,6 @@ def _try_scores(task: Task, fitness: Fitness, parent: Parent, splits: Splits) ->
                 f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(rows)} images of select "
                 f'({error}); search.racing and mutation.sigma = "auto" look at few images first.'
             ) from error
-
-
-def _by_outputs(config: RunConfig, config_dir: Path | None, parent: Parent, splits: Splits) -> tuple[RunConfig, Splits]:
-    """Labels as the parent's outputs, and the configuration that says so; raises DataError where names differ."""
-    chosen = config.data.outputs
-    classes = splits.datasets["select"].classes
-    outputs = _check_forward(parent, splits, len(classes) if chosen == "in-order" else 1)
-    if not isinstance(chosen, str):
-        if max(chosen) >= outputs:
-            raise ConfigError(
-                f"data.outputs: {max(chosen)} is none of the parent's {outputs} outputs (0 to {outputs - 1})."
-            )
-        return config, splits
-    found = None
-    if given(chosen) is None and not config.data.path.startswith("mock:"):
-        found = outputs_of(classes, parent.classes, outputs)
-    if found is None:
-        if outputs < len(classes):
-            _check_forward(parent, splits, len(classes))
-        return config, splits
-    config = config.model_copy(update={"data": config.data.model_copy(update={"outputs": found})})
-    return config, Splits(config.data, config.seed, config_dir)
 
 
 def _check_forward(parent: Parent, splits: Splits, classes: int) -> int:

@@ -36,12 +36,23 @@ class Measure:
 
     label: its name on a page (``Top-1 accuracy``); short: where a table has little room (``Top-1``).
     unit: ``fraction`` (shown in percent), ``nats per image``, …; empty where it has none.
+    said: in a sentence, where that is not the label with a small first letter.
     """
 
     label: str
     unit: str
     higher_is_better: bool
     short: str
+    said: str = ""
+
+    @property
+    def words(self) -> str:
+        """In a sentence: ``top-1 accuracy``, ``NLL``."""
+        return self.said or (self.label if self.label[:2].isupper() else self.label[:1].lower() + self.label[1:])
+
+    def show(self, value: float) -> str:
+        """Four digits; a fraction in percent."""
+        return f"{100 * value:.2f}%" if self.is_fraction else f"{value:.4g}"
 
     @property
     def sign(self) -> int:
@@ -236,6 +247,11 @@ class ScoredTask:
 
     def scores(self, outputs: Outputs, targets: Tensor) -> Scores:
         raise NotImplementedError
+
+
+def as_text(figures: Figures) -> str:
+    """``NLL 0.2451, top-1 accuracy 92.80%``."""
+    return ", ".join(f"{one.measure.words} {one.measure.show(one.value)}" for one in figures.values())
 
 
 def as_dict(n: int, figures: Figures) -> dict[str, float | int | None]:

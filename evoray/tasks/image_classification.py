@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CALIBRATION = {
     "ece": Measure("Calibration error", "0 to 1", False, "ECE"),
-    "brier": Measure("Brier score", "0 to 2", False, "Brier"),
+    "brier": Measure("Brier score", "0 to 2", False, "Brier", "Brier score"),
 }
 """Figures that the final test has besides: they are made of kept records."""
 

@@ -1,0 +1,37 @@
+"""Is a network any better than guessing? For tasks whose outputs are classes, from the figures that say so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+REMEDY = (
+    "Look at mean and std (without them images arrive as x/255), at the transform, at which output is which class "
+    "(data.outputs), and at whether the network returns logits."
+)
+
+
+def no_better_than_chance(
+    figures: Mapping[str, float | None], n: int, classes: int, outputs: int, who: str = "The parent"
+) -> str | None:
+    """A sentence that says so, with what to look at; None where nothing says so.
+
+    Top-1 accuracy says so up to two standard errors above one of the classes, NLL above that of the same probability
+    for every output.
+
+    Args:
+        figures: top1 and nll of n images, where they are known and defined.
+        classes: of the data. outputs: of the network, one for each class or more.
+    """
+    top1, nll = figures.get("top1"), figures.get("nll")
+    share, reasons = 1 / classes, []
+    if top1 is not None and classes > 1 and top1 <= share + 2 * math.sqrt(share * (1 - share) / n):
+        reasons.append(
+            f"top-1 accuracy {100 * top1:.1f}%, and guessing among {classes} classes gives {100 * share:.1f}%"
+        )
+    guessing = math.log(max(outputs, 2))
+    if nll is not None and nll > guessing:
+        reasons.append(f"NLL {nll:.3g}, and the same probability for each of {outputs} outputs gives {guessing:.3g}")
+    if not reasons:
+        return None
+    return f"{who} is no better than chance on these {n} images: {'; '.join(reasons)}. {REMEDY}"
