@@ -26,11 +26,8 @@ def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: 
 
 def report(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
     """Draw the report page of a finished run again."""
-    from evoray.errors import UsageError
     from evoray.results.write import write_page
     from evoray.storage.directory import RunDirectory
 
     path = write_page(RunDirectory(run_directory))
-    if path is None:
-        raise UsageError(f"{run_directory}: the page is of classifications, this run is of another task.")
     typer.echo(json.dumps({"report": path}) if as_json else path)

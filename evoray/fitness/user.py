@@ -112,4 +112,4 @@ def gives_one_number(fitness: Fitness, outputs: Outputs, targets: Tensor) -> boo
 def _measure(name: str) -> Measure:
     """A user's own is called what the function is called; higher is better, and it has no unit."""
     own = name.rpartition(":")[2]
-    return Measure(own, "", True, own, own)
+    return Measure(f"Fitness ({own})", "", True, own, own)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from evoray.report.finished_run import METRICS, NETWORKS, Run
+from evoray.report.finished_run import NETWORKS, Run
+from evoray.report.measures import Measure
 from evoray.report.svg import BAD, GOOD, GREY, INK, OURS, PARENT, new_figure, style, to_svg
 from evoray.statistics import Comparison
 
@@ -17,32 +17,16 @@ DOTS = 1500
 """More children than this are drawn as a line, which is as dense and a tenth of the size."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What an axis shows: a column of the summary, its factor, and its words with their unit."""
-
-    key: str
-    factor: float
-    label: str
-
-
-MEASURES = {
-    "nll": Measure("nll", 1, "NLL (nats per image)"),
-    "top1": Measure("top1", 100, "Top-1 accuracy (%)"),
-}
-
-
 def population(run: Run) -> str | None:
     """All children on ``select``, sorted within each generation, against the parent; members marked."""
-    axis = MEASURES["top1" if run.summary.get("fitness") == "top1" else "nll"]
-    sign = -1 if axis.key == "top1" else 1
-    known = [row for row in run.children if row[f"select_{axis.key}"] is not None]
-    if not known:
+    axis = run.main
+    found = [(value, row) for row in run.children if (value := run.child(row, "select", axis)) is not None]
+    if not found:
         return None
-    known.sort(key=lambda row: (row["generation"], sign * row[f"select_{axis.key}"]))
-    values = np.array([row[f"select_{axis.key}"] for row in known]) * axis.factor
+    found.sort(key=lambda one: (one[1]["generation"], -axis.sign * one[0]))
+    values, known = np.array([value for value, _ in found]) * axis.factor, [row for _, row in found]
     member = np.isin([row["child_id"] for row in known], run.members)
-    parent = run.number("parent", "select", axis.key)
+    parent = run.parent_on_select(axis)
     with style("population"):
         figure, (axes,) = new_figure(3.5)
         places = np.arange(1, len(values) + 1)
@@ -52,10 +36,10 @@ def population(run: Run) -> str | None:
         _generations(axes, [row["generation"] for row in known])
         _frame_most(axes, values, member, [] if parent is None else [parent * axis.factor])
         axes.set_xlabel("Children, best first within a generation (count)")
-        axes.set_ylabel(f"{axis.label} on select")
+        axes.set_ylabel(f"{axis.axis} on select")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        shown = f"{len(values)} children sorted by {axis.label} on the select images, against the parent's line"
+        shown = f"{len(values)} children sorted by {axis.axis} on the select images, against the parent's line"
         return to_svg(figure, shown)
 
 
@@ -112,24 +96,28 @@ def _frame_most(axes: Axes, values: np.ndarray, member: np.ndarray, always: list
 
 
 def ensemble_size(run: Run) -> str | None:
-    """Accuracy and NLL on test while members join, against the parent, with the paired interval at full size."""
+    """What is known on test while members join, against the parent, with the paired interval at full size."""
     curve = run.curve
     if not curve:
         return None
     sizes = [int(point["size"]) for point in curve]
+    shown = [one for key, one in run.measures.items() if key in curve[0]]
+    if not shown:
+        return None
     with style("size"):
-        figure, panels = new_figure(4.6, 2, share_x=True)
-        for axes, axis in zip(panels, (MEASURES["top1"], MEASURES["nll"]), strict=True):
+        figure, panels = new_figure(0.6 + 2.0 * len(shown), len(shown), share_x=True)
+        for axes, axis in zip(panels, shown, strict=True):
             points = [np.nan if point[axis.key] is None else point[axis.key] * axis.factor for point in curve]
             axes.plot(sizes, points, "o-", color=OURS, markersize=4.5, label="Ensemble")
             _against_parent(axes, axis, run, sizes[-1])
-            axes.set_ylabel(axis.label)
+            axes.set_ylabel(axis.axis)
             axes.margins(x=0.06, y=0.15)
         panels[-1].set_xlabel("Ensemble size (members)")
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        return to_svg(figure, "Top-1 accuracy and NLL of the ensemble on test against its size, and the parent's")
+        named = " and ".join(one.label for one in shown)
+        return to_svg(figure, f"{named} of the ensemble on test against its size, and the parent's")
 
 
 def _against_parent(axes: Axes, axis: Measure, run: Run, size: int) -> None:
@@ -148,18 +136,22 @@ def _against_parent(axes: Axes, axis: Measure, run: Run, size: int) -> None:
 def differences(run: Run) -> str | None:
     """A forest plot: every network's difference from the parent with its 95% interval."""
     found = [one for one in run.comparisons if one.effect != "undefined" and one.against == "parent"]
-    metrics = [metric for metric in METRICS if any(one.metric == metric for one in found)]
-    if not metrics:
+    rows: dict[Measure, list[Comparison]] = {}
+    for one in found:
+        measure = run.measure_of(one)
+        rows.setdefault(measure, []).append(one.turned(measure.higher_is_better))
+    if not rows:
         return None
+    measures = sorted(rows, key=lambda measure: measure.key != run.fitness)
     with style("differences"):
-        figure, panels = new_figure(0.3 + 2.0 * len(metrics), len(metrics))
-        for axes, metric in zip(panels, metrics, strict=True):
-            _forest(axes, metric, [one for one in found if one.metric == metric], run.fitness)
+        figure, panels = new_figure(0.3 + 2.0 * len(measures), len(measures))
+        for axes, measure in zip(panels, measures, strict=True):
+            _forest(axes, measure, rows[measure])
         return to_svg(figure, "Differences from the parent on test with 95% intervals, for each network and measure")
 
 
-def _forest(axes: Axes, metric: str, rows: list[Comparison], fitness: str) -> None:
-    factor, unit = {"nll": (1, "nats per image"), "fitness": (1, fitness)}.get(metric, (100, "percentage points"))
+def _forest(axes: Axes, measure: Measure, rows: list[Comparison]) -> None:
+    factor = measure.factor
     colours = {"better": GOOD, "worse": BAD, "not shown": GREY}
     for place, one in enumerate(rows):
         colour = colours[one.effect]
@@ -173,10 +165,10 @@ def _forest(axes: Axes, metric: str, rows: list[Comparison], fitness: str) -> No
     axes.margins(x=0.12)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    left, right = ("better", "worse") if metric == "nll" else ("worse", "better")
+    left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
     axes.set_title(f"← {left}", loc="left", color=GREY)
     axes.set_title(f"{right} →", loc="right", color=GREY)
-    axes.set_xlabel(f"{METRICS[metric]} minus the parent's ({unit})")
+    axes.set_xlabel(f"{measure.label} minus the parent's ({measure.difference_unit})")
 
 
 def reliability(run: Run) -> str | None:

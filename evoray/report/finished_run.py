@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
 
 from evoray.errors import UsageError
+from evoray.report.measures import Measure, own, read_measures
 from evoray.statistics import Comparison
 
 NETWORKS = {
@@ -19,11 +21,9 @@ NETWORKS = {
     "soup_recalibrated": "Soup, recalibrated",
     "ensemble": "Ensemble",
 }
-METRICS = {"nll": "NLL", "top1": "Top-1 accuracy", "top5": "Top-5 accuracy", "fitness": "Fitness"}
-COLUMNS = [
-    *("child_id", "generation", "rank", "status"),
-    *("select_nll", "select_top1", "test_nll", "test_top1"),
-]
+COLUMNS = ("child_id", "generation", "rank", "status")
+FIGURES = ("select_", "test_")
+"""Beginnings of columns that hold figures of a child."""
 RECIPE = ("parts", "part", "sigma")
 """Columns that are there where the run's kind of mutation has them."""
 _REMEDY = "Take the file as the run wrote it, or finish the run with --resume."
@@ -41,8 +41,8 @@ class Run:
         missing = [name for name in COLUMNS if name not in population.column_names]
         if missing:
             raise UsageError(f"population.parquet: no column {', '.join(missing)}. {_REMEDY}")
-        recipe = [name for name in RECIPE if name in population.column_names]
-        return cls(summary, population.select([*COLUMNS, *recipe]).to_pylist())
+        shown = [name for name in population.column_names if name in RECIPE or name.startswith(FIGURES)]
+        return cls(summary, population.select([*COLUMNS, *shown]).to_pylist())
 
     def get(self, *keys: str) -> Any:
         """A required value of the summary by its path."""
@@ -69,24 +69,90 @@ class Run:
 
     @property
     def networks(self) -> list[str]:
-        """Those of NETWORKS that the run has; all have a parent, a best child, a soup and an ensemble."""
-        return [name for name in NETWORKS if name != "soup_recalibrated" or name in self.summary]
+        """Those of NETWORKS that the run has; all have a parent, a best child and a soup."""
+        optional = {"soup_recalibrated": "soup_recalibrated" in self.summary, "ensemble": self.has_ensemble}
+        return [name for name in NETWORKS if optional.get(name, True)]
+
+    @property
+    def has_ensemble(self) -> bool:
+        """Tasks that combine nothing make none; runs of before all have one."""
+        return "ensemble" in self.summary or "measures" not in self.summary
+
+    @cached_property
+    def measures(self) -> dict[str, Measure]:
+        """Every figure by its key, the run's fitness first."""
+        if "measures" not in self.summary:
+            self.get("parent", "test")
+        try:
+            return read_measures(self.summary, self.fitness)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"summary.json: measures are damaged ({type(error).__name__}: {error}). {_REMEDY}"
+            ) from None
+
+    @property
+    def main(self) -> Measure:
+        """The run's fitness: what its children were ranked by."""
+        return self.measures[self.fitness]
+
+    @property
+    def beside(self) -> Measure | None:
+        """The first other figure in which networks were compared; shown where there is room for two."""
+        for one in self.comparisons:
+            if one.metric in self.measures and one.metric != self.fitness:
+                return self.measures[one.metric]
+        return None
+
+    def measure_of(self, one: Comparison) -> Measure:
+        """What a comparison is of."""
+        return self.main if one.metric == "fitness" else self.measures.get(one.metric) or own(one.metric)
+
+    def child(self, row: Mapping[str, Any], split: str, measure: Measure) -> float | None:
+        """A child's figure on ``select`` or ``test``, in the measure's own direction; None where it is not known."""
+        if f"{split}_{measure.key}" in row:
+            return self._checked(row[f"{split}_{measure.key}"], f"{split}_{measure.key}")
+        if measure.key != self.fitness:
+            return None
+        value = row.get("select_fitness") if split == "select" else self._sampled.get(row["child_id"])
+        return None if value is None else measure.sign * value
+
+    @cached_property
+    def _sampled(self) -> dict[str, float | None]:
+        """Fitness on ``test`` of the children that were drawn by chance."""
+        sample = self.section("children").get("sample", [])
+        return {one["id"]: one["test"] for one in sample}
+
+    def parent_on_select(self, measure: Measure) -> float | None:
+        """The parent's figure on ``select``; None where an older run did not record its fitness there."""
+        if measure.key == self.fitness and measure.key not in self.get("parent", "select"):
+            value = self.section("children", "parent").get("select")
+            return None if value is None else measure.sign * value
+        return self.number("parent", "select", measure.key)
 
     def test(self, network: str, metric: str) -> float | None:
-        """A network's metric on the test images."""
+        """A network's metric on the test images; None for a fitness that an older run did not record there."""
+        if metric == self.fitness and "measures" not in self.summary and metric not in self.get("parent", "test"):
+            return None
         return self.number("parent", "test", metric) if network == "parent" else self.number(network, metric)
 
     @property
     def members(self) -> list[str]:
         """Child ids of the ensemble, in their order."""
+        if not self.has_ensemble:
+            return []
         return [str(member["id"]) for member in self._records("members", ("id",))]
 
     @property
     def curve(self) -> list[Mapping[str, Any]]:
-        """The ensemble after each member: size, nll, top1; empty where the run recorded none."""
-        points = self._records("curve", ("size", "nll", "top1")) if "curve" in self.get("ensemble") else []
-        for point in points:
-            for key in ("size", "nll", "top1"):
+        """The ensemble after each member: size, and the same figures in each; empty where the run recorded none."""
+        if not self.has_ensemble or "curve" not in self.get("ensemble"):
+            return []
+        points = self._records("curve", ("size",))
+        keys = tuple(dict.fromkeys(key for point in points for key in point))
+        if len(keys) < 2 and points:
+            raise UsageError(f"summary.json: ensemble.curve holds sizes alone. {_REMEDY}")
+        for point in self._records("curve", keys):
+            for key in keys:
                 self._checked(point[key], f"ensemble.curve.{key}")
         return points
 
@@ -106,9 +172,11 @@ class Run:
         return [Comparison.from_dict(values) for values in self.get("comparisons")]
 
     def comparison(self, network: str, metric: str) -> Comparison | None:
+        """With the parent, in a figure or in the run's fitness, in the direction in which people know it."""
         for one in self.comparisons:
-            if (one.name, one.metric, one.against) == (network, metric, "parent"):
-                return one
+            named = one.metric == metric or (one.metric == "fitness" and metric == self.fitness)
+            if named and (one.name, one.against) == (network, "parent"):
+                return one.turned(self.measure_of(one).higher_is_better)
         return None
 
     @property

@@ -5,25 +5,24 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from evoray.report.figures import MEASURES
 from evoray.report.finished_run import Run
 from evoray.report.svg import GREY, INK, LINE, OURS, PARENT, new_figure, style, to_svg
 
 
 def generations(run: Run) -> str | None:
     """Best, middle and the middle half of each generation's children on ``select``; None for a single generation."""
-    axis = MEASURES["top1" if run.fitness == "top1" else "nll"]
+    axis = run.main
     groups: dict[int, list[float]] = {}
     for row in run.children:
-        if row[f"select_{axis.key}"] is not None:
-            groups.setdefault(int(row["generation"]), []).append(row[f"select_{axis.key}"] * axis.factor)
+        if (value := run.child(row, "select", axis)) is not None:
+            groups.setdefault(int(row["generation"]), []).append(value * axis.factor)
     if len(groups) < 2:
         return None
     numbers = sorted(groups)
     low, middle, high = (np.array([np.quantile(groups[n], q) for n in numbers]) for q in (0.25, 0.5, 0.75))
-    choose = max if axis.key == "top1" else min
+    choose = max if axis.higher_is_better else min
     best = [choose(groups[number]) for number in numbers]
-    parent = run.number("parent", "select", axis.key)
+    parent = run.parent_on_select(axis)
     with style("generations"):
         figure, (axes,) = new_figure(3.3)
         axes.fill_between(numbers, low, high, color=LINE, label="Middle half of the children")
@@ -32,11 +31,11 @@ def generations(run: Run) -> str | None:
         if parent is not None:
             axes.axhline(parent * axis.factor, color=PARENT, linewidth=1.4, label="Parent")
         axes.set_xlabel("Generation (count)")
-        axes.set_ylabel(f"{axis.label} on select")
+        axes.set_ylabel(f"{axis.axis} on select")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.margins(x=0.04)
         figure.legend(loc="outside upper left", ncols=2, handletextpad=0.4, columnspacing=1.2)
-        return to_svg(figure, f"{axis.label} of each generation's children on select, against the parent's line")
+        return to_svg(figure, f"{axis.axis} of each generation's children on select, against the parent's line")
 
 
 def select_test(run: Run) -> str | None:
@@ -45,7 +44,7 @@ def select_test(run: Run) -> str | None:
     points = [(one["select"], one["test"]) for one in found.get("sample", []) if one["test"] is not None]
     if len(points) < 2:
         return None
-    label, factor = _fitness_axis(run.fitness)
+    label, factor = run.main.axis, run.main.sign * run.main.factor
     ours = np.array(points, dtype=np.float64) * factor
     parent = found.get("parent", {})
     rho = found.get("select_test", {}).get("spearman")
@@ -65,18 +64,3 @@ def select_test(run: Run) -> str | None:
             axes.set_title(f"Spearman's correlation {rho:.2f} over {len(points)} children", color=INK, loc="left")
         figure.legend(loc="outside upper left", ncols=2, handletextpad=0.4, columnspacing=1.2)
         return to_svg(figure, f"{label} of {len(points)} children drawn by chance, on select and on test")
-
-
-def _fitness_axis(fitness: str) -> tuple[str, float]:
-    """Words with their unit, and a factor: what counts negative inside is shown as people know it."""
-    known = {
-        "nll": ("NLL (nats per image)", -1.0),
-        "brier": ("Brier score (0 to 2)", -1.0),
-        "cost": ("Cost (per image)", -1.0),
-        "top1": ("Top-1 accuracy (%)", 100.0),
-        "top5": ("Top-5 accuracy (%)", 100.0),
-        "balanced-accuracy": ("Balanced accuracy (%)", 100.0),
-        "worst-class": ("Accuracy of the worst class (%)", 100.0),
-        "macro-f1": ("Macro F1 (%)", 100.0),
-    }
-    return known.get(fitness, (f"Fitness ({fitness.rpartition(':')[2]})", 1.0))

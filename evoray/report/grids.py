@@ -10,6 +10,7 @@ from typing import Any
 
 from evoray.report import text
 from evoray.report.finished_run import NETWORKS, Run
+from evoray.report.measures import Measure
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10
@@ -37,36 +38,37 @@ class Grid:
 
 
 def networks(run: Run) -> Grid:
-    """Parent, best child, soup and ensemble on the test images."""
-    brier = "brier" in run.get("parent", "test")
+    """Parent, best child, soup and ensemble on the test images; the run's fitness first."""
+    shown = list(run.measures.values())
     rows = tuple(
-        (
-            run.label(network),
-            text.percent(run.test(network, "top1")),
-            text.percent(run.test(network, "top5")),
-            text.nats(run.test(network, "nll")),
-            text.nats(run.test(network, "ece")),
-            *([text.nats(run.test(network, "brier"))] if brier else []),
-        )
-        for network in run.networks
+        (run.label(network), *(one.show(run.test(network, one.key)) for one in shown)) for network in run.networks
     )
-    note = f"{text.count(run.test('parent', 'n'))} test images, none of which chose anything. Lower is better for NLL "
-    note += "(nats per image), ECE (calibration error, 0 to 1)" + (" and Brier score (0 to 2)." if brier else ".")
-    columns = ("Network", "Top-1", "Top-5", "NLL", "ECE", *(["Brier"] if brier else []))
-    return Grid("On the test images", columns, rows, note)
+    note = f"{text.count(run.test('parent', 'n'))} test images, none of which chose anything. The search was to "
+    note += f"improve {run.main.described}."
+    if lower := [one for one in shown if not one.higher_is_better and one is not run.main]:
+        note += f" Lower is better for {_and([_with_unit(one) for one in lower])}."
+    return Grid("On the test images", ("Network", *(one.short for one in shown)), rows, note)
+
+
+def _with_unit(one: Measure) -> str:
+    """``NLL (nats per image)``, ``ECE (calibration error, 0 to 1)``."""
+    words = [one.said] if one.short.lower() not in one.said.lower() else []
+    name = one.short if words else one.said
+    inside = ", ".join([*words, *([one.unit] if one.unit else [])])
+    return f"{name} ({inside})" if inside else name
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def comparisons(run: Run) -> Grid:
     """Every difference to the parent with its interval."""
     columns = ("Network", "Measure", "Difference", "95% interval", "p", "Reading")
     found = run.comparisons
-    rows = tuple((*named(run, one), *difference(one), READINGS[one.effect]) for one in found)
-    note = "Paired on the same test images. NLL in nats per image (t-test), accuracy in percentage points "
-    note += "(exact McNemar test)" + (
-        ", fitness in its own unit (jackknife over groups of images)."
-        if any(one.metric == "fitness" for one in found)
-        else "."
-    )
+    rows = tuple((*named(run, one), *difference(one, run.measure_of(one)), READINGS[one.effect]) for one in found)
+    tests = dict.fromkeys(_test_of(run, one) for one in found)
+    note = f"Paired on the same test images. {', '.join(tests)}." if tests else "Nothing was compared."
     if any(math.isfinite(one.p_adjusted) for one in found):
         note += f" p counts what was compared (Holm): in the fitness of the run, the candidates; else all {len(found)}"
         note += " rows. Each interval stands alone."
@@ -80,13 +82,22 @@ def comparisons(run: Run) -> Grid:
 def named(run: Run, one: Comparison) -> tuple[str, str]:
     """Who is compared, and in what, short enough for eighty columns."""
     who = NETWORKS.get(one.name, one.name) + (" *" if one.against == "parent_calibrated" else "")
-    return who, {"nll": "NLL", "top1": "Top-1", "top5": "Top-5"}.get(one.metric, run.fitness.rpartition(":")[2])
+    return who, run.measure_of(one).short
 
 
-def difference(one: Comparison) -> tuple[str, str, str]:
-    """Difference, interval and p as text; NLL in nats, accuracies in percentage points."""
-    values = one.to_dict()
-    factor, least = (1, 4) if one.metric in ("nll", "fitness") else (100, 2)
+def _test_of(run: Run, one: Comparison) -> str:
+    """What a difference is measured in, and by which test."""
+    measure = run.measure_of(one)
+    test = "exact McNemar test" if measure.is_fraction else "t-test"
+    test = "jackknife over groups of images" if one.metric == "fitness" else test
+    inside = f" in {measure.difference_unit}" if measure.is_fraction or measure.unit else ""
+    return f"{measure.short}{inside} ({test})"
+
+
+def difference(one: Comparison, measure: Measure) -> tuple[str, str, str]:
+    """Difference, interval and p as text, in the measure's own direction; fractions in percentage points."""
+    values = one.turned(measure.higher_is_better).to_dict()
+    factor, least = (100, 2) if measure.is_fraction else (1, 4)
     scaled = [None if v is None else v * factor for v in (values["difference"], *values["ci95"])]
     middle, low, high = scaled
     decimals = text.decimals_for(None if low is None or high is None else high - low, least)
@@ -100,7 +111,7 @@ def difference(one: Comparison) -> tuple[str, str, str]:
 
 def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
     """The fittest children on ``select``, with their test figures where they are members."""
-    members = set(run.members)
+    members, shown = set(run.members), [run.main, *([run.beside] if run.beside else [])]
     ranked = sorted((row for row in run.children if row["rank"] is not None), key=lambda row: int(row["rank"]))
     rows = tuple(
         (
@@ -108,10 +119,7 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
             row["child_id"],
             "yes" if row["child_id"] in members else "",
             *_recipe(row).values(),
-            text.nats(row["select_nll"]),
-            text.percent(row["select_top1"]),
-            text.nats(row["test_nll"]),
-            text.percent(row["test_top1"]),
+            *(one.show(run.child(row, split, one)) for split in ("select", "test") for one in shown),
         )
         for row in ranked[:limit]
     )
@@ -120,12 +128,14 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
         "Child",
         "Member",
         *(_recipe(ranked[0]) if ranked else ("Part", "Sigma")),
-        "Select NLL",
-        "Select top-1",
-        "Test NLL",
-        "Test top-1",
+        *(f"{split} {_small(one.short)}" for split in ("Select", "Test") for one in shown),
     )
-    return Grid(f"The {len(rows)} fittest children", columns, rows, _children_note(run), words=3)
+    return Grid(f"The {len(rows)} fittest children by {run.main.said}", columns, rows, _children_note(run), words=3)
+
+
+def _small(short: str) -> str:
+    """``top-1``, ``NLL``: behind another word."""
+    return short if short[:2].isupper() else short[:1].lower() + short[1:]
 
 
 def _recipe(row: Mapping[str, Any]) -> dict[str, str]:
@@ -139,7 +149,8 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _children_note(run: Run) -> str:
-    note = f"{text.count(len(run.children))} children, ranked on {text.count(run.number('splits', 'select'))} select "
+    images = text.count(run.number("splits", "select"))
+    note = f"{text.count(len(run.children))} children, ranked by {run.main.described} on {images} select "
     note += "images, where the best of many looks better than it is. On test only members and "
     note += "a sample drawn by chance were looked at."
     failed = Counter(row["status"] for row in run.children if row["status"] != "ok")

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from evoray.report import grids, text
 from evoray.report.finished_run import Run
+from evoray.report.measures import Measure
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
 no difference: the bar crosses the line, or chance may explain it once all that was compared is counted."""
@@ -81,6 +82,10 @@ def render(
         parent=_parent_name(config),
         data=_section(config, "data").get("path", text.NOTHING),
         images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
+        fitness=run.main.described,
+        notes=[str(note) for note in run.summary.get("notes") or ()],
+        figures_known=set(run.measures),
+        ensemble=run.has_ensemble,
         cards=_cards(run),
         figures=_figures(run, window),
         networks=grids.networks(run),
@@ -103,14 +108,15 @@ def _parent_name(config: Mapping[str, Any]) -> str:
 
 
 def _cards(run: Run) -> list[Card]:
-    cards = [_change(run, "ensemble", "nll"), _change(run, "ensemble", "top1")]
-    cards.append(_change(run, "best_child", "nll"))
-    parent = run.number("parent", "select", "nll")
-    nll = [row["select_nll"] for row in run.children if row["select_nll"] is not None]
-    fitter = 0 if parent is None else sum(value < parent for value in nll)
+    main, handed = run.main, "ensemble" if run.has_ensemble else "soup"
+    cards = [_change(run, handed, one) for one in (main, run.beside) if one]
+    cards.append(_change(run, "best_child", main))
+    parent = run.parent_on_select(main)
+    values = [value for row in run.children if (value := run.child(row, "select", main)) is not None]
+    fitter = 0 if parent is None else sum(main.sign * (value - parent) > 0 for value in values)
     cards.append(
         Card(
-            "Children with lower NLL than the parent, on select",
+            f"Children with {'higher' if main.higher_is_better else 'lower'} {main.said} than the parent, on select",
             f"{text.count(fitter)} of {text.count(len(run.children))}",
             "says how well sigma and density fit",
         )
@@ -118,17 +124,15 @@ def _cards(run: Run) -> list[Card]:
     return cards
 
 
-def _change(run: Run, network: str, metric: str) -> Card:
+def _change(run: Run, network: str, measure: Measure) -> Card:
     """From the parent's value to the network's, with the paired interval."""
-    show = text.nats if metric == "nll" else text.percent
-    name = "NLL" if metric == "nll" else "top-1 accuracy"
-    title = f"{run.label(network)}: {name} on test"
-    value = f"{show(run.test('parent', metric))} → {show(run.test(network, metric))}"
-    one = run.comparison(network, metric)
+    title = f"{run.label(network)}: {measure.said} on test ({measure.direction})"
+    value = f"{measure.show(run.test('parent', measure.key))} → {measure.show(run.test(network, measure.key))}"
+    one = run.comparison(network, measure.key)
     if one is None:
         return Card(title, value, "not compared")
-    difference, interval, _ = grids.difference(one)
-    unit = "" if metric == "nll" else " points"
+    difference, interval, _ = grids.difference(one, measure)
+    unit = " points" if measure.is_fraction else ""
     return Card(title, value, f"{difference}{unit} (95%: {interval}), {grids.EFFECTS[one.effect]}", one.effect)
 
 

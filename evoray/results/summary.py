@@ -18,17 +18,18 @@ from evoray.results.lineages import buffers_file
 from evoray.results.members import Choices
 from evoray.results.panel import Panel
 from evoray.search import racing
+from evoray.search.announce import of_chance
 from evoray.search.auto_sigma import ChosenSigma
 from evoray.search.loop import Found
 from evoray.search.session import Session
 from evoray.statistics import Comparison, Share, compare, compare_blocks, corrected, correlation, verdict
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
-from evoray.tasks.base import Figures
+from evoray.tasks.base import Figures, Measure
 from evoray.tasks.sums import SumsLayout
 
 COMPARED = 2
-"""Figures of ``Task.scored`` that every run compares; the one that is its fitness is compared besides."""
+"""Figures of ``Task.scored`` that every run compares; the one that is its fitness is compared first."""
 
 
 def make_summary(
@@ -36,17 +37,24 @@ def make_summary(
 ) -> dict[str, Any]:
     """The whole document; see README for its keys."""
     panel, config, soup = final.test, session.config, choices.soup
-    tested = {name: panel.figures(name) for name in panel.names}
+    tested, measured = tested_figures(session, panel), measures(session, panel)
     primary = config.fitness.name if config.fitness.name in panel.task.scored else "fitness"
     comparisons = corrected(compare_all(session, panel, bool(soup)), primary)
+    on_select = parent_on_select(session, choices, final)
+    said_of = measured | {"fitness": session.fitness.measure}
+    warnings = [said] if (said := of_chance(on_select, session.inputs.classes)) else []
     return {
         "format": 1,
         "run_id": session.run_id,
         "seed": config.seed,
-        "verdict": verdict(comparisons, primary=primary),
+        "verdict": " ".join([verdict(comparisons, primary, said_of), *warnings]),
         "fitness": config.fitness.name,
+        "measures": {name: asdict(one) | {"said": one.words} for name, one in measured.items()},
+        "classes": session.inputs.classes.to_dict() if session.inputs.classes else None,
+        "notes": list(session.inputs.said.notes),
+        "warnings": warnings,
         "splits": {name: session.inputs.splits.images(name) for name in ("select", "test")},
-        "parent": {"select": final.select.figures("parent"), "test": tested["parent"]},
+        "parent": {"select": on_select, "test": tested["parent"]},
         "best_child": {"id": choices.best.ask.name, **tested["best_child"]},
         "soup": {"id": soup.name if soup else "parent", "entries": len(soup.lineage.entries) if soup else 0}
         | tested["soup"],
@@ -72,8 +80,36 @@ def make_summary(
     }
 
 
+def measures(session: Session, panel: Panel) -> dict[str, Measure]:
+    """What every figure of the summary measures: the run's fitness first, then the task's and those of the test."""
+    fitness, evaluated = session.fitness, panel.task.evaluated(panel.records("parent"))
+    figures = {**panel.task.measures, **{name: one.measure for name, one in evaluated.items()}}
+    return {fitness.name: figures.get(fitness.name, fitness.measure), **figures}
+
+
+def tested_figures(session: Session, panel: Panel) -> dict[str, dict[str, float | int | None]]:
+    """Every network's figures on ``test``; the run's fitness among them, in its own direction (a cost is positive)."""
+    tested = {name: panel.figures(name) for name in panel.names}
+    if panel.block_width:
+        for name, blocks in zip(panel.names, panel.blocks(), strict=True):
+            _add_fitness(session, tested[name], session.fitness.value(blocks.sum(axis=0)))
+    return tested
+
+
+def parent_on_select(session: Session, choices: Choices, final: FinalTest) -> dict[str, float | int | None]:
+    """The same of the parent on ``select``."""
+    figures = final.select.figures("parent")
+    _add_fitness(session, figures, session.fitness.value(choices.parent_total))
+    return figures
+
+
+def _add_fitness(session: Session, figures: dict[str, float | int | None], value: float) -> None:
+    if session.fitness.name not in figures:
+        figures[session.fitness.name] = session.fitness.measure.sign * value if math.isfinite(value) else None
+
+
 def compare_all(session: Session, panel: Panel, has_soup: bool) -> list[Comparison]:
-    """Every candidate against the parent in the task's first figures and in the fitness of the run."""
+    """Every candidate against the parent: in the fitness of the run, and in the task's first figures."""
     names = ["best_child", *(["soup"] if has_soup else []), RECALIBRATED, "ensemble"]
     names = [name for name in names if name in panel.names]
     task, scores = panel.task, {name: panel.compared(name) for name in panel.names}
@@ -83,14 +119,14 @@ def compare_all(session: Session, panel: Panel, has_soup: bool) -> list[Comparis
         values = scores[name][figure], scores[other][figure]
         return compare(name, figure, *values, shares=measure.is_fraction, higher_is_better=measure.higher_is_better)
 
-    first = task.scored[:COMPARED]
-    figures = [*first, *([session.fitness.name] if session.fitness.name in task.scored[COMPARED:] else [])]
+    own = [session.fitness.name] if session.fitness.name in task.scored else []
+    figures = dict.fromkeys([*own, *task.scored[:COMPARED]])
     found = [against("parent", figure, name) for figure in figures for name in names]
     if panel.block_width:
         blocks, layout = dict(zip(panel.names, panel.blocks(), strict=True)), session.fitness.layout
         records = layout.column(blocks["parent"], "n")
         value = session.fitness.value
-        found += [compare_blocks(name, value, blocks[name], blocks["parent"], records) for name in names]
+        found = [compare_blocks(name, value, blocks[name], blocks["parent"], records) for name in names] + found
     if "parent_calibrated" in panel.names:
         one = against("parent_calibrated", task.scored[0], "ensemble")
         found.append(replace(one, against="parent_calibrated"))

@@ -53,13 +53,8 @@ def read_results(directory: RunDirectory) -> RunResult:
     return RunResult(directory, directory.read_json("summary.json"), directory.read_table("population.parquet"))
 
 
-def write_page(directory: RunDirectory) -> str | None:
-    """Draws ``report.html`` from the other files; returns its path, or None where the run made no ensemble.
-
-    The page is of classifications as yet; a run of another task has its tables and its summary.
-    """
-    if "ensemble" not in directory.read_json("summary.json"):
-        return None
+def write_page(directory: RunDirectory) -> str:
+    """Draws ``report.html`` from the other files; returns its path."""
     from evoray.report import render  # matplotlib, only where a page is drawn
 
     page = render(

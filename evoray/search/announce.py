@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from evoray.config import ParentConfig
@@ -97,3 +98,10 @@ def of_chance(figures: Mapping[str, float | int | None], classes: ClassMap | Non
     if classes is None or n == 0:
         return None
     return no_better_than_chance(figures, n, len(classes.classes), classes.outputs)
+
+
+def parent_line(task: Task, fitness: Fitness, classes: ClassMap | None, total: np.ndarray) -> str:
+    """The parent's figures on all of ``select``, the run's fitness first, and whether it is any better than chance."""
+    figures, n = task.figures(fitness.layout.by_name(total)), fitness.layout.count(total)
+    line = f"the parent on all {n} images of select: {as_text(with_fitness(figures, fitness, total))}"
+    return f"{line}. {said}" if (said := of_chance(as_dict(n, figures), classes)) else line

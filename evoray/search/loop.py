@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from evoray.runtime.events import RoundDone
+from evoray.search.announce import parent_line
 from evoray.search.population import Evaluated, Population, check_some_succeeded
 from evoray.search.racing import Racer
 from evoray.search.session import Session
@@ -48,11 +49,20 @@ def search(session: Session) -> Found:
             races.append(race)
         else:
             fresh = population.evaluate(asked)
+        _tell_parent(session, fresh if not evaluated else ())
         strategy.tell([one.fitness for one in fresh])
         evaluated += fresh
         session.observers.emit(_round_done(asked, fresh, race, time.perf_counter() - started))
     check_some_succeeded(evaluated)
     return Found(population, evaluated, strategy.soup, tuple(races))
+
+
+def _tell_parent(session: Session, first: Sequence[Evaluated]) -> None:
+    """Its own figures, from the first round, where all strategies ask for it."""
+    inputs = session.inputs
+    for one in first:
+        if one.ask.kind == "parent" and one.total is not None:
+            session.observers.note(parent_line(inputs.task, session.fitness, inputs.classes, one.total))
 
 
 def _round_done(asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] | None, seconds: float) -> RoundDone:

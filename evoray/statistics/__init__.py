@@ -3,12 +3,11 @@
 from evoray.statistics.blocks import compare_blocks
 from evoray.statistics.children import Share, correlation
 from evoray.statistics.multiple import corrected, holm
-from evoray.statistics.paired import METRICS, Comparison, Effect, compare
+from evoray.statistics.paired import Comparison, Effect, compare
 from evoray.statistics.seeds import OverSeeds, over_seeds
 from evoray.statistics.verdict import verdict
 
 __all__ = [
-    "METRICS",
     "Comparison",
     "Effect",
     "OverSeeds",

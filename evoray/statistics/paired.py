@@ -2,11 +2,11 @@
 
 Both networks see the same images, so the noise of easy and hard images cancels in the differences:
 
-- ``nll``: mean difference with Student's t interval and the paired t-test.
-- ``top1``, ``top5``: difference of two paired proportions. p is McNemar's exact test (McNemar 1947): of the images
-  on which just one of the two is right, how many would a fair coin give to the candidate? The interval is Tango's
-  score interval (Statistics in Medicine 17, 1998), which keeps its coverage when few images differ, and has a
-  width even when none does.
+- a mean of values (NLL, say): mean difference with Student's t interval and the paired t-test.
+- a share of right answers (top-1 accuracy, say): difference of two paired proportions. p is McNemar's exact test
+  (McNemar 1947): of the images on which just one of the two is right, how many would a fair coin give to the
+  candidate? The interval is Tango's score interval (Statistics in Medicine 17, 1998), which keeps its coverage when
+  few images differ, and has a width even when none does.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from evoray.errors import RunError, UsageError
 
 Effect = Literal["better", "worse", "not shown", "undefined"]
 
-METRICS: Mapping[str, int] = {"nll": -1, "top1": 1, "top5": 1, "fitness": 1}
-"""Metrics that can be compared, with the sign of a difference that is an improvement."""
+BEFORE: Mapping[str, bool] = {"nll": False, "top1": True, "top5": True, "fitness": True}
+"""Whether higher is better, for comparisons in files that were written before each said so itself."""
 
 LEVEL = 0.95
 RESAMPLES = 2000
@@ -35,7 +35,9 @@ _NOT_ZERO = 1e-12
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidate minus parent; nll in nats an image, top1 and top5 in fractions.
+    """Candidate minus parent, in the metric's own unit (fractions for shares).
+
+    metric: a figure of the task, or ``fitness`` for one that is no mean over images, in which higher is better.
 
     ci95 and p_value are NaN where they are not defined: one image, or an image whose value is NaN or infinite.
     """
@@ -46,16 +48,35 @@ class Comparison:
     ci95: tuple[float, float]
     p_value: float
     effect_size: float = math.nan
-    """nll: Cohen's d of the paired differences. top1, top5: Cohen's g, the share of images on which just one is right
+    """Means: Cohen's d of the paired differences. Shares: Cohen's g, the share of images on which just one is right
     that the candidate won, minus a half. fitness: difference over its standard error."""
     bootstrap_ci95: tuple[float, float] = (math.nan, math.nan)
-    """nll: percentiles of 2,000 paired bootstrap resamples (Efron & Tibshirani 1993), a check on Student's t."""
+    """Means: percentiles of 2,000 paired bootstrap resamples (Efron & Tibshirani 1993), a check on Student's t."""
     p_adjusted: float = math.nan
     """p with all comparisons of its family counted (Holm), where they were."""
     against: str = "parent"
     """``parent``, or ``parent_calibrated`` for the parent at its own temperature."""
     higher_is_better: bool | None = None
-    """Of the metric; None where it is one of METRICS, which says so."""
+    """Of the metric; None where it is one of BEFORE, which says so."""
+
+    @property
+    def sign(self) -> int:
+        """Of a difference that is an improvement."""
+        higher = BEFORE.get(self.metric, True) if self.higher_is_better is None else self.higher_is_better
+        return 1 if higher else -1
+
+    def turned(self, higher_is_better: bool) -> Self:
+        """The same in the direction in which people know the measure: a cost as a cost, and not as its negative."""
+        if self.sign == (1 if higher_is_better else -1):
+            return self
+        (low, high), (lowest, highest) = self.ci95, self.bootstrap_ci95
+        return replace(
+            self,
+            difference=-self.difference,
+            ci95=(-high, -low),
+            bootstrap_ci95=(-highest, -lowest),
+            higher_is_better=higher_is_better,
+        )
 
     @property
     def effect(self) -> Effect:
@@ -66,14 +87,14 @@ class Comparison:
         p_value = self.p_adjusted if math.isfinite(self.p_adjusted) else self.p_value
         if low <= 0 <= high or p_value > 1 - LEVEL:
             return "not shown"
-        sign = METRICS[self.metric] if self.higher_is_better is None else 1 if self.higher_is_better else -1
-        return "better" if self.difference * sign > 0 else "worse"
+        return "better" if self.difference * self.sign > 0 else "worse"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON's form: what is not defined is None."""
         return {
             "name": self.name,
             "metric": self.metric,
+            "higher_is_better": self.sign > 0,
             "difference": _or_none(self.difference),
             "ci95": [_or_none(bound) for bound in self.ci95],
             "p_value": _or_none(self.p_value),
@@ -85,15 +106,16 @@ class Comparison:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of ``to_dict``; UsageError when a key is missing, no number, or an unknown metric."""
+        """The inverse of ``to_dict``; UsageError when a key is missing, no number, or a metric of no direction."""
         try:
-            if values["metric"] not in METRICS:
-                raise ValueError(f"metric {values['metric']!r} is none of {', '.join(METRICS)}")
+            higher = values.get("higher_is_better")
+            if not isinstance(higher, bool) and (higher is not None or values["metric"] not in BEFORE):
+                raise ValueError(f"metric {values['metric']!r} does not say whether higher is better")
             low, high = values["ci95"]
             bootstrap = values.get("bootstrap_ci95", (None, None))
             return cls(
                 name=str(values["name"]),
-                metric=values["metric"],
+                metric=str(values["metric"]),
                 difference=_or_nan(values["difference"]),
                 ci95=(_or_nan(low), _or_nan(high)),
                 p_value=_or_nan(values["p_value"]),
@@ -101,6 +123,7 @@ class Comparison:
                 bootstrap_ci95=(_or_nan(bootstrap[0]), _or_nan(bootstrap[1])),
                 p_adjusted=_or_nan(values.get("p_adjusted")),
                 against=str(values.get("against", "parent")),
+                higher_is_better=higher,
             )
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise UsageError(
@@ -114,26 +137,22 @@ def compare(
     candidate: np.ndarray,
     parent: np.ndarray,
     *,
-    shares: bool | None = None,
-    higher_is_better: bool | None = None,
+    shares: bool,
+    higher_is_better: bool,
 ) -> Comparison:
     """Compares per-image values of a candidate with its parent's on the same images.
 
     Args:
         name: what the candidate is called.
-        metric: ``nll``, or ``top1`` / ``top5`` with 1 for a right answer and 0 for a wrong one.
+        metric: what the values are of, a figure of the task.
         candidate, parent: float64 [n], the same images in the same order.
-        shares: whether values are 1 or 0, and their mean a share; left out, the metric is one of METRICS.
-        higher_is_better: of the metric; left out, METRICS says so.
+        shares: whether values are 1 (right) or 0 (wrong), and their mean a share.
+        higher_is_better: of the metric.
 
     Raises:
-        RunError: lengths differ, no images, an unknown metric, or a top-k value that is neither 0 nor 1.
+        RunError: lengths differ, no images, or a value of a share that is neither 0 nor 1.
     """
     ours, theirs = np.asarray(candidate, dtype=np.float64), np.asarray(parent, dtype=np.float64)
-    if shares is None:
-        if metric not in ("nll", "top1", "top5"):
-            raise RunError(f"{name}: metric {metric!r} cannot be compared. Use nll, top1 or top5.")
-        shares = metric != "nll"
     if ours.ndim != 1 or ours.shape != theirs.shape or ours.size == 0:
         raise RunError(
             f"{name}: {metric} of the candidate has shape {ours.shape}, the parent's {theirs.shape}. "

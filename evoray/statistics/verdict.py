@@ -8,33 +8,55 @@ averaging is told apart from one that did what it was asked to do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from evoray.statistics.paired import Comparison, Effect
 
+
+class Measure(Protocol):
+    """What a verdict needs to know of a figure: ``tasks.base.Measure``."""
+
+    @property
+    def words(self) -> str:
+        """In a sentence."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool: ...
+
+    @property
+    def is_fraction(self) -> bool: ...
+
+
+Measures = Mapping[str, Measure]
+"""By metric; ``fitness`` is the run's own, where that is no figure of the task."""
+
 _NAMES = {"best_child": "the best child", "soup": "the soup", "ensemble": "the ensemble"}
 _NAMES["soup_recalibrated"] = "the recalibrated soup"
-_METRICS = {"nll": "NLL", "top1": "top-1 accuracy", "top5": "top-5 accuracy", "fitness": "fitness"}
 
 
-def verdict(comparisons: Sequence[Comparison], split: str = "test", primary: str = "nll") -> str:
+def verdict(comparisons: Sequence[Comparison], primary: str, measures: Measures, split: str = "test") -> str:
     """One short paragraph on how the candidates stand against the parent on ``split``.
 
     Says "No improvement shown" first unless a candidate is ``better`` (see ``Comparison.effect``) in ``primary``;
     what is clearly worse is always said too. One that was compared with the parent at its own temperature as well
-    has to be better than both.
+    has to be better than both. Amounts are in the measure's own direction: a cost that falls is lower.
     """
+    comparisons = [
+        one.turned(measures[one.metric].higher_is_better) if one.metric in measures else one for one in comparisons
+    ]
     plain = [one for one in comparisons if one.against == "parent"]
     won = {one.name for one in plain if one.metric == primary and one.effect == "better"}
     won -= {one.name for one in comparisons if one.against != "parent" and one.effect != "better"}
     claimed = [one for one in plain if one.name in won]
     others = [one for one in plain if one.name not in won]
-    better, beside = _list(claimed, "better"), _list(others, "better")
-    worse, undefined = _list(plain, "worse"), _list(plain, "undefined")
+    better, beside = _list(claimed, "better", measures), _list(others, "better", measures)
+    worse, undefined = _list(plain, "worse", measures), _list(plain, "undefined", measures)
     if better:
         sentences = [f"Improvement on the parent, measured on {split}: {better}."]
     else:
-        sentences = [f"No improvement shown on {split}{_aim(primary) if beside else ''}."]
+        sentences = [f"No improvement shown on {split}{_aim(primary, measures) if beside else ''}."]
         if not worse and not undefined and not beside:
             sentences.append(_chance(comparisons))
     if beside:
@@ -48,8 +70,12 @@ def verdict(comparisons: Sequence[Comparison], split: str = "test", primary: str
     return " ".join(sentences)
 
 
-def _aim(primary: str) -> str:
-    return f" in {_METRICS.get(primary, primary)}, which the search was to improve"
+def _aim(primary: str, measures: Measures) -> str:
+    return f" in {_words(primary, measures)}, which the search was to improve"
+
+
+def _words(metric: str, measures: Measures) -> str:
+    return measures[metric].words if metric in measures else metric
 
 
 def _chance(comparisons: Sequence[Comparison]) -> str:
@@ -58,12 +84,12 @@ def _chance(comparisons: Sequence[Comparison]) -> str:
     return "Every difference from the parent may be chance, once all that was compared is counted."
 
 
-def _list(comparisons: Sequence[Comparison], effect: Effect) -> str:
+def _list(comparisons: Sequence[Comparison], effect: Effect, measures: Measures) -> str:
     """``the soup (NLL lower by 0.0123) and the ensemble (…)``; empty when there is none."""
     found: dict[str, list[str]] = {}
     for one in comparisons:
         if one.effect == effect:
-            found.setdefault(one.name, []).append(_amount(one, effect))
+            found.setdefault(one.name, []).append(_amount(one, effect, measures))
     return _and([f"{_NAMES.get(name, name)} ({', '.join(parts)})" for name, parts in found.items()])
 
 
@@ -74,12 +100,12 @@ def _unshown(comparisons: Sequence[Comparison]) -> str:
     return _and([_NAMES.get(name, name) for name in names])
 
 
-def _amount(one: Comparison, effect: Effect) -> str:
-    metric = _METRICS.get(one.metric, one.metric)
+def _amount(one: Comparison, effect: Effect, measures: Measures) -> str:
+    metric = _words(one.metric, measures)
     if effect == "undefined":
         return metric
     direction = "higher" if one.difference > 0 else "lower"
-    if one.metric not in ("top1", "top5"):
+    if one.metric not in measures or not measures[one.metric].is_fraction:
         return f"{metric} {direction} by {abs(one.difference):.3g}"
     return f"{metric} {direction} by {100 * abs(one.difference):.3g} percentage points"
 

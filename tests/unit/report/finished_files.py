@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from evoray.statistics import compare, corrected, verdict
+from evoray.tasks.image_classification import ImageClassification
 
 TEST_IMAGES = 2100
 
@@ -66,18 +67,22 @@ def _metrics(top1: float, nll: float, ece: float) -> dict[str, Any]:
     return {"n": TEST_IMAGES, "top1": top1, "top5": 0.9981, "nll": nll, "ece": ece, "brier": 0.11}
 
 
+def _compared(name: str, metric: str, ours: np.ndarray, parent: np.ndarray) -> Any:
+    return compare(name, metric, ours, parent, shares=metric == "top1", higher_is_better=metric == "top1")
+
+
 def _comparisons() -> list[Any]:
     rng = np.random.default_rng(5)
     parent = rng.exponential(0.242, TEST_IMAGES)
     right = rng.random(TEST_IMAGES) < 0.928
     found = []
     for name, gain in (("best_child", 0.0006), ("soup", 0.0135), ("ensemble", 0.0171)):
-        found.append(compare(name, "nll", parent - gain + rng.normal(0, 0.12, TEST_IMAGES), parent))
+        found.append(_compared(name, "nll", parent - gain + rng.normal(0, 0.12, TEST_IMAGES), parent))
     for name, flips in (("best_child", 30), ("soup", 45), ("ensemble", 50)):
         ours = right.copy()
         ours[np.flatnonzero(~right)[:flips]] = True
         ours[np.flatnonzero(right)[:25]] = False
-        found.append(compare(name, "top1", ours.astype(float), right.astype(float)))
+        found.append(_compared(name, "top1", ours.astype(float), right.astype(float)))
     return found
 
 
@@ -92,7 +97,7 @@ def summary(population: pa.Table) -> dict[str, Any]:
         "format": 1,
         "run_id": "9f2c41d07be64d0d8f3e1f1f0a4b7c55",
         "seed": 7,
-        "verdict": verdict(comparisons),
+        "verdict": verdict(comparisons, "nll", ImageClassification.measures),
         "fitness": "nll",
         "splits": {"select": 2100, "test": TEST_IMAGES},
         "parent": {"select": parent | {"nll": 0.2451}, "test": parent},

@@ -6,13 +6,14 @@ import pyarrow as pa
 
 from evoray.report import grids
 from evoray.report.finished_run import Run
+from evoray.report.measures import BEFORE
 from evoray.statistics import Comparison
 
 
 def test_networks_are_in_order_with_their_test_figures(summary: dict[str, Any], population: pa.Table) -> None:
     rows = grids.networks(Run.of(summary, population)).rows
     assert [row[0].split(" ")[0] for row in rows] == ["Parent", "Best", "Soup", "Ensemble"]
-    assert rows[0][1:] == ("92.80%", "99.81%", "0.2423", "0.0121", "0.1100")
+    assert rows[0][1:] == ("0.2423", "92.80%", "99.81%", "0.0121", "0.1100")
 
 
 def test_a_soup_that_is_the_parent_says_so(summary: dict[str, Any], population: pa.Table) -> None:
@@ -22,7 +23,7 @@ def test_a_soup_that_is_the_parent_says_so(summary: dict[str, Any], population: 
 
 def test_accuracy_is_in_points_and_read_like_the_verdict() -> None:
     one = Comparison("soup", "top1", 0.0095, (0.0018, 0.0177), 0.022)
-    assert grids.difference(one) == ("+0.95", "+0.18 to +1.77", "0.022")
+    assert grids.difference(one, BEFORE["top1"]) == ("+0.95", "+0.18 to +1.77", "0.022")
     assert one.effect == "better"
 
 

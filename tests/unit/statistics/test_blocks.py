@@ -26,7 +26,7 @@ def test_of_a_mean_it_agrees_with_the_paired_t_test():
     parent = rng.exponential(0.3, 4000)
     ours = parent - 0.01 + rng.normal(0, 0.2, 4000)
     blocks = compare_blocks("soup", mean, in_blocks(ours), in_blocks(parent), in_blocks(parent)[:, 0])
-    paired = compare("soup", "nll", ours, parent)
+    paired = compare("soup", "nll", ours, parent, shares=False, higher_is_better=False)
     assert blocks.difference == pytest.approx(paired.difference)
     width, other = np.diff(blocks.ci95)[0], np.diff(paired.ci95)[0]
     assert width == pytest.approx(other, rel=0.4)

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from evoray import statistics
 from evoray.errors import RunError, UsageError
-from evoray.statistics import Comparison, compare
+from evoray.statistics import Comparison
+
+
+def compare(name: str, metric: str, ours: np.ndarray, parent: np.ndarray, **how: bool) -> Comparison:
+    """NLL is a mean where lower is better, top-1 a share of right answers."""
+    right = metric == "top1"
+    return statistics.compare(name, metric, ours, parent, **{"shares": right, "higher_is_better": right, **how})
 
 
 def answers(both: int, won: int, lost: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +135,6 @@ def test_what_is_undefined_is_none_in_json(bad: list[float]) -> None:
         ("nll", [], [], "at least one"),
         ("top1", [0.5, 1.0], [0.0, 1.0], "candidate holds 0.5"),
         ("top1", [0.0, 1.0], [0.0, math.nan], "parent holds nan"),
-        ("f1", [1.0], [1.0], "f1"),
     ],
 )
 def test_refuses_by_name(metric: str, ours: list[float], parent: list[float], names: str) -> None:
@@ -138,7 +144,12 @@ def test_refuses_by_name(metric: str, ours: list[float], parent: list[float], na
 
 def test_damaged_json_is_a_usage_error() -> None:
     good = compare("x", "nll", np.arange(4.0), np.ones(4)).to_dict()
-    for damage in ({"ci95": [1]}, {"metric": "f1"}, {"p_value": "small"}):
+    for damage in (
+        {"ci95": [1]},
+        {"metric": "f1", "higher_is_better": None},
+        {"p_value": "small"},
+        {"higher_is_better": "yes"},
+    ):
         with pytest.raises(UsageError):
             Comparison.from_dict(good | damage)
 
@@ -152,6 +163,22 @@ def test_a_tasks_own_figure_says_which_way_is_better(higher, effect):
     assert compare("soup", "exact", np.ones(500), hits, shares=True, higher_is_better=higher).effect == effect
 
 
-def test_a_metric_of_which_nothing_is_known_is_refused():
-    with pytest.raises(RunError, match="cannot be compared"):
-        compare("soup", "mae", np.zeros(3), np.zeros(3))
+@pytest.mark.parametrize("metric", ["nll", "top1", "top5", "fitness"])
+def test_files_of_before_say_no_direction_and_have_the_one_they_had(metric):
+    one = Comparison("soup", metric, -0.5, (-0.6, -0.4), 0.001)
+    old = {key: value for key, value in one.to_dict().items() if key != "higher_is_better"}
+    assert Comparison.from_dict(old).effect == one.effect == ("better" if metric == "nll" else "worse")
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_file_says_which_way_is_better_of_any_metric(higher):
+    one = Comparison("soup", "mae", -0.5, (-0.6, -0.4), 0.001, higher_is_better=higher)
+    again = Comparison.from_dict(json.loads(json.dumps(one.to_dict())))
+    assert (again.metric, again.effect) == ("mae", "worse" if higher else "better")
+
+
+def test_a_difference_is_turned_with_its_intervals_and_says_the_same():
+    one = Comparison("soup", "fitness", 2.5, (1.0, 4.0), 0.01, 3.0, bootstrap_ci95=(0.9, 4.1))
+    found = one.turned(higher_is_better=False)
+    assert (found.difference, found.ci95, found.bootstrap_ci95) == (-2.5, (-4.0, -1.0), (-4.1, -0.9))
+    assert found.effect == one.effect == "better" and one.turned(higher_is_better=True) is one

@@ -3,7 +3,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from evoray.statistics import Comparison, corrected, verdict
+from evoray import statistics
+from evoray.statistics import Comparison, corrected
+from evoray.tasks.base import Measure
+from evoray.tasks.image_classification import ImageClassification
+
+MEASURES = {**ImageClassification.measures, "fitness": Measure("Macro F1", "fraction", True, "Macro F1")}
+
+
+def verdict(comparisons, primary="nll", measures=MEASURES):
+    return statistics.verdict(comparisons, primary, measures)
 
 
 def one(name: str, metric: str, difference: float, half: float, p: float) -> Comparison:
@@ -44,7 +53,7 @@ def test_what_was_not_asked_for_is_no_improvement_of_the_run() -> None:
     said = verdict(
         [one("ensemble", "nll", -0.02, 0.01, 1e-4), one("ensemble", "fitness", 0.001, 0.01, 0.8)], primary="fitness"
     )
-    assert said.startswith("No improvement shown on test in fitness, which the search was to improve.")
+    assert said.startswith("No improvement shown on test in macro F1, which the search was to improve.")
     assert "Beside what the search was to improve: the ensemble (NLL lower by 0.02)" in said
 
 
