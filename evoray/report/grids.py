@@ -90,8 +90,9 @@ def _test_of(run: Run, one: Comparison) -> str:
     measure = run.measure_of(one)
     test = "exact McNemar test" if measure.is_fraction else "t-test"
     test = "jackknife over groups of images" if one.metric == "fitness" else test
-    inside = f" in {measure.difference_unit}" if measure.is_fraction or measure.unit else ""
-    return f"{measure.short}{inside} ({test})"
+    unit = measure.difference_unit if measure.is_fraction or measure.unit else ""
+    between = " " if unit.startswith("per ") else " in "
+    return f"{measure.short}{between}{unit} ({test})" if unit else f"{measure.short} ({test})"
 
 
 def difference(one: Comparison, measure: Measure) -> tuple[str, str, str]:
@@ -128,14 +129,9 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
         "Child",
         "Member",
         *(_recipe(ranked[0]) if ranked else ("Part", "Sigma")),
-        *(f"{split} {_small(one.short)}" for split in ("Select", "Test") for one in shown),
+        *(f"{split} {one.in_table}" for split in ("Select", "Test") for one in shown),
     )
     return Grid(f"The {len(rows)} fittest children by {run.main.said}", columns, rows, _children_note(run), words=3)
-
-
-def _small(short: str) -> str:
-    """``top-1``, ``NLL``: behind another word."""
-    return short if short[:2].isupper() else short[:1].lower() + short[1:]
 
 
 def _recipe(row: Mapping[str, Any]) -> dict[str, str]:

@@ -61,6 +61,11 @@ class Measure:
     def _unit_in_words(self) -> str:
         return "" if self.is_fraction else self.unit
 
+    @property
+    def in_table(self) -> str:
+        """The short name behind another word: ``top-1``, ``NLL``."""
+        return self.short if self.short[:2].isupper() else self.short[:1].lower() + self.short[1:]
+
     def show(self, value: float | None) -> str:
         """A value as people read it."""
         return text.percent(value) if self.is_fraction else text.nats(value)

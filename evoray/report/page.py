@@ -145,7 +145,7 @@ def _figures(run: Run, window: Mapping[str, Any] | None) -> list[Figure]:
         ("How far from the parent?", figures.differences(run), _DIFFERENCES),
         ("Do more members help?", figures.ensemble_size(run), _SIZE),
         ("Were the children any good?", figures.population(run), _POPULATION),
-        ("How strong may a mutation be?", window_figure(window) if window else None, _WINDOW),
+        ("How strong may a mutation be?", window_figure(window, run.measures) if window else None, _WINDOW),
         ("Did generations help?", generations.generations(run), _GENERATIONS),
         ("Is select worth anything on test?", generations.select_test(run), _SELECT_TEST),
         ("Can its confidence be trusted?", figures.reliability(run), _RELIABILITY),

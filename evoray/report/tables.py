@@ -27,7 +27,6 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
     shown = (grids.networks(run), grids.comparisons(run), grids.evidence(run), grids.children(run))
     tables = [table(grid) for grid in shown if grid]
     console.print(Text(str(run.get("verdict")), style="bold"))
-    console.print(Text(f"The search was to improve {run.main.described}.", style="dim"))
     for note in run.summary.get("notes") or ():
         console.print(Text(str(note), style="dim"))
     for one in tables:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,43 +11,55 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from evoray.errors import UsageError
 from evoray.report import text
 from evoray.report.grids import Grid
+from evoray.report.measures import BEFORE, Measure, own
 from evoray.report.svg import GREY, INK, OURS, PARENT, new_figure, style, to_svg
 
 _KEYS = ("sigma", "density", "mean", "std", "best", "worst", "share_better")
 
 
-def window_figure(document: Mapping[str, Any]) -> str | None:
+def shown_measure(document: Mapping[str, Any], measures: Mapping[str, Measure] = BEFORE) -> Measure:
+    """What a window is of: top-1 accuracy, or the first figure of another task."""
+    metric = str(document.get("metric", "top1"))
+    return measures.get(metric) or BEFORE.get(metric) or own(metric)
+
+
+def window_figure(document: Mapping[str, Any], measures: Mapping[str, Measure] = BEFORE) -> str | None:
     """An SVG element from ``window.json``; None where it has no cells.
+
+    Args:
+        measures: of the run that it belongs to.
 
     Raises:
         UsageError: the document lacks something; names it.
     """
-    rows = _by_density(document)
+    measure = shown_measure(document, measures)
+    rows = {density: _defined(cells) for density, cells in _by_density(document, measure.key).items()}
+    rows = {density: cells for density, cells in rows.items() if cells}
     if not rows:
         return None
-    parent = 100 * float(document["parent"]["top1"])
+    factor, unit = measure.factor, "%" if measure.is_fraction else measure.unit
+    parent = factor * float(document["parent"][measure.key])
     widest = {round(1 / one["density"]): one["sigma"] for one in document.get("widest", [])}
     with style("window"):
         figure, panels = new_figure(0.9 + 1.55 * len(rows), len(rows), share_x=True)
         for axes, (density, cells) in zip(panels, rows.items(), strict=True):
             sigmas = [cell["sigma"] for cell in cells]
-            mean, std = ([100 * cell[key] for cell in cells] for key in ("mean", "std"))
-            low, high = (
-                [max(0.0, min(100.0, m + sign * s)) for m, s in zip(mean, std, strict=True)] for sign in (-1, 1)
-            )
+            mean, std = ([factor * (cell[key] or 0.0) for cell in cells] for key in ("mean", "std"))
+            top = 100.0 if measure.is_fraction else math.inf
+            low, high = ([max(0.0, min(top, m + sign * s)) for m, s in zip(mean, std, strict=True)] for sign in (-1, 1))
             axes.fill_between(sigmas, low, high, color=OURS, alpha=0.18, linewidth=0, label="± one spread")
             axes.plot(sigmas, mean, "o-", color=OURS, markersize=4, label="Mean child")
             axes.plot(
-                sigmas, [100 * cell["best"] for cell in cells], "^", color=INK, markersize=4.5, label="Best child"
+                sigmas, [factor * cell["best"] for cell in cells], "^", color=INK, markersize=4.5, label="Best child"
             )
             axes.axhline(parent, color=PARENT, linewidth=1.4, label="Parent")
             if widest.get(round(1 / density)) is not None:
                 axes.axvline(widest[round(1 / density)], color=GREY, linewidth=1, linestyle=":", label="Widest sigma")
             axes.set_xscale("log")
             axes.set_title(f"Density {text.plain(density)}", loc="left")
-            axes.set_ylabel("Top-1 (%)")
+            axes.set_ylabel(f"{measure.short} ({unit})" if unit else measure.short)
             axes.margins(x=0.04)
-            axes.set_ylim(*_frame(rows, parent))  # one scale for all: how wide the window is shows side by side
+            axes.set_ylim(*_frame(rows, parent, factor))  # one scale for all: how wide the window is shows side by side
         last = panels[-1]
         last.set_xticks(_ticks([cell["sigma"] for cells in rows.values() for cell in cells]))
         last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
@@ -61,7 +74,7 @@ def window_figure(document: Mapping[str, Any]) -> str | None:
             found.values(), found.keys(), loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.0
         )
         return to_svg(
-            figure, "Accuracy of children on select against sigma, one panel a density, and the parent's line"
+            figure, f"{measure.label} of children on select against sigma, one panel a density, and the parent's line"
         )
 
 
@@ -74,11 +87,16 @@ def _ticks(sigmas: Sequence[float]) -> list[float]:
     return kept
 
 
-def _frame(rows: Mapping[float, list[Mapping[str, Any]]], parent: float) -> tuple[float, float]:
-    """Bottom and top in percent that hold every mean, spread and best child."""
+def _defined(cells: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Cells of which some child did not fail."""
+    return [cell for cell in cells if cell["mean"] is not None]
+
+
+def _frame(rows: Mapping[float, list[Mapping[str, Any]]], parent: float, factor: int) -> tuple[float, float]:
+    """Bottom and top that hold every mean, spread and best child."""
     cells = [cell for cells in rows.values() for cell in cells]
-    low = min(parent, *(100 * max(0.0, cell["mean"] - cell["std"]) for cell in cells))
-    high = max(parent, *(100 * cell["best"] for cell in cells))
+    ends = [value for cell in cells for value in (max(0.0, cell["mean"] - (cell["std"] or 0.0)), cell["best"])]
+    low, high = min(parent, *(factor * value for value in ends)), max(parent, *(factor * value for value in ends))
     margin = 0.06 * (high - low) or 1.0
     return low - margin, high + margin
 
@@ -93,6 +111,7 @@ def picture(document: Mapping[str, Any]) -> str:
 
 def window_grid(document: Mapping[str, Any]) -> Grid:
     """A row a cell: mean, spread, best and share better than the parent; the widest sigma is marked."""
+    measure = shown_measure(document)
     widest = {round(1 / one["density"]): one for one in document.get("widest", [])}
     kept = max((one["share_kept"] for one in widest.values()), default=None)
     rows = tuple(
@@ -100,27 +119,28 @@ def window_grid(document: Mapping[str, Any]) -> Grid:
             text.plain(cell["density"]),
             text.plain(cell["sigma"])
             + (" *" if widest.get(round(1 / density), {}).get("sigma") == cell["sigma"] else ""),
-            *(text.percent(cell[key]) for key in ("mean", "std", "best", "worst", "share_better")),
+            *(measure.show(cell[key]) for key in ("mean", "std", "best", "worst")),
+            text.percent(cell["share_better"]),
         )
-        for density, cells in _by_density(document).items()
+        for density, cells in _by_density(document, measure.key).items()
         for cell in cells
     )
     parent = document["parent"]
     return Grid(
-        title=f"Mutation window: top-1 on {text.count(parent['n'])} select images; the parent has "
-        f"{text.percent(parent['top1'])}",
+        title=f"Mutation window: {measure.in_table} on {text.count(parent['n'])} select images; the parent has "
+        f"{measure.show(parent[measure.key])}",
         columns=("Density", "Sigma", "Mean", "Spread", "Best", "Worst", "Better than parent"),
         rows=rows,
-        note=f"* the widest sigma whose mean child keeps {text.percent(kept)} of the parent's accuracy"
+        note=f"* the widest sigma whose mean child keeps {text.percent(kept)} of the parent's {measure.said}"
         if widest
         else "",
     )
 
 
-def _by_density(document: Mapping[str, Any]) -> dict[float, list[Mapping[str, Any]]]:
+def _by_density(document: Mapping[str, Any], metric: str) -> dict[float, list[Mapping[str, Any]]]:
     rows: dict[float, list[Mapping[str, Any]]] = {}
-    if "top1" not in document.get("parent", {}):
-        raise UsageError("window.json: no parent.top1. Take the file as evoray window wrote it.")
+    if metric not in document.get("parent", {}):
+        raise UsageError(f"window.json: no parent.{metric}. Take the file as evoray window wrote it.")
     for cell in document.get("cells", []):
         missing = [key for key in _KEYS if key not in cell]
         if missing:

@@ -65,3 +65,18 @@ def test_what_the_task_cannot_measure_is_refused():
     spec = FitnessSpec("nll", CLASSES, constraints=(parse_constraint("speed >= 3"),))
     with pytest.raises(ConfigError, match="speed is none of top1, top5, nll, balanced-accuracy"):
         spec.make(TASK, lambda _: None)
+
+
+def test_a_class_is_the_datas_whatever_output_it_is():
+    config = FitnessConfig(constraints=("class-accuracy >= parent - 0.1",))
+    fitness = fitness_spec(config, CLASSES, outputs=(6, 2)).make(TASK, lambda _: None)
+
+    def total(right):
+        labels = torch.tensor([6] * 10 + [2] * 10)
+        answers = labels.clone()
+        answers[right[0] : 10], answers[10 + right[1] :] = 3, 3
+        logits = 5 * torch.nn.functional.one_hot(answers, 8).float()
+        return fitness.layout.row(TASK.sums(logits, labels), fitness.sums(logits, labels))
+
+    reason = fitness.broken(total((10, 5)), total((9, 9)))
+    assert reason == "class-accuracy >= parent - 0.1 for class dog: 0.5, the parent has 0.9"

@@ -51,3 +51,21 @@ def test_costs_that_cannot_be_used_are_named(tmp_path, given, message):
     (tmp_path / "words.csv").write_text("one,two\n")
     with pytest.raises(ConfigError, match=message):
         fitness_spec(FitnessConfig(name="cost", costs=given), ("a", "b"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "answers", "labels", "cost"),
+    [
+        (None, [0, 1, 0, 2], [0, 0, 1, 1], (0 + 1 + 5 + 5) / 4),
+        ((1, 0), [1, 0, 1, 2], [1, 1, 0, 0], (0 + 1 + 5 + 5) / 4),
+        ((7, 3), [7, 3, 7, 0], [7, 7, 3, 3], (0 + 1 + 5 + 5) / 4),
+        ((7, 3), [8, 8, 8, 8], [7, 7, 3, 3], (1 + 1 + 5 + 5) / 4),
+    ],
+)
+def test_costs_are_of_the_datas_classes_whatever_outputs_they_are(outputs, answers, labels, cost):
+    config = FitnessConfig(name="cost", costs=((0.0, 1.0), (5.0, 0.0)))
+    fitness = fitness_spec(config, ("a", "b"), outputs=outputs).make(TASK, lambda _: None)
+    logits, targets = torch.nn.functional.one_hot(torch.tensor(answers), 9).float(), torch.tensor(labels)
+    total = fitness.layout.row(TASK.sums(logits, targets), fitness.sums(logits, targets))
+    assert fitness.value(total) == -cost
+    assert fitness.measure.sign * fitness.value(total) == cost and not fitness.measure.higher_is_better

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from evoray.config import parse_constraint
 from evoray.errors import ConfigError
 from evoray.fitness import FitnessSpec
+from evoray.fitness.user import gives_one_number
 from evoray.tasks.image_classification import ImageClassification
 
 TASK = ImageClassification()
@@ -53,3 +55,36 @@ def test_one_number_is_no_score_of_each_record():
 def test_a_name_that_the_task_does_not_know_is_refused():
     with pytest.raises(ConfigError, match="is none of top1, top5, nll, brier"):
         made("recall", lambda _: None)
+
+
+class Mergeable:
+    width = 1
+
+    def sums(self, logits, labels):
+        return logits.sum().reshape(1)
+
+    def value(self, sums):
+        return sums[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "one"),
+    [
+        (lambda x, y: (x.argmax(1) == y).float().mean(), True),
+        (lambda x, y: 0.5, True),
+        (lambda x, y: float((x.argmax(1) == y).float().mean()), True),
+        (lambda x, y: x[:, 0], False),
+        (lambda x, y: x[:, 0].tolist(), False),
+        (lambda x, y: x[:, 0].numpy(), False),
+        (Mergeable, False),
+    ],
+)
+@pytest.mark.parametrize("constraints", [(), ("top1 >= 0.1",)])
+def test_a_function_that_gives_one_number_is_known(function, one, constraints):
+    spec = FitnessSpec("user:f", tuple("abcdefg"), constraints=tuple(map(parse_constraint, constraints)))
+    assert gives_one_number(spec.make(TASK, lambda _: function), *logits_and_labels(5)) == one
+
+
+def test_what_is_built_in_gives_no_one_number():
+    for name in ("nll", "macro-f1", "brier"):
+        assert not gives_one_number(made(name, lambda _: None), *logits_and_labels(6))
