@@ -1,6 +1,6 @@
 """What a child is worth: mergeable per-shard sums, and the number made of them."""
 
-from evoray.fitness.base import Fitness, record_scores, with_fitness
+from evoray.fitness.base import Fitness, as_known, record_scores, with_fitness
 from evoray.fitness.constraints import Constrained
 from evoray.fitness.merging import MergedSums
 from evoray.fitness.registry import FitnessSpec, built_in, fitness_spec
@@ -10,6 +10,7 @@ __all__ = [
     "Fitness",
     "FitnessSpec",
     "MergedSums",
+    "as_known",
     "built_in",
     "fitness_spec",
     "record_scores",

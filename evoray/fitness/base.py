@@ -47,8 +47,13 @@ class Fitness(Protocol):
 
 def with_fitness(figures: Figures, fitness: Fitness, total: np.ndarray) -> Figures:
     """Figures with the fitness first, under its name and with its own sign, from a merged row [layout.width]."""
-    own = figures.get(fitness.name) or Figure(fitness.measure.sign * fitness.value(total), fitness.measure)
+    own = figures.get(fitness.name) or Figure(as_known(fitness, fitness.value(total)), fitness.measure)
     return {fitness.name: own, **figures}
+
+
+def as_known(fitness: Fitness, value: float) -> float:
+    """A fitness in the direction in which people know its measure: a cost as a cost."""
+    return fitness.measure.sign * value + 0.0  # and no -0
 
 
 def record_scores(fitness: Fitness, task: Task, outputs: Outputs, targets: Tensor) -> np.ndarray:

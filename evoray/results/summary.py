@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from evoray.evaluation.program import DTYPES
+from evoray.fitness import as_known
 from evoray.mutation import apply_lineage, weighted_delta
 from evoray.results.final_test import FinalTest
 from evoray.results.lineages import buffers_file
@@ -105,7 +106,7 @@ def parent_on_select(session: Session, choices: Choices, final: FinalTest) -> di
 
 def _add_fitness(session: Session, figures: dict[str, float | int | None], value: float) -> None:
     if session.fitness.name not in figures:
-        figures[session.fitness.name] = session.fitness.measure.sign * value if math.isfinite(value) else None
+        figures[session.fitness.name] = as_known(session.fitness, value) if math.isfinite(value) else None
 
 
 def compare_all(session: Session, panel: Panel, has_soup: bool) -> list[Comparison]:
