@@ -26,8 +26,8 @@ def data_ingest(
     source: Annotated[str, typer.Argument(help="Folder, tar, Parquet or pattern, or package.module:function.")],
     dest: Annotated[Path, typer.Argument(help="A new directory for the shards.")],
     config: Annotated[Path | None, typer.Option("--for", help="Take the transform of this run's parent.")] = None,
-    resize: Annotated[str, typer.Option(help="Shorter side in pixels, or none.")] = "256",
-    crop: Annotated[int, typer.Option(min=1, help="Centre crop in pixels.")] = 224,
+    resize: Annotated[str | None, typer.Option(help="Shorter side in pixels, or none; default 256.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, help="Centre crop in pixels; default 224.")] = None,
     interpolation: Annotated[str, typer.Option(help="bilinear or bicubic.")] = "bilinear",
     channels: Annotated[int, typer.Option(help="1 or 3.")] = 3,
     decoder: Annotated[

@@ -18,6 +18,7 @@ from evoray.data import ImageTransform
 from evoray.errors import ConfigError, DataError, EvorayError, RunError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.labels.columns import Asked
+from evoray.ingest.parent_transform import ParentTransform, transform_for
 from evoray.ingest.processes import Mapper, in_processes, pickled
 from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.ingest.sources import DatasetSource, Source, open_source
@@ -27,15 +28,19 @@ from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
 
 DECODERS = ("pil", "torchvision")
+RESIZE, CROP = "256", 224
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of the command line. transform: either ``config``'s parent's own, or the other five."""
+    """Of the command line. transform: either ``config``'s parent's own, or the other five.
+
+    resize, crop: RESIZE and CROP where neither they nor a parent say; given beside ``config`` they answer for it.
+    """
 
     config: Path | None = None
-    resize: str = "256"
-    crop: int = 224
+    resize: str | None = None
+    crop: int | None = None
     interpolation: str = "bilinear"
     channels: int = 3
     decoder: str = "pil"
@@ -53,41 +58,42 @@ class Options:
 
 
 def chosen_transform(options: Options) -> ImageTransform:
-    """The parent's own transform with ``--for``, else the options'; ``--resize none`` keeps images as they are."""
+    """See ``chosen``."""
+    return chosen(options)[0]
+
+
+def chosen(options: Options) -> tuple[ImageTransform, str | None]:
+    """The parent's own transform with ``--for``, else the options'; ``--resize none`` keeps images as they are.
+
+    Returns:
+        The transform, and why it is what it is where ``--for`` asked a parent.
+    """
     if options.channels not in (1, 3):
         raise ConfigError(f"--channels {options.channels}: give 1 or 3.")
     if options.interpolation not in ("bilinear", "bicubic"):
         raise ConfigError(f"--interpolation {options.interpolation}: give bilinear or bicubic.")
     if options.decoder not in DECODERS:
         raise ConfigError(f"--decoder {options.decoder}: give {' or '.join(DECODERS)}.")
-    if options.config is not None:
-        return _transform_of(options.config, options.decoder)
+    found = from_parent(options)
+    why = None if found is None else found.why
+    if found is not None and found.transform is not None:
+        return found.transform, why
     values: dict[str, Any] = {"channels": options.channels, "decoder": options.decoder}
-    if options.resize == "none":
-        return ImageTransform(resize=None, crop=None, **values)
-    if not options.resize.isdigit() or int(options.resize) < 1:
-        raise ConfigError(f"--resize {options.resize}: give the shorter side in pixels, or none.")
-    return ImageTransform(resize=int(options.resize), crop=options.crop, interpolation=options.interpolation, **values)
+    resize = RESIZE if options.resize is None else options.resize
+    crop = CROP if options.crop is None else options.crop
+    if resize == "none":
+        return ImageTransform(resize=None, crop=None, **values), why
+    if not resize.isdigit() or int(resize) < 1:
+        raise ConfigError(f"--resize {resize}: give the shorter side in pixels, or none.")
+    return ImageTransform(resize=int(resize), crop=crop, interpolation=options.interpolation, **values), why
 
 
-def _transform_of(path: Path, decoder: str) -> ImageTransform:
-    from evoray.models import parent_preprocessing
-
-    config = load_config(path)
-    wanted = parent_preprocessing(config.parent, path.parent.resolve(), seed=config.seed)
-    if wanted.crop is None and wanted.resize is None:
-        raise ConfigError(
-            f"--for {path}: the parent {config.parent.name} brings no resize or crop. Give --resize and --crop."
-        )
-    values: dict[str, Any] = {"decoder": decoder}
-    return ImageTransform(
-        resize=wanted.resize,
-        crop=wanted.crop,
-        interpolation=wanted.interpolation,
-        antialias=wanted.antialias,
-        channels=wanted.channels,
-        **values,
-    )
+def from_parent(options: Options) -> ParentTransform | None:
+    """What ``--for`` takes, and why; None without it."""
+    if options.config is None:
+        return None
+    answered = options.resize is not None or options.crop is not None
+    return transform_for(options.config, options.decoder, answered=answered)
 
 
 def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dict[str, Any]:
@@ -97,7 +103,9 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
         rows, classes, shards, unreadable, digest, images_per_s (of the whole call).
     """
     started = time.perf_counter()
-    transform = chosen_transform(options)
+    transform, why = chosen(options)
+    if why is not None:
+        progress.note(why)
     progress.note(f"looking at {shown(source)}")
     records, in_one = _source(source, options)
     for line in understood(records):
