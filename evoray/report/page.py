@@ -86,7 +86,7 @@ def render(
         notes=[str(note) for note in run.summary.get("notes") or ()],
         figures_known=set(run.measures),
         ensemble=run.has_ensemble,
-        cards=_cards(run),
+        cards=cards(run),
         figures=_figures(run, window),
         networks=grids.networks(run),
         comparisons=grids.comparisons(run),
@@ -107,21 +107,22 @@ def _parent_name(config: Mapping[str, Any]) -> str:
     return str(parent.get("name", text.NOTHING)) + (f" ({weights})" if weights else "")
 
 
-def _cards(run: Run) -> list[Card]:
+def cards(run: Run) -> list[Card]:
+    """The key numbers, the run's fitness first."""
     main, handed = run.main, "ensemble" if run.has_ensemble else "soup"
-    cards = [_change(run, handed, one) for one in (main, run.beside) if one]
-    cards.append(_change(run, "best_child", main))
+    found = [_change(run, handed, one) for one in (main, run.beside) if one]
+    found.append(_change(run, "best_child", main))
     parent = run.parent_on_select(main)
     values = [value for row in run.children if (value := run.child(row, "select", main)) is not None]
     fitter = 0 if parent is None else sum(main.sign * (value - parent) > 0 for value in values)
-    cards.append(
+    found.append(
         Card(
             f"Children with {'higher' if main.higher_is_better else 'lower'} {main.said} than the parent, on select",
             f"{text.count(fitter)} of {text.count(len(run.children))}",
             "says how well sigma and density fit",
         )
     )
-    return cards
+    return found
 
 
 def _change(run: Run, network: str, measure: Measure) -> Card:

@@ -1,3 +1,3 @@
-from finished_files import config, population, summary
+from finished_files import config, population, run_for, summary
 
-__all__ = ["config", "population", "summary"]
+__all__ = ["config", "population", "run_for", "summary"]

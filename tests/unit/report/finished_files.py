@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from evoray.statistics import compare, corrected, verdict
-from evoray.tasks.image_classification import ImageClassification
+from evoray.report.finished_run import Run
+from evoray.statistics import Comparison, compare, corrected, verdict
+from evoray.tasks.base import Measure
+from evoray.tasks.image_classification import CALIBRATION, ImageClassification
 
 TEST_IMAGES = 2100
 
@@ -156,6 +159,49 @@ def summary(population: pa.Table) -> dict[str, Any]:
         },
         "reliability": {"parent": _bins(1.03), "ensemble": _bins(0.98)},
     }
+
+
+FITNESSES = {
+    "cost": Measure("Cost", "per image", False, "Cost"),
+    "macro-f1": Measure("Macro F1", "fraction", True, "Macro F1"),
+    "worst-class": Measure("Accuracy of the worst class", "fraction", True, "Worst class"),
+    "brier": CALIBRATION["brier"],
+    "nll": ImageClassification.measures["nll"],
+    "top1": ImageClassification.measures["top1"],
+    "mine:auc": Measure("Fitness (auc)", "", True, "auc", "auc"),
+}
+
+
+@pytest.fixture
+def run_for(summary: dict[str, Any], population: pa.Table) -> Callable[..., Run]:
+    """The same run as its summary says it today, for a fitness: 0.25 of the parent's, better by 0.05 everywhere."""
+
+    def make(fitness: str, *, ensemble: bool = True) -> Run:
+        own = FITNESSES[fitness]
+        rows = population.to_pylist()
+        for row in rows:
+            row["select_fitness"] = None if row["select_nll"] is None else own.sign * (0.25 + 0.01 * row["child"])
+        known = {**ImageClassification.measures, **CALIBRATION}
+        measures = {fitness: own, **known}
+        made = summary | {
+            "fitness": fitness,
+            "measures": {name: {**vars(one), "said": one.words} for name, one in measures.items()},
+            "notes": ["classes: the data's 10 are outputs 0 to 9 of the parent's 10, by number"],
+        }
+        if fitness not in known:
+            made["parent"] = {split: {**made["parent"][split], fitness: 0.25} for split in ("select", "test")}
+            for name in ("best_child", "soup", "ensemble"):
+                made[name] = made[name] | {fitness: 0.25 + 0.05 * own.sign}
+            better = [Comparison(name, "fitness", 0.05, (0.02, 0.08), 0.001) for name in ("best_child", "soup")]
+            made["comparisons"] = [one.to_dict() for one in better] + made["comparisons"]
+        sample = [{"id": f"g0000/c{i:04d}", "select": own.sign * 0.25, "test": own.sign * 0.3} for i in range(3)]
+        made["children"] = made["children"] | {"sample": sample, "parent": {"select": own.sign * 0.25, "test": None}}
+        if not ensemble:
+            made = {name: value for name, value in made.items() if name not in ("ensemble", "reliability")}
+            made["comparisons"] = [one for one in made["comparisons"] if one["name"] != "ensemble"]
+        return Run.of(made, pa.Table.from_pylist(rows))
+
+    return make
 
 
 def _bins(overconfidence: float) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from evoray.report import grids
 from evoray.report.finished_run import Run
@@ -60,3 +61,68 @@ def test_what_an_older_run_did_not_count_is_no_number(summary: dict[str, Any], p
     work = {key: value for key, value in summary["work"].items() if key not in ("evaluations", "repeated")}
     rows = dict(grids.work(Run.of(summary | {"work": work}, population)).rows)
     assert rows["Evaluations (child × shard)"] == rows["Units late, done twice"] == "–"
+
+
+SHORT = {"cost": "Cost", "macro-f1": "Macro F1", "worst-class": "Worst class", "mine:auc": "auc", "nll": "NLL"}
+SHORT |= {"top1": "Top-1", "brier": "Brier"}
+
+
+@pytest.mark.parametrize("fitness", SHORT)
+def test_the_runs_fitness_is_the_first_column_by_its_name(fitness, run_for) -> None:
+    run = run_for(fitness)
+    grid = grids.networks(run)
+    assert grid.columns[1] == SHORT[fitness] and len(set(grid.columns)) == len(grid.columns)
+    assert f"The search was to improve {run.main.described}." in grid.note
+    lower = ("NLL", "ECE", "Brier", "cost")
+    assert all((word in grid.note) == (fitness == "cost" or word != "cost") for word in lower)
+
+
+@pytest.mark.parametrize(
+    ("fitness", "parent", "soup"),
+    [("cost", "0.2500", "0.2000"), ("macro-f1", "25.00%", "30.00%"), ("mine:auc", "0.2500", "0.3000")],
+)
+def test_every_network_has_its_fitness_on_test_in_its_own_direction(fitness, parent, soup, run_for) -> None:
+    rows = grids.networks(run_for(fitness)).rows
+    assert [row[1] for row in rows] == [parent, soup, soup, soup]
+
+
+@pytest.mark.parametrize(
+    ("fitness", "first", "words"),
+    [
+        ("cost", ("Cost", "−0.0500", "−0.0800 to −0.0200"), "Cost per image (jackknife over groups of images), NLL in"),
+        ("macro-f1", ("Macro F1", "+5.00", "+2.00 to +8.00"), "Macro F1 in percentage points (jackknife"),
+        ("mine:auc", ("auc", "+0.0500", "+0.0200 to +0.0800"), "auc (jackknife"),
+    ],
+)
+def test_a_difference_is_in_the_direction_that_people_know(fitness, first, words, run_for) -> None:
+    grid = grids.comparisons(run_for(fitness))
+    assert grid.rows[0][1:4] == first and grid.rows[0][-1] == "better"
+    assert (
+        words in grid.note and "NLL in nats per image (t-test), Top-1 in percentage points (exact McNemar" in grid.note
+    )
+
+
+@pytest.mark.parametrize(
+    ("fitness", "columns", "first"),
+    [
+        ("nll", ("Select NLL", "Select top-1", "Test NLL", "Test top-1"), None),
+        ("top1", ("Select top-1", "Select NLL", "Test top-1", "Test NLL"), None),
+        ("cost", ("Select cost", "Select NLL", "Test cost", "Test NLL"), "0.3000"),
+        ("macro-f1", ("Select macro F1", "Select NLL", "Test macro F1", "Test NLL"), "30.00%"),
+        ("mine:auc", ("Select auc", "Select NLL", "Test auc", "Test NLL"), "0.3000"),
+    ],
+)
+def test_children_are_listed_by_the_runs_fitness(fitness, columns, first, run_for) -> None:
+    run = run_for(fitness)
+    grid = grids.children(run, limit=60)
+    assert grid.columns[-4:] == columns and grid.title.endswith(f"children by {run.main.said}")
+    assert run.main.described in grid.note
+    if first is not None:  # of a child that was drawn by chance
+        assert next(row for row in grid.rows if row[1] == "g0000/c0001")[-2] == first
+
+
+@pytest.mark.parametrize("fitness", SHORT)
+def test_a_run_without_an_ensemble_has_its_tables(fitness, run_for) -> None:
+    run = run_for(fitness, ensemble=False)
+    assert [row[0].split()[0] for row in grids.networks(run).rows] == ["Parent", "Best", "Soup"]
+    assert {row[2] for row in grids.children(run).rows} == {""} and grids.comparisons(run).rows

@@ -9,6 +9,7 @@ import pytest
 
 from evoray.errors import UsageError
 from evoray.report import render
+from evoray.report.page import cards
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -96,3 +97,42 @@ def test_damage_is_named(
 def test_a_missing_column_is_named(summary: dict[str, Any], config: dict[str, Any], population: pa.Table) -> None:
     with pytest.raises(UsageError, match=r"population\.parquet: no column rank"):
         render(summary, config, population.drop_columns(["rank"]))
+
+
+TILES = [
+    ("nll", "Ensemble of 8: NLL on test (lower is better)", "Children with lower NLL than the parent, on select"),
+    ("top1", "Ensemble of 8: top-1 accuracy on test (higher is better)", "Children with higher top-1 accuracy than"),
+    ("cost", "Ensemble of 8: cost on test (lower is better)", "Children with lower cost than the parent, on select"),
+    ("macro-f1", "Ensemble of 8: macro F1 on test (higher is better)", "Children with higher macro F1 than the parent"),
+    ("mine:auc", "Ensemble of 8: auc on test (higher is better)", "Children with higher auc than the parent"),
+]
+
+
+@pytest.mark.parametrize(("fitness", "first", "children"), TILES)
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_tiles_are_of_the_runs_fitness(fitness, first, children, ensemble, run_for) -> None:
+    tiles = cards(run_for(fitness, ensemble=ensemble))
+    assert tiles[0].title == (first if ensemble else first.replace("Ensemble of 8", "Soup g0001/soup05"))
+    assert children in tiles[-1].title and tiles[0].value
+
+
+def test_a_cost_is_positive_and_falls(run_for, config) -> None:
+    run = run_for("cost")
+    page = render(run.summary, config, pa.Table.from_pylist(run.children))
+    assert "0.2500 → 0.2000" in page and "−0.0500 (95%: −0.0800 to −0.0200), better" in page
+    assert f"The search was to improve {run.main.described}." in page
+    assert "classes: the data&#39;s 10 are outputs 0 to 9" in page and "Cost (per image) on select" in page
+
+
+def test_a_run_without_an_ensemble_has_a_page(run_for, config) -> None:
+    run = run_for("mine:auc", ensemble=False)
+    page = render(run.summary, config, pa.Table.from_pylist(run.children))
+    assert "Soup g0001/soup05: auc on test" in page and "Ensemble of" not in page
+    balance = Balance()
+    balance.feed(page)
+    assert balance.open == []
+
+
+def test_damaged_measures_are_named(summary, config, population) -> None:
+    with pytest.raises(UsageError, match=r"summary\.json: measures are damaged"):
+        render(summary | {"measures": {"nll": {"label": "NLL"}}}, config, population)

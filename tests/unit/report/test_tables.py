@@ -39,3 +39,21 @@ def test_an_incomplete_run_is_named_and_nothing_is_printed(summary: dict[str, An
     with pytest.raises(UsageError, match=r"summary.json: no ensemble.*--resume"):
         print_run(summary, population, Console(file=sink))
     assert sink.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("fitness", "words"),
+    [
+        ("cost", "cost (per image, lower is better)"),
+        ("macro-f1", "macro F1 (higher is better)"),
+        ("mine:auc", "auc (higher is better)"),
+    ],
+)
+@pytest.mark.parametrize("ensemble", [True, False])
+def test_what_the_search_was_to_improve_is_printed_with_what_was_said_before_it(
+    fitness, words, ensemble, run_for
+) -> None:
+    run = run_for(fitness, ensemble=ensemble)
+    shown = " ".join(printed(dict(run.summary), pa.Table.from_pylist(run.children)).split())
+    assert f"The search was to improve {words}" in shown
+    assert "classes: the data's 10 are outputs 0 to 9" in shown

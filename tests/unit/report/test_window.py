@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from evoray.errors import UsageError
+from evoray.report.measures import Measure
 from evoray.report.window import picture, window_figure, window_grid
 
 
@@ -66,3 +67,15 @@ def test_a_damaged_document_is_named(document, damage):
         window_figure(document)
     with pytest.raises(UsageError, match=r"parent\.top1"):
         window_grid({**document, "parent": {}})
+
+
+def test_a_window_of_another_tasks_figure(document):
+    measures = {"mae": Measure("mae", "Mean absolute error", "MAE", "metres", False, "mean absolute error")}
+    other = {**document, "metric": "mae", "parent": {"n": 500, "mae": 1.5}}
+    drawn = window_figure(other, measures)
+    assert "MAE (metres)" in drawn and "Mean absolute error of children" in drawn and "Top-1" not in drawn
+    none = [{**cell, "mean": None, "std": None, "best": None, "worst": None} for cell in other["cells"]]
+    assert window_figure({**other, "cells": none}, measures) is None
+    assert window_figure({**other, "cells": [none[0], *other["cells"][1:]]}, measures)
+    grid = window_grid(other)
+    assert "mae on 500 select images; the parent has 1.5000" in grid.title and grid.rows[0][2] == "0.8000"
