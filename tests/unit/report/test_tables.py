@@ -50,9 +50,7 @@ def test_an_incomplete_run_is_named_and_nothing_is_printed(summary: dict[str, An
     ],
 )
 @pytest.mark.parametrize("ensemble", [True, False])
-def test_what_the_search_was_to_improve_is_printed_with_what_was_said_before_it(
-    fitness, words, ensemble, run_for
-) -> None:
+def test_what_the_search_was_to_improve_is_printed_with_the_notes(fitness, words, ensemble, run_for) -> None:
     run = run_for(fitness, ensemble=ensemble)
     shown = " ".join(printed(dict(run.summary), pa.Table.from_pylist(run.children)).split())
     assert f"The search was to improve {words}" in shown
