@@ -65,7 +65,7 @@ def _published(parent: ParentConfig) -> tuple[ParentConfig, str | None]:
         return parent, f"the preprocessing that {shown(parent.name)} brings would"
     if weights == UNTRAINED:
         return parent, f"{parent.source}'s defaults for {shown(parent.name)}, whose weights are random,"
-    if "." not in weights:
+    if not any(sign in weights for sign in "./"):
         return parent, f"the weights {shown(weights)} of {shown(parent.name)}"
     if parent.source == "torchvision":
         for name, url in _torchvision_files(parent.name).items():

@@ -113,25 +113,29 @@ class Run:
             return self._checked(row[f"{split}_{measure.key}"], f"{split}_{measure.key}")
         if measure.key != self.fitness:
             return None
-        value = row.get("select_fitness") if split == "select" else self._sampled.get(row["child_id"])
+        if split == "test":
+            value = self._sampled.get(str(row["child_id"]))
+        else:
+            value = self._checked(row.get("select_fitness"), "select_fitness")
         return None if value is None else measure.sign * value
 
     @cached_property
     def _sampled(self) -> dict[str, float | None]:
         """Fitness on ``test`` of the children that were drawn by chance."""
         sample = self.section("children").get("sample", [])
-        return {one["id"]: one["test"] for one in sample}
+        known = [one for one in sample if isinstance(one, Mapping)] if isinstance(sample, list) else []
+        return {str(one.get("id")): self._checked(one.get("test"), "children.sample") for one in known}
 
     def parent_on_select(self, measure: Measure) -> float | None:
         """The parent's figure on ``select``; None where an older run did not record its fitness there."""
-        if measure.key == self.fitness and measure.key not in self.get("parent", "select"):
-            value = self.section("children", "parent").get("select")
+        if measure.key == self.fitness and measure.key not in self.section("parent", "select"):
+            value = self._checked(self.section("children", "parent").get("select"), "children.parent.select")
             return None if value is None else measure.sign * value
         return self.number("parent", "select", measure.key)
 
     def test(self, network: str, metric: str) -> float | None:
         """A network's metric on the test images; None for a fitness that an older run did not record there."""
-        if metric == self.fitness and "measures" not in self.summary and metric not in self.get("parent", "test"):
+        if metric == self.fitness and "measures" not in self.summary and metric not in self.section("parent", "test"):
             return None
         return self.number("parent", "test", metric) if network == "parent" else self.number(network, metric)
 
@@ -169,7 +173,18 @@ class Run:
 
     @property
     def comparisons(self) -> list[Comparison]:
-        return [Comparison.from_dict(values) for values in self.get("comparisons")]
+        found = self.get("comparisons")
+        if not isinstance(found, list):
+            raise UsageError(f"summary.json: comparisons are no list. {_REMEDY}")
+        return [Comparison.from_dict(values) for values in found]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was said before the run; older runs recorded nothing of it."""
+        found = self.summary.get("notes", [])
+        if not isinstance(found, list):
+            raise UsageError(f"summary.json: notes are no list. {_REMEDY}")
+        return [str(note) for note in found]
 
     def comparison(self, network: str, metric: str) -> Comparison | None:
         """With the parent, in a figure or in the run's fitness, in the direction in which people know it."""

@@ -83,7 +83,7 @@ def render(
         data=_section(config, "data").get("path", text.NOTHING),
         images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
         fitness=run.main.described,
-        notes=[str(note) for note in run.summary.get("notes") or ()],
+        notes=run.notes,
         figures_known=set(run.measures),
         ensemble=run.has_ensemble,
         cards=cards(run),

@@ -14,6 +14,10 @@ from rich.text import Text
 from evoray.report import grids
 from evoray.report.finished_run import Run
 from evoray.report.grids import Grid
+from evoray.runtime.reading import shown
+
+NOTE = 1000
+"""Characters of a note that are printed."""
 
 
 def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console) -> None:
@@ -24,11 +28,11 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
     """
     run = Run.of(summary, population)
     # all of it is made before anything is printed: an error leaves no half report
-    shown = (grids.networks(run), grids.comparisons(run), grids.evidence(run), grids.children(run))
-    tables = [table(grid) for grid in shown if grid]
+    made = (grids.networks(run), grids.comparisons(run), grids.evidence(run), grids.children(run))
+    tables = [table(grid) for grid in made if grid]
     console.print(Text(str(run.get("verdict")), style="bold"))
-    for note in run.summary.get("notes") or ():
-        console.print(Text(str(note), style="dim"))
+    for note in run.notes:
+        console.print(Text(shown(note, NOTE), style="dim"))
     for one in tables:
         console.print()
         console.print(one)

@@ -57,8 +57,8 @@ def _normalisation(config: ParentConfig, parent: Parent) -> Iterator[str]:
 
 
 def _is_own_file(config: ParentConfig) -> bool:
-    """An enum name or a tag has no dot before its end."""
-    return config.weights is not None and "." in config.weights
+    """Names of weights and tags have neither dots nor slashes."""
+    return config.weights is not None and any(sign in config.weights for sign in "./")
 
 
 def _averaged(fitness: Fitness, outputs: Outputs, targets: Tensor, shards: int) -> Iterator[str]:

@@ -150,6 +150,13 @@ def test_a_task_from_outside_runs_to_the_end(tmp_path, parent_file):
     assert results[1].population.equals(population)
     assert list(summary["parent"]["test"]) == ["n", "mae", "rmse"]
     assert "ensemble" not in summary and {one["metric"] for one in summary["comparisons"]} == {"mae"}
+    assert summary["measures"]["mae"] | {"said": ""} == {
+        **vars(make_task(OUTSIDE, tmp_path).measures["mae"]),
+        "said": "",
+    }
+    page = (tmp_path / "one" / "report.html").read_text()
+    assert "Mean absolute error on select" in page and "mean absolute error on test (lower is better)" in page
+    assert "NLL" not in page and "accuracy" not in summary["verdict"]
     rows = population.sort_by("rank").to_pylist()
     assert [name for name in population.column_names if name.startswith("select_")] == [
         *("select_n", "select_mae", "select_rmse", "select_fitness")

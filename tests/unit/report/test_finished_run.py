@@ -118,3 +118,46 @@ def test_what_a_run_was_to_improve_is_nll_unless_it_is_recorded(run: Run, summar
     assert Run.of(summary | {"fitness": "top5"}, population).fitness == "top5"
     del summary["fitness"]
     assert Run.of(summary, population).fitness == "nll"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("notes", "one", "notes are no list"),
+        ("notes", 3, "notes are no list"),
+        ("comparisons", 3, "comparisons are no"),
+    ],
+)
+def test_lists_that_are_none_are_named(key, value, words, summary, population) -> None:
+    run = Run.of(summary | {key: value}, population)
+    with pytest.raises(UsageError, match=rf"summary\.json: {words}"):
+        getattr(run, key)
+
+
+@pytest.mark.parametrize("sample", [None, 3, "x", [3], [{}], [{"id": "g0000/c0000"}]])
+def test_a_sample_of_another_shape_tells_nothing(sample, run_for) -> None:
+    run = run_for("cost")
+    other = Run(dict(run.summary) | {"children": {"sample": sample}}, run.children)
+    assert other.child(run.children[0], "test", other.main) is None
+    assert other.child(run.children[0], "select", other.main) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("fitness", "beside"), [("nll", "top1"), ("top1", "nll"), ("cost", "nll"), ("mine:auc", "nll"), ("brier", "nll")]
+)
+def test_beside_the_fitness_stands_the_first_other_figure_that_was_compared(fitness, beside, run_for) -> None:
+    run = run_for(fitness)
+    assert run.main.key == next(iter(run.measures)) == fitness and run.beside.key == beside
+
+
+@pytest.mark.parametrize(
+    ("fitness", "parent"), [("cost", 0.25), ("macro-f1", 0.25), ("mine:auc", 0.25), ("nll", 0.2451)]
+)
+def test_the_parents_fitness_on_select_is_in_its_own_direction(fitness, run_for) -> None:
+    run = run_for(fitness)
+    assert run.parent_on_select(run.main) == 0.25
+    older = {key: value for key, value in run.summary.items() if key != "measures"}
+    parent = older["parent"].items()
+    older["parent"] = {split: {k: v for k, v in figures.items() if k != fitness} for split, figures in parent}
+    assert Run(older, run.children).parent_on_select(run.main) == 0.25
+    assert Run(older, run.children).test("soup", fitness) is None
