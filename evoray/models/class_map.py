@@ -47,7 +47,12 @@ class ClassMap:
 
     def to_dict(self) -> dict[str, Any]:
         """For ``summary.json``; ``data_classes`` has every class's output, None where they are in order."""
-        return {"data": len(self.classes), "outputs": self.outputs, "data_classes": self.chosen, "how": self.how}
+        return {
+            "data": len(self.classes),
+            "outputs": self.outputs,
+            "data_classes": None if self.chosen is None else [*self.chosen],
+            "how": self.how,
+        }
 
 
 class UnclearError(DataError):

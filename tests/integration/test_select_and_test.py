@@ -10,6 +10,7 @@ from evoray.errors import RunError
 from evoray.evaluation.units.children import ChildrenUnit
 from evoray.evolution import evolve
 from evoray.results.panel import Panel
+from evoray.runtime.progress import Progress
 from evoray.search.inputs import check_inputs
 from evoray.search.population import Population
 from evoray.search.session import Session
@@ -92,4 +93,46 @@ def test_fitnesses_that_are_no_loss_of_the_network(small_run, tmp_path, name):
     ranked = sorted(result.population.to_pylist(), key=lambda row: row["rank"])
     values = [row["select_fitness"] for row in ranked]
     assert values == sorted(values, reverse=True)
-    assert result.summary["fitness"] == name
+    summary = result.summary
+    assert summary["fitness"] == next(iter(summary["measures"])) == name
+    sign = 1 if summary["measures"][name]["higher_is_better"] else -1
+    assert values[0] * sign > 0
+    for figures in (*summary["parent"].values(), *(summary[one] for one in ("best_child", "soup", "ensemble"))):
+        assert 0 < figures[name] < 1
+    assert summary["comparisons"][0]["metric"] == "fitness" and "fitness" not in summary["verdict"]
+    assert summary["classes"] == {"data": 10, "outputs": 10, "data_classes": None, "how": "by number"}
+    assert summary["notes"] == [summary["notes"][0]] and summary["warnings"] == []
+
+
+class Notes(Progress):
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+ONE_NUMBER = """
+def right(logits, labels):
+    return (logits.argmax(1) == labels).float().mean()
+"""
+
+
+def test_what_a_guessing_parent_and_a_fitness_of_one_number_mean_is_said_and_recorded(small_run, tmp_path):
+    (tmp_path / "one_number.py").write_text(ONE_NUMBER)
+    parent = {"source": "module", "name": "evoray.models.small:cnn", "weights": "random"}
+    config = small_run(fitness__name="one_number:right", data__select=0.05, data__test=0.05)
+    values = {**config.model_dump(), "parent": parent}
+    told = Notes()
+    result = evolve(values, tmp_path / "run", config_dir=tmp_path, page=False, progress=told)
+    averaged = "'one_number:right' gives one number for many images"
+    (first, few, on_all) = (
+        next(i for i, one in enumerate(told.said) if words in one)
+        for words in (averaged, "images of select: top-1", "the parent on all 210 images of select: right 0.")
+    )
+    assert first < few < told.said.index("starting the local backend") < on_all
+    notes, summary = result.summary["notes"], result.summary
+    assert len(notes) == 2 and averaged in notes[1]
+    (warning,) = summary["warnings"]
+    assert summary["verdict"].endswith(warning) and "no better than chance on these 210 images" in warning
+    assert 0 <= summary["parent"]["test"]["one_number:right"] < 0.3

@@ -157,6 +157,6 @@ def test_it_is_recorded_whole():
     assert ClassMap(PETS, 9, (8, 1, 0, 2), "by name").to_dict() == {
         "data": 4,
         "outputs": 9,
-        "data_classes": (8, 1, 0, 2),
+        "data_classes": [8, 1, 0, 2],
         "how": "by name",
     }
