@@ -73,6 +73,8 @@ def evolve(
         config = _with_recorded(config, directory)
     note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
+    for line in inputs.parent.notes:
+        note(line)
     if resume:
         check_same(directory, inputs.config, inputs.identity())
         if is_finished(directory):

@@ -14,8 +14,8 @@ from evoray.models import load_into, parse_state, read_state, state_bytes, write
     ("name", "content", "words"),
     [
         ("a.safetensors", b"nonsense", "damaged"),
-        ("a.pth", b"nonsense", "not a PyTorch checkpoint|refused"),
-        ("a.bin", b"", "ends in"),
+        ("a.pth", b"nonsense", "not a checkpoint"),
+        ("a.bin", b"", "empty"),
         ("absent.pth", None, "no such file"),
     ],
 )

@@ -1,0 +1,240 @@
+"""Files of ``torch.save``, read without running what is in them, in bounded memory.
+
+torch's own unpickler (``weights_only``) makes nothing but tensors and plain containers. What else lies beside the
+tensors (``argparse.Namespace``, a path, a number of NumPy, a configuration object) is replaced by a stand-in that
+holds nothing: its class is never imported and never called. A file that would call a function is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import threading
+import zipfile
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import OrderedDict
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+
+from evoray.errors import ModelError
+from evoray.runtime.reading import shown
+
+PICKLE_BYTES = 16 * 2**20
+"""Of names, shapes and what lies beside the tensors: a thousand tensors with their optimizer's state take 1 MiB."""
+PICKLE_COST = 5_000_000
+"""At about 100 bytes each; what such a pickle would make in memory."""
+DIRECTORY_BYTES = 64 * 2**20
+MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+"""torch's number at the head of files from before its zip format."""
+COSTS = {"REDUCE": 10, "BINPERSID": 5, "EMPTY_SET": 3, "NEWOBJ": 3}
+SAVE_AGAIN = "Save model.state_dict() by torch.save, or as .safetensors."
+
+CALLABLE = (
+    "argparse.Namespace", "types.SimpleNamespace", "pathlib.", "collections.defaultdict", "collections.deque",
+    "datetime.", "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "copyreg._reconstructor", "functools.partial",
+    "numpy.core.multiarray.", "numpy._core.multiarray.", "numpy.dtype", "numpy.dtypes.", "numpy.ndarray",
+    "numpy.random.", "torch.torch_version.TorchVersion", "omegaconf.", "yacs.config.", "easydict.", "addict.",
+)  # fmt: skip
+"""Names whose call stands for a plain value; it gives a stand-in. Calling any other name is refused."""
+MAPPINGS = ("dict", "cfgnode", "munch", "box")
+"""Ends of the names of classes that are dictionaries."""
+
+_LOCK = threading.Lock()
+
+
+def load_torch(path: Path) -> Any:
+    """What ``torch.save`` wrote, zip or older, its tensors mapped from the file where it allows that.
+
+    Raises:
+        ModelError: no such file's format, damaged, dishonest, or more than tensors and plain values.
+    """
+    with open(path, "rb") as file:
+        zipped = file.read(4) == b"PK\x03\x04"
+        file.seek(0)
+        try:
+            named = _globals_of_archive(file, path) if zipped else _globals_of_older(file, path)
+        except ModelError:
+            raise
+        except Exception as error:  # of parsers of untrusted bytes: anything
+            raise ModelError(f"{shown(path)}: damaged, not a file of torch.save ({shown(error)}).") from None
+    return _load(path, named, zipped)
+
+
+def _load(path: Path, named: set[str], zipped: bool) -> Any:
+    mapped = zipped and path.suffix != ".safetensors"  # by that suffix alone torch takes another reader
+    try:
+        with open(path, "rb") as file:
+            source = str(path) if mapped else file
+            with _LOCK, torch.serialization.safe_globals([(stand_in(name), name) for name in sorted(named)]):
+                return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        reason = shown(_reason(str(error)))
+        raise ModelError(
+            f"{shown(path)}: refused, it holds more than tensors and could run code ({reason}). "
+            "Save model.state_dict() as .safetensors where you trust the file."
+        ) from None
+    except Exception as error:  # of a parser of untrusted bytes: anything, KeyError and RecursionError included
+        raise ModelError(
+            f"{shown(path)}: not a PyTorch checkpoint, or damaged "
+            f"({type(error).__name__}: {shown(_reason(str(error)))}). Fetch it again."
+        ) from None
+
+
+def _reason(message: str) -> str:
+    """The one line of torch's page of advice that says what is wrong."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    said = [line for line in lines if "GLOBAL" in line or line.startswith(("would call", "Trying to", "Unsupported"))]
+    return (said or lines or ["no reason given"])[0]
+
+
+# ---------------------------------------------------------------- before it is loaded
+
+
+def _globals_of_archive(file: IO[bytes], path: Path) -> set[str]:
+    """Names that an archive's pickle refers to; refuses archives that are no checkpoint or not what they claim."""
+    _check_directory(file, path)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        roots = [one for one in members if one.filename.split("/", 1)[-1] == "data.pkl" or one.filename == "data.pkl"]
+        _check_kind({one.filename.split("/", 1)[-1] for one in members}, len(roots), path)
+        size = path.stat().st_size
+        if any(one.compress_type or one.flag_bits & 1 for one in members):
+            raise ModelError(
+                f"{shown(path)}: its members are compressed or encrypted, which torch.save never does. {SAVE_AGAIN}"
+            )
+        names = {one.filename for one in members}
+        if len(names) < len(members) or sum(one.file_size for one in members) > size:
+            raise ModelError(f"{shown(path)}: damaged, its members claim more than its {size:,} bytes. Fetch it again.")
+        if roots[0].file_size > PICKLE_BYTES:
+            raise _too_much(path)
+        return _inspected(_Pickle(BytesIO(archive.read(roots[0])), path), path)
+
+
+def _check_kind(inner: set[str], roots: int, path: Path) -> None:
+    if "constants.pkl" in inner:
+        raise ModelError(f"{shown(path)}: a TorchScript archive, a program and no state_dict. {SAVE_AGAIN}")
+    if roots == 1:
+        return
+    if any(name.endswith(("serialized_exported_program.json", "archive_format")) for name in inner):
+        what = "a program of torch.export"
+    elif any(name.endswith(".npy") for name in inner):
+        what = "arrays of NumPy (.npz)"
+    else:
+        what = "a zip archive without a checkpoint of torch.save; if it holds one, unpack it"
+    raise ModelError(f"{shown(path)}: {what}. {SAVE_AGAIN}")
+
+
+def _check_directory(file: IO[bytes], path: Path) -> None:
+    """A zip's list of members is read whole by every library, so its size is looked at first (APPNOTE 4.3.16)."""
+    end = file.seek(0, 2)
+    file.seek(max(0, end - 66_000))
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    size = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
+    if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":
+        file.seek(int.from_bytes(tail[at - 12 : at - 4], "little"))
+        size = int.from_bytes(file.read(56)[40:48], "little")
+    file.seek(0)
+    if size > DIRECTORY_BYTES:
+        raise ModelError(f"{shown(path)}: damaged, its list of members has {size:,} bytes. Fetch it again.")
+
+
+def _globals_of_older(file: IO[bytes], path: Path) -> set[str]:
+    """Of a file from before the zip format: five pickles, then the storages."""
+    pickles = _Pickle(file, path)
+    return set().union(*(_inspected(pickles, path) for _ in range(5)))
+
+
+def _inspected(pickles: _Pickle, path: Path) -> set[str]:
+    """The globals of one pickle, which is taken apart and not run; raises ModelError when it would make too much."""
+    named = set()
+    for operation, argument, _ in pickletools.genops(cast(Any, pickles)):
+        pickles.spend(COSTS.get(operation.name, 1))
+        if operation.name == "GLOBAL":
+            module, _, name = str(argument).partition(" ")
+            named |= {
+                f"{module}.{name}",
+                ".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))),
+            }
+        elif operation.name == "PROTO" and argument != 2:
+            raise ModelError(
+                f"{shown(path)}: a pickle of protocol {argument}; torch.save's own is 2, and no other is read without "
+                f"running it. {SAVE_AGAIN}"
+            )
+    if "builtins.bytearray" in named:  # called with a number, it takes as many bytes
+        raise _too_much(path)
+    if "torch._utils._rebuild_sparse_tensor" in named:
+        raise ModelError(f"{shown(path)}: holds a sparse tensor. Save it dense: tensor.to_dense().")
+    return named
+
+
+class _Pickle:
+    """A stream that gives at most PICKLE_BYTES, and a sum of what its operations cost in memory."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file, self._path = file, path
+        self._bytes, self._cost = PICKLE_BYTES, PICKLE_COST
+
+    def read(self, size: int) -> bytes:
+        self._bytes -= size
+        if self._bytes < 0:
+            raise _too_much(self._path)
+        return self._file.read(size)
+
+    def readline(self) -> bytes:
+        line = self._file.readline(4096)
+        self._bytes -= len(line)
+        return line
+
+    def spend(self, cost: int) -> None:
+        self._cost -= cost
+        if self._cost < 0:
+            raise _too_much(self._path)
+
+
+def _too_much(path: Path) -> ModelError:
+    return ModelError(
+        f"{shown(path)}: refused, it holds more objects beside its tensors than a checkpoint does. {SAVE_AGAIN}"
+    )
+
+
+# ---------------------------------------------------------------- what stands for what is not a tensor
+
+
+class _Kind(type):
+    """The class of stand-ins: calling one is refused, unless its name is one of CALLABLE."""
+
+    name: str
+
+    def __call__(cls, *_: Any, **__: Any) -> Any:
+        if not cls.name.startswith(CALLABLE):
+            raise pickle.UnpicklingError(f"would call {cls.name}")
+        made: Any = cast(Any, cls).__new__(cls)
+        return made
+
+
+class StandIn(metaclass=_Kind):
+    """Of an object that is no tensor: made by any arguments, given any state, holds nothing."""
+
+    name = ""
+
+    def __new__(cls, *_: Any, **__: Any) -> StandIn:
+        return object.__new__(cls)
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def stand_in(name: str) -> Callable[..., Any]:
+    """What a global of that name becomes: a dictionary for classes named like one, else a StandIn."""
+    if name.lower().endswith(MAPPINGS) and "." in name:
+        return _mapping if name == "collections.defaultdict" else OrderedDict
+    return _Kind(name.rpartition(".")[2], (StandIn,), {"name": name})
+
+
+def _mapping(*_: Any) -> dict[Any, Any]:
+    return {}
