@@ -16,6 +16,7 @@ from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
+from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
@@ -60,7 +61,7 @@ def evolve(
         RunError: the run stopped; what was finished is in its journal.
     """
     if isinstance(config, str | Path):
-        config_dir = config_dir or Path(config).resolve().parent
+        config_dir = config_dir or Path(expanded(str(config))).resolve().parent
         config = load_config(config)
     elif not isinstance(config, RunConfig):
         config = parse_config(dict(config), config_dir=config_dir)

@@ -141,7 +141,7 @@ def cluster_token(environment: Mapping[str, str] = os.environ) -> str | None:
         return environment["RAY_AUTH_TOKEN"].strip()
     if environment.get("RAY_AUTH_MODE", "").lower() != "token":
         return None  # a token must not travel to an address that did not ask for it
-    path = Path(environment.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    path = Path(environment.get("RAY_AUTH_TOKEN_PATH") or os.path.expanduser("~/.ray/auth_token"))
     try:
         return path.read_text().strip() or None
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evoray.errors import ModelError
 from evoray.models.states import only_state
-from evoray.models.torch_file import MAGIC, load_torch
+from evoray.models.torch_file import MAGIC, load_torch, tensors_in
 from evoray.runtime.reading import parse_json, read_file, shown
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".pkl", ".model", ".index.json")
@@ -98,23 +98,6 @@ def write_state(path: str | Path, state: Mapping[str, Tensor]) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error}).") from None
-
-
-def tensors_in(content: Any) -> Iterator[Tensor]:
-    """Every tensor of nested dictionaries and lists once; shared and circular references end."""
-    seen: set[int] = set()
-    stack = [content]
-    while stack:
-        one = stack.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, Tensor):
-            yield one
-        elif isinstance(one, Mapping):
-            stack += one.values()
-        elif isinstance(one, list | tuple | set):
-            stack += one
 
 
 def _head(path: Path) -> tuple[bytes, int]:

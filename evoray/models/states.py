@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ModelError
+from evoray.models.torch_file import StandIn
 from evoray.runtime.reading import shown
 
 State = dict[str, Tensor]
@@ -140,6 +141,16 @@ def _at(node: Any, key: str) -> Any:
 
 
 def _described(content: Any) -> str:
-    if isinstance(content, Mapping) and content:
-        return f" It holds {shown(', '.join(str(key) for key in list(content)[:LISTED]))}."
-    return f" It holds a {shown(type(content).__name__)}." if not isinstance(content, Mapping) else ""
+    """What is in a file without a state."""
+    if not isinstance(content, Mapping):
+        return f" It holds {_kind(content)}."
+    if not content:
+        return ""
+    items = [f"{key} ({_kind(one)})" if isinstance(one, StandIn) else str(key) for key, one in content.items()]
+    return f" Its keys are {shown(', '.join(items[:LISTED]))}."
+
+
+def _kind(one: Any) -> str:
+    if isinstance(one, StandIn):
+        return f"a pickled {shown(type(one).name)}"
+    return f"a {type(one).__name__}"

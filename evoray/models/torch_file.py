@@ -9,24 +9,26 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+import sys
 import threading
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, cast
 
 import torch
+from torch import Tensor
 
 from evoray.errors import ModelError
 from evoray.runtime.reading import shown
 
 PICKLE_BYTES = 16 * 2**20
 """Of names, shapes and what lies beside the tensors: a thousand tensors with their optimizer's state take 1 MiB."""
-PICKLE_COST = 5_000_000
-"""At about 100 bytes each; what such a pickle would make in memory."""
+PICKLE_COST = 2_000_000
+"""Of its operations, each of about 100 bytes and 5 µs; a tensor takes about 60."""
 DIRECTORY_BYTES = 64 * 2**20
 MAGIC = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 """torch's number at the head of files from before its zip format."""
@@ -35,7 +37,8 @@ SAVE_AGAIN = "Save model.state_dict() by torch.save, or as .safetensors."
 
 CALLABLE = (
     "argparse.Namespace", "types.SimpleNamespace", "pathlib.", "collections.defaultdict", "collections.deque",
-    "datetime.", "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "copyreg._reconstructor", "functools.partial",
+    "datetime.", "builtins.frozenset", "builtins.slice", "builtins.range", "decimal.Decimal", "fractions.Fraction",
+    "uuid.UUID", "copyreg._reconstructor", "functools.partial",
     "numpy.core.multiarray.", "numpy._core.multiarray.", "numpy.dtype", "numpy.dtypes.", "numpy.ndarray",
     "numpy.random.", "torch.torch_version.TorchVersion", "omegaconf.", "yacs.config.", "easydict.", "addict.",
 )  # fmt: skip
@@ -56,21 +59,48 @@ def load_torch(path: Path) -> Any:
         zipped = file.read(4) == b"PK\x03\x04"
         file.seek(0)
         try:
-            named = _globals_of_archive(file, path) if zipped else _globals_of_older(file, path)
+            named, held = _look_into_archive(file, path) if zipped else _look_into_older(file, path)
         except ModelError:
             raise
         except Exception as error:  # of parsers of untrusted bytes: anything
-            raise ModelError(f"{shown(path)}: damaged, not a file of torch.save ({shown(error)}).") from None
-    return _load(path, named, zipped)
+            reason = shown(error)
+            raise ModelError(f"{shown(path)}: damaged, not a file of torch.save ({reason}). Fetch it again.") from None
+    content = _load(path, named, zipped)
+    storages = {one.data_ptr(): one.nbytes() for one in map(_storage, tensors_in(content)) if one is not None}
+    if sum(storages.values()) > held:
+        raise ModelError(f"{shown(path)}: damaged, its tensors claim more than its bytes. Fetch it again.")
+    return content
+
+
+def tensors_in(content: Any) -> Iterator[Tensor]:
+    """Every tensor of nested dictionaries and lists once; shared and circular references end."""
+    seen: set[int] = set()
+    stack = [content]
+    while stack:
+        one = stack.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, Tensor):
+            yield one
+        elif isinstance(one, Mapping):
+            stack += one.values()
+        elif isinstance(one, list | tuple | set):
+            stack += one
+
+
+def _storage(tensor: Tensor) -> torch.UntypedStorage | None:
+    dense = tensor.layout is torch.strided and not tensor.is_meta
+    return tensor.untyped_storage() if dense else None
 
 
 def _load(path: Path, named: set[str], zipped: bool) -> Any:
-    mapped = zipped and path.suffix != ".safetensors"  # by that suffix alone torch takes another reader
+    known: list[Any] = [(stand_in(name), name) for name in sorted(named)]
     try:
-        with open(path, "rb") as file:
-            source = str(path) if mapped else file
-            with _LOCK, torch.serialization.safe_globals([(stand_in(name), name) for name in sorted(named)]):
-                return torch.load(source, map_location="cpu", weights_only=True, mmap=mapped)
+        with open(path, "rb") as file, _LOCK, torch.serialization.safe_globals(known):
+            # as a number: torch takes whatever is called .safetensors for such a file
+            source = f"/dev/fd/{file.fileno()}" if zipped else file
+            return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         reason = shown(_reason(str(error)))
         raise ModelError(
@@ -85,17 +115,16 @@ def _load(path: Path, named: set[str], zipped: bool) -> Any:
 
 
 def _reason(message: str) -> str:
-    """The one line of torch's page of advice that says what is wrong."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    said = [line for line in lines if "GLOBAL" in line or line.startswith(("would call", "Trying to", "Unsupported"))]
-    return (said or lines or ["no reason given"])[0]
+    """The one line of torch's page of advice that says what is wrong: the last before it names its documentation."""
+    lines = [line.strip() for line in message.partition("Check the documentation")[0].splitlines() if line.strip()]
+    return lines[-1].rpartition("WeightsUnpickler error:")[2].strip() if lines else "no reason given"
 
 
 # ---------------------------------------------------------------- before it is loaded
 
 
-def _globals_of_archive(file: IO[bytes], path: Path) -> set[str]:
-    """Names that an archive's pickle refers to; refuses archives that are no checkpoint or not what they claim."""
+def _look_into_archive(file: IO[bytes], path: Path) -> tuple[set[str], int]:
+    """Globals of an archive's pickle, bytes of its storages; refuses what is no checkpoint or not what it claims."""
     _check_directory(file, path)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
@@ -111,7 +140,8 @@ def _globals_of_archive(file: IO[bytes], path: Path) -> set[str]:
             raise ModelError(f"{shown(path)}: damaged, its members claim more than its {size:,} bytes. Fetch it again.")
         if roots[0].file_size > PICKLE_BYTES:
             raise _too_much(path)
-        return _inspected(_Pickle(BytesIO(archive.read(roots[0])), path), path)
+        named = _inspected(_Pickle(BytesIO(archive.read(roots[0])), path), path)
+        return named, sum(one.file_size for one in members if one.filename.split("/", 1)[-1].startswith("data/"))
 
 
 def _check_kind(inner: set[str], roots: int, path: Path) -> None:
@@ -143,16 +173,17 @@ def _check_directory(file: IO[bytes], path: Path) -> None:
         raise ModelError(f"{shown(path)}: damaged, its list of members has {size:,} bytes. Fetch it again.")
 
 
-def _globals_of_older(file: IO[bytes], path: Path) -> set[str]:
-    """Of a file from before the zip format: five pickles, then the storages."""
+def _look_into_older(file: IO[bytes], path: Path) -> tuple[set[str], int]:
+    """The same of a file from before the zip format: five pickles, then the storages."""
     pickles = _Pickle(file, path)
-    return set().union(*(_inspected(pickles, path) for _ in range(5)))
+    named = set[str]().union(*(_inspected(pickles, path) for _ in range(5)))
+    return named, sys.maxsize  # torch compares these with what is there
 
 
 def _inspected(pickles: _Pickle, path: Path) -> set[str]:
     """The globals of one pickle, which is taken apart and not run; raises ModelError when it would make too much."""
-    named = set()
-    for operation, argument, _ in pickletools.genops(cast(Any, pickles)):
+    named: set[str] = set()
+    for index, (operation, argument, _) in enumerate(pickletools.genops(cast(Any, pickles))):
         pickles.spend(COSTS.get(operation.name, 1))
         if operation.name == "GLOBAL":
             module, _, name = str(argument).partition(" ")
@@ -160,9 +191,10 @@ def _inspected(pickles: _Pickle, path: Path) -> set[str]:
                 f"{module}.{name}",
                 ".".join(NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))),
             }
-        elif operation.name == "PROTO" and argument != 2:
+        elif (operation.name == "PROTO") == (index > 0) or (index == 0 and argument != 2):
+            protocol = argument if operation.name == "PROTO" else "0 or 1"
             raise ModelError(
-                f"{shown(path)}: a pickle of protocol {argument}; torch.save's own is 2, and no other is read without "
+                f"{shown(path)}: a pickle of protocol {protocol}; torch.save's own is 2, and no other is read without "
                 f"running it. {SAVE_AGAIN}"
             )
     if "builtins.bytearray" in named:  # called with a number, it takes as many bytes
@@ -230,11 +262,13 @@ class StandIn(metaclass=_Kind):
 
 
 def stand_in(name: str) -> Callable[..., Any]:
-    """What a global of that name becomes: a dictionary for classes named like one, else a StandIn."""
-    if name.lower().endswith(MAPPINGS) and "." in name:
-        return _mapping if name == "collections.defaultdict" else OrderedDict
+    """What a global of that name becomes: a plain container where its items follow, else a StandIn."""
+    if name in _REAL or name.lower().endswith(MAPPINGS):
+        return _REAL.get(name, OrderedDict)
     return _Kind(name.rpartition(".")[2], (StandIn,), {"name": name})
 
 
-def _mapping(*_: Any) -> dict[Any, Any]:
-    return {}
+_REAL: dict[str, Callable[..., Any]] = {
+    "collections.defaultdict": lambda *_: {},
+    "collections.deque": lambda *_: [],
+}

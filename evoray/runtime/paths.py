@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from evoray.errors import ConfigError
 from evoray.runtime.reading import shown
@@ -27,15 +26,6 @@ def expanded(path: str) -> str:
                 raise ConfigError(f"{shown(path)}: the environment has no {known}. Set it, or write it out.")
         path = os.path.expandvars(path)
     home = os.path.expanduser(path)
-    if path.startswith("~") and home == path:
+    if path.startswith("~") and home == path and not os.path.lexists(path):
         raise ConfigError(f"{shown(path)}: no such home directory. Set HOME, or write the path out.")
     return home
-
-
-def home_folder(*parts: str) -> Path:
-    """A folder in the user's home.
-
-    Raises:
-        ConfigError: the user has none, as in many containers.
-    """
-    return Path(expanded("/".join(("~", *parts))))
