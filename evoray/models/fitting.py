@@ -175,7 +175,7 @@ def converted(tensor: Tensor, own: Tensor, name: str, origin: str) -> Tensor:
     rounded = tensor.is_floating_point() and own.is_floating_point()
     if not rounded and not name.endswith(TRACKED) and not torch.equal(changed.to(tensor.dtype), tensor):
         raise ModelError(
-            f"{where} is {kind}, the model's {str(own.dtype).removeprefix('torch.')} cannot hold its values."
+            f"{where} is {kind}, the model's {str(own.dtype).removeprefix('torch.')} cannot hold its values. Save the model's own weights."
         )
     return changed
 
