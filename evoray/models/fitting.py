@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -55,9 +56,9 @@ class Fit:
         return not self.missing and (not self.shapes or self.head is not None)
 
     @property
-    def problems(self) -> list[str]:
-        missing = [f"missing {shown(name)}" for name in self.missing]
-        return [*missing, *(f"unexpected {shown(name)}" for name in self.unexpected), *self.shapes]
+    def problems(self) -> int:
+        """How many names do not fit."""
+        return len(self.missing) + len(self.unexpected) + len(self.shapes)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _chosen(model: nn.Module, states: Mapping[str, State], content: Any, origin:
     good = [one for one in options if one[2].complete]
     good = [one for one in good if one[2].head is None] or good
     if not good:
-        raise _misfit(min((fit for _, _, fit in options), key=lambda fit: len(fit.problems)), origin)
+        raise _misfit(min((fit for _, _, fit in options), key=lambda fit: fit.problems), origin)
     key, state, fit = _one_of(good, content, origin)
     if fit.unexpected:
         raise _misfit(fit, origin)
@@ -174,9 +175,8 @@ def converted(tensor: Tensor, own: Tensor, name: str, origin: str) -> Tensor:
     changed = tensor.to(own.dtype)
     rounded = tensor.is_floating_point() and own.is_floating_point()
     if not rounded and not name.endswith(TRACKED) and not torch.equal(changed.to(tensor.dtype), tensor):
-        raise ModelError(
-            f"{where} is {kind}, the model's {str(own.dtype).removeprefix('torch.')} cannot hold its values. Save the model's own weights."
-        )
+        ours = str(own.dtype).removeprefix("torch.")
+        raise ModelError(f"{where} is {kind}, the model's {ours} cannot hold its values. Save the model's own weights.")
     return changed
 
 
@@ -194,7 +194,7 @@ def fits(own: Mapping[str, Tensor], state: State, tied: Mapping[str, str]) -> li
         if whole:
             return [one for one in whole if one.head is None] or whole
         best += found
-    return [min(best, key=lambda one: (len(one.problems), len(one.prefix)))]
+    return [min(best, key=lambda one: (one.problems, len(one.prefix)))]
 
 
 def _fit(
@@ -301,10 +301,17 @@ def _taken(one: tuple[str, State, Fit]) -> State:
 
 
 def _misfit(fit: Fit, origin: str) -> ModelError:
-    problems = fit.problems
-    more = f" and {len(problems) - SAID} more" if len(problems) > SAID else ""
+    """Says a few of each kind of problem."""
+    kinds = [
+        [f"missing {shown(name)}" for name in fit.missing],
+        [f"unexpected {shown(name)}" for name in fit.unexpected],
+    ]
+    kinds.append(fit.shapes)
+    turns = [one for turn in zip_longest(*kinds) for one in turn if one is not None]
+    few = sorted(turns[:SAID], key=[one for kind in kinds for one in kind].index)
+    more = f" and {len(turns) - SAID} more" if len(turns) > SAID else ""
     return ModelError(
-        f"{shown(origin)}: does not fit the model: {'; '.join(problems[:SAID])}{more}. "
+        f"{shown(origin)}: does not fit the model: {'; '.join(few)}{more}. "
         "Name the architecture that the checkpoint was made with."
     )
 

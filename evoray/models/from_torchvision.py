@@ -21,10 +21,10 @@ from evoray.models.loading import file_of, with_weights
 def load(config: ParentConfig, config_dir: Path | None) -> Parent:
     """A classifier of torchvision: random, with weights of its enum, or with a file's."""
     builder, enum = _named(config)
-    path = find(config, config_dir)
     named = config.weights in enum.__members__
     if named:
         _check_classes(config, len(enum[config.weights].meta["categories"]))
+    path = find(config, config_dir)
 
     def make(classes: int | None, **ways: Any) -> nn.Module:
         given = {} if classes is None else {"num_classes": classes}

@@ -95,12 +95,13 @@ def _storage(tensor: Tensor) -> torch.UntypedStorage | None:
 
 
 def _load(path: Path, named: set[str], zipped: bool) -> Any:
-    known: list[Any] = [(stand_in(name), name) for name in sorted(named)]
     try:
-        with open(path, "rb") as file, _LOCK, torch.serialization.safe_globals(known):
-            # as a number: torch takes whatever is called .safetensors for such a file
-            source = f"/dev/fd/{file.fileno()}" if zipped else file
-            return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
+        try:
+            return _loaded(path, named, zipped, StandIn)
+        except pickle.UnpicklingError as error:
+            if "SETITEM" not in str(error):
+                raise
+            return _loaded(path, named, zipped, MappingStandIn)
     except pickle.UnpicklingError as error:
         reason = shown(_reason(str(error)))
         raise ModelError(
@@ -112,6 +113,14 @@ def _load(path: Path, named: set[str], zipped: bool) -> Any:
             f"{shown(path)}: not a PyTorch checkpoint, or damaged "
             f"({type(error).__name__}: {shown(_reason(str(error)))}). Fetch it again."
         ) from None
+
+
+def _loaded(path: Path, named: set[str], zipped: bool, base: type[StandIn]) -> Any:
+    known: list[Any] = [(stand_in(name, base), name) for name in sorted(named)]
+    with open(path, "rb") as file, _LOCK, torch.serialization.safe_globals(known):
+        # by number, for torch takes whatever is called .safetensors for such a file
+        source = f"/dev/fd/{file.fileno()}" if zipped else file
+        return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
 
 
 def _reason(message: str) -> str:
@@ -261,11 +270,18 @@ class StandIn(metaclass=_Kind):
         pass
 
 
-def stand_in(name: str) -> Callable[..., Any]:
-    """What a global of that name becomes: a plain container where its items follow, else a StandIn."""
+class MappingStandIn(StandIn):
+    """Of a class that is a dictionary, which only its items tell."""
+
+    def __new__(cls, *_: Any, **__: Any) -> OrderedDict[Any, Any]:  # type: ignore[misc]
+        return OrderedDict()
+
+
+def stand_in(name: str, base: type[StandIn] = StandIn) -> Callable[..., Any]:
+    """What a global of that name becomes: a plain container where its items follow, else a class of no use."""
     if name in _REAL or name.lower().endswith(MAPPINGS):
         return _REAL.get(name, OrderedDict)
-    return _Kind(name.rpartition(".")[2], (StandIn,), {"name": name})
+    return _Kind(name.rpartition(".")[2], (StandIn if name.startswith(CALLABLE) else base,), {"name": name})
 
 
 _REAL: dict[str, Callable[..., Any]] = {

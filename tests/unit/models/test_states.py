@@ -65,7 +65,8 @@ def test_the_weights_that_are_meant_are_taken_and_said(content, expected, line):
         ({"state_dict": PLAIN, "ema_state_dict": AVERAGE}, ["state_dict", "ema_state_dict"]),
         ({"params": PLAIN, "params_ema": AVERAGE}, ["params", "params_ema"]),
         ({"teacher": PLAIN, "student": AVERAGE}, ["teacher", "student"]),
-        ({"state_dict": PLAIN, "callbacks": {"EMA": {"state_dict": AVERAGE}}}, ["state_dict", "callbacks.EMA.state_dict"]),
+        ({"state_dict": PLAIN, "callbacks": {"EMA": {"state_dict": AVERAGE}}},
+         ["state_dict", "callbacks.EMA.state_dict"]),
         ({"best": PLAIN, "last": AVERAGE}, ["best", "last"]),
         ({"models": [PLAIN, AVERAGE]}, ["models.0", "models.1"]),
         ({"state_dict_ema": PLAIN, "swa": AVERAGE}, ["state_dict_ema", "swa"]),
@@ -142,5 +143,5 @@ def test_without_a_model_the_usual_key_is_taken(content, expected):
 
 
 def test_without_a_model_several_unusual_ones_are_refused():
-    with pytest.raises(ModelError, match="holds several states. There are a, b"):
+    with pytest.raises(ModelError, match=r"holds several states\. There are a, b"):
         only_state({"a": PLAIN, "b": AVERAGE}, None, "file")
