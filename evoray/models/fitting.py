@@ -137,13 +137,18 @@ def said(chosen: Chosen, content: Any, weights_key: str | None, origin: str) -> 
         parts.append(fit.renamed)
     if fit.filled:
         parts.append(f"without {_listed(fit.filled)}, left as the model has them")
-    beside = (
-        [str(key) for key in content if key != chosen.key.partition(".")[0]] if isinstance(content, Mapping) else []
-    )
-    ignored = fit.ignored + (beside if chosen.key else [])
+    ignored = [*fit.ignored, *_beside(chosen, content)]
     if ignored:
         parts.append(f"ignored {_listed(ignored)}")
     return f"{shown(origin)}: {shown('; '.join(parts), 500)}" if parts else None
+
+
+def _beside(chosen: Chosen, content: Any) -> list[str]:
+    """Keys of the file that are neither the state nor in it."""
+    if not isinstance(content, Mapping):
+        return []
+    taken = chosen.key.partition(".")[0]
+    return [str(key) for key, one in content.items() if key != taken and (taken or not isinstance(one, Tensor))]
 
 
 def tied_names(model: nn.Module) -> dict[str, str]:

@@ -40,6 +40,7 @@ def taken(content, key=None):
         ({"net": PLAIN, "acc": 92.1, "epoch": 5}, PLAIN, "took net; ignored acc, epoch"),
         ({"model_state_dict": PLAIN, "optimizer_state_dict": OPTIMIZER}, PLAIN, "took model_state_dict"),
         ({"model_state": PLAIN}, PLAIN, "took model_state"),
+        (PLAIN | {"epoch": 3, "arch": "net", "none": None}, PLAIN, "file: ignored epoch, arch, none"),
         ({"network": PLAIN}, PLAIN, "took network"),
         ({"weights": PLAIN}, PLAIN, "took weights"),
         ({"params": PLAIN}, PLAIN, "took params"),
