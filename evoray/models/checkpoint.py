@@ -16,10 +16,9 @@ from torch import Tensor
 from evoray.errors import ModelError
 from evoray.models.states import only_state
 from evoray.models.torch_file import MAGIC, load_torch, tensors_in
+from evoray.runtime.paths import CHECKPOINTS
 from evoray.runtime.reading import parse_json, read_file, shown
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".pkl", ".model", ".index.json")
-"""By which ``parent.weights`` is known to name a file, in small or capital letters."""
 IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """What a folder's weights are called, in the order in which the Hugging Face libraries look for them."""
 HEADER_BYTES = INDEX_BYTES = 16 * 2**20
@@ -133,7 +132,9 @@ def _in_folder(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     try:
-        names = sorted(one.name for one in os.scandir(folder) if one.name.lower().endswith(SUFFIXES) and one.is_file())
+        names = sorted(
+            one.name for one in os.scandir(folder) if one.name.lower().endswith(CHECKPOINTS) and one.is_file()
+        )
     except OSError as error:
         raise ModelError(f"{shown(folder)}: cannot be read ({error.strerror}).") from None
     if len(names) == 1:

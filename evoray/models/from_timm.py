@@ -11,7 +11,8 @@ from torch import nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
-from evoray.models.loading import file_of, names_a_file, with_weights
+from evoray.models.loading import file_of, with_weights
+from evoray.runtime.paths import names_a_checkpoint
 from evoray.runtime.reading import shown
 
 
@@ -66,7 +67,7 @@ def _is_file(config: ParentConfig, timm: Any) -> bool:
     """A name written like a file's, or one of a file that is there and of no tag."""
     if config.weights in (None, "random", "pretrained"):
         return False
-    if names_a_file(config.weights):
+    if names_a_checkpoint(config.weights):
         return True
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{config.name.partition('.')[0]}.*")]
     return config.weights not in tags and Path(str(config.weights)).exists()

@@ -9,7 +9,7 @@ from torch import nn
 
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
-from evoray.models.checkpoint import SUFFIXES, read_checkpoint
+from evoray.models.checkpoint import read_checkpoint
 from evoray.models.fitting import choose, install, said
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import shown
@@ -57,9 +57,3 @@ def file_of(config: ParentConfig, config_dir: Path | None, otherwise: str) -> Pa
         except (OSError, ValueError):
             break
     raise ConfigError(f'parent.weights = "{shown(config.weights)}": no such file, and {otherwise}.')
-
-
-def names_a_file(weights: str | None) -> bool:
-    """Whether ``parent.weights`` is written like a file: with a folder, or with a checkpoint's suffix."""
-    text = str(weights)
-    return "/" in text or text.startswith("~") or text.lower().endswith(SUFFIXES)

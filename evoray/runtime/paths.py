@@ -8,6 +8,8 @@ import re
 from evoray.errors import ConfigError
 from evoray.runtime.reading import shown
 
+CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".pkl", ".model", ".index.json")
+"""Suffixes of files of weights, in small or capital letters."""
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 
 
@@ -29,3 +31,9 @@ def expanded(path: str) -> str:
     if path.startswith("~") and home == path and not os.path.lexists(path):
         raise ConfigError(f"{shown(path)}: no such home directory. Set HOME, or write the path out.")
     return home
+
+
+def names_a_checkpoint(weights: str | None) -> bool:
+    """Whether ``parent.weights`` is written like a file: with a folder, or with a checkpoint's suffix."""
+    text = str(weights)
+    return "/" in text or text.startswith("~") or text.lower().endswith(CHECKPOINTS)

@@ -11,7 +11,6 @@ from checkpoints import prefixed, same
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models import load_into, load_parent
-from evoray.models.loading import names_a_file
 
 TORCHVISION, TIMM = "squeezenet1_1", "test_resnet"
 
@@ -189,18 +188,6 @@ def test_torchvisions_old_names_of_its_vits():
     theirs.load_state_dict(older)
     load_into(ours, older, "file")
     assert same(ours, state) and same(theirs, state)
-
-
-@pytest.mark.parametrize(
-    ("weights", "file"),
-    [
-        ("a.pth", True), ("x/y", True), ("~/y", True), ("A.PTH", True), ("a.Safetensors", True), ("a.pth.tar", True),
-        ("last.ckpt", True), ("a.bin", True), ("m.index.json", True), ("./weights", True), ("a1_in1k", False),
-        ("IMAGENET1K_V1", False), ("random", False), ("pretrained", False),
-    ],
-)  # fmt: skip
-def test_what_is_written_like_a_file(weights, file):
-    assert names_a_file(weights) is file
 
 
 @pytest.mark.parametrize(("source", "name", "make"), MAKES)

@@ -9,7 +9,7 @@ import pytest
 from evoray.data import make_cache, open_dataset
 from evoray.data.reader import place_of
 from evoray.errors import ConfigError, DataError
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import expanded, names_a_checkpoint
 from evoray.storage.directory import RunDirectory
 
 
@@ -74,3 +74,15 @@ def test_a_user_without_a_home_has_a_cache_and_a_message():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith(f"evoray-{os.getuid()}/shards")
     assert done.stderr.strip().endswith("ConfigError: ~/a: no such home directory. Set HOME, or write the path out.")
+
+
+@pytest.mark.parametrize(
+    ("weights", "file"),
+    [
+        ("a.pth", True), ("x/y", True), ("~/y", True), ("A.PTH", True), ("a.Safetensors", True), ("a.pth.tar", True),
+        ("last.ckpt", True), ("a.bin", True), ("m.index.json", True), ("./weights", True), ("a1_in1k", False),
+        ("IMAGENET1K_V1", False), ("random", False), ("pretrained", False),
+    ],
+)  # fmt: skip
+def test_what_is_written_like_a_file(weights, file):
+    assert names_a_checkpoint(weights) is file
