@@ -61,8 +61,8 @@ def evolve(
         RunError: the run stopped; what was finished is in its journal.
     """
     if isinstance(config, str | Path):
-        config_dir = config_dir or Path(expanded(str(config))).resolve().parent
-        config = load_config(config)
+        path, config = Path(expanded(str(config))), load_config(config)
+        config_dir = config_dir or path.resolve().parent
     elif not isinstance(config, RunConfig):
         config = parse_config(dict(config), config_dir=config_dir)
     config_dir = config_dir and Path(os.path.abspath(config_dir))

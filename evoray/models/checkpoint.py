@@ -57,7 +57,7 @@ def read_checkpoint(path: str | Path) -> Any:
         ModelError: not there, no checkpoint, damaged, code, or tensors that claim more than the file holds.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = _in_folder(path)
     head, size = _head(path)
     if head[:4] == b"PK\x03\x04" or MAGIC in head[:64]:
@@ -129,7 +129,7 @@ def _foreign(path: Path, head: bytes) -> ModelError:
 def _in_folder(folder: Path) -> Path:
     """The checkpoint in a folder: one of IN_FOLDERS, else the only file with a checkpoint's suffix."""
     for name in IN_FOLDERS:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return folder / name
     try:
         names = sorted(
@@ -200,7 +200,7 @@ def _sharded(index: Path) -> dict[str, Tensor]:
 
 def _of_shard(index: Path, file: str, names: Iterable[str]) -> dict[str, Tensor]:
     path = index.parent / file
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ModelError(f"{shown(index)}: its shard {shown(file)} is not there. Fetch the whole folder.")
     if _head(path)[0].lstrip()[:1] == b"{":
         raise ModelError(f"{shown(index)}: its shard {shown(file)} is an index itself. Fetch the whole folder.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def _is_file(config: ParentConfig, timm: Any) -> bool:
     if names_a_checkpoint(config.weights):
         return True
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{config.name.partition('.')[0]}.*")]
-    return config.weights not in tags and Path(str(config.weights)).exists()
+    return config.weights not in tags and os.path.exists(str(config.weights))
 
 
 def _name(config: ParentConfig, timm: Any) -> str:

@@ -7,9 +7,9 @@ holds nothing: its class is never imported and never called. A file that would c
 
 from __future__ import annotations
 
+import os
 import pickle
 import pickletools
-import sys
 import threading
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
@@ -66,8 +66,7 @@ def load_torch(path: Path) -> Any:
             reason = shown(error)
             raise ModelError(f"{shown(path)}: damaged, not a file of torch.save ({reason}). Fetch it again.") from None
     content = _load(path, named, zipped)
-    storages = {one.data_ptr(): one.nbytes() for one in map(_storage, tensors_in(content)) if one is not None}
-    if sum(storages.values()) > held:
+    if _extent(content) > held:
         raise ModelError(f"{shown(path)}: damaged, its tensors claim more than its bytes. Fetch it again.")
     return content
 
@@ -89,9 +88,15 @@ def tensors_in(content: Any) -> Iterator[Tensor]:
             stack += one
 
 
-def _storage(tensor: Tensor) -> torch.UntypedStorage | None:
-    dense = tensor.layout is torch.strided and not tensor.is_meta
-    return tensor.untyped_storage() if dense else None
+def _extent(content: Any) -> int:
+    """Bytes that the tensors' storages take together; views of one storage count once."""
+    dense = [one for one in tensors_in(content) if one.layout is torch.strided and not one.is_meta]
+    storages = [(one.untyped_storage().data_ptr(), one.untyped_storage().nbytes()) for one in dense]
+    total = end = 0
+    for start, size in sorted(storages):
+        total += max(0, start + size - max(start, end))
+        end = max(end, start + size)
+    return total
 
 
 def _load(path: Path, named: set[str], zipped: bool) -> Any:
@@ -120,7 +125,10 @@ def _loaded(path: Path, named: set[str], zipped: bool, base: type[StandIn]) -> A
     with open(path, "rb") as file, _LOCK, torch.serialization.safe_globals(known):
         # by number, for torch takes whatever is called .safetensors for such a file
         source = f"/dev/fd/{file.fileno()}" if zipped else file
-        return torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
+        content = torch.load(source, map_location="cpu", weights_only=True, mmap=zipped)
+        if not zipped and file.tell() != os.fstat(file.fileno()).st_size:
+            raise ValueError("bytes are left over behind its last tensor")
+        return content
 
 
 def _reason(message: str) -> str:
@@ -186,7 +194,7 @@ def _look_into_older(file: IO[bytes], path: Path) -> tuple[set[str], int]:
     """The same of a file from before the zip format: five pickles, then the storages."""
     pickles = _Pickle(file, path)
     named = set[str]().union(*(_inspected(pickles, path) for _ in range(5)))
-    return named, sys.maxsize  # torch compares these with what is there
+    return named, path.stat().st_size - pickles.taken  # a storage that the file leaves out would be what memory holds
 
 
 def _inspected(pickles: _Pickle, path: Path) -> set[str]:
@@ -218,17 +226,18 @@ class _Pickle:
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file, self._path = file, path
-        self._bytes, self._cost = PICKLE_BYTES, PICKLE_COST
+        self.taken, self._cost = 0, PICKLE_COST
 
     def read(self, size: int) -> bytes:
-        self._bytes -= size
-        if self._bytes < 0:
+        if size > PICKLE_BYTES - self.taken:
             raise _too_much(self._path)
-        return self._file.read(size)
+        content = self._file.read(size)
+        self.taken += len(content)
+        return content
 
     def readline(self) -> bytes:
         line = self._file.readline(4096)
-        self._bytes -= len(line)
+        self.taken += len(line)
         return line
 
     def spend(self, cost: int) -> None:

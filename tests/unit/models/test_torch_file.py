@@ -250,6 +250,18 @@ def test_a_number_that_lies_is_one_message(old, new, tmp_path):
         read_state(with_number(tmp_path / "a.pth", old, new))
 
 
+@pytest.mark.parametrize("behind", [b"", bytes(1000)])
+def test_an_older_file_that_leaves_out_its_values_is_refused(behind, tmp_path):
+    """They would be whatever lay in memory."""
+    torch.save({"w": torch.arange(12.0)}, tmp_path / "a.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "a.pth").read_bytes()
+    values = content[-48 - 8 :]
+    keys = content[content.rindex(b"\x80\x02]") : -len(values)]
+    (tmp_path / "a.pth").write_bytes(content.removesuffix(keys + values) + b"\x80\x02]." + behind)
+    with pytest.raises(ModelError, match="damaged"):
+        read_state(tmp_path / "a.pth")
+
+
 @pytest.mark.parametrize("old", [False, True])
 @pytest.mark.parametrize("shape", [(10**6, 10**6), (2**40,), (3, 2**33)])
 def test_a_tensor_of_more_values_than_its_storage_is_refused(shape, old, tmp_path):
