@@ -157,6 +157,8 @@ def _look_into_archive(file: IO[bytes], path: Path) -> tuple[set[str], int]:
             raise ModelError(f"{shown(path)}: damaged, its members claim more than its {size:,} bytes. Fetch it again.")
         if roots[0].file_size > PICKLE_BYTES:
             raise _too_much(path)
+        if roots[0].CRC == 0:  # torch.serialization.set_crc32_options(False)
+            del roots[0].CRC
         named = _inspected(_Pickle(BytesIO(archive.read(roots[0])), path), path)
         return named, sum(one.file_size for one in members if one.filename.split("/", 1)[-1].startswith("data/"))
 

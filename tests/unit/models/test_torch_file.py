@@ -11,6 +11,7 @@ import functools
 import os
 import pathlib
 import pickle
+import random
 import resource
 import struct
 import subprocess
@@ -187,7 +188,45 @@ def test_several_threads_read_at_once(tmp_path):
     assert len(found) == 8 and all(equal(one) for one in found)
 
 
+def test_a_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(STATE, tmp_path / "a.pth")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert equal(read_state(tmp_path / "a.pth"))
+
+
+def test_a_big_endian_file_is_read(tmp_path):
+    """Written on such a machine; a member of its own says so."""
+    torch.save({"w": torch.arange(4.0)}, tmp_path / "a.whole")
+    swapped = torch.arange(4.0).numpy().byteswap().tobytes()
+    members = {"byteorder": b"big", "0": swapped}
+    change = lambda name, content: members.get(name.rpartition("/")[2], content)  # noqa: E731
+    rewritten(tmp_path / "a.whole", tmp_path / "a.pth", change)
+    assert read_state(tmp_path / "a.pth")["w"].tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
 # ---------------------------------------------------------------- dishonest files
+
+
+@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("old", [False, True])
+def test_a_file_with_bytes_changed_is_read_or_one_message(old, seed, tmp_path):
+    saved = {"state_dict": STATE, "a": argparse.Namespace(x=1)}
+    torch.save(saved, tmp_path / "a", _use_new_zipfile_serialization=not old)
+    content, chance = bytearray((tmp_path / "a").read_bytes()), random.Random(seed)
+    for _ in range(chance.choice([1, 2, 8])):
+        at = chance.randrange(len(content))
+        content[at : at + chance.choice([0, 1, 9])] = chance.randbytes(chance.choice([0, 1, 9]))
+    (tmp_path / "a").write_bytes(content)
+    found, message = {}, ""
+    try:
+        found = read_state(tmp_path / "a")
+    except ModelError as error:
+        message = str(error)
+    assert all(one.numel() < 1000 for one in found.values()) and (found or message)
+    assert len(message) < 1500 and (message.isprintable())
 
 
 def pickled(path, content: bytes):
