@@ -16,6 +16,7 @@ from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
+from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
@@ -60,8 +61,8 @@ def evolve(
         RunError: the run stopped; what was finished is in its journal.
     """
     if isinstance(config, str | Path):
-        config_dir = config_dir or Path(config).resolve().parent
-        config = load_config(config)
+        path, config = Path(expanded(str(config))), load_config(config)
+        config_dir = config_dir or path.resolve().parent
     elif not isinstance(config, RunConfig):
         config = parse_config(dict(config), config_dir=config_dir)
     config_dir = config_dir and Path(os.path.abspath(config_dir))
@@ -73,7 +74,7 @@ def evolve(
         config = _with_recorded(config, directory)
     note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
-    for line in (*inputs.said.notes, *inputs.said.trial):
+    for line in (*inputs.parent.notes, *inputs.said.notes, *inputs.said.trial):
         note(line)
     if resume:
         check_same(directory, inputs.config, inputs.identity())

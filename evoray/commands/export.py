@@ -10,6 +10,7 @@ import typer
 
 from evoray.commands.common import Json
 from evoray.errors import UsageError
+from evoray.runtime.paths import expanded
 
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
@@ -28,6 +29,7 @@ def export(
     from evoray.results.export import export_member
     from evoray.storage.directory import RunDirectory
 
+    output, parent = _expanded(output), _expanded(parent) if parent else None
     _check_output(output, overwrite)
     digest = export_member(RunDirectory(run_directory), member, output, parent)
     _written(output, digest, as_json)
@@ -43,8 +45,13 @@ def rebuild(
     """Rebuild a network from its lineage and its parent alone; refuses when any digest differs."""
     from evoray.results.export import rebuild_file
 
+    output = _expanded(output)
     _check_output(output, overwrite)
-    _written(output, rebuild_file(lineage, parent, output), as_json)
+    _written(output, rebuild_file(_expanded(lineage), _expanded(parent), output), as_json)
+
+
+def _expanded(path: Path) -> Path:
+    return Path(expanded(str(path)))
 
 
 def _check_output(output: Path, overwrite: bool) -> None:

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import shlex
 import subprocess
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evoray.errors import BackendError, ConfigError, UsageError
+from evoray.runtime.paths import names_a_checkpoint
 
 if TYPE_CHECKING:
     from evoray.config import RunConfig
@@ -141,7 +141,7 @@ def cluster_token(environment: Mapping[str, str] = os.environ) -> str | None:
         return environment["RAY_AUTH_TOKEN"].strip()
     if environment.get("RAY_AUTH_MODE", "").lower() != "token":
         return None  # a token must not travel to an address that did not ask for it
-    path = Path(environment.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    path = Path(environment.get("RAY_AUTH_TOKEN_PATH") or os.path.expanduser("~/.ray/auth_token"))
     try:
         return path.read_text().strip() or None
     except OSError:
@@ -177,9 +177,9 @@ def check_paths(config: RunConfig, folder: Path) -> None:
                 "them, and give that URI (s3://bucket/shards) or absolute path."
             )
     weights = config.parent.weights
-    if weights and re.search(r"\.(pth?|safetensors)$", weights) and "://" not in weights:
+    if weights and names_a_checkpoint(weights) and "://" not in weights:
         inside = (folder / weights).resolve().is_relative_to(folder.resolve())
-        if not os.path.isabs(weights) and not ((folder / weights).is_file() and inside):
+        if not weights.startswith(("/", "~", "$")) and not ((folder / weights).exists() and inside):
             raise ConfigError(f"parent.weights = {weights!r}: no such file beside the configuration, in {folder}.")
 
 

@@ -44,7 +44,9 @@ def run(
     """Run a search from a configuration file."""
     from evoray.config import load_config
     from evoray.evolution import evolve
+    from evoray.runtime.paths import expanded
 
+    config = Path(expanded(str(config)))
     parsed = load_config(config, overrides or ())
     with Bars() as bars:
         result = evolve(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +13,10 @@ from pydantic import BaseModel, ValidationError
 
 from evoray.config.schema import RunConfig
 from evoray.errors import ConfigError
+from evoray.runtime.paths import expanded
+from evoray.runtime.reading import read_file, shown
 
+TOML_BYTES = 4 * 2**20
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -40,23 +45,32 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
     A user's own classes are looked for in the file's folder.
     """
-    return parse_config(read_toml(path, overrides), str(path), Path(path).resolve().parent)
+    return parse_config(read_toml(path, overrides), str(path), Path(expanded(str(path))).resolve().parent)
 
 
 def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """A TOML file's values with ``a.b=value`` overrides; ConfigError when it cannot be read."""
-    path = Path(path)
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file. Name a configuration in TOML.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}).") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML ({error}).") from None
+    path = Path(expanded(str(path)))
+    if not os.path.lexists(path):
+        raise ConfigError(f"{shown(path)}: no such file. Name a configuration in TOML.")
+    values = _parsed(read_file(path, TOML_BYTES, ConfigError), str(path))
     for override in overrides:
         _override(values, override)
     return values
+
+
+def _parsed(content: bytes, origin: str) -> dict[str, Any]:
+    """TOML in UTF-8, with or without a byte-order mark."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:64]:
+        raise ConfigError(f"{shown(origin)}: UTF-16, and TOML is UTF-8. Save it as UTF-8.")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown(origin)}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{shown(origin)}: not TOML ({shown(error)}).") from None
+    except RecursionError:
+        raise ConfigError(f"{shown(origin)}: not a configuration, nested too deep.") from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -29,7 +29,11 @@ class ParentConfig(Section):
     name: str
     """Architecture, or ``package.module:function`` for ``source = "module"``."""
     weights: str | None = None
-    """An enum name, ``random``, or a .safetensors or .pth file; a module may bring its own."""
+    """An enum name, ``random``, or a file of weights; a module may bring its own."""
+    weights_key: Annotated[str, Field(min_length=1)] | None = None
+    """Which of several networks in a file: a path into its dictionaries, such as ``model_ema``."""
+    classes: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Outputs the architecture is built with; else its own, or as many as the file's head has."""
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     download: bool = False

@@ -14,12 +14,14 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 
 import pyarrow as pa
 import pyarrow.fs
 
 from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.errors import DataError
+from evoray.runtime.paths import expanded
 
 CHUNK = 8 * 2**20
 ATTEMPTS = 4
@@ -193,6 +195,8 @@ def _copy(remote: Remote, name: str, part: Path) -> str:
 
 
 def make_cache(folder: str | None, gigabytes: float | None) -> ShardCache:
-    """``data.cache_dir`` and ``data.cache_gb``; else ~/.cache/evoray and DEFAULT_GB."""
-    path = Path(folder).expanduser() if folder else Path.home() / ".cache" / "evoray" / "shards"
+    """``data.cache_dir`` and ``data.cache_gb``; else ~/.cache/evoray, or /tmp without a home, and DEFAULT_GB."""
+    home = os.path.expanduser("~")
+    own = Path(home) / ".cache" / "evoray" if os.path.isabs(home) else Path(gettempdir()) / f"evoray-{os.getuid()}"
+    path = Path(expanded(folder)) if folder else own / "shards"
     return ShardCache(path, int((gigabytes or DEFAULT_GB) * 1e9))

@@ -15,14 +15,15 @@ from evoray.data.cache import Remote, ShardCache, make_cache
 from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.data.shard import Shard
 from evoray.errors import DataError
+from evoray.runtime.paths import expanded
 
 Place = Path | Remote
 """Where shards lie: a directory, or a ``pyarrow.fs`` URI."""
 
 
 def place_of(spec: str) -> Place:
-    """A directory as it is named, or a URI."""
-    return Remote(spec) if "://" in spec else Path(spec)
+    """A directory as it is named, its ``~`` and variables replaced, or a URI."""
+    return Remote(spec) if "://" in spec else Path(expanded(spec))
 
 
 def read_manifest(place: Place) -> Manifest:

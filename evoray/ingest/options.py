@@ -24,6 +24,7 @@ from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.ingest.sources import DatasetSource, Source, open_source
 from evoray.ingest.understood import understood
 from evoray.runtime.auto import AUTO
+from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
 
@@ -103,6 +104,7 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
         rows, classes, shards, unreadable, digest, images_per_s (of the whole call).
     """
     started = time.perf_counter()
+    source, dest = expanded(source), Path(expanded(str(dest)))
     transform, why = chosen(options)
     if why is not None:
         progress.note(why)

@@ -1,9 +1,11 @@
 """Parents and the in-place host: from a name to a network whose weights children are written into."""
 
+from evoray.models.base import Parent, Preprocessing
 from evoray.models.batchnorm import Buffers, batchnorm_layers, measured, statistics_of, with_buffers
-from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
+from evoray.models.checkpoint import parse_state, read_state, state_bytes, write_state
 from evoray.models.class_map import ClassMap, UnclearError, mapped, outputs_of
-from evoray.models.parent import Parent, Preprocessing, check_outputs, find_weights, load_parent, parent_preprocessing
+from evoray.models.fitting import load_into
+from evoray.models.parent import check_outputs, find_weights, load_parent, parent_preprocessing
 from evoray.models.tensors import canonical_state, mutable_names
 
 __all__ = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from evoray.models.parent import Parent, Preprocessing
+from evoray.models.base import Parent, Preprocessing
 
 CLASSES = 10
 SMALL = ("cnn", "resnet", "vit")

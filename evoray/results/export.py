@@ -14,6 +14,7 @@ from evoray.errors import LineageError, UsageError
 from evoray.models import parse_state, read_state, write_state
 from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_sha256
 from evoray.mutation.registry import DEFAULT, KINDS
+from evoray.results.parents import as_recorded, parent_of_run
 from evoray.storage.directory import RECALIBRATED, RunDirectory
 
 
@@ -24,7 +25,7 @@ def export_member(directory: RunDirectory, member: str, output: Path, parent: Pa
     ``best``, ``soup``, ``parent`` and the ensemble's members have lineage files. Any other child is put together
     from its row in ``population.parquet`` and its generation's base, which hold no digest of its weights.
     """
-    state = _parent_state(directory, parent)
+    state = parent_of_run(directory, parent)
     space = _space(directory)
     if member == RECALIBRATED:
         return _write_recalibrated(directory, state, space, output)
@@ -60,7 +61,7 @@ def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
     except OSError as error:
         raise UsageError(f"{lineage}: cannot be read ({error}). Name a lineage file.") from None
     document = _json(content, str(lineage))
-    state = read_state(parent)
+    state = as_recorded(read_state(parent), document)
     space = None
     for folder in (lineage.parent, *list(lineage.resolve().parents)[1:3]):
         if (folder / "space.json").is_file():
@@ -79,17 +80,6 @@ def _rebuilt(document: Mapping[str, Any], state: dict[str, Tensor], space: Space
     for alias, name in document["parent"].get("aliases", {}).items():
         rebuilt[alias] = rebuilt[name].clone()
     return rebuilt
-
-
-def _parent_state(directory: RunDirectory, parent: Path | None) -> dict[str, Tensor]:
-    if parent is not None:
-        return read_state(parent)
-    if not directory.exists("parent.safetensors"):
-        raise UsageError(
-            f"{directory.location}: this run keeps no parent.safetensors (its parent is large). "
-            "Name the parent's checkpoint with --parent."
-        )
-    return parse_state(directory.read("parent.safetensors"), directory.path("parent.safetensors"))
 
 
 def _child_document(directory: RunDirectory, member: str, state: dict[str, Tensor], space: Space) -> Mapping[str, Any]:

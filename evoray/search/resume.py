@@ -21,6 +21,8 @@ FREE = {
     "data.cache_dir",
     "data.cache_gb",
     "parent.weights",
+    "parent.weights_key",
+    "parent.classes",
 }
 """Keys that a resumed run may change: they say where work is done and where bytes lie. Parent and data are compared by
 digest, and what the first three imply (threads, device) is compared by its own key."""

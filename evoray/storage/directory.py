@@ -19,6 +19,7 @@ import pyarrow.fs
 import pyarrow.parquet
 
 from evoray.errors import RunError, UsageError
+from evoray.runtime.paths import expanded
 
 PUT_WHOLE = (pyarrow.fs.S3FileSystem, pyarrow.fs.GcsFileSystem, pyarrow.fs.AzureFileSystem)
 """Object stores: an object appears when its upload is complete, and a move would be a copy."""
@@ -40,7 +41,7 @@ class RunDirectory:
     """
 
     def __init__(self, location: str) -> None:
-        self.location = location
+        self.location = location = expanded(location)
         try:
             if "://" in location:
                 self._fs, self._root = pyarrow.fs.FileSystem.from_uri(location)

@@ -9,6 +9,7 @@ from evoray.data.manifest import NAME
 from evoray.data.packaged import PACKAGED
 from evoray.errors import ConfigError
 from evoray.ingest.options import Options, chosen_transform, ingest
+from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.study.config import run_config
 from evoray.study.plan import Case
@@ -21,7 +22,7 @@ def local_shards(cases: Sequence[Case]) -> dict[Path, list[Path]]:
         spec = run_config(case.study, case.path, case.parent, case.seed, {}).data.path
         if spec in PACKAGED or spec.startswith("mock:") or "://" in spec:
             continue
-        files = found.setdefault(Path(spec), [])
+        files = found.setdefault(Path(expanded(spec)), [])
         if case.path not in files:
             files.append(case.path)
     return found

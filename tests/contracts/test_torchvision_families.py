@@ -70,7 +70,7 @@ def test_a_child_equals_its_export(name):
 
 @pytest.mark.parametrize("weights", ["ResNet50_Weights.IMAGENET1K_V2", "ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1"])
 def test_an_enum_transform_is_taken_over(weights):
-    from evoray.models.parent import _preset
+    from evoray.models.from_torchvision import _preset
 
     family, _, member = weights.partition(".")
     with warnings.catch_warnings():

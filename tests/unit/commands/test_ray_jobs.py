@@ -112,9 +112,10 @@ def test_data_that_lies_here_is_refused(folder):
     check_paths(config(), folder)
     check_paths(config(parent__weights="parent.safetensors"), folder)
     check_paths(config(parent__weights="/shared/parent.pth"), folder)
+    check_paths(config(parent__weights="~/parent.ckpt"), folder)
     with pytest.raises(ConfigError, match=r"data\.path = 'shards'"):
         check_paths(config(data__path="shards"), folder)
-    for weights in ("absent.pth", "../outside.pth"):
+    for weights in ("absent.pth", "../outside.pth", "absent.CKPT", "a/b"):
         with pytest.raises(ConfigError, match=r"parent\.weights"):
             check_paths(config(parent__weights=weights), folder)
 

@@ -85,3 +85,65 @@ def test_an_unreadable_file_is_named(tmp_path, content):
 def test_configuration_needs_neither_torch_nor_ray():
     code = "import sys, evoray.config; assert not {'torch', 'ray'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+TEXT = '[parent]\nname = "resnet18"\nweights = "random"\n[data]\npath = "mnist5k"\n# größe\n'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT.encode(),
+        TEXT.encode("utf-8-sig"),
+        TEXT.replace("\n", "\r\n").encode(),
+        TEXT.replace("\n", "\r\n").encode("utf-8-sig"),
+        b"\n\n" + TEXT.encode(),
+    ],
+)
+@pytest.mark.parametrize("name", ["run.toml", "RUN.TOML", "run", "run.toml.txt", "a b é.toml"])
+def test_a_configuration_of_any_editor_is_read(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    assert load_config(tmp_path / name).parent.name == "resnet18"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (TEXT.encode("utf-16"), "UTF-16, and TOML is UTF-8. Save it as UTF-8"),
+        (TEXT.encode("utf-16-le"), "UTF-16"),
+        (TEXT.encode("utf-16-be"), "UTF-16"),
+        (TEXT.encode("latin-1"), r"not UTF-8 \(byte \d+\)"),
+        (b"a = " + b"[" * 10**5, "nested too deep|not TOML"),
+        (b"a = 1\n\x1b[31m", r"not TOML \("),
+        (b" " * (5 * 2**20), "more than the 4,194,304"),
+        (b"", "parent is missing"),
+    ],
+)
+def test_what_is_no_toml_is_one_message(content, words, tmp_path):
+    (tmp_path / "a.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_config(tmp_path / "a.toml")
+    assert "a.toml" in str(caught.value) and str(caught.value).isprintable()
+
+
+def test_a_configuration_in_the_home_is_found(tmp_path, monkeypatch):
+    (tmp_path / "run.toml").write_text(TEXT)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_config("~/run.toml").parent.name == "resnet18"
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_config("~")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("parent.classes", 0, "parent.classes"),
+        ("parent.classes", 10**12, "parent.classes = 1000000000000"),
+        ("parent.classes", "ten", "parent.classes"),
+        ("parent.weights_key", "", "parent.weights_key"),
+        ("parent.weights_key", 3, "parent.weights_key"),
+    ],
+)
+def test_keys_of_the_parents_weights(path, value, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config(changed(path, value))

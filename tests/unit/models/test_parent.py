@@ -91,7 +91,7 @@ def test_an_enum_name_loads_its_own_weights_from_the_cache(monkeypatch, cache):
     torch.save(state, cache / SqueezeNet1_1_Weights.IMAGENET1K_V1.url.rpartition("/")[2])
     with pytest.raises(ModelError, match="damaged, its SHA-256"):
         load_parent(ParentConfig(**SQUEEZENET))
-    monkeypatch.setattr("evoray.models.parent._check_name", lambda path: None)
+    monkeypatch.setattr("evoray.models.from_torchvision._check_name", lambda path: None)
     parent = load_parent(ParentConfig(**SQUEEZENET))
     assert all(torch.equal(parent.model.state_dict()[name], state[name]) for name in state)
     assert parent.classes is not None
