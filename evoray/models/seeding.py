@@ -16,18 +16,23 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _one_at_a_time = threading.RLock()
+_PROCESS, _NAME = torch.default_generator, "default_generator"
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """What this thread draws on the CPU inside is ``seed``'s; types and devices of new tensors are PyTorch's defaults.
 
-    The process's own generator, default type and threads are as before afterwards.
+    The process's own generator and default type are as before afterwards.
     """
-    with _one_at_a_time, torch.random.fork_rng(devices=[]), _usual_defaults():
-        torch.manual_seed(seed)
-        with _OwnGenerator(seed):
-            yield
+    with _one_at_a_time, _usual_defaults():
+        own = torch.Generator().manual_seed(seed)
+        setattr(torch.random, _NAME, _ThisThreads(own))
+        try:
+            with _OwnGenerator(own):
+                yield
+        finally:
+            setattr(torch.random, _NAME, _PROCESS)
 
 
 @contextmanager
@@ -49,18 +54,11 @@ def _no_autocast() -> Iterator[None]:
 
 
 class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Hands every random operator of this thread a generator of its own.
+    """Hands every random operator of this thread, on the CPU, a generator."""
 
-    The process's generator stands where ``manual_seed(seed)`` left it, one draw later. If it is found at the beginning
-    of a seed, then somebody has called ``manual_seed``: the user's function, and its seed is taken up.
-    """
-
-    def __init__(self, seed: int) -> None:
+    def __init__(self, generator: torch.Generator) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._first = seed
-        self._seed = seed
-        self._generators = {seed: torch.Generator().manual_seed(seed)}
-        _step()
+        self._generator = generator
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -69,24 +67,26 @@ class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if any(one.device.type != "cpu" for one in args if isinstance(one, torch.Tensor)):
             return func(*args, **kwargs)
         taking = _taking_a_generator(func)
-        if taking is None:
-            return func(*args, **kwargs)
-        return taking(*args, **kwargs, generator=self._generator())
-
-    def _generator(self) -> torch.Generator:
-        seed = torch.default_generator.initial_seed()
-        if _is_fresh(seed):
-            self._generators[seed] = torch.Generator().manual_seed(seed)
-            _step()
-        return self._generators.setdefault(seed, torch.Generator().manual_seed(seed))
-
-
-def _step() -> None:
-    torch.empty(1).uniform_(generator=torch.default_generator)
+        if taking is not None:
+            return taking(*args, **kwargs, generator=self._generator)
+        before = _PROCESS.get_state()  # an operator that takes no other generator
+        try:
+            _PROCESS.set_state(self._generator.get_state())
+            value = func(*args, **kwargs)
+            self._generator.set_state(_PROCESS.get_state())
+        finally:
+            _PROCESS.set_state(before)
+        return value
 
 
-def _is_fresh(seed: int) -> bool:
-    return torch.equal(torch.default_generator.get_state(), torch.Generator().manual_seed(seed).get_state())
+class _ThisThreads:
+    """Stands for the process's generator in ``torch.random``: this thread's ``manual_seed`` and states are its own."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._own, self._thread = generator, threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own if threading.get_ident() == self._thread else _PROCESS, name)
 
 
 def _taking_a_generator(func: Any) -> Any:
