@@ -3,6 +3,7 @@
 from evoray.models.batchnorm import Buffers, batchnorm_layers, measured, statistics_of, with_buffers
 from evoray.models.checkpoint import load_into, parse_state, read_state, state_bytes, write_state
 from evoray.models.class_map import ClassMap, UnclearError, mapped, outputs_of
+from evoray.models.fresh import fresh_network
 from evoray.models.parent import Parent, Preprocessing, check_outputs, find_weights, load_parent, parent_preprocessing
 from evoray.models.tensors import canonical_state, mutable_names
 
@@ -16,6 +17,7 @@ __all__ = [
     "canonical_state",
     "check_outputs",
     "find_weights",
+    "fresh_network",
     "load_into",
     "load_parent",
     "mapped",

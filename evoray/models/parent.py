@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,7 +18,9 @@ from evoray.config import ParentConfig
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models.checkpoint import load_into, read_state
 from evoray.models.seeding import seeded
+from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
+from evoray.runtime.reading import reason_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     """
     with modules_of(config_dir), seeded(seed):
         parent = _SOURCES[config.source](config, config_dir)
-    parent.model.eval()
+    parent = replace(parent, model=in_evaluation(parent.model, parent.name))
     for name, tensor in parent.model.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
@@ -102,9 +104,11 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
         with torch.inference_mode():
             logits = model(sample.to(dtype))
     except Exception as error:
+        remedy = "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
+        if _runs_with_gradients(model, sample.to(dtype)):
+            remedy = "Its forward works with gradients alone; EvoRay evaluates in inference mode. Have it need none."
         raise ModelError(
-            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {type(error).__name__}: {error}. "
-            "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
+            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {remedy}"
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(sample):
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -115,6 +119,15 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
             "Take data of its classes, or a parent with an output for each."
         )
     return int(logits.shape[1])
+
+
+def _runs_with_gradients(model: nn.Module, sample: Tensor) -> bool:
+    try:
+        with torch.enable_grad():
+            model(sample)
+    except Exception:
+        return False
+    return True
 
 
 def _torchvision(config: ParentConfig, config_dir: Path | None) -> Parent:
