@@ -20,6 +20,7 @@ from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.importing import code_of, import_function
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
+from evoray.search.judging import judge
 from evoray.search.trial import Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
@@ -37,7 +38,7 @@ class Inputs:
     """What a run starts from, checked.
 
     state: the parent's tensors under their canonical names; aliases: further names of tied tensors. code: the user's
-    modules and their digests.
+    modules and their digests. notes: sentences worth showing (``judging.py``).
     """
 
     config: RunConfig
@@ -53,6 +54,7 @@ class Inputs:
     classes: ClassMap | None = None
     """Which outputs the data's classes are; None where outputs are no classes."""
     said: Announced = field(default_factory=Announced)
+    notes: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Digests that a resumed run must find unchanged."""
@@ -94,7 +96,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(task, fitness, parent, splits)
     code = code_of(config_dir, user_modules(config, parent.model))
-    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
+    inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
+    return replace(inputs, notes=judge(inputs, normalisation(parent, _channels(splits))))
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:
