@@ -123,6 +123,12 @@ def unpack_model(packed: PackedModel) -> nn.Module:
     return model
 
 
+def travelled(model: nn.Module, config_dir: Path | None = None) -> nn.Module:
+    """A copy as a worker gets it; a user's classes are found in ``config_dir``."""
+    with modules_of(config_dir):
+        return unpack_model(pack_model(model))
+
+
 class _TensorPickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Pickles a module (with lambdas and classes of ``__main__``), leaving every tensor out by number.
 

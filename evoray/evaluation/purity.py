@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.host import ModelHost, cast_floating
-from evoray.evaluation.packing import pack_model, unpack_model
+from evoray.evaluation.packing import travelled
 from evoray.evaluation.passes import (
     Outputs,
     Passes,
@@ -54,12 +55,14 @@ class Export:
     """What a run writes of its networks: the parent's tensors, taken before any pass, with a space's laid over them.
 
     state, aliases: as in ``canonical_state``. fresh: a new network of the architecture, loaded with a whole state.
+    config_dir: where its classes are found.
     """
 
     state: Mapping[str, Tensor]
     aliases: Mapping[str, str]
     space: Space
     fresh: Callable[[Mapping[str, Tensor]], nn.Module]
+    config_dir: Path | None = None
 
     def loaded(self, weights: Mapping[str, Tensor]) -> nn.Module:
         """A fresh network with these weights, and the parent's other tensors."""
@@ -138,7 +141,7 @@ class _Check:
     def _host(self, dtype: torch.dtype) -> ModelHost:
         """A host as a worker has it: of a copy that travelled."""
         try:
-            model = unpack_model(pack_model(self._parent.model))
+            model = travelled(self._parent.model, self._export.config_dir)
         except Exception as error:
             raise ModelError(
                 f"the parent {self._parent.name} cannot be sent to workers ({reason_of(error)}). Keep "

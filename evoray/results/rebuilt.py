@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evoray.errors import EvorayError
 from evoray.evaluation.host import ModelHost
-from evoray.evaluation.packing import pack_model, unpack_model
+from evoray.evaluation.packing import travelled
 from evoray.evaluation.passes import Passes, Sample
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import same_as_fresh
@@ -73,7 +73,7 @@ def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, d
     inputs, task = session.inputs, session.inputs.task
     batch, targets = _first_images(session, dtype)
     sample = Sample(batch.inputs, None, None, lambda network, given: task.outputs(network, Batch(given, batch.count)))
-    host = ModelHost(unpack_model(pack_model(inputs.parent.model)), inputs.space, "cpu", dtype)
+    host = ModelHost(travelled(inputs.parent.model, inputs.config_dir), inputs.space, "cpu", dtype)
     found = {}
     for name, lineage in lineages.items():
         own = final.recalibrated if name == RECALIBRATED else {}

