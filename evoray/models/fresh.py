@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from evoray.config import ParentConfig
 from evoray.errors import EvorayError, ModelError
-from evoray.models.checkpoint import load_into
 from evoray.models.parent import Parent, load_parent
 from evoray.runtime.reading import reason_of
 
@@ -31,7 +30,7 @@ def fresh_network(
         if _shares(model, parent.model):  # a function that returns one and the same module
             model = copy.deepcopy(model)
         model.train()
-        load_into(model, state, "an exported child")
+        _load(model, state)
         model.eval()
     except EvorayError as error:
         raise ModelError(f"the parent {parent.name} cannot be built a second time: {error}") from error
@@ -41,6 +40,15 @@ def fresh_network(
             "could load what a run exports. Make its function return a new network at each call."
         ) from error
     return model
+
+
+def _load(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """As a user does, by exactly the same names: nothing is guessed or left out."""
+    own = model.state_dict()
+    if other := sorted(own.keys() ^ state.keys()):
+        raise ModelError(f"its tensors are others then ({', '.join(other[:3])}).")
+    own.update(state)  # keeps the version metadata that some modules insist on
+    model.load_state_dict(own)
 
 
 def _without_weights(config: ParentConfig) -> ParentConfig:

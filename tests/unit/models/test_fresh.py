@@ -26,6 +26,10 @@ def other():
     built.append(1)
     return nn.Linear(3, len(built))
 
+def named():
+    built.append(1)
+    return nn.Linear(3, 2, bias=len(built) % 2 == 1)
+
 def once():
     built.append(1)
     if len(built) % 2 == 0:
@@ -67,7 +71,10 @@ def test_what_no_checkpoint_holds_is_drawn_otherwise(tmp_path):
     assert not torch.equal(model.table, parent.model.table)
 
 
-@pytest.mark.parametrize(("name", "reason"), [("once", "OSError: gone"), ("other", r"weight is \(\d, 3\)")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("once", "OSError: gone"), ("other", "size mismatch for weight"), ("named", r"tensors are others then \(bias\)")],
+)
 def test_what_cannot_be_built_twice_is_refused(load, tmp_path, name, reason):
     parent, config = load(name)
     with pytest.raises(ModelError, match=f"cannot be built a second time.*{reason}"):
