@@ -15,6 +15,7 @@ from torch import Tensor
 
 from evoray.errors import EvorayError
 from evoray.evaluation.host import ModelHost
+from evoray.evaluation.judging import export_of
 from evoray.evaluation.packing import travelled
 from evoray.evaluation.passes import Passes, Sample
 from evoray.evaluation.program import DTYPES
@@ -25,7 +26,6 @@ from evoray.results.final_test import FinalTest
 from evoray.results.members import Choices
 from evoray.runtime.reading import reason_of
 from evoray.search.inputs import normalisation
-from evoray.search.judging import export_of
 from evoray.search.session import Session
 from evoray.storage.directory import RECALIBRATED
 from evoray.tasks.base import Batch, Outputs, Preparation

@@ -14,13 +14,13 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
+from evoray.evaluation.judging import judge
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.importing import code_of, import_function
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
-from evoray.search.judging import judge
 from evoray.search.trial import Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k

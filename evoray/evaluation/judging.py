@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from evoray.config import RunConfig
+from evoray.data.splits import Splits
 from evoray.evaluation.passes import Sample, sample_of
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import Export, check_purity
-from evoray.models import fresh_network
-from evoray.search.transform_notes import transform_notes
-
-if TYPE_CHECKING:
-    from evoray.search.inputs import Inputs
+from evoray.evaluation.transform_notes import transform_notes
+from evoray.models import Parent, fresh_network
+from evoray.mutation import Space
+from evoray.tasks.base import Task
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 """(mean, std), one value a channel."""
+
+
+class Inputs(Protocol):
+    """What is asked of a run's inputs (``evoray.search.inputs.Inputs``)."""
+
+    @property
+    def config(self) -> RunConfig: ...
+    @property
+    def config_dir(self) -> Path | None: ...
+    @property
+    def parent(self) -> Parent: ...
+    @property
+    def state(self) -> Mapping[str, Tensor]: ...
+    @property
+    def aliases(self) -> Mapping[str, str]: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def splits(self) -> Splits: ...
+    @property
+    def task(self) -> Task: ...
 
 
 def judge(inputs: Inputs, normalisation: Normalisation) -> tuple[str, ...]:

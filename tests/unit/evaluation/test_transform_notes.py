@@ -8,8 +8,8 @@ import pytest
 from torch import nn
 
 from evoray.data.transform import ImageTransform
+from evoray.evaluation.transform_notes import transform_notes
 from evoray.models import Parent, Preprocessing
-from evoray.search.transform_notes import transform_notes
 
 OWN = Preprocessing((0.5,) * 3, (0.5,) * 3, 256, 224, "bilinear", True, 3)
 

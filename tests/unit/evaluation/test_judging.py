@@ -8,11 +8,11 @@ import pytest
 
 from evoray.config import parse_config
 from evoray.errors import ModelError
+from evoray.evaluation.judging import export_of
 from evoray.evolution import evolve
 from evoray.search.inputs import check_inputs
-from evoray.search.judging import export_of
 
-NETWORKS = Path(__file__).parents[1] / "evaluation"
+NETWORKS = Path(__file__).parent
 
 
 def config(name):
