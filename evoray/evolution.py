@@ -74,7 +74,7 @@ def evolve(
         config = _with_recorded(config, directory)
     note("checking the parent and the data")
     inputs = check_inputs(config, config_dir)
-    for line in (*inputs.parent.notes, *inputs.said.notes, *inputs.said.trial):
+    for line in (*inputs.notes, *inputs.said.trial):
         note(line)
     if resume:
         check_same(directory, inputs.config, inputs.identity())

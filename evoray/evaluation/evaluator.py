@@ -57,7 +57,9 @@ class Evaluator:
         fixed = program.compile or program.cuda_graphs
         longest = max((len(rows) for rows in self.splits.rows["select"]), default=1)
         width = min(program.batch_size, longest) if fixed else program.batch_size
-        self.network = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=program.cuda_graphs)
+        # a graph replays what it captured, and would go on with what the network kept at eval() of another child
+        graphs = program.cuda_graphs and not self.host.renews
+        self.network = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=graphs)
         self.preparation = Preparation(self.device, dtype, channels_last, program.mean, program.std)
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
         self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)

@@ -10,7 +10,7 @@ next; from the second base on also the parent, on the host.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -66,9 +66,10 @@ class ModelHost:
         self._base_entries: tuple[Entry, ...] = ()
         self._parent: Tensor | None = None
         self._own_types = _own_types(space, dtype)
-        self.model = model.to(device=self.device, dtype=dtype).eval().requires_grad_(False)
+        self.model = cast_floating(model, dtype, self.device)
         if channels_last:
-            self.model = self.model.to(memory_format=torch.channels_last)
+            self.model.to(memory_format=torch.channels_last)
+        self._kept_at_eval = kept_at_eval(self.model)
         self._layout = Layout(space, transposable(model) if channels_last else ())
         self.buffer = torch.zeros(self._layout.size, dtype=dtype, device=self.device)
         self._chunks = self._layout.chunks(self.buffer)
@@ -78,10 +79,29 @@ class ModelHost:
         self._streamed = False
 
     @property
+    def renews(self) -> bool:
+        """Whether the network keeps something that has to follow its weights (``renew``)."""
+        return bool(self._kept_at_eval)
+
+    @property
     def flat(self) -> Tensor:
         """[n]: the network now in the buffer, in the order of the space (a copy)."""
         views = self._layout.views(self.buffer)
         return torch.cat([views[spec.name].reshape(-1) for spec in self.space.tensors])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The space's tensors of the network now in the buffer, copied, in the parent's own types."""
+        views = self._layout.views(self.buffer)
+        own = {spec.name: getattr(torch, spec.dtype) for spec in self.space.tensors}
+        return {
+            name: view.to("cpu", own[name], copy=True, memory_format=torch.contiguous_format)
+            for name, view in views.items()
+        }
+
+    def differing(self, weights: Mapping[str, Tensor]) -> list[str]:
+        """Names of the space's tensors that are not these (as ``tensors`` gives them) in the buffer now."""
+        views = self._layout.views(self.buffer)
+        return [name for name, tensor in weights.items() if not torch.equal(views[name], tensor.to(views[name]))]
 
     def forward(self, batch: Tensor) -> Tensor:
         """Logits [b, classes] of the network now in the buffer."""
@@ -137,6 +157,7 @@ class ModelHost:
             self._stream(drawn)
         elif drawn.tail:
             self._scatter(drawn)
+        self.renew()
 
     def undo(self) -> None:
         """Restores the base, bit for bit."""
@@ -146,6 +167,14 @@ class ModelHost:
             for indices, positions in self._blocks(*self._touched):
                 put_(self.buffer, positions, self._rounded(self._base.index_select(0, indices), indices))
         self._touched, self._streamed = None, False
+        self.renew()
+
+    def renew(self) -> None:
+        """Has what is computed from weights at ``eval()`` and kept (LeViT's attention biases) computed anew."""
+        with torch.inference_mode():
+            for module in self._kept_at_eval:
+                module.train()
+                module.eval() if module is self.model else module.train(False)  # as eval() of the whole does
 
     def _streams(self, tail: Sequence[Entry]) -> bool:
         return self._count(tail) * SPARSE_PARTS > self.space.n + SPARSE_PARTS
@@ -185,6 +214,7 @@ class ModelHost:
     def _write_base(self) -> None:
         for chunk in self._chunks:
             self._write(chunk, self._base[chunk.start : chunk.stop])
+        self.renew()
 
     def _write(self, chunk: Chunk, values: Tensor) -> None:
         for piece in chunk.pieces:
@@ -243,6 +273,31 @@ class ModelHost:
             shared = tied.get(parameter.data_ptr())
             if shared is not None and shared.shape == parameter.shape:
                 parameter.data = shared
+
+
+def cast_floating(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Module:
+    """The model in evaluation mode on a device, its floating tensors in ``dtype``; complex ones keep theirs, since
+    ``Module.to(dtype)`` would drop their imaginary part."""
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
+
+    model._apply(moved)  # type: ignore[no-untyped-call]
+    model.eval()
+    model.requires_grad_(False)
+    return model
+
+
+def kept_at_eval(model: nn.Module) -> list[nn.Module]:
+    """Outermost modules with a ``train()`` of their own: there they drop or compute what they keep of their weights."""
+    found: dict[str, nn.Module] = {}
+    for name, module in model.named_modules():
+        own = [module.train] if name else [module.train, module.eval]
+        plain = (nn.Module.train, nn.Module.eval)
+        inside = any(name.startswith(f"{outer}.") or not outer for outer in found)
+        if not inside and any(getattr(method, "__func__", None) not in plain for method in own):
+            found[name] = module
+    return list(found.values())
 
 
 def _own_types(space: Space, dtype: torch.dtype) -> list[tuple[int, int, torch.dtype]]:

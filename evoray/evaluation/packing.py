@@ -18,6 +18,7 @@ import cloudpickle
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from evoray.backends.base import Bulk
 from evoray.evaluation.evaluator import Evaluator
@@ -118,7 +119,14 @@ def unpack_model(packed: PackedModel) -> nn.Module:
         tensors.append(nn.Parameter(own, requires_grad=False) if is_parameter else own)
     model = _TensorUnpickler(io.BytesIO(packed.skeleton), tensors).load()
     assert isinstance(model, nn.Module)
-    return model.eval()
+    model.eval()  # not chained: an override of train() often returns nothing
+    return model
+
+
+def travelled(model: nn.Module, config_dir: Path | None = None) -> nn.Module:
+    """A copy as a worker gets it; a user's classes are found in ``config_dir``."""
+    with modules_of(config_dir):
+        return unpack_model(pack_model(model))
 
 
 class _TensorPickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -139,6 +147,25 @@ class _TensorPickler(cloudpickle.Pickler):  # type: ignore[misc]
             self._numbers[id(item)] = len(self.tensors)
             self.tensors.append(item)
         return self._numbers[id(item)]
+
+    def reducer_override(self, item: Any) -> Any:
+        """Parametrized modules too, which refuse to be pickled because their classes are made as they are used."""
+        if isinstance(item, nn.Module) and parametrize.is_parametrized(item):
+            bare = parametrize.type_before_parametrizations(item)
+            return _new, (bare,), dict(vars(item)), None, None, _parametrized
+        return super().reducer_override(item)
+
+
+def _new(kind: type[nn.Module]) -> nn.Module:
+    return kind.__new__(kind)
+
+
+def _parametrized(module: nn.Module, state: dict[str, Any]) -> None:
+    """Gives a bare module its state and the properties that compute its parametrized tensors."""
+    vars(module).update(state)
+    parametrize._inject_new_class(module)
+    for name, _ in module.get_submodule("parametrizations").named_children():
+        parametrize._inject_property(module, name)
 
 
 class _TensorUnpickler(pickle.Unpickler):

@@ -2,9 +2,10 @@
 
 from evoray.models.base import Parent, Preprocessing
 from evoray.models.batchnorm import Buffers, batchnorm_layers, measured, statistics_of, with_buffers
-from evoray.models.checkpoint import parse_state, read_state, state_bytes, write_state
+from evoray.models.checkpoints.files import parse_state, read_state, state_bytes, write_state
+from evoray.models.checkpoints.fitting import load_into
 from evoray.models.class_map import ClassMap, UnclearError, mapped, outputs_of
-from evoray.models.fitting import load_into
+from evoray.models.fresh import fresh_network
 from evoray.models.parent import check_outputs, find_weights, load_parent, parent_preprocessing
 from evoray.models.tensors import canonical_state, mutable_names
 
@@ -18,6 +19,7 @@ __all__ = [
     "canonical_state",
     "check_outputs",
     "find_weights",
+    "fresh_network",
     "load_into",
     "load_parent",
     "mapped",

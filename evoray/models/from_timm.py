@@ -12,7 +12,7 @@ from torch import nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
-from evoray.models.loading import file_of, with_weights
+from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.runtime.paths import names_a_checkpoint
 from evoray.runtime.reading import shown
 

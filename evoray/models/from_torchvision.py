@@ -15,7 +15,7 @@ from torch import nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
-from evoray.models.loading import file_of, with_weights
+from evoray.models.checkpoints.loading import file_of, with_weights
 
 
 def load(config: ParentConfig, config_dir: Path | None) -> Parent:

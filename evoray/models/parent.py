@@ -14,9 +14,11 @@ from evoray.config import ParentConfig
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models import from_timm, from_torchvision
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
-from evoray.models.loading import file_of, with_weights
+from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.models.seeding import seeded
+from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
+from evoray.runtime.reading import reason_of
 
 
 def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Parent:
@@ -31,7 +33,7 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     """
     with modules_of(config_dir), seeded(seed):
         parent = _SOURCES[config.source](config, config_dir)
-    parent.model.eval()
+    parent = replace(parent, model=in_evaluation(parent.model, parent.name))
     for name, tensor in parent.model.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
@@ -69,9 +71,11 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
         with torch.inference_mode():
             logits = model(sample.to(dtype))
     except Exception as error:
+        remedy = "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
+        if _runs_with_gradients(model, sample.to(dtype)):
+            remedy = "Its forward works with gradients alone; EvoRay evaluates in inference mode. Have it need none."
         raise ModelError(
-            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {type(error).__name__}: {error}. "
-            "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
+            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {remedy}"
         ) from error
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(sample):
         shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -82,6 +86,15 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
             "Take data of its classes, or a parent with an output for each."
         )
     return int(logits.shape[1])
+
+
+def _runs_with_gradients(model: nn.Module, sample: Tensor) -> bool:
+    try:
+        with torch.enable_grad():
+            model(sample)
+    except Exception:
+        return False
+    return True
 
 
 def _module(config: ParentConfig, config_dir: Path | None) -> Parent:

@@ -52,7 +52,7 @@ def make_summary(
         "fitness": config.fitness.name,
         "measures": {name: asdict(one) | {"said": one.words} for name, one in measured.items()},
         "classes": session.inputs.classes.to_dict() if session.inputs.classes else None,
-        "notes": list(session.inputs.said.notes),
+        "notes": list(session.inputs.notes),
         "warnings": warnings,
         "splits": {name: session.inputs.splits.images(name) for name in ("select", "test")},
         "parent": {"select": on_select, "test": tested["parent"]},

@@ -12,6 +12,7 @@ from evoray.results.lineages import buffers_file, write_lineages
 from evoray.results.members import Choices
 from evoray.results.panel import logits_files
 from evoray.results.parquet import population_table, predictions_table
+from evoray.results.rebuilt import check_rebuilt, with_rebuilt
 from evoray.results.summary import make_summary
 from evoray.search.auto_sigma import ChosenSigma
 from evoray.search.loop import Found
@@ -40,6 +41,7 @@ def write_results(session: Session, found: Found, choices: Choices, final: Final
     if final.recalibrated:
         directory.write(f"lineage/{RECALIBRATED}.safetensors", buffers_file(final.recalibrated))
     summary = make_summary(session, found, choices, final, sigma)
+    summary = with_rebuilt(summary, check_rebuilt(session, choices, final))
     directory.write_table("population.parquet", population)
     directory.write_table("predictions.parquet", predictions_table(final.test))
     if choices.members:

@@ -71,6 +71,11 @@ def shown(value: object, limit: int = SHOWN) -> str:
     return f"{text[:half]} … {text[-half:]}"
 
 
+def reason_of(error: BaseException) -> str:
+    """An exception of a library's or of a stranger's, for a message: its kind, and what it says on one line."""
+    return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"

@@ -14,6 +14,7 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
+from evoray.evaluation.judging import judge
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.mutation import Space, tensors_sha256
@@ -37,7 +38,7 @@ class Inputs:
     """What a run starts from, checked.
 
     state: the parent's tensors under their canonical names; aliases: further names of tied tensors. code: the user's
-    modules and their digests.
+    modules and their digests. notes: what a user should know of them, a sentence each.
     """
 
     config: RunConfig
@@ -53,6 +54,7 @@ class Inputs:
     classes: ClassMap | None = None
     """Which outputs the data's classes are; None where outputs are no classes."""
     said: Announced = field(default_factory=Announced)
+    notes: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Digests that a resumed run must find unchanged."""
@@ -94,7 +96,9 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(task, fitness, parent, splits)
     code = code_of(config_dir, user_modules(config, parent.model))
-    return Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
+    inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
+    found = judge(inputs, normalisation(parent, _channels(splits)))
+    return replace(inputs, notes=(*parent.notes, *said.notes, *found))
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:

@@ -172,3 +172,69 @@ def test_a_network_is_written_in_chunks_of_any_size(monkeypatch, chunk):
     with host.child(entries):
         assert torch.equal(host.flat, expected(space, state, entries, torch.float32))
     assert torch.equal(host.flat, expected(space, state, [], torch.float32))
+
+
+class Kept(nn.Module):
+    """Keeps a product of its weights from eval() on, as LeViT keeps its attention biases."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.kept = None if mode else self.linear.weight.detach() * 2
+
+    def forward(self, x):
+        return x @ self.kept.T
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("parts", [1, 100])
+def test_what_a_network_keeps_at_eval_follows_every_child(inside, parts):
+    torch.manual_seed(0)
+    model = nn.Sequential(Kept(), nn.Identity()) if inside else Kept()
+    model.eval()
+    host, _, space = host_of(model)
+    assert host.renews
+    x = torch.randn(2, 4)
+    with torch.inference_mode():
+        parent = host.forward(x)
+        with host.child([Entry(1.0, mutation(1, min(parts, space.n), 3.0))]):
+            weight = next(tensor for name, tensor in host.tensors().items() if name.endswith("weight"))
+            assert torch.equal(host.forward(x), x @ (weight * 2).T)
+        assert torch.equal(host.forward(x), parent)
+        host.set_base([Entry(1.0, mutation(2, 1, 3.0))])
+        assert not torch.equal(host.forward(x), parent)
+
+
+def test_most_networks_keep_nothing():
+    assert not host_of(tiny())[0].renews
+
+
+def test_complex_weights_keep_their_imaginary_part():
+    model = nn.Sequential(nn.Linear(2, 2))
+    model.gate = nn.Parameter(torch.tensor([1 + 2j]))
+    host, _, _ = host_of(model, torch.bfloat16)
+    assert host.model.gate.item() == 1 + 2j and host.model[0].weight.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("own", DTYPES)
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_tensors_of_a_child_are_what_is_exported(own, channels_last):
+    host, state, space = host_of(tiny(own), channels_last=channels_last)
+    lineage = Lineage((Entry(1.0, mutation(3)),))
+    with host.child(lineage.entries):
+        found = host.tensors()
+    exported = child_state(state, space, lineage)
+    assert found.keys() == {spec.name for spec in space.tensors}
+    for name, tensor in found.items():
+        assert tensor.dtype == own and torch.equal(tensor, exported[name]) and tensor.is_contiguous()
+
+
+def test_a_train_that_returns_nothing_is_fine():
+    class Silent(nn.Linear):
+        def train(self, mode=True):
+            super().train(mode)
+
+    assert isinstance(host_of(Silent(3, 2).requires_grad_(False))[0].model, Silent)

@@ -6,14 +6,21 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations, parametrize
 
 from evoray.config.resolve import Facts, resolve
 from evoray.demo import demo_config
 from evoray.evaluation.packing import EvaluatorSource, pack_model, unpack_model
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
+
+
+class Silent(nn.Linear):
+    def train(self, mode=True):
+        super().train(mode)
 
 
 class Tied(nn.Module):
@@ -66,3 +73,23 @@ def test_equal_programs_have_one_key(parent_file):
     assert EvaluatorSource(program_of(parent_file), "p").key == key
     assert EvaluatorSource(program_of(parent_file), "q").key != key
     assert EvaluatorSource(program_of(parent_file, batch_size=32), "p").key != key
+
+
+@pytest.mark.parametrize("make", [parametrizations.weight_norm, parametrizations.spectral_norm])
+def test_parametrized_modules_travel(make):
+    """PyTorch refuses to pickle them, since their classes are made as they are used."""
+    torch.manual_seed(0)
+    model = nn.Sequential(make(nn.Linear(3, 3)), make(nn.Conv2d(1, 2, 3))).eval()
+    found = unpack_model(pack_model(model))
+    assert found.state_dict().keys() == model.state_dict().keys()
+    x = torch.randn(2, 3)
+    with torch.no_grad():
+        assert torch.equal(found[0](x), model[0](x))
+        for parameter in found.parameters():
+            parameter.mul_(2)
+        assert not torch.equal(found[0].weight, model[0].weight) or make is parametrizations.spectral_norm
+    assert parametrize.is_parametrized(found[1], "weight")
+
+
+def test_a_train_that_returns_nothing_is_fine():
+    assert isinstance(unpack_model(pack_model(Silent(3, 2))), Silent)

@@ -11,7 +11,7 @@ from torch import nn
 
 from evoray.errors import ModelError
 from evoray.models import load_into
-from evoray.models.fitting import choose, install, said, tied_names
+from evoray.models.checkpoints.fitting import choose, install, said, tied_names
 
 STATE = state(1)
 TRACKED = "bn.num_batches_tracked"

@@ -18,7 +18,7 @@ from torch import nn
 
 from evoray.errors import ModelError
 from evoray.models import load_into, parse_state, read_state, state_bytes, write_state
-from evoray.models.checkpoint import read_checkpoint
+from evoray.models.checkpoints.files import read_checkpoint
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,9 @@ from torch import nn
 
 from evoray.errors import ModelError
 from evoray.models import Parent
-from evoray.models.checkpoint import read_checkpoint, read_state
-from evoray.models.fitting import choose, install, said
-from evoray.models.torch_file import load_torch, stand_in, tensors_in
+from evoray.models.checkpoints.files import read_checkpoint, read_state
+from evoray.models.checkpoints.fitting import choose, install, said
+from evoray.models.checkpoints.torch_file import load_torch, stand_in, tensors_in
 
 STATE = state(1)
 

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from evoray.errors import ModelError
-from evoray.models.states import only_state
-from evoray.models.torch_file import MAGIC, load_torch, tensors_in
+from evoray.models.checkpoints.states import only_state
+from evoray.models.checkpoints.torch_file import MAGIC, load_torch, tensors_in
 from evoray.runtime.paths import CHECKPOINTS
 from evoray.runtime.reading import parse_json, read_file, shown
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
-from evoray.models.checkpoint import read_checkpoint
-from evoray.models.fitting import choose, install, said
+from evoray.models.checkpoints.files import read_checkpoint
+from evoray.models.checkpoints.fitting import choose, install, said
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import shown
 

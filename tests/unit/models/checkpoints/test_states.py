@@ -7,8 +7,8 @@ import torch
 from checkpoints import Net, prefixed, same, state
 
 from evoray.errors import ModelError
-from evoray.models.fitting import choose, install, said
-from evoray.models.states import only_state, states_of
+from evoray.models.checkpoints.fitting import choose, install, said
+from evoray.models.checkpoints.states import only_state, states_of
 
 PLAIN, AVERAGE, OTHER = state(1), state(2), state(3)
 OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3), "step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ModelError
-from evoray.models.torch_file import StandIn
+from evoray.models.checkpoints.torch_file import StandIn
 from evoray.runtime.reading import shown
 
 State = dict[str, Tensor]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.errors import ModelError
-from evoray.models.states import State, equal, listed_keys, preferred, under_key
+from evoray.models.checkpoints.states import State, equal, listed_keys, preferred, under_key
 from evoray.runtime.reading import shown
 
 WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")

@@ -1,0 +1,42 @@
+"""A child that every weight of a space takes part in, cheap to draw: what a network is tried with before a run."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from evoray.mutation import Entry, Recipe, Space
+from evoray.mutation.partition import PartitionConfig
+
+PERIOD = 65_537
+"""Normal numbers that are drawn; they repeat along the space."""
+UNSCALED = 0.02
+"""Step of a tensor whose scale is zero, since all of it is."""
+
+
+class Probe(Recipe):
+    """Adds ``sigma`` of each tensor's scale times noise to all of its weights."""
+
+    Section: ClassVar[type[PartitionConfig]] = PartitionConfig
+
+    kind: str = "probe"
+    sigma: float
+
+    @classmethod
+    def draw(cls, config: Any, sigma: float, seed: int, generation: int, child: int) -> Self:
+        return cls(sigma=sigma)
+
+    def at_most(self, space: Space) -> int:
+        return space.n
+
+    def delta(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        noise = np.random.default_rng(0).standard_normal(PERIOD, dtype=np.float32)
+        indices = np.arange(start, stop)
+        scales = np.where(space.scales > 0, space.scales, np.float32(UNSCALED)) * np.float32(self.sigma)
+        return indices, noise[indices % PERIOD] * space.per_coordinate(scales, indices)
+
+
+def probe(sigma: float) -> tuple[Entry, ...]:
+    """As the tail of a child."""
+    return (Entry(1.0, Probe(sigma=sigma)),)

@@ -1,0 +1,318 @@
+"""Before a run: is the network a pure function of its weights and of one image?
+
+Only then are the scores of a run those of the networks that it exports. A few passes over one or two images of
+``select`` say so: the same images twice, with other neighbours and alone; under a child that is written and undone;
+and by a fresh network that is loaded with that child's exported weights. All are compared bit for bit, but for an image
+alone, where kernels of another shape may round otherwise. A network that fails is refused, and the innermost module
+at fault is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from evoray.errors import EvorayError, ModelError
+from evoray.evaluation.host import ModelHost, cast_floating
+from evoray.evaluation.packing import travelled
+from evoray.evaluation.passes import (
+    Outputs,
+    Passes,
+    Sample,
+    all_nan,
+    as_was,
+    close,
+    copied_images,
+    distance,
+    equal,
+    generators,
+    in_a_thread,
+    row_of,
+)
+from evoray.evaluation.probe import probe
+from evoray.evaluation.tracing import Call, differing, first_difference, kept_values, trace
+from evoray.models import Parent
+from evoray.mutation import Space
+from evoray.runtime.reading import reason_of
+
+SIGMAS = (0.25, 0.01)
+"""Strengths of the child that is tried, in each tensor's scale; the second where the first gives infinities."""
+REPEATED = 24
+"""Passes over one image, where passes draw random numbers."""
+TWO_PASSES = "two passes over the same images give different outputs"
+NO_CHANCE = "Dropout and noise have to be off in evaluation mode, and nothing may be kept from one pass to the next"
+FAR = (100.0, -100.0, 30.0, -30.0)
+"""Strengths of the children whose outputs tell probabilities from logits that happen to be small."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What a run writes of its networks: the parent's tensors, taken before any pass, with a space's laid over them.
+
+    state, aliases: as in ``canonical_state``. fresh: a new network of the architecture, loaded with a whole state.
+    config_dir: where its classes are found.
+    """
+
+    state: Mapping[str, Tensor]
+    aliases: Mapping[str, str]
+    space: Space
+    fresh: Callable[[Mapping[str, Tensor]], nn.Module]
+    config_dir: Path | None = None
+
+    def loaded(self, weights: Mapping[str, Tensor]) -> nn.Module:
+        """A fresh network with these weights, and the parent's other tensors."""
+        state = {**self.state, **weights}
+        return self.fresh(state | {alias: state[name] for alias, name in self.aliases.items()})
+
+
+def check_purity(
+    parent: Parent,
+    export: Export,
+    samples: Callable[[torch.dtype], Sample],
+    dtype: torch.dtype = torch.float32,
+) -> list[str]:
+    """Refuses a parent whose scores would not be those of its exports; returns sentences worth showing.
+
+    Args:
+        parent: its module is left as it is, but for a hook that copies images where it writes into them.
+        export: what a run writes of it, and how a user loads that.
+        samples: batches in a type. dtype: tried where a network does not run in float32.
+
+    Raises:
+        ModelError: what fails, in which module, and what to do.
+    """
+    check = _Check(parent, export, samples)
+    try:
+        return check.run(torch.float32)
+    except EvorayError:
+        raise
+    except Exception as error:
+        if dtype == torch.float32:
+            raise check.failed(error) from error
+    try:
+        return check.run(dtype)
+    except EvorayError:
+        raise
+    except Exception as error:
+        raise check.failed(error) from error
+
+
+class _Check:
+    """The checks of one parent; ``run`` does all in an order in which few passes say everything."""
+
+    def __init__(self, parent: Parent, export: Export, samples: Callable[[torch.dtype], Sample]) -> None:
+        self._parent, self._export, self._samples = parent, export, samples
+
+    def run(self, dtype: torch.dtype) -> list[str]:
+        sample = self._samples(dtype)
+        passes, host, drawn = Passes(sample), self._host(dtype), generators()
+        first = passes(host.forward, sample.twice)
+        kept = kept_values(host.model)
+        child, weights = self._child(passes, host)
+        beside = passes(host.forward, sample.beside) if sample.beside is not None else None
+        again = passes(host.forward, sample.twice)
+        self._check_state(host, kept)
+        if generators() != drawn:
+            self._check_chance(passes, host)
+        if not equal(first, again):
+            self._blame_passes(sample, dtype)
+        self._check_batch(passes, host, first, beside)
+        if equal(first, child) and not all_nan(first):
+            self._refuse(
+                "a child's weights do not reach its outputs: they are those of its parent",
+                "Weights have to be used in forward as they are then; nothing made of them may be kept, and "
+                "mutation.include has to name tensors that the outputs depend on",
+            )
+        self._check_fresh(passes, host, weights, child)
+        self._check_logits(passes, host)
+        return self._copies_images() if passes.writes_images else []
+
+    def failed(self, error: Exception) -> ModelError:
+        return ModelError(
+            f"the parent {self._parent.name}: evaluating it on images of select failed "
+            f"({reason_of(error)}). Its forward has to work in inference mode, on batches of one and more."
+        )
+
+    def _host(self, dtype: torch.dtype) -> ModelHost:
+        """A host as a worker has it: of a copy that travelled."""
+        try:
+            model = travelled(self._parent.model, self._export.config_dir)
+        except Exception as error:
+            raise ModelError(
+                f"the parent {self._parent.name} cannot be sent to workers ({reason_of(error)}). Keep "
+                "locks, open files, generators and compiled code out of the module."
+            ) from error
+        return ModelHost(model, self._export.space, "cpu", dtype)
+
+    def _child(self, passes: Passes, host: ModelHost) -> tuple[Outputs, dict[str, Tensor]]:
+        """Outputs under a child of finite outputs, and the space's tensors as it is exported."""
+        for sigma in SIGMAS:
+            with host.child(probe(sigma)):
+                weights = host.tensors()
+                found = passes(host.forward, passes.sample.twice)
+                if changed := host.differing(weights):
+                    self._refuse(
+                        f"a pass writes to its weights ({', '.join(changed[:3])})",
+                        "Compute what forward needs into new tensors, and leave parameters as they are",
+                    )
+            if all(bool(torch.isfinite(tensor).all()) for tensor in found):
+                break
+        return found, weights
+
+    def _check_state(self, host: ModelHost, kept: Mapping[str, Any]) -> None:
+        now = host.model.state_dict()
+        changed = [name for name, tensor in self._export.state.items() if not as_was(now.get(name), tensor)]
+        changed = changed or differing(kept, kept_values(host.model))
+        if changed:
+            self._refuse(
+                f"a pass changes {', '.join(changed[:3])}",
+                "A pass may change nothing that the next one finds: no counters, running averages, data-dependent "
+                "initialisation or hidden state in evaluation mode",
+            )
+
+    def _blame_passes(self, sample: Sample, dtype: torch.dtype) -> NoReturn:
+        """Which of what lay between two passes made them differ, and where."""
+        between: list[tuple[str, Callable[[ModelHost, Passes], Any]]] = [
+            (TWO_PASSES, lambda host, passes: None),
+            (
+                "after a pass over other images, the same images give different outputs",
+                lambda host, passes: passes(host.forward, sample.alone if sample.beside is None else sample.beside),
+            ),
+            ("a child that was written and undone leaves a trace in the outputs", self._child_of),
+        ]
+        for reason, step in between:
+            host, passes = self._host(dtype), Passes(sample)
+            passes(host.forward, sample.twice)
+            before = trace(host.model, lambda: passes(host.forward, sample.twice))  # noqa: B023
+            step(host, passes)
+            after = trace(host.model, lambda: passes(host.forward, sample.twice))  # noqa: B023
+            found = first_difference(before, after)
+            if found is not None:
+                self._refuse(f"{reason}{_at(found)}", NO_CHANCE)
+        self._refuse(TWO_PASSES, NO_CHANCE)
+
+    def _child_of(self, host: ModelHost, passes: Passes) -> None:
+        with host.child(probe(SIGMAS[0])):
+            passes(host.forward, passes.sample.twice)
+
+    def _check_chance(self, passes: Passes, host: ModelHost) -> None:
+        """Passes drew random numbers: rare chance (a layer dropped now and then) shows in many of them."""
+        twice = passes.sample.twice
+        expected = passes(host.forward, twice)
+        if all(equal(passes(host.forward, twice), expected) for _ in range(REPEATED)):
+            return
+        calls = [trace(host.model, lambda: passes(host.forward, twice)) for _ in range(REPEATED)]
+        found = next((call for one in calls if (call := first_difference(calls[0], one))), None)
+        self._refuse(f"{TWO_PASSES}{_at(found)}", NO_CHANCE)
+
+    def _check_batch(self, passes: Passes, host: ModelHost, first: Outputs, beside: Outputs | None) -> None:
+        sample = passes.sample
+        if beside is not None and not equal(row_of(first, 1), row_of(beside, 1)):
+            whole = [
+                trace(host.model, lambda: passes(host.forward, batch), row=1, rows=2)  # noqa: B023
+                for batch in (sample.twice, sample.beside)
+            ]
+            self._refuse(
+                f"an image's outputs depend on the other images of its batch{_at(first_difference(*whole))}",
+                "It may not normalise by the batch or mix its images: give BatchNorm running statistics "
+                "(track_running_stats=True), and normalise each image by itself",
+            )
+        alone = in_a_thread(lambda: passes(host.forward, sample.alone))
+        if [tensor.shape for tensor in alone] != [tensor[:1].shape for tensor in first]:
+            self._refuse(
+                f"a batch of one gives outputs of shape {[tuple(tensor.shape) for tensor in alone]}",
+                "The first dimension has to be the images', also of one: squeeze() with a dimension",
+            )
+        for row in (0, 1):
+            if not close(alone, row_of(first, row)):
+                self._refuse(
+                    "an image gives other outputs alone, or on another thread, than in a batch",
+                    "Outputs may depend neither on the size of the batch, nor on an image's place in it, nor on "
+                    "settings of a thread (autocast)",
+                )
+
+    def _check_fresh(self, passes: Passes, host: ModelHost, weights: Mapping[str, Tensor], child: Outputs) -> None:
+        found = same_as_fresh(passes, host.dtype, self._export, weights, child)
+        if found is None:
+            return
+        with host.child(probe(SIGMAS[0])):  # the names of what differs; the strength does not matter to them
+            weights = host.tensors()
+            mine = trace(host.model, lambda: passes(host.forward, passes.sample.twice))
+            own = kept_values(host.model)
+        model = cast_floating(self._export.loaded(weights), host.dtype, host.device)
+        its = trace(model, lambda: passes(model, passes.sample.twice))
+        kept = [path for path in differing(own, kept_values(model)) if not path.endswith("num_batches_tracked")]
+        also = f", and it keeps {', '.join(kept[:3])}, which the exported weights do not determine" if kept else ""
+        self._refuse(
+            f"a fresh network loaded with a child's exported weights gives other outputs than the child has here"
+            f"{_at(first_difference(mine, its))}{also}",
+            "Whatever outputs depend on has to be in state_dict() (nn.Parameter, register_buffer, nn.ModuleList), or "
+            "be computed from it in forward; what is kept of it has to be dropped in train() and computed anew after "
+            "eval()",
+        )
+
+    def _check_logits(self, passes: Passes, host: ModelHost) -> None:
+        """Probabilities (nonnegative, of sum 1), or a sigmoid's outputs: in 0 to 1 however strong the weights are."""
+        own = [one[0] for one in passes.said if len(one) == 1 and one[0].ndim == 2 and one[0].is_floating_point()]
+        said = [one.double() for one in own]
+        said = [one for one in said if one.shape[1] > 1 and bool(torch.isfinite(one).all())]
+        if not said or not all(map(_bounded, said)):
+            return
+        far = []
+        for sigma in FAR:
+            with host.child(probe(sigma)):
+                far.append(passes(host.forward, passes.sample.twice)[0].double().nan_to_num(0.0))
+        if not all(map(_bounded, far)) or not any(bool((one > 0.5).any()) for one in far):
+            return
+        slack = max(torch.finfo(one.dtype).eps for one in own) ** 0.5
+        add_up = all(bool(((one.sum(1) - 1).abs() <= slack).all()) for one in said)
+        what = "probabilities, which add up to 1" if add_up else "between 0 and 1, as a sigmoid's are"
+        calls = trace(host.model, lambda: passes(host.forward, passes.sample.twice))
+        last = next(call for call in calls if call.outputs == calls[-1].outputs)
+        self._refuse(
+            f"its outputs are {what}; they come from {last.where}",
+            "EvoRay takes logits, and applies softmax itself. Return what goes into that last step, or the logarithm "
+            "of the probabilities",
+        )
+
+    def _copies_images(self) -> list[str]:
+        self._parent.model.register_forward_pre_hook(copied_images, prepend=True)
+        return [f"the parent {self._parent.name} writes into the images that it is given, so it is given copies"]
+
+    def _refuse(self, reason: str, remedy: str) -> NoReturn:
+        raise ModelError(f"the parent {self._parent.name}: {reason}. {remedy}.")
+
+
+def same_as_fresh(
+    passes: Passes,
+    dtype: torch.dtype,
+    export: Export,
+    weights: Mapping[str, Tensor],
+    expected: Outputs,
+) -> str | None:
+    """None where a fresh network with these weights gives what is expected, else how much they differ.
+
+    Where bits differ, its weights are laid out as a host's are and it is asked again: kernels may round otherwise for
+    weights that lie otherwise.
+    """
+    model = cast_floating(export.loaded(weights), dtype, torch.device("cpu"))
+    found = passes(model, passes.sample.twice)
+    if equal(found, expected):
+        return None
+    laid_over = ModelHost(model, export.space, "cpu", dtype)
+    if close(found, expected) and equal(passes(laid_over.forward, passes.sample.twice), expected):
+        return None
+    return f"by up to {distance(found, expected):.3g}"
+
+
+def _bounded(outputs: Tensor) -> bool:
+    return bool(((outputs >= 0) & (outputs <= 1)).all())
+
+
+def _at(call: Call | None) -> str:
+    return "" if call is None else f"; they part in {call.where}"

@@ -1,0 +1,125 @@
+"""At the end of a run: what it reports is what its exports give.
+
+The best child and the soup are built once more, as a user would who has the architecture and an export, and see the
+first images of ``test``. Their outputs are those of the network in place, bit for bit; and the scores that workers
+measured on those images are theirs, up to the rounding of the type and device that they were measured in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoray.errors import EvorayError
+from evoray.evaluation.host import ModelHost
+from evoray.evaluation.judging import export_of
+from evoray.evaluation.packing import travelled
+from evoray.evaluation.passes import Passes, Sample
+from evoray.evaluation.program import DTYPES
+from evoray.evaluation.purity import same_as_fresh
+from evoray.models import with_buffers
+from evoray.mutation import Lineage, child_state
+from evoray.results.final_test import FinalTest
+from evoray.results.members import Choices
+from evoray.runtime.reading import reason_of
+from evoray.search.inputs import normalisation
+from evoray.search.session import Session
+from evoray.storage.directory import RECALIBRATED
+from evoray.tasks.base import Batch, Outputs, Preparation
+from evoray.tasks.outputs import put, room_for, tensors_of
+
+LOOKED_AT = 4
+"""Images of ``test``."""
+SAME, UNCHECKED = "same", "not checked"
+
+
+def check_rebuilt(session: Session, choices: Choices, final: FinalTest) -> dict[str, str]:
+    """By network, ``same`` or what is wrong with it; a fault is said, and no exception stops the run's writing."""
+    lineages = {"best_child": choices.best.ask.lineage}
+    if choices.soup is not None:
+        lineages["soup"] = choices.soup.lineage
+        lineages |= {RECALIBRATED: choices.soup.lineage} if final.recalibrated else {}
+    try:
+        found = _checked(session, lineages, final)
+    except (EvorayError, RuntimeError, TypeError) as error:
+        session.observers.note(f"whether exports give the reported scores could not be checked: {reason_of(error)}")
+        return dict.fromkeys(lineages, f"{UNCHECKED}: {reason_of(error)}")
+    for name, said in found.items():
+        if said != SAME:
+            session.observers.note(f"{name}: {said}")
+    return found
+
+
+def with_rebuilt(summary: dict[str, Any], rebuilt: dict[str, str]) -> dict[str, Any]:
+    """The summary with what was found; a fault takes the verdict's place, since no figure can be relied on then."""
+    faults = [
+        f"{name}: {said}" for name, said in rebuilt.items() if said != SAME and not said.startswith("not checked")
+    ]
+    verdict = f"Not valid. {' '.join(faults)}" if faults else summary["verdict"]
+    return summary | {"verdict": verdict, "rebuilt": rebuilt}
+
+
+def _checked(session: Session, lineages: dict[str, Lineage], final: FinalTest) -> dict[str, str]:
+    try:
+        return _in_type(session, lineages, final, torch.float32)
+    except (RuntimeError, TypeError):
+        return _in_type(session, lineages, final, DTYPES[session.config.compute.dtype])
+
+
+def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, dtype: torch.dtype) -> dict[str, str]:
+    inputs, task = session.inputs, session.inputs.task
+    batch, targets = _first_images(session, dtype)
+    sample = Sample(batch.inputs, None, None, lambda network, given: task.outputs(network, Batch(given, batch.count)))
+    host = ModelHost(travelled(inputs.parent.model, inputs.config_dir), inputs.space, "cpu", dtype)
+    found = {}
+    for name, lineage in lineages.items():
+        own = final.recalibrated if name == RECALIBRATED else {}
+        buffers = {buffer: torch.from_numpy(values) for buffer, values in own.items()}
+        with with_buffers(host.model, own), host.child(lineage.entries), torch.inference_mode():
+            outputs = task.outputs(host.forward, batch)
+            here = tuple(tensor.clone() for tensor in tensors_of(outputs))
+            whole = room_for(outputs, batch.count)
+            put(whole, outputs, 0, batch.count)
+        weights = child_state(inputs.state, inputs.space, lineage) | buffers
+        off = same_as_fresh(Passes(sample), dtype, export_of(inputs), weights, here)
+        found[name] = SAME
+        if off is not None:
+            found[name] = f"a fresh network with its exported weights gives other outputs on test, {off}."
+        elif (apart := _apart(session, final, name, whole, targets)) is not None:
+            found[name] = apart
+    return found
+
+
+def _first_images(session: Session, dtype: torch.dtype) -> tuple[Batch, Tensor]:
+    splits, task = session.splits, session.inputs.task
+    shard = splits.shards("test")[0]
+    records, rows = splits.datasets["test"].load(shard), splits.rows["test"][shard][:LOOKED_AT]
+    mean, std = normalisation(session.inputs.parent, splits.described["test"].image_shape[0])
+    cpu = torch.device("cpu")
+    return task.batch(records, rows, Preparation(cpu, dtype, False, mean, std)), task.targets(records, rows, cpu)
+
+
+def _apart(session: Session, final: FinalTest, name: str, outputs: Outputs, targets: Tensor) -> str | None:
+    """Whether workers measured other scores: the median difference, for one image may lie at an edge."""
+    task = session.inputs.task
+    if not task.scored:
+        return None
+    figure = task.scored[0]
+    here = task.compared(task.records(task.predictions(outputs), targets))[figure]
+    measured = final.test.compared(name)[figure][: len(here)]
+    slack = 2 * torch.finfo(DTYPES[session.config.compute.dtype]).eps ** 0.5
+    with np.errstate(invalid="ignore"):
+        apart = np.where(np.isfinite(here) | np.isfinite(measured), np.abs(here - measured) / (1 + np.abs(here)), 0.0)
+    if np.nanmedian(np.nan_to_num(apart, nan=np.inf, posinf=np.inf)) <= slack:
+        return None
+    return (
+        f"its exported weights give {figure} {_listed(here)} on the first images of test, workers measured "
+        f"{_listed(measured)}."
+    )
+
+
+def _listed(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)
