@@ -29,7 +29,7 @@ _OTHERS = (
     (0, b"\xd0\xcf\x11\xe0", "OLE (FPX, MIC or an Office document)"),
     (0, b"icns", "ICNS"),
     (0, b"\0\0\1\0", "ICO"),
-    (0, b"\0\0\2\0", "CUR"),
+    (0, b"\0\0\2\0", "CUR or TGA"),
     (0, b"DDS ", "DDS"),
     (0, b"BLP", "BLP"),
     (0, b"FTEX", "FTEX"),

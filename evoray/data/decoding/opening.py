@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from evoray.data.decoding.bounds import check_header, check_scans, check_size
+from evoray.data.decoding.bounds import PIXELS, check_header, check_scans, check_size
 from evoray.data.decoding.formats import FORMATS, claimed, name_of
 from evoray.errors import EvorayError, PictureError
 from evoray.runtime.reading import SHOWN, shown
@@ -29,6 +30,11 @@ def opened(content: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         raise PictureError(_unidentified(content)) from None
+    except Image.DecompressionBombError:  # Pillow's own bound, which is the process's
+        raise PictureError(
+            f"more pixels than a picture may have ({PIXELS:,}, or twice PIL.Image.MAX_IMAGE_PIXELS where that is "
+            "less). Cut it into tiles."
+        ) from None
     check_size(image, len(content))
     check_scans(image, content)
     return image
@@ -48,7 +54,7 @@ def one_error() -> Iterator[None]:
 def one_line(error: Exception) -> str:
     """The kind and message of an error, without addresses in memory."""
     text = _ADDRESS.sub("", f"{type(error).__name__}: {error}")
-    return shown(text.splitlines()[0], limit=len(text) + 1)[:SHOWN]
+    return shown(text.splitlines()[0], limit=sys.maxsize)[:SHOWN]
 
 
 def _unidentified(content: bytes) -> str:

@@ -21,8 +21,11 @@ _KINDS = (
 _OUTSIDE = "a link that leads out of the tree, and is not opened. Copy what it leads to into the tree."
 
 
-def read_inside(root: str | os.PathLike[str], name: str) -> bytes:
+def read_inside(root: str | os.PathLike[str], name: str, follow: bool = False) -> bytes:
     """The bytes of the file ``name`` below ``root``; looked at again here, for it may have changed since it was listed.
+
+    Args:
+        follow: links may lead out of the tree.
 
     Raises:
         PictureError: no regular file, a link out of the tree, or larger than a picture's file may be.
@@ -30,10 +33,12 @@ def read_inside(root: str | os.PathLike[str], name: str) -> bytes:
     """
     base = os.fspath(root)
     path = os.path.join(base, name)
-    if not _folder_is_below(os.path.dirname(path), base):
+    if follow:
+        path = os.path.realpath(path)
+    elif not _folder_is_below(os.path.dirname(path), base):
         raise PictureError(_OUTSIDE)
     found = os.lstat(path)
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(found.st_mode) and not follow:
         path = os.path.realpath(path)
         if not _is_below(path, base):
             raise PictureError(_OUTSIDE)

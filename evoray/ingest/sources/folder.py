@@ -54,7 +54,7 @@ class FolderSource:
         return cls(root, _classes(root, folders), names, labels, _notes(walked, folders, labels, beside), follow)
 
     def open(self, record: int) -> bytes:
-        return read_inside(self.root, self.names[record])
+        return read_inside(self.root, self.names[record], self.follow)
 
     def prepare(self, directory: Path) -> None:
         """Nothing: the files are read where they are."""
