@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from evoray.data.decoding.bounds import check_resized, check_size
+from evoray.data.decoding.formats import check_lazy
 from evoray.data.decoding.modes import Depth, in_bytes, refusal, scaled
 from evoray.data.decoding.opening import one_error, opened, strict
 from evoray.errors import DataError
@@ -47,10 +48,10 @@ class ImageTransform(BaseModel):
     resize, crop in pixels; None leaves that step out. channels: 1 (grey) or 3 (RGB).
     depth: what becomes of more than 8 bits a value (``decoding/modes.py``). Manifests that do not say it are older than
     the rule, and their images were clipped.
-    decoder: ``pil`` gives the bytes of torchvision's reference transforms on ``Image.open(file).convert("RGB")``, and
-    needs no torch; ``torchvision`` decodes and resizes tensors, faster, and differs by 1 of 255 (of 4,975
-    photographs' 749 million bytes: 1.1 million by 1, 30 by 2).
-    Orientation in EXIF is ignored by both, as the reference does.
+    decoder: ``pil`` gives the bytes of torchvision's reference transforms on ``Image.open(file).convert("RGB")`` (but
+    for 16-bit grey, which that clips), and needs no torch; ``torchvision`` decodes and resizes tensors, faster, and
+    differs by 1 of 255 (of 4,975 photographs' 749 million bytes: 1.1 million by 1, 30 by 2).
+    Orientation in EXIF is ignored by both, as the reference does; a TIFF's own is heeded, as Pillow does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -119,6 +120,7 @@ class ImageTransform(BaseModel):
                 self._check_resized(image.size)
                 image.load()
         else:
+            check_lazy(image)
             check_size(image)
             self._check_resized(image.size)
             image.load()

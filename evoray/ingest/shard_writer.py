@@ -19,8 +19,9 @@ from evoray.data.manifest import ShardEntry, Unreadable
 from evoray.data.reader import check_file
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, EvorayError, PictureError, RunError
-from evoray.ingest.shard_file import ShardFile
+from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 from evoray.ingest.sources.base import Source
+from evoray.runtime.reading import shown
 
 Count = Callable[[int], None]
 """Called with the number of records just done."""
@@ -76,6 +77,11 @@ class ShardWriter:
                 warnings.simplefilter("ignore")  # of decoders, on odd files; the reference goes on as well
                 finished = self._write(path, records, count, threads)
             replace_with(record, finished.model_dump_json().encode())
+        except MemoryError:
+            raise RunError(
+                f"{path}: not enough memory for {BATCH_ROWS} images at a time. "
+                "Give --resize and --crop, or fewer workers."
+            ) from None
         except OSError as error:
             raise RunError(
                 f"{path}: cannot be written ({error}). The folder of the shards must be on storage that every worker "
@@ -101,7 +107,7 @@ class ShardWriter:
 
 def differs(name: str, shape: tuple[int, ...], first: str, expected: tuple[int, ...]) -> DataError:
     return DataError(
-        f"{name}: {shape} where {first} is {expected}. Images that are stored as they are must be "
+        f"{shown(name)}: {shape} where {shown(first)} is {expected}. Images that are stored as they are must be "
         "of one size: give --resize and --crop."
     )
 
@@ -164,7 +170,7 @@ def _stops(error: Exception) -> bool:
 def _storage(error: Any, name: str) -> RunError:
     """The file could not be read at all, which says nothing of the image in it."""
     return RunError(
-        f"{name}: cannot be read ({error}). Every worker needs the images under the path that was given. "
+        f"{shown(name)}: cannot be read ({shown(error)}). Every worker needs the images under the path that was given. "
         "What is finished is kept: the same command goes on."
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PIL import Image, TiffImagePlugin, WebPImagePlugin
 
+from evoray.errors import PictureError
+
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 """Pillow's names. JPEG takes MPO with it (a phone's JPEG with further pictures behind the first); PPM is also PBM, PGM,
 PNM and PFM. No other plugin is asked: EPS would start Ghostscript, and others run what the user has installed."""
@@ -92,3 +94,9 @@ def claimed(content: bytes) -> str | None:
         if accepts is not None and accepts(content[:16]) is True:
             return name
     return None
+
+
+def check_lazy(image: Image.Image) -> None:
+    """Raises PictureError for what a Dataset opened and did not load, where loading would run a program."""
+    if getattr(image, "format", None) in ("EPS", "WMF", "EMF") and getattr(image, "tile", ()):
+        raise PictureError(f"{image.format}, which is a program and not run. Have it yield RGB pictures.")

@@ -135,6 +135,13 @@ def test_postscript_under_any_name_is_listed_and_ghostscript_not_started(name, g
     assert not gs.exists()
 
 
+@pytest.mark.parametrize("decoder", ["pil", "torchvision"])
+def test_postscript_that_a_dataset_opened_is_not_run(decoder, tmp_path):
+    image = Image.open(io.BytesIO(saved("EPS")), formats=["EPS"])
+    with pytest.raises(PictureError, match="EPS, which is a program and not run"):
+        ImageTransform(decoder=decoder)(image)
+
+
 def test_the_trap_itself_would_have_been_sprung(gs):
     """What ``Image.open`` does unasked: it goes through every plugin."""
     with pytest.raises(AssertionError, match="a plugin ran"):

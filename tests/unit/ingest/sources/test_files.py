@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import socket
 
+import numpy as np
 import pytest
 from pictures import encoded, photograph, save
 
 from evoray.data import ImageTransform
 from evoray.data.decoding.bounds import ENCODED_BYTES
-from evoray.errors import PictureError
+from evoray.errors import DataError, PictureError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.sources import FolderSource
+from evoray.ingest.sources.base import SlicedSource
 from evoray.ingest.sources.files import read_inside
 
 OUTSIDE = r"^a link that leads out of the tree, and is not opened\. Copy"
@@ -124,6 +126,37 @@ def test_no_descriptor_stays_open(root):
         with pytest.raises(PictureError):
             read_inside(root, "a/p.png")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def in_one_file(path, *contents):
+    """Records as they lie in a tar or a table."""
+    path.write_bytes(b"".join(contents))
+    sizes = np.array([len(one) for one in contents])
+    names = [str(number) for number in range(len(contents))]
+    which = np.zeros(len(contents), int)
+    return SlicedSource((str(path),), which, np.cumsum(sizes) - sizes, sizes, ("a",), names, [0] * len(contents))
+
+
+def test_records_in_a_tar_are_held_to_the_same_rules(tmp_path):
+    good = encoded(photograph((20, 20)), "PNG")
+    source = in_one_file(tmp_path / "x.tar", good, b"%!PS-Adobe-3.0 EPSF", b"", good[:-200])
+    manifest = ingest_source(source, tmp_path / "shards", ImageTransform(resize=8, crop=8), workers=1)
+    assert [(one.source, one.error[:10]) for one in manifest.unreadable] == [
+        ("1", "PostScript"),
+        ("2", "an empty f"),
+        ("3", "OSError: i"),
+    ]
+    source.sizes[0] = ENCODED_BYTES + 1
+    with pytest.raises(PictureError, match="536,870,913 bytes"):
+        source.open(0)
+
+
+def test_a_tar_that_became_a_pipe_is_not_waited_for(tmp_path):
+    source = in_one_file(tmp_path / "y.tar", b"1234")
+    (tmp_path / "y.tar").unlink()
+    os.mkfifo(tmp_path / "y.tar")
+    with pytest.raises(DataError, match=r"y\.tar: not a regular file any more"):
+        source.open(0)
 
 
 @pytest.mark.parametrize("change", ["a pipe", "a link to a file", "a folder", "a link to a device"])
