@@ -98,5 +98,5 @@ def claimed(content: bytes) -> str | None:
 
 def check_lazy(image: Image.Image) -> None:
     """Raises PictureError for what a Dataset opened and did not load, where loading would run a program."""
-    if getattr(image, "format", None) in ("EPS", "WMF", "EMF") and getattr(image, "tile", ()):
+    if getattr(image, "format", None) in ("EPS", "WMF", "EMF") and getattr(image, "tile", None):
         raise PictureError(f"{image.format}, which is a program and not run. Have it yield RGB pictures.")
