@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from evoray.data.decoding.bounds import check_resized, check_size
+from evoray.data.decoding.bounds import check_resized, check_side, check_size
 from evoray.data.decoding.formats import check_lazy
 from evoray.data.decoding.modes import Depth, in_bytes, refusal, scaled
 from evoray.data.decoding.opening import one_error, opened, strict
@@ -127,8 +127,10 @@ class ImageTransform(BaseModel):
         return in_bytes(image, "RGB" if self.channels == 3 else "L", self.depth)
 
     def _check_resized(self, size: tuple[int, int]) -> None:
-        if self.resize is not None:
-            check_resized(size, _shorter_side(*size, self.resize))
+        after = size if self.resize is None else _shorter_side(*size, self.resize)
+        check_resized(size, after)
+        if self.crop is None:
+            check_side(after)
 
     def _resized(self, image: Image.Image) -> Image.Image:
         width, height = image.size

@@ -18,6 +18,8 @@ ENCODED_BYTES = 512 * 2**20
 """Of a file, or of a record in a tar or a table."""
 PIXELS = 100_000_000
 """Of a picture, and of what it is resized to."""
+SIDE = 65_536
+"""Pixels of a stored image's height or width."""
 _MEMORY = 8 * PIXELS
 """Bytes while a picture is decoded: Pillow's copy and the converted one take four a pixel each."""
 _SCANNED = 2_000_000_000
@@ -92,6 +94,14 @@ def check_resized(before: tuple[int, int], after: tuple[int, int]) -> None:
         raise PictureError(
             f"{before[0]:,} x {before[1]:,} pixels would be resized to {after[0]:,} x {after[1]:,}, more than the "
             f"{PIXELS:,} pixels that a picture may have. Cut it, or leave it out."
+        )
+
+
+def check_side(size: tuple[int, int]) -> None:
+    """Raises PictureError where a picture that is not cut is too long for a shard. size: (width, height)."""
+    if max(size) > SIDE:
+        raise PictureError(
+            f"{size[0]:,} x {size[1]:,} pixels to be stored, and {SIDE:,} a side are the most. Give a crop."
         )
 
 

@@ -32,6 +32,8 @@ def read_inside(root: str | os.PathLike[str], name: str, follow: bool = False) -
         OSError: gone, or storage fails.
     """
     base = os.fspath(root)
+    if not os.path.isabs(base):
+        base = os.path.abspath(base)  # what is kept of a folder must not follow the working directory
     path = os.path.join(base, name)
     if follow:
         path = os.path.realpath(path)

@@ -245,3 +245,11 @@ def test_a_large_photograph_with_metadata_is_no_bomb():
         content = encoded(noise, kind, **options)
         assert len(content) > 256 * 2**10
         assert TRANSFORM(content).shape == (3, 16, 16)
+
+
+def test_a_picture_that_is_stored_as_it_is_has_sides_that_a_shard_may_have():
+    for resize, size in ((None, (1, 65_537)), (8, (1, 8_193))):
+        with pytest.raises(PictureError, match=r"to be stored, and 65,536 a side are the most\. Give a crop"):
+            ImageTransform(resize=resize, crop=None)(Image.new("L", size))
+    assert ImageTransform(resize=None, crop=4)(Image.new("L", (1, 65_537))).shape == (3, 4, 4)
+    assert ImageTransform(resize=None, crop=None, channels=1)(Image.new("L", (1, 65_536))).shape == (1, 65_536, 1)

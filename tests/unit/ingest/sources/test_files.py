@@ -95,6 +95,17 @@ def test_links_within_the_tree_and_a_root_that_is_a_link_are_read(root, tmp_path
         assert read_inside(os.path.relpath(root), name) == content
 
 
+def test_a_relative_root_is_that_of_the_working_directory_of_the_moment(root, tmp_path, monkeypatch):
+    content = save(root / "a" / "secret.png").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert read_inside("tree", "a/secret.png") == content
+    (tmp_path / "other" / "tree").mkdir(parents=True)
+    (tmp_path / "other" / "tree" / "a").symlink_to(tmp_path / "outside")
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(PictureError, match=OUTSIDE):
+        read_inside("tree", "a/secret.png")
+
+
 @pytest.mark.parametrize("size", [0, 1, 70_000])
 def test_every_byte_is_read_even_of_a_file_that_grows(size, root, monkeypatch):
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
