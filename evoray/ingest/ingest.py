@@ -43,7 +43,7 @@ def ingest_folder(root: Path, dest: Path, transform: ImageTransform, **options: 
 
 
 def ingest_dataset(dataset: Any, dest: Path, transform: ImageTransform, **options: Any) -> Manifest:
-    """Shards of a torch ``Dataset`` of (PIL image, uint8 or uint16 array, label); with more than one worker it is pickled."""
+    """Shards of a torch ``Dataset`` of (PIL image, uint8 or uint16 array, label); pickled for more than one worker."""
     return ingest_source(DatasetSource.of(dataset), dest, transform, **{"workers": 1, **options})
 
 
