@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from evoray.data.decoding.opening import one_line
+from evoray.data.decoding.quiet import quiet
 from evoray.data.manifest import ShardEntry, Unreadable
 from evoray.data.reader import check_file
 from evoray.data.transform import ImageTransform
@@ -73,7 +74,7 @@ class ShardWriter:
             count(len(records))
             return kept
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), quiet:
                 warnings.simplefilter("ignore")  # of decoders, on odd files; the reference goes on as well
                 finished = self._write(path, records, count, threads)
             replace_with(record, finished.model_dump_json().encode())

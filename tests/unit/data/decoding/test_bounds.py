@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 import zlib
@@ -253,3 +255,30 @@ def test_a_picture_that_is_stored_as_it_is_has_sides_that_a_shard_may_have():
             ImageTransform(resize=resize, crop=None)(Image.new("L", size))
     assert ImageTransform(resize=None, crop=4)(Image.new("L", (1, 65_537))).shape == (3, 4, 4)
     assert ImageTransform(resize=None, crop=None, channels=1)(Image.new("L", (1, 65_536))).shape == (1, 65_536, 1)
+
+
+LARGEST = {
+    "RGB": ("RGB", (10_000, 10_000), "PNG", {"compress_level": 1}),
+    "with alpha": ("RGBA", (10_000, 10_000), "PNG", {"compress_level": 1}),
+    "progressive": ("RGB", (8_100, 8_200), "JPEG", {"progressive": True, "subsampling": 0}),
+    "CMYK": ("CMYK", (10_000, 10_000), "JPEG", {}),
+    "WebP": ("RGBA", (7_000, 7_100), "WEBP", {"lossless": True, "method": 0}),
+    "16 bits": ("I;16", (7_000, 7_100), "PPM", {}),
+    "TIFF": ("RGBA", (10_000, 10_000), "TIFF", {"compression": "tiff_lzw"}),
+}
+PEAK = """
+import re, sys
+from evoray.data import ImageTransform
+content = open(sys.argv[1], "rb").read()
+ImageTransform()(content)
+print(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LARGEST)
+def test_the_largest_picture_of_each_kind_takes_less_than_a_gigabyte(kind, tmp_path):
+    mode, size, form, options = LARGEST[kind]
+    Image.new(mode, size, 7 if mode == "I;16" else (1, 2, 3, 4)[: len(mode)]).save(tmp_path / "large", form, **options)
+    ended = subprocess.run([sys.executable, "-c", PEAK, tmp_path / "large"], capture_output=True, text=True, check=True)
+    assert int(ended.stdout) < 2**20  # in KiB, the program itself with it
