@@ -4,6 +4,7 @@ EvorayError                 exit 1
 ├── UsageError              exit 2   a command that cannot be carried out as given
 │   ├── ConfigError                  a key of the configuration, or what it names
 │   ├── DataError                    images, shards, manifests
+│   │   └── PictureError             one picture that is not read; an ingest lists it and goes on
 │   └── ModelError                   parents and checkpoints
 ├── LineageError            exit 1   a recipe that does not match its parent, space or weights
 └── RunError                exit 1   a run that started and could not finish
@@ -32,6 +33,10 @@ class ConfigError(UsageError):
 
 class DataError(UsageError):
     """Images, shards or manifests that are missing, empty or damaged."""
+
+
+class PictureError(DataError):
+    """One picture that is not read: damaged, of a kind that is refused, or beyond a bound."""
 
 
 class ModelError(UsageError):

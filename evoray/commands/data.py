@@ -91,7 +91,7 @@ def data_ingest(
         f"{summary['images_per_s']:.0f} images/s: {dest}"
     )
     for bad in summary["unreadable"][:10]:
-        typer.echo(f"  skipped {bad['source']}: {bad['error']}", err=True)
+        typer.echo(f"  skipped {shown(bad['source'])}: {shown(bad['error'])}", err=True)
     if len(summary["unreadable"]) > 0:
         typer.echo(f"{len(summary['unreadable'])} unreadable files skipped (all in manifest.json)", err=True)
 

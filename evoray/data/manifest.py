@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from evoray.data.schema import Schema
 from evoray.data.transform import ImageTransform
@@ -54,6 +54,12 @@ class Manifest(BaseModel):
     unreadable: tuple[Unreadable, ...] = ()
     records: Schema | None = None
     """The task that the shards were made for, and their columns; None in manifests that are older than tasks."""
+
+    @field_validator("transform", mode="before")
+    @classmethod
+    def _before_there_was_a_rule(cls, values: Any) -> Any:
+        """A transform that does not say what it does with 16 bits clipped them."""
+        return {"depth": "clip", **values} if isinstance(values, dict) else values
 
     @property
     def digest(self) -> str:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import PIL
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from evoray.data.decoding.bounds import check_resized, check_side, check_size
+from evoray.data.decoding.formats import check_lazy
+from evoray.data.decoding.modes import Depth, in_bytes, refusal, scaled
+from evoray.data.decoding.opening import one_error, opened, strict
 from evoray.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,26 +38,31 @@ _PILLOW = {
 }
 """torchvision's names, and what its transforms ask of Pillow."""
 _TENSORS = ("nearest", "nearest-exact", "bilinear", "bicubic")
+_LONGEST = 8192
+"""Pixels of a side that may be asked for: 200 MB an image."""
 
 
 class ImageTransform(BaseModel):
     """Decoded, resized by the shorter side, cut from the centre; part of a dataset's identity.
 
     resize, crop in pixels; None leaves that step out. channels: 1 (grey) or 3 (RGB).
-    decoder: ``pil`` gives the bytes of torchvision's reference transforms on ``Image.open(file).convert("RGB")``, and
-    needs no torch; ``torchvision`` decodes and resizes tensors, faster, and differs by 1 of 255 (of 4,975
-    photographs' 749 million bytes: 1.1 million by 1, 30 by 2).
-    Orientation in EXIF is ignored by both, as the reference does.
+    depth: what becomes of more than 8 bits a value (``decoding/modes.py``). Manifests that do not say it are older than
+    the rule, and their images were clipped.
+    decoder: ``pil`` gives the bytes of torchvision's reference transforms on ``Image.open(file).convert("RGB")`` (but
+    for 16-bit grey, which that clips), and needs no torch; ``torchvision`` decodes and resizes tensors, faster, and
+    differs by 1 of 255 (of 4,975 photographs' 749 million bytes: 1.1 million by 1, 30 by 2).
+    Orientation in EXIF is ignored by both, as the reference does; a TIFF's own is heeded, as Pillow does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    resize: int | None = Field(256, ge=1)
-    crop: int | None = Field(224, ge=1)
+    resize: int | None = Field(256, ge=1, le=_LONGEST)
+    crop: int | None = Field(224, ge=1, le=_LONGEST)
     interpolation: str = "bilinear"
     antialias: bool = True
     channels: int = 3
     decoder: Literal["pil", "torchvision"] = "pil"
+    depth: Depth = "scale"
 
     @field_validator("interpolation")
     @classmethod
@@ -68,6 +84,14 @@ class ImageTransform(BaseModel):
             raise DataError(f"interpolation {self.interpolation!r}: the decoder torchvision has none. Use pil.")
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_what_is_older(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A manifest that is older than ``depth`` keeps its digest."""
+        values: dict[str, Any] = write(self)
+        if self.depth == "clip":
+            del values["depth"]
+        return values
+
     @property
     def decoded_by(self) -> str:
         """The libraries whose versions the stored bytes depend on."""
@@ -77,19 +101,36 @@ class ImageTransform(BaseModel):
         return f"torchvision {version('torchvision')}, torch {version('torch')}, {pillow}"
 
     def __call__(self, image: bytes | Image.Image) -> np.ndarray:
-        """uint8 [C, H, W] of an image file's bytes, or of a decoded image; read-only, in the decoder's layout."""
-        if self.decoder == "torchvision":
-            return self._of_tensor(image)
-        pixels = np.asarray(self._resized(self._opened(image)))
-        return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
+        """uint8 [C, H, W] of an image file's bytes, or of a decoded image; read-only, in the decoder's layout.
+
+        Raises:
+            PictureError: the picture is damaged, of a kind that is not read, or beyond a bound.
+        """
+        with one_error():
+            if self.decoder == "torchvision":
+                return self._of_tensor(image)
+            pixels = np.asarray(self._resized(self._opened(image)))
+            return pixels.transpose(2, 0, 1) if pixels.ndim == 3 else pixels[None]
 
     def _opened(self, image: bytes | Image.Image) -> Image.Image:
-        """With Pillow: PNG under another name, CMYK, 16 bits, palettes as ``convert`` takes them; cut files raise."""
+        """With Pillow, whatever the file's name: CMYK and palettes as ``convert`` takes them; cut files raise."""
         if isinstance(image, bytes):
-            image = Image.open(io.BytesIO(image))
-        mode = "RGB" if self.channels == 3 else "L"
-        image.load()
-        return image if image.mode == mode else image.convert(mode)  # which copies what is right already
+            with strict:
+                image = opened(image)
+                self._check_resized(image.size)
+                image.load()
+        else:
+            check_lazy(image)
+            check_size(image)
+            self._check_resized(image.size)
+            image.load()
+        return in_bytes(image, "RGB" if self.channels == 3 else "L", self.depth)
+
+    def _check_resized(self, size: tuple[int, int]) -> None:
+        after = size if self.resize is None else _shorter_side(*size, self.resize)
+        check_resized(size, after)
+        if self.crop is None:
+            check_side(after)
 
     def _resized(self, image: Image.Image) -> Image.Image:
         width, height = image.size
@@ -129,9 +170,10 @@ class ImageTransform(BaseModel):
 
         modes = {(3, "RGB"): ImageReadMode.RGB, (3, "L"): ImageReadMode.RGB, (1, "L"): ImageReadMode.GRAY}
         if isinstance(image, bytes):
-            header = Image.open(io.BytesIO(image))
+            header = opened(image)
             mode = modes.get((self.channels, header.mode))
             if header.format == "JPEG" and mode is not None:
+                self._check_resized(header.size)
                 decoded: Tensor = decode_jpeg(torch.frombuffer(bytearray(image), dtype=torch.uint8), mode=mode)
                 return decoded
         tensor: Tensor = pil_to_tensor(self._opened(image))
@@ -157,15 +199,22 @@ def _start(length: int, crop: int) -> int:
 
 
 def as_image(value: object, source: str) -> Image.Image:
-    """A PIL image of what a torch Dataset yields: a PIL image, or uint8 [H, W], [C, H, W] or [H, W, C]."""
+    """A PIL image of what a torch Dataset yields: a PIL image, or uint8 or uint16 [H, W], [C, H, W] or [H, W, C].
+
+    uint16 becomes uint8 as 16-bit files do.
+    """
     if isinstance(value, Image.Image):
+        if (reason := refusal(value)) is not None:
+            raise DataError(f"{source}: a PIL image of {reason}")
         return value
     array = np.asarray(value)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim not in (2, 3):
         raise DataError(
-            f"{source}: {array.dtype} of shape {array.shape}. A Dataset yields PIL images or uint8 arrays; "
+            f"{source}: {array.dtype} of shape {array.shape}. A Dataset yields PIL images, uint8 or uint16 arrays; "
             "leave normalisation to the parent."
         )
+    if array.dtype == np.uint16:
+        array = scaled(array)
     if array.ndim == 3 and array.shape[0] in (1, 3):
         array = np.moveaxis(array, 0, 2)
     if array.ndim == 3 and array.shape[2] == 1:

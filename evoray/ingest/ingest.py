@@ -30,6 +30,7 @@ from evoray.ingest.processes import Mapper, in_processes
 from evoray.ingest.shard_file import WRITTEN
 from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
 from evoray.ingest.sources import DatasetSource, FolderSource, Source
+from evoray.runtime.reading import shown
 from evoray.tasks.registry import make_task
 
 Advance = Callable[[int, int], None]
@@ -42,7 +43,7 @@ def ingest_folder(root: Path, dest: Path, transform: ImageTransform, **options: 
 
 
 def ingest_dataset(dataset: Any, dest: Path, transform: ImageTransform, **options: Any) -> Manifest:
-    """Shards of a torch ``Dataset`` of (PIL image or uint8 array, label); with more than one worker it is pickled."""
+    """Shards of a torch ``Dataset`` of (PIL image, uint8 or uint16 array, label); pickled for more than one worker."""
     return ingest_source(DatasetSource.of(dataset), dest, transform, **{"workers": 1, **options})
 
 
@@ -191,7 +192,8 @@ def _manifest(
     bad = sorted((one for shard in finished for one in shard.unreadable), key=lambda one: one.source)
     whole = [(shard.entry, shard.shape, shard.first) for shard in finished if shard.entry and shard.shape]
     if not whole:
-        raise DataError(f"none of {len(bad)} files could be decoded; the first: {bad[0].source}: {bad[0].error}.")
+        first = f"{shown(bad[0].source)}: {shown(bad[0].error)}".rstrip(".")
+        raise DataError(f"none of {len(bad)} files could be decoded; the first: {first}.")
     for _, shape, name in whole:
         if shape != whole[0][1]:
             raise differs(name, shape, whole[0][2], whole[0][1])

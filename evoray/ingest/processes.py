@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -76,6 +77,7 @@ _at_work: ShardWriter
 def _start_worker(content: bytes) -> None:
     global _at_work
     take_interrupts()
+    mute_libraries()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()  # an image is a megabyte three times over, and as much for the next one
     _at_work = pickle.loads(content)
@@ -83,6 +85,17 @@ def _start_worker(content: bytes) -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+def mute_libraries() -> None:
+    """What libtiff and libjpeg print on damaged pictures is for nobody: the reason is listed. Python's own words stay.
+
+    For a process of ours alone: its descriptor 2 leads nowhere afterwards.
+    """
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _end_with_parent() -> None:

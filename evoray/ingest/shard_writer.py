@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,15 +14,20 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from evoray.data.decoding.opening import one_line
+from evoray.data.decoding.quiet import quiet
 from evoray.data.manifest import ShardEntry, Unreadable
 from evoray.data.reader import check_file
 from evoray.data.transform import ImageTransform
-from evoray.errors import DataError, RunError
-from evoray.ingest.shard_file import ShardFile
+from evoray.errors import DataError, EvorayError, PictureError, RunError
+from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 from evoray.ingest.sources.base import Source
+from evoray.runtime.reading import shown
 
 Count = Callable[[int], None]
 """Called with the number of records just done."""
+REASON = 300
+"""Characters of why a record was not read."""
 
 
 class Finished(BaseModel):
@@ -70,10 +74,15 @@ class ShardWriter:
             count(len(records))
             return kept
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), quiet:
                 warnings.simplefilter("ignore")  # of decoders, on odd files; the reference goes on as well
                 finished = self._write(path, records, count, threads)
             replace_with(record, finished.model_dump_json().encode())
+        except MemoryError:
+            raise RunError(
+                f"{path}: not enough memory for {BATCH_ROWS} images at a time. "
+                "Give --resize and --crop, or fewer workers."
+            ) from None
         except OSError as error:
             raise RunError(
                 f"{path}: cannot be written ({error}). The folder of the shards must be on storage that every worker "
@@ -99,7 +108,7 @@ class ShardWriter:
 
 def differs(name: str, shape: tuple[int, ...], first: str, expected: tuple[int, ...]) -> DataError:
     return DataError(
-        f"{name}: {shape} where {first} is {expected}. Images that are stored as they are must be "
+        f"{shown(name)}: {shape} where {shown(first)} is {expected}. Images that are stored as they are must be "
         "of one size: give --resize and --crop."
     )
 
@@ -142,20 +151,27 @@ def _decoded(
         listed = records.tolist()
         found = pool.map(decode, listed) if threads > 1 else map(decode, listed)
         for record, image in zip(listed, found, strict=True):
-            if isinstance(image, DataError) or getattr(image, "errno", None) is not None:
-                pool.shutdown(cancel_futures=True)
-                raise image if isinstance(image, DataError) else _storage(image, source.names[record])
-            if isinstance(image, Exception):
-                bad.append(Unreadable(source=source.names[record], error=_reason(image, source, record)))
-            else:
+            if not isinstance(image, Exception):
                 yield record, image
+            elif _stops(image):
+                pool.shutdown(cancel_futures=True)
+                raise image if isinstance(image, EvorayError) else _storage(image, source.names[record])
+            else:
+                bad.append(Unreadable(source=source.names[record], error=_reason(image, source, record)))
             count(1)
+
+
+def _stops(error: Exception) -> bool:
+    """Whether an ingest cannot go on: the images are not what was said, or storage fails; no picture is to blame."""
+    if isinstance(error, EvorayError):
+        return not isinstance(error, PictureError)
+    return getattr(error, "errno", None) is not None
 
 
 def _storage(error: Any, name: str) -> RunError:
     """The file could not be read at all, which says nothing of the image in it."""
     return RunError(
-        f"{name}: cannot be read ({error}). Every worker needs the images under the path that was given. "
+        f"{shown(name)}: cannot be read ({shown(error)}). Every worker needs the images under the path that was given. "
         "What is finished is kept: the same command goes on."
     )
 
@@ -163,7 +179,7 @@ def _storage(error: Any, name: str) -> RunError:
 def _reason(error: Exception, source: Source, record: int) -> str:
     """One line, the same on every machine and run: no folder of this machine, no address in memory."""
     name, root = source.names[record], getattr(source, "root", None)
-    reason = re.sub(r" (<_io\.BytesIO object )?at 0x[0-9a-fA-F]+>?", "", f"{type(error).__name__}: {error}")
+    reason = str(error) if isinstance(error, PictureError) else one_line(error)
     if root is not None:
         reason = reason.replace(str(root / name), name)
-    return reason.splitlines()[0][:300]
+    return reason.splitlines()[0][:REASON]

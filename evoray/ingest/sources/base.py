@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from evoray.data.decoding.bounds import check_encoded
 from evoray.errors import DataError
 from evoray.ingest.names import is_aside, is_aside_folder
 from evoray.runtime.reading import shown
@@ -62,6 +64,7 @@ class SlicedSource:
 
     def open(self, record: int) -> bytes:
         size, path = int(self.sizes[record]), self.files[self.which[record]]
+        check_encoded(size)
         file = _opened(path, os.getpid())  # held while it is read: another thread may push it out of the cache
         content = os.pread(file.descriptor, size, int(self.offsets[record]))
         if len(content) != size:
@@ -76,7 +79,10 @@ class _Opened:
     """A file that is closed when nobody holds it any more."""
 
     def __init__(self, path: str) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY)
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            os.close(self.descriptor)
+            raise DataError(f"{path}: not a regular file any more. Name a file.")
         self._close = os.close  # there still when the interpreter ends
 
     def __del__(self) -> None:

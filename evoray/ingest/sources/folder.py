@@ -12,6 +12,7 @@ from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.names import SUFFIXES, is_image
 from evoray.ingest.sources.base import check_text
+from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.splits import SPLITS
 from evoray.ingest.sources.tree import Walked, walk
 from evoray.runtime.reading import shown
@@ -53,7 +54,7 @@ class FolderSource:
         return cls(root, _classes(root, folders), names, labels, _notes(walked, folders, labels, beside), follow)
 
     def open(self, record: int) -> bytes:
-        return (self.root / self.names[record]).read_bytes()
+        return read_inside(self.root, self.names[record], self.follow)
 
     def prepare(self, directory: Path) -> None:
         """Nothing: the files are read where they are."""

@@ -4,7 +4,9 @@ import json
 
 import pytest
 from pictures import GREY, grey_records, make_tree
+from typer.testing import CliRunner
 
+from evoray.cli import app
 from evoray.data import Manifest
 from evoray.errors import ConfigError, DataError
 from evoray.ingest import options as module
@@ -31,6 +33,15 @@ def test_ingest_makes_shards_and_says_what_it_made(evoray, tmp_path):
     assert shown.startswith("6 images of 3 classes in 1 shards, ") and shown.endswith(f": {tmp_path}/again\n")
     with pytest.raises(DataError, match="exists already"):
         evoray("data", "ingest", tree, tmp_path / "shards", *SMALL)
+
+
+def test_a_name_of_a_bad_file_cannot_steer_the_terminal(tmp_path):
+    tree = make_tree(tmp_path / "tree", per_class=1)
+    (tree / "class0" / "\x1b[31mbad\x07.png").write_text("text")
+    words = [str(word) for word in ("data", "ingest", tree, tmp_path / "shards", *SMALL)]
+    said = CliRunner().invoke(app, words)
+    assert said.exit_code == 0 and r"skipped class0/\x1b[31mbad\x07.png: no picture that is known" in said.output
+    assert "\x1b[31m" not in said.output and "1 unreadable files skipped" in said.output
 
 
 def test_every_option_of_ingest_arrives(evoray, monkeypatch, tmp_path):

@@ -55,8 +55,11 @@ def encoded(picture, kind, **options):
 
 
 def reference(content, transform):
-    """torchvision's own preset on what ImageFolder's loader gives."""
-    image = Image.open(io.BytesIO(content)).convert("RGB" if transform.channels == 3 else "L")
+    """torchvision's own preset on what ImageFolder's loader gives; 16-bit grey scaled, which the loader clips."""
+    image = Image.open(io.BytesIO(content))
+    if image.mode == "I;16":
+        image = Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+    image = image.convert("RGB" if transform.channels == 3 else "L")
     mode = InterpolationMode(transform.interpolation)
     image = functional.resize(image, [transform.resize], interpolation=mode, antialias=True)
     return functional.pil_to_tensor(functional.center_crop(image, [transform.crop, transform.crop])).numpy()

@@ -123,3 +123,48 @@ def test_the_manifest_says_what_was_done(tree, tmp_path):
     assert manifest.decoder.startswith("pillow ")
     assert manifest.transform == SMALL
     assert manifest.order_seed == 5
+
+
+def signed(values):
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return digest, (json.dumps({**values, "sha256": digest}, indent=1) + "\n").encode()
+
+
+OLD = {
+    "format": 1,
+    "image_shape": [1, 8, 8],
+    "classes": ["a"],
+    "transform": {
+        "resize": 8, "crop": 8, "interpolation": "bilinear", "antialias": True, "channels": 1, "decoder": "pil",
+    },
+    "decoder": "pillow 12.0.0",
+    "order_seed": 0,
+    "per_class": None,
+    "rows": 1,
+    "shards": [{"file": "shard-00000.arrow", "rows": 1, "bytes": 700, "sha256": "0" * 64}],
+    "unreadable": [],
+}  # fmt: skip
+"""As it was written before transforms said what becomes of 16 bits."""
+
+
+def test_a_manifest_from_before_the_rule_keeps_its_digest_and_says_that_it_clipped():
+    digest, content = signed(OLD)
+    manifest = Manifest.parse(content, "manifest.json")
+    assert manifest.digest == digest == "46f1b8aa11e039d5a78b6fd0960c1d7b35afa828c79df3a9e9c002b26632f92a"
+    assert manifest.to_json().encode() == content
+    assert manifest.transform == ImageTransform(resize=8, crop=8, channels=1, depth="clip")
+    assert "depth" not in manifest.transform.model_dump() and "depth" not in manifest.model_dump()["transform"]
+
+
+def test_a_new_manifest_says_its_rule_and_has_another_digest():
+    values = json.loads(CONTENT)
+    assert values["transform"]["depth"] == "scale"
+    clipped = MANIFEST.model_copy(update={"transform": ImageTransform(resize=20, crop=16, depth="clip")})
+    assert clipped.digest != MANIFEST.digest
+    assert Manifest.parse(clipped.to_json().encode(), "manifest.json") == clipped
+
+
+def test_a_rule_that_does_not_exist_is_damage():
+    _, content = signed({**OLD, "transform": {**OLD["transform"], "depth": "guess"}})
+    with pytest.raises(DataError, match=r"damaged \(transform\.depth: Input should be 'scale' or 'clip'\)"):
+        Manifest.parse(content, "manifest.json")

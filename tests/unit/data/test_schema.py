@@ -20,7 +20,7 @@ def made(**changes):
     return Manifest(
         image_shape=(3, 16, 16),
         classes=("a", "b"),
-        transform=ImageTransform(resize=20, crop=16),
+        transform=ImageTransform(resize=20, crop=16, depth="clip"),
         decoder="Pillow 11",
         order_seed=0,
         rows=3,

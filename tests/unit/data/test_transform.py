@@ -150,7 +150,18 @@ def test_a_transform_that_does_not_exist_is_refused(wrong):
         ImageTransform(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"resize": 0}, {"crop": 0}, {"decoder": "opencv"}, {"sharpen": True}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"resize": 0},
+        {"crop": 0},
+        {"resize": 8193},
+        {"crop": 10**9},
+        {"decoder": "opencv"},
+        {"sharpen": True},
+        {"depth": "guess"},
+    ],
+)
 def test_a_key_or_a_value_that_is_unknown_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ImageTransform(**wrong)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from greys import GREY, Deadly, Numbers
 from evoray.errors import DataError, RunError
 from evoray.ingest import processes
 from evoray.ingest.ingest import ingest_dataset, ingest_source
-from evoray.ingest.processes import in_processes, pickled
+from evoray.ingest.processes import in_processes, mute_libraries, pickled
 from evoray.ingest.shard_writer import ShardWriter
 
 
@@ -69,3 +71,17 @@ def test_a_writer_travels_whole(tmp_path):
     other = pickle.loads(pickled(one))
     assert (other.source, other.transform, other.directory) == (one.source, one.transform, one.directory)
     assert np.array_equal(other.order, one.order)
+
+
+def test_what_libraries_print_is_lost_and_what_python_prints_is_not():
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.dup2(writing, 2)
+        mute_libraries()
+        os.write(2, b"Corrupt JPEG data\n")
+        print("a word of the user's Dataset", file=sys.stderr)
+        os._exit(0)
+    os.close(writing)
+    assert os.waitpid(child, 0)[1] == 0
+    with open(reading) as file:
+        assert file.read() == "a word of the user's Dataset\n"

@@ -12,7 +12,7 @@ from pictures import GREY
 from PIL import Image
 
 from evoray.data.reader import check_file
-from evoray.errors import DataError, RunError
+from evoray.errors import DataError, PictureError, RunError
 from evoray.ingest.shard_writer import Finished, ShardWriter, replace_with
 
 
@@ -179,3 +179,23 @@ def test_a_file_is_replaced_whole(tmp_path):
         replace_with(tmp_path / "plan.json", content)
         assert (tmp_path / "plan.json").read_bytes() == content
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_images_too_large_to_be_held_are_no_stack_trace(writer, monkeypatch):
+    def refuse(*_, **__):
+        raise MemoryError
+
+    one = writer()
+    monkeypatch.setattr(np, "empty", refuse)
+    with pytest.raises(RunError, match=r"not enough memory for 256 images at a time\. Give --resize and --crop"):
+        one.write(0, silent)
+
+
+def test_a_picture_that_is_refused_is_listed_by_its_reason_alone(writer):
+    finished = writer(special={9: Image.new("F", (2, 2)), 8: PictureError("a pipe"), 7: b"%!PS-Adobe"}).write(0, silent)
+    assert [one.error.split(" (")[0] for one in finished.unreadable] == [
+        "floating-point values",
+        "a pipe",
+        "PostScript",
+    ]
+    assert finished.entry.rows == 1
