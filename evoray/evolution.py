@@ -18,6 +18,7 @@ from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
+from evoray.runtime.reading import shown
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
@@ -25,6 +26,8 @@ from evoray.search.resume import check_same, is_begun, is_finished
 from evoray.search.session import Session, open_session
 from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory, free_path
+from evoray.storage.documents import REMEDY
+from evoray.storage.lock import LOCK, check_free, check_makeable, claimed
 from evoray.storage.metrics import MetricsFile
 
 
@@ -81,17 +84,18 @@ def evolve(
         if is_finished(directory):
             note(f"{directory.location}: finished already, nothing to do")
             return _finished(directory, page)
-    note(f"starting the {config.compute.backend} backend")
-    opened, resolved = open_workers(inputs, backend, note)
-    try:
-        with open_session(directory, inputs, resolved, opened, told, resume) as session:
-            result = _run(session)
-            if page:
-                write_page(directory)
-            return result
-    finally:
-        if backend is None:
-            opened.close()
+    with claimed(directory, note):
+        note(f"starting the {config.compute.backend} backend")
+        opened, resolved = open_workers(inputs, backend, note)
+        try:
+            with open_session(directory, inputs, resolved, opened, told, resume) as session:
+                result = _run(session)
+                if page:
+                    write_page(directory)
+                return result
+        finally:
+            if backend is None:
+                opened.close()
 
 
 def _run(session: Session) -> RunResult:
@@ -121,21 +125,31 @@ def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
     compute = config.compute
     if given(compute.batch_size) is not None:
         return config
-    recorded = directory.read_json("config.json")["compute"]["batch_size"]
+    recorded = (directory.read_json("config.json").get("compute") or {}).get("batch_size")
+    if type(recorded) is not int or recorded < 1:
+        raise UsageError(f"{directory.location}/config.json: damaged (compute.batch_size is no number). {REMEDY}")
     return config.model_copy(update={"compute": compute.model_copy(update={"batch_size": recorded})})
+
+
+def check_new(directory: RunDirectory) -> None:
+    """Raises UsageError where no new run can begin; nothing is written."""
+    _check_directory(directory, False)
 
 
 def _check_directory(directory: RunDirectory, resume: bool | Auto) -> bool:
     """Whether to resume; refuses a directory that is in use, or one without a run to resume."""
+    check_free(directory)
+    if not is_finished(directory):
+        check_makeable(directory)
     begun = is_begun(directory)
     if resume == AUTO:
         resume = begun
     if resume and not begun:
         raise UsageError(f"{directory.location}: no run to resume there (no config.json). Leave --resume out.")
     # a run that was stopped while it wrote its first files has not begun
-    names = set(directory.names()) - {"journal", "space.json"}
+    names = set(directory.names()) - {"journal", "space.json", LOCK}
     if not resume and names:
-        what = "another run" if begun else f"other files ({min(names)}, …)"
+        what = "another run" if begun else f"other files ({shown(min(names), 80)}, …)"
         raise UsageError(
             f"{directory.location}: holds {what}. Name a new directory with --out"
             + (", or continue that run with --resume." if begun else ".")

@@ -10,7 +10,6 @@ started again in the same way, an ingest checks the digests of the shards that a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from evoray.config.limits import LOCAL_WORKERS, SEED
 from evoray.data.manifest import NAME, Manifest
 from evoray.data.schema import DEFAULT_TASK, Schema
 from evoray.data.transform import ImageTransform
@@ -30,9 +30,12 @@ from evoray.ingest.processes import Mapper, in_processes
 from evoray.ingest.shard_file import WRITTEN
 from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
 from evoray.ingest.sources import DatasetSource, FolderSource, Source
-from evoray.runtime.reading import shown
+from evoray.runtime.lock import one_at_a_time
+from evoray.runtime.reading import parse_json, read_file, said, shown
 from evoray.tasks.registry import make_task
 
+BOUNDS = {"per_class": (1, 2**26), "seed": (0, SEED), "workers": (1, LOCAL_WORKERS), "shard_size": (1, 2**20)}
+"""Of an option, its least and its largest value."""
 Advance = Callable[[int, int], None]
 """Called with (records just done, records in all)."""
 
@@ -78,15 +81,16 @@ def ingest_source(
         ConfigError: an option below its least value, or a task whose records are no images with labels.
         RunError: a decoding process died, or a shard cannot be written. What is finished is kept.
     """
-    least = {"per_class": (per_class, 1), "seed": (seed, 0), "workers": (workers, 1), "shard_size": (shard_size, 1)}
-    for name, (value, bound) in least.items():
-        if value is not None and value < bound:
-            raise ConfigError(f"{name} = {value}: give {bound} or more.")
+    for name, value in {"per_class": per_class, "seed": seed, "workers": workers, "shard_size": shard_size}.items():
+        least, most = BOUNDS[name]
+        if value is not None and not least <= value <= most:
+            bound = f"{least} or more" if value < least else f"{most:,} or less"
+            raise ConfigError(f"{name} = {value}: give {bound}.")
     schema = make_task(task, config_dir).schema
     if lacking := schema.lacking(WRITTEN):
         raise ConfigError(f'task.name = "{task}": its records hold {", ".join(lacking)}, which ingest does not write.')
     if os.path.lexists(dest):
-        raise DataError(f"{dest}: exists already. Name a new directory for the shards.")
+        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
     order = _order(np.asarray(source.labels), per_class, seed)
     plan = _plan(source, transform, order, shard_size)
     advance = on_progress or (lambda *_: None)
@@ -102,7 +106,7 @@ def ingest_source(
             _sweep(directory)
             (directory / "shards").rename(dest)
     except OSError as error:
-        raise DataError(f"{dest}: cannot be written ({error}).") from None
+        raise DataError(f"{shown(dest)}: cannot be written ({said(error)}).") from None
     return manifest
 
 
@@ -139,11 +143,10 @@ def _workplace(dest: Path, plan: dict[str, Any], restart: bool) -> Iterator[Path
     """``.DEST.part``, for one ingest at a time; kept when it is interrupted, and gone when it is done or was wrong."""
     directory = dest.with_name(f".{dest.name}.part")
     directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(f"{dest}: another ingest is at work there. Wait for it, or name another one.") from None
+    with one_at_a_time(directory / "lock", f"{dest}: another ingest is at work there", DataError):
+        if os.path.lexists(dest):  # by one that has ended just now
+            shutil.rmtree(directory, ignore_errors=True)
+            raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
         _begin(directory, dest, plan, restart)
         try:
             yield directory
@@ -156,9 +159,10 @@ def _workplace(dest: Path, plan: dict[str, Any], restart: bool) -> Iterator[Path
 def _begin(directory: Path, dest: Path, plan: dict[str, Any], restart: bool) -> None:
     path = directory / "plan.json"
     try:
-        before = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        before = parse_json(read_file(path), str(path))
+    except DataError:
         before = None
+    before = before if isinstance(before, dict) else None
     if before is not None and before != plan and not restart:
         other = ", ".join(key for key, value in plan.items() if before.get(key) != value)
         raise DataError(

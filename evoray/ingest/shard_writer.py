@@ -22,7 +22,7 @@ from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, EvorayError, PictureError, RunError
 from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 from evoray.ingest.sources.base import Source
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import read_file, shown
 
 Count = Callable[[int], None]
 """Called with the number of records just done."""
@@ -123,7 +123,7 @@ def replace_with(path: Path, content: bytes) -> None:
 def _kept(record: Path, path: Path) -> Finished | None:
     """What an earlier ingest finished, if its bytes are still those."""
     try:
-        finished = Finished.model_validate_json(record.read_bytes())
+        finished = Finished.model_validate_json(read_file(record))
         if finished.entry is not None:
             check_file(path, finished.entry)
     except (OSError, ValidationError, DataError):

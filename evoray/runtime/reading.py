@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import stat
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from evoray.errors import DataError, EvorayError
 
-JSON_BYTES = 256 * 2**20
-"""More than any document that EvoRay writes: a manifest of ImageNet's shards has 400 KB."""
+JSON_BYTES = 24 * 2**20
+"""More than any document that EvoRay writes: a manifest of ImageNet's shards has 400 KB. Objects in memory take thirty
+times as much at the worst."""
 DEPTH = 64
+DIGITS = 40
+"""Of a whole number; so none overflows where it meets a float."""
 SHOWN = 300
+LINES, SCREEN = 20, 2000
+"""A message is at most a screen: lines, and characters in all."""
+CHUNK = 2**20
+M = TypeVar("M", bound=BaseModel)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+
+
+def open_regular(path: str | Path, error: type[EvorayError] = DataError) -> BufferedReader:
+    """A regular file, opened to be read; never waits on a pipe.
+
+    Raises:
+        error: no such file, no regular file (a folder, a pipe, a device), or unreadable.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as reason:
+        raise error(f"{shown(path)}: cannot be read ({said(reason)}).") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise error(f"{shown(path)}: not a regular file. Name a file.")
+    return open(descriptor, "rb")
 
 
 def read_file(path: str | Path, limit: int = JSON_BYTES, error: type[EvorayError] = DataError) -> bytes:
@@ -24,47 +54,50 @@ def read_file(path: str | Path, limit: int = JSON_BYTES, error: type[EvorayError
     Raises:
         error: no such file, no regular file (a folder, a pipe, a device), too large, or unreadable.
     """
+    with open_regular(path, error) as file:
+        if (size := os.fstat(file.fileno()).st_size) > limit:
+            raise error(f"{shown(path)}: {size:,} bytes, more than the {limit:,} that such a file may have.")
+        return read_at_most(file, limit, shown(path), error)
+
+
+def read_at_most(file: Any, limit: int, origin: str, error: type[EvorayError] = DataError) -> bytes:
+    """All bytes of an open file or stream, or ``error`` where they are more than ``limit``."""
+    parts, left = [], limit
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as reason:
-        raise error(f"{shown(path)}: cannot be read ({shown(getattr(reason, 'strerror', None) or reason)}).") from None
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise error(f"{shown(path)}: not a regular file. Name a file.")
-    with open(descriptor, "rb") as file:
-        if found.st_size > limit:
-            raise error(f"{shown(path)}: {found.st_size:,} bytes, more than the {limit:,} that such a file may have.")
-        try:
-            content = file.read(limit + 1)
-        except OSError as reason:
-            raise error(f"{shown(path)}: cannot be read ({reason.strerror}).") from None
-    if len(content) > limit:
-        raise error(f"{shown(path)}: more than the {limit:,} bytes that such a file may have.")
-    return content
+        while content := file.read(min(left + 1, CHUNK)):
+            if len(content) > left:
+                raise error(f"{origin}: more than the {limit:,} bytes that such a file may have.")
+            parts.append(bytes(content))
+            left -= len(content)
+    except (OSError, EOFError, zlib.error) as reason:
+        raise error(f"{origin}: cannot be read ({said(reason)}).") from None
+    return b"".join(parts)
 
 
 def parse_json(content: bytes | str, origin: str, error: type[EvorayError] = DataError, depth: int = DEPTH) -> Any:
     """A JSON document of at most ``depth`` levels; ``origin`` is for messages.
 
     Raises:
-        error: not JSON, not UTF-8, too deep, numbers of too many digits, or not-a-number.
+        error: not JSON, not UTF-8, too deep, or a number that is none: infinite, or a whole one of more than
+            ``DIGITS`` digits.
     """
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
     except RecursionError:
         raise error(f"{shown(origin)}: damaged, nested deeper than {depth} levels.") from None
     except ValueError as reason:
         raise error(f"{shown(origin)}: damaged, not JSON ({shown(reason)}).") from None
-    if _deeper(value, depth):
+    except MemoryError:
+        raise error(f"{shown(origin)}: more than this machine's memory holds.") from None
+    if deeper(value, depth):
         raise error(f"{shown(origin)}: damaged, nested deeper than {depth} levels.")
     return value
 
 
 def shown(value: object, limit: int = SHOWN) -> str:
     """A text that cannot steer a terminal or a log: control characters escaped, and cut in its middle."""
-    text = _CONTROL.sub(_escaped, str(value))
+    text = _CONTROL.sub(_escaped, _text(value, str))
     if len(text) <= limit:
         return text
     half = (limit - 3) // 2
@@ -76,6 +109,65 @@ def reason_of(error: BaseException) -> str:
     return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
+def quoted(value: object, limit: int = SHOWN) -> str:
+    """The same as Python writes a value."""
+    return shown(_text(value, repr), limit)
+
+
+def _text(value: object, how: Callable[[object], str]) -> str:
+    try:
+        return how(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list of thousands of levels
+        return f"a very long {type(value).__name__}"
+
+
+def screen(message: object) -> str:
+    """A message as it may be printed: its own lines, each plain, and no more than a screen of them."""
+    lines = str(message).split("\n")
+    more = len(lines) - LINES
+    if more > 0:
+        lines = [*lines[:LINES], f"… and {more:,} lines more"]
+    text = "\n".join(_CONTROL.sub(_escaped, line.rstrip("\r")) for line in lines)
+    if len(text) <= SCREEN:
+        return text
+    half = SCREEN // 2 - 50
+    return f"{text[:half]} … ({len(text) - 2 * half:,} characters left out) … {text[-half:]}"
+
+
+def said(error: BaseException) -> str:
+    """What a library's error says, in one plain line; a system's error in its own words, without the path."""
+    text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
+    return shown(" ".join(text.split()) if isinstance(text, str) else text).rstrip(".")
+
+
+@contextmanager
+def translated(origin: object, remedy: str, error: type[EvorayError] = DataError) -> Iterator[None]:
+    """What a library raises on a stranger's file, as one message that names the file and the remedy.
+
+    The edge of the program: inside it anything that is no error of EvoRay's says that the file is damaged.
+    """
+    try:
+        yield
+    except EvorayError:
+        raise
+    except Exception as reason:
+        name = f"no {said(reason)}" if isinstance(reason, KeyError) else f"{type(reason).__name__}: {said(reason)}"
+        raise error(f"{shown(origin)}: damaged ({name}). {remedy}") from None
+
+
+def checked(model: type[M], value: Any, origin: object, remedy: str, error: type[EvorayError] = DataError) -> M:
+    """An instance of a pydantic model; ``error`` names the file, the first wrong key and the remedy."""
+    try:
+        return model.model_validate(value)
+    except EvorayError as reason:  # a validator's own words
+        raise error(f"{shown(origin)}: damaged ({shown(reason)}) {remedy}") from None
+    except ValidationError as reason:
+        first = reason.errors(include_url=False)[0]
+        where = shown(".".join(str(part) for part in first["loc"]) or "the document", 80)
+        says = shown(first["msg"].removeprefix("Value error, "), 200)
+        raise error(f"{shown(origin)}: damaged ({where}: {says}). {remedy}") from None
+
+
 def _escaped(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
@@ -85,8 +177,20 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _deeper(value: Any, depth: int) -> bool:
-    """Without recursion: a document may be as deep as Python allows."""
+def _finite(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ValueError(f"{shown(text, 40)} is more than a number of JSON can be")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"a whole number of {len(text)} digits")
+    return int(text)
+
+
+def deeper(value: Any, depth: int = DEPTH) -> bool:
+    """Whether dictionaries and lists are nested deeper; without recursion, for they may be as deep as Python allows."""
     level = [value]
     for _ in range(depth):
         level = [

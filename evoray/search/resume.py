@@ -8,9 +8,12 @@ from typing import Any
 from evoray.config import RunConfig, parse_config
 from evoray.errors import ConfigError, UsageError
 from evoray.runtime.auto import given
+from evoray.runtime.reading import quoted
 from evoray.storage.directory import RunDirectory
 
 IDENTITY = "journal/identity.json"
+NAMED = 20
+"""Differences in one message."""
 FREE = {
     "compute.backend",
     "compute.workers",
@@ -45,24 +48,42 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
         The run's recorded configuration, with what of it may change as it is now.
     """
     recorded = _completed(directory.read_json("config.json"))
-    before = {"config": recorded, **directory.read_json(IDENTITY)}
+    found = directory.read_json(IDENTITY)
+    _check_one_run(directory, found.get("config") or {})
+    before = {**found, "config": recorded}
     # an older run did not record all of its identity
     now = {"config": config.model_dump(mode="json"), **{key: new for key, new in identity.items() if key in before}}
     differing = []
     for path, old, new in _differences((), {key: before.get(key) for key in now}, now):
         name = ".".join(path).removeprefix("config.")
         if name in FREE and given(new) is not None:
-            recorded[path[1]][path[2]] = new
+            recorded.setdefault(path[1], {})[path[2]] = new
         elif path[0] == "code":
             differing.append(f"the code of {path[1]} is not what it was")
         elif name not in FREE and not (given(new) is None and _was_looked_up(directory, name)):
-            differing.append(f"{name} was {old!r} and is {new!r}")
+            differing.append(f"{name} was {quoted(old, 120)} and is {quoted(new, 120)}")
     if differing:
+        more = f"; and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
         raise UsageError(
-            f"{directory.location}: --resume refused, {'; '.join(differing)}. "
+            f"{directory.location}: --resume refused, {'; '.join(differing[:NAMED])}{more}. "
             "Resume with what the run started with, or start a new one with another --out."
         )
     return recorded
+
+
+def _check_one_run(directory: RunDirectory, begun: Mapping[str, Any]) -> None:
+    """Raises UsageError where ``journal/`` is of a run with another configuration than the one beside it.
+
+    begun: the configuration as the journal's run began; older runs have none there.
+    """
+    recorded = directory.read_json("config.json")
+    free = FREE | {"mutation.sigma", "compute.batch_size"}
+    for path, old, new in _differences((), begun, recorded):
+        if (name := ".".join(path)) not in free and old is not None and new is not None:
+            raise UsageError(
+                f"{directory.location}: journal/ is of another run, whose {name} was {quoted(old, 80)}, and "
+                f"config.json says {quoted(new, 80)}. Put the run's own files together, or start a new one."
+            )
 
 
 def _was_looked_up(directory: RunDirectory, name: str) -> bool:
@@ -76,7 +97,7 @@ def _completed(config: dict[str, Any]) -> dict[str, Any]:
     """Keys that are newer than the run, with their defaults."""
     try:
         return parse_config(config).model_dump(mode="json")
-    except ConfigError:
+    except (ConfigError, RecursionError):
         return config
 
 

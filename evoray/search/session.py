@@ -10,20 +10,21 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from evoray.backends import Backend
 from evoray.config.resolve import ResolvedConfig
 from evoray.data.splits import SearchClosed, Splits
-from evoray.errors import RunError
+from evoray.errors import EvorayError, RunError, UsageError
 from evoray.fitness import Fitness
 from evoray.runtime import logs
 from evoray.runtime.events import Observer, Observers, RunStarted, WorkersChanged
 from evoray.runtime.importing import check_code, import_function
+from evoray.runtime.reading import said
 from evoray.search.inputs import Inputs
-from evoray.search.resume import IDENTITY, check_same
+from evoray.search.resume import IDENTITY, check_same, is_begun
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal, Records
 
@@ -88,20 +89,23 @@ def open_session(
     """SIGTERM ends it like Ctrl-C does, and the journal is flushed on every way out.
 
     Raises:
-        UsageError: a resumed run's config, parent, data or PyTorch is not what it started with.
+        UsageError: a resumed run's config, parent, data or PyTorch is not what it started with; or another run has
+            begun there meanwhile.
         RunError: stopped by SIGTERM.
     """
     run_id, recorded = _begin(directory, inputs, config, resume)
-    journal, told = Journal(directory), Observers(observers)
+    journal, told = Journal(directory, run_id), Observers(observers)
     fitness = inputs.fitness.make(inputs.task, lambda name: import_function(name, inputs.config_dir))
     check_code(inputs.code, inputs.config_dir)
     known = journal.read() if resume else Records()
+    remembered = len(known)
     backend.on_workers = lambda states: told.emit(WorkersChanged(states))
     session = Session(run_id, directory, inputs, config, fitness, backend, journal, known, told, Tally())
     with _stopped_by_sigterm(), logs.about(run=run_id):
         try:
             told.emit(RunStarted(run_id, directory.location, recorded, resume))
-            yield session
+            with _journal_fits(directory) if remembered else nullcontext():
+                yield session
         finally:
             _on_sigterm(signal.SIG_IGN)  # a second one must not stop the flush
             journal.close()
@@ -114,11 +118,27 @@ def _begin(directory: RunDirectory, inputs: Inputs, config: ResolvedConfig, resu
         recorded = check_same(directory, config, inputs.identity())
         run_id = str(directory.read_json(IDENTITY)["run_id"])
     else:
+        if is_begun(directory):
+            raise UsageError(f"{directory.location}: another run has begun there. Name a new directory with --out.")
         run_id = uuid.uuid4().hex
         directory.write_json("space.json", inputs.space.to_json())
-        directory.write_json(IDENTITY, {"run_id": run_id, **inputs.identity()})
+        directory.write_json(IDENTITY, {"run_id": run_id, **inputs.identity(), "config": recorded})
     directory.write_json("config.json", recorded)
     return run_id, recorded
+
+
+@contextmanager
+def _journal_fits(directory: RunDirectory) -> Iterator[None]:
+    """A resumed run may fail on records that are not its own, such as another version's: one message says so."""
+    try:
+        yield
+    except EvorayError:
+        raise
+    except Exception as error:
+        raise RunError(
+            f"{directory.location}: could not go on with what journal/ holds ({type(error).__name__}: {said(error)}). "
+            "Remove its .arrow files, then go on with --resume: everything is evaluated again."
+        ) from error
 
 
 @contextmanager

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from evoray.config import RunConfig
+from evoray.config.limits import EVALUATIONS
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.progress import Progress
+from evoray.runtime.reading import shown
 from evoray.runtime.seeds import Stream, derive_seed
 from evoray.search.inputs import check_inputs
 from evoray.search.session import Session, open_session
@@ -25,6 +27,7 @@ from evoray.search.stages import Part, StageKey
 from evoray.search.subsets import evaluate_subset, some_of
 from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory
+from evoray.storage.lock import check_free, check_makeable, claimed
 from evoray.strategies import draw_mutation
 from evoray.tasks.base import Task, as_dict
 from evoray.tasks.sums import SumsLayout
@@ -32,6 +35,7 @@ from evoray.tasks.sums import SumsLayout
 SIGMAS = tuple(0.0125 * 2**power for power in range(8))
 DENSITIES = (1.0, 0.32, 0.1, 0.032)
 CHILDREN, SHARE = 12, 0.95
+CELLS = 10_000
 
 
 @like_a_fresh_thread()
@@ -60,17 +64,25 @@ def window(
     progress = progress or Progress()
     parts = _checked(sigmas, densities, children, images, share)
     directory = RunDirectory(str(out))
+    check_free(directory)
+    check_makeable(directory)
     config.mutation.with_disjoint(max(parts))  # a kind that cannot be swept is refused before work starts
     inputs = check_inputs(config, config_dir)
     if max(parts) > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
-    backend, resolved = open_workers(inputs, None, progress.note)
-    try:
-        resume = directory.exists("config.json")
-        with open_session(directory, inputs, resolved, backend, [ShownProgress(progress)], resume) as session:
-            drawn = _document(session, sorted(set(sigmas)), parts, children, images, share)
-    finally:
-        backend.close()
+    with claimed(directory, progress.note):
+        backend, resolved = open_workers(inputs, None, progress.note)
+        try:
+            resume = directory.exists("config.json")
+            with open_session(directory, inputs, resolved, backend, [ShownProgress(progress)], resume) as session:
+                drawn = _document(session, sorted(set(sigmas)), parts, children, images, share)
+        finally:
+            backend.close()
+        return _written(directory, drawn)
+
+
+def _written(directory: RunDirectory, drawn: dict[str, Any]) -> dict[str, Any]:
+    """``window.json`` and its picture; what a run chose by an earlier one stays in it."""
     if directory.exists("window.json"):
         before = directory.read_json("window.json")
         drawn |= {key: before[key] for key in ("chosen",) if key in before}
@@ -105,11 +117,19 @@ def _checked(
 ) -> list[int]:
     """Parts of each density, descending density."""
     if not sigmas or any(not (math.isfinite(sigma) and sigma > 0) for sigma in sigmas):
-        raise ConfigError(f"--sigmas {list(sigmas)}: give positive numbers, such as 0.05 0.1 0.2.")
+        raise ConfigError(f"--sigmas {shown(list(sigmas))}: give positive numbers, such as 0.05 0.1 0.2.")
     if not densities or any(not 0 < density <= 1 for density in densities):
-        raise ConfigError(f"--densities {list(densities)}: give fractions from above 0 to 1, such as 1 0.1 0.01.")
-    if children < 2:
-        raise ConfigError(f"--children {children}: a spread needs at least two.")
+        raise ConfigError(
+            f"--densities {shown(list(densities))}: give fractions from above 0 to 1, such as 1 0.1 0.01."
+        )
+    if len(sigmas) * len(densities) > CELLS:
+        raise ConfigError(f"--sigmas, --densities: {len(sigmas)} x {len(densities)} cells, more than {CELLS}.")
+    if min(densities) < 2**-31:
+        raise ConfigError(f"--densities {min(densities)}: less than the smallest, {2**-31:.2g}.")
+    if not 2 <= children <= EVALUATIONS // (len(sigmas) * len(densities)):
+        raise ConfigError(
+            f"--children {children}: a spread needs at least two, and all cells together at most {EVALUATIONS:,}."
+        )
     if images is not None and images < 1:
         raise ConfigError(f"--images {images}: give at least one.")
     if not 0 < share <= 1:

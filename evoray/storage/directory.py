@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import uuid
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,10 +21,15 @@ import pyarrow.parquet
 
 from evoray.errors import RunError, UsageError
 from evoray.runtime.paths import expanded
+from evoray.runtime.reading import JSON_BYTES, parse_json, read_at_most, read_file, said, shown, translated
+from evoray.storage.documents import REMEDY, check_document, check_table
+from evoray.storage.tables import read_parquet
 
 PUT_WHOLE = (pyarrow.fs.S3FileSystem, pyarrow.fs.GcsFileSystem, pyarrow.fs.AzureFileSystem)
 """Object stores: an object appears when its upload is complete, and a move would be a copy."""
 
+FILE_BYTES = 2**30
+"""What one file of a run directory may have that is read whole; logits are not."""
 SPOOLED_BYTES = 64 * 2**20
 """A file on its way to an object store waits in memory up to this size, beyond it on the local disk."""
 
@@ -47,8 +53,10 @@ class RunDirectory:
                 self._fs, self._root = pyarrow.fs.FileSystem.from_uri(location)
             else:
                 self._fs, self._root = pyarrow.fs.LocalFileSystem(), os.path.abspath(location)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise UsageError(f"{location}: not a path or URI that pyarrow can open ({error}).") from None
+            if "\0" in self._root:
+                raise ValueError("it has a NUL in it")
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise UsageError(f"{shown(location)}: not a path or URI that pyarrow can open ({said(error)}).") from None
         self.is_local = isinstance(self._fs, pyarrow.fs.LocalFileSystem)
 
     @property
@@ -60,28 +68,43 @@ class RunDirectory:
         return f"{self._root}/{name}"
 
     def exists(self, name: str) -> bool:
-        info = self._fs.get_file_info(self.path(name))
-        return bool(info.type == pyarrow.fs.FileType.File)
+        """Whether there is a file of that name, or a link, a pipe, a device: they are refused by whoever reads them."""
+        if not self.is_local:
+            return self.size(name) is not None
+        return os.path.lexists(self.path(name)) and not os.path.isdir(self.path(name))
 
     def names(self, folder: str = "") -> list[str]:
         """Files directly in a folder, sorted; empty when there is no such folder."""
-        selector = pyarrow.fs.FileSelector(self.path(folder).rstrip("/"), allow_not_found=True)
-        return sorted(
-            info.base_name for info in self._fs.get_file_info(selector) if not info.base_name.endswith(".part")
-        )
-
-    def read(self, name: str) -> bytes:
+        place = self.path(folder).rstrip("/") or "/"
         try:
+            found = self._fs.get_file_info(pyarrow.fs.FileSelector(place, allow_not_found=True))
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise UsageError(f"{shown(place)}: not a folder that can be read ({said(error)}).") from None
+        return sorted(info.base_name for info in found if not info.base_name.endswith(".part"))
+
+    def read(self, name: str, limit: int = FILE_BYTES) -> bytes:
+        """A file's bytes; UsageError where there is none, no regular one, or one of more than ``limit`` bytes."""
+        try:
+            if self.is_local:
+                if not os.path.lexists(self.path(name)):
+                    raise FileNotFoundError
+                return read_file(self.path(name), limit, UsageError)
             with self._fs.open_input_stream(self.path(name)) as stream:
-                return bytes(stream.read())
+                return read_at_most(stream, limit, shown(self.path(name)), UsageError)
         except FileNotFoundError:
             raise UsageError(
-                f"{self.location}: no {name} in it. Name a run directory, as written by evoray run or demo."
+                f"{shown(self.location)}: no {shown(name)} in it. Name a run directory, as written by evoray run or "
+                "demo."
             ) from None
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise UsageError(f"{shown(self.path(name))}: cannot be read ({said(error)}).") from None
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None where there is none."""
-        info = self._fs.get_file_info(self.path(name))
+        try:
+            info = self._fs.get_file_info(self.path(name))
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise UsageError(f"{shown(self.path(name))}: cannot be looked at ({said(error)}).") from None
         return int(info.size) if info.type == pyarrow.fs.FileType.File else None
 
     def write(self, name: str, content: bytes) -> None:
@@ -133,10 +156,10 @@ class RunDirectory:
         self.write(name, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
     def read_json(self, name: str) -> Any:
-        try:
-            return json.loads(self.read(name))
-        except ValueError as error:
-            raise UsageError(f"{self.location}/{name}: damaged, not JSON ({error}).") from None
+        """A document as it was written; its shape is checked where the name is one of ``documents.MODELS``."""
+        origin = f"{self.location}/{name}"
+        found = parse_json(self.read(name, JSON_BYTES), origin, UsageError)
+        return check_document(name, found, origin)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         sink = io.BytesIO()
@@ -144,11 +167,9 @@ class RunDirectory:
         self.write(name, sink.getvalue())
 
     def read_table(self, name: str) -> pa.Table:
-        content = self.read(name)
-        try:
-            return pyarrow.parquet.read_table(io.BytesIO(content))
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a damaged footer is an OSError to pyarrow
-            raise UsageError(f"{self.location}/{name}: damaged, not Parquet ({error}).") from None
+        """A table as it was written; its columns' types are checked where the name is one of ``documents.TABLES``."""
+        origin = f"{self.location}/{name}"
+        return check_table(name, read_parquet(self.read(name), origin, REMEDY, UsageError), origin)
 
 
 def free_path(path: Path) -> Path:
@@ -166,5 +187,13 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpack_arrays(payload: bytes) -> dict[str, np.ndarray]:
-    with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    """The inverse; RunError where the bytes are none of ``pack_arrays``', however much they would unpack to."""
+    remedy = "Remove the segment of journal/ that it is in, then go on with --resume: its units are evaluated again."
+    with translated("the journal: a record", remedy, RunError):
+        with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+            if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):
+                raise ValueError("it is compressed")
+            if sum(one.file_size for one in archive.infolist()) > len(payload):
+                raise ValueError("it claims more than it holds")
+        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}

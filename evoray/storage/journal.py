@@ -21,6 +21,8 @@ import pyarrow.compute
 import pyarrow.ipc
 
 from evoray.errors import RunError
+from evoray.runtime.arrow import read_arrow
+from evoray.runtime.reading import shown, translated
 from evoray.storage.directory import RunDirectory
 
 Key = tuple[str, str, int]
@@ -31,6 +33,10 @@ JOIN_SEGMENTS = 64
 """In a journal of more, small segments are joined as it is read: a day's run leaves 40,000."""
 SMALL_BYTES, JOINED_BYTES = 2**20, 16 * 2**20
 """What counts as small, and what such are joined to; a large one is left alone: it need not fit into memory twice."""
+SEGMENT_BYTES = 2**29
+"""More than a segment has: FLUSH_BYTES and one record."""
+RUN = b"evoray-run"
+REMEDY = "Remove that file, then go on with --resume: its units are evaluated again."
 READERS = 16
 """Segments fetched at once: an object store takes tens of milliseconds for each."""
 SCHEMA = pa.schema([("stage", pa.string()), ("item", pa.string()), ("shard", pa.int64()), ("payload", pa.binary())])
@@ -83,21 +89,24 @@ def _first_of_each_key(tables: Sequence[pa.Table]) -> np.ndarray | None:
 class Journal:
     """Open it for a run, ``add`` what is finished, ``close`` it on every way out.
 
+    run_id: stands in every segment; one of another run is refused. None asks nothing, and segments that are older than
+        this say nothing.
+
     Raises:
         RunError: what waited could not be written (a full disk); from the next ``add``, ``flush`` or ``close``.
             What was written before is whole, and what waits is tried again by ``flush`` and ``close``.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self._directory = directory
+    def __init__(self, directory: RunDirectory, run_id: str | None = None) -> None:
+        self._directory, self._run_id = directory, run_id
         self._waiting: deque[tuple[str, str, int, bytes]] = deque()
         self._bytes = 0
         self._writing = threading.Lock()
         self._failure: RunError | None = None
         self._wake, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
-        segments = self._names()
-        self._next = int(segments[-1][:8]) + 1 if segments else 0
+        numbers = [int(name[:8]) for name in self._names() if name[:8].isdecimal()]
+        self._next = max(numbers, default=-1) + 1
 
     def read(self) -> Records:
         """Everything finished so far; damaged segments are refused by name, and many small ones are joined."""
@@ -176,6 +185,8 @@ class Journal:
 
     def _write(self, table: pa.Table) -> None:
         sink = io.BytesIO()
+        own = None if self._run_id is None else {RUN: self._run_id.encode()}
+        table = table.replace_schema_metadata(own)
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         self._keep(sink.getvalue())
@@ -185,13 +196,19 @@ class Journal:
         self._next += 1
 
     def _segment(self, name: str) -> pa.Table:
-        content = self._directory.read(f"journal/{name}")
+        origin = f"{self._directory.location}/journal/{name}"
+        content = self._directory.read(f"journal/{name}", SEGMENT_BYTES)
         if name.removesuffix(".arrow")[9:] != _digest(content):
-            raise RunError(
-                f"{self._directory.location}/journal/{name}: damaged, its content is not what its name says. "
-                "Remove that file, then go on with --resume: its units are evaluated again."
-            )
-        return pa.ipc.open_file(io.BytesIO(content)).read_all()
+            raise RunError(f"{shown(origin)}: damaged, its content is not what its name says. {REMEDY}")
+        with translated(origin, REMEDY, RunError):
+            table = read_arrow(pa.py_buffer(content), {field.name: field.type for field in SCHEMA})
+            written = (table.schema.metadata or {}).get(RUN)
+            if self._run_id is not None and written not in (None, self._run_id.encode()):
+                raise RunError(f"{shown(origin)}: of another run ({shown(written.decode(), 40)}). {REMEDY}")
+            ends = pyarrow.compute.min_max(table["shard"]).as_py()
+            if len(table) and not -(2**31) <= ends["min"] <= ends["max"] < 2**31:
+                raise ValueError(f"the number of a shard is {ends['max']}")
+            return table.replace_schema_metadata(None)
 
 
 def _digest(content: bytes) -> str:

@@ -146,7 +146,7 @@ def test_a_table_that_was_cut_or_flipped_is_named_or_still_read(tmp_path):
         except UsageError as error:
             refused.append(str(error))
     assert len(refused) > len(cut) + len(flipped) / 2
-    assert all(message.startswith(f"{tmp_path}/a.parquet: damaged, not Parquet") for message in refused)
+    assert all(message.startswith(f"{tmp_path}/a.parquet: damaged") for message in refused)
 
 
 def test_another_process_finds_it_under_the_same_name(tmp_path, monkeypatch):
@@ -173,7 +173,7 @@ def test_a_free_path_is_never_one_that_is_there(tmp_path):
 
 def test_arrays_with_pickles_in_them_are_refused():
     payload = pack_arrays({"a": np.array([{"an": "object"}], dtype=object)})
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(RunError, match=r"the journal: a record: damaged .*allow_pickle"):
         unpack_arrays(payload)
 
 
