@@ -22,6 +22,7 @@ import pyarrow.fs
 from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.errors import DataError
 from evoray.runtime.paths import expanded
+from evoray.runtime.reading import JSON_BYTES, read_at_most, said, shown
 
 CHUNK = 8 * 2**20
 ATTEMPTS = 4
@@ -41,7 +42,7 @@ class Remote:
         try:
             self._fs, self._root = pyarrow.fs.FileSystem.from_uri(uri)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise DataError(f"{uri}: not a URI that pyarrow can open ({error}).") from None
+            raise DataError(f"{shown(uri)}: not a URI that pyarrow can open ({said(error)}).") from None
         self.uri = f"{uri.partition('://')[0]}://{self._root}"
         """For messages: without options and keys."""
 
@@ -51,26 +52,29 @@ class Remote:
     def manifest(self) -> Manifest:
         try:
             with self._fs.open_input_stream(f"{self._root}/{NAME}") as stream:
-                content = bytes(stream.read())
+                content = read_at_most(stream, JSON_BYTES, f"{self.uri}/{NAME}")
         except FileNotFoundError:
             raise DataError(
                 f"{self.uri}: no {NAME} there, so it holds no (finished) shards. Copy a directory there that "
                 "evoray data ingest made, its manifest last."
             ) from None
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise self.unreadable(NAME, error) from None
         return Manifest.parse(content, f"{self.uri}/{NAME}")
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        with self._fs.open_input_stream(f"{self._root}/{name}") as stream:
-            while content := stream.read(CHUNK):
+    def chunks(self, entry: ShardEntry) -> Iterator[bytes]:
+        """A shard's bytes; one that goes on beyond what its manifest says ends there, and so has another digest."""
+        left = entry.bytes + 1
+        with self._fs.open_input_stream(f"{self._root}/{entry.file}") as stream:
+            while content := stream.read(min(CHUNK, left)):
+                left -= len(content)
                 yield content
 
     def check(self, entry: ShardEntry) -> None:
         """Reads a shard to its end and keeps nothing; DataError when it is missing, or is not what was written."""
         digest = hashlib.sha256()
         try:
-            for content in self.chunks(entry.file):
+            for content in self.chunks(entry):
                 digest.update(content)
         except (OSError, pa.ArrowException) as error:
             raise self.unreadable(entry.file, error) from None
@@ -79,7 +83,7 @@ class Remote:
 
     def unreadable(self, name: str, error: Exception) -> DataError:
         return DataError(
-            f"{self.uri}/{name}: cannot be read ({error}). Copy it there again, or give this node access to it."
+            f"{self.uri}/{name}: cannot be read ({said(error)}). Copy it there again, or give this node access to it."
         )
 
     def damaged(self, entry: ShardEntry, found: str) -> DataError:
@@ -135,7 +139,7 @@ class ShardCache:
             if attempt:
                 time.sleep(0.5 * 2**attempt)
             try:
-                found = _copy(remote, entry.file, part)
+                found = _copy(remote, entry, part)
             except FileNotFoundError as error:
                 raise remote.unreadable(entry.file, error) from None
             except _SourceError as error:
@@ -176,11 +180,11 @@ class _SourceError(Exception):
     """The source could not be read; the disk that it was written to is fine."""
 
 
-def _copy(remote: Remote, name: str, part: Path) -> str:
+def _copy(remote: Remote, entry: ShardEntry, part: Path) -> str:
     """Writes a remote file to the local disk; the SHA-256 of what arrived."""
     digest = hashlib.sha256()
     with open(part, "wb") as file:
-        chunks = remote.chunks(name)
+        chunks = remote.chunks(entry)
         while True:
             try:
                 content = next(chunks, None)

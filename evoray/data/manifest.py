@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from evoray.data.schema import Schema
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError
+from evoray.runtime.reading import JSON_BYTES, checked, parse_json, read_file, shown
 
 NAME = "manifest.json"
+REMEDY = "Ingest the images again."
+ROWS, SHARDS = 2**26, 10**6
+"""Images and shards of a directory, at most."""
+SHARD_ROWS, SHARD_BYTES = 2**24, 2**40
+"""Of one shard, at most."""
+SIDE, CHANNELS, CLASSES, WORD = 2**16, 64, 10**5, 1000
+"""Of an image's height and width, its channels, classes, and a class name's characters, at most."""
+Word = Annotated[str, Field(max_length=WORD)]
+Side = Annotated[int, Field(ge=1, le=SIDE)]
 
 
 class ShardEntry(BaseModel):
@@ -21,10 +33,18 @@ class ShardEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    file: str
-    rows: int = Field(ge=1)
-    bytes: int = Field(ge=1)
-    sha256: str
+    file: Word
+    rows: int = Field(ge=1, le=SHARD_ROWS)
+    bytes: int = Field(ge=1, le=SHARD_BYTES)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    @field_validator("file")
+    @classmethod
+    def _in_the_directory(cls, name: str) -> str:
+        """A name such as ``shard-00000.arrow``: it leads nowhere but into the manifest's own directory."""
+        if not name or name.startswith(".") or not name.isprintable() or set(name) & set('/\\:*?"<>|'):
+            raise ValueError("a shard is a file of the manifest's own directory, named without a path")
+        return name
 
 
 class Unreadable(BaseModel):
@@ -32,8 +52,8 @@ class Unreadable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str
-    error: str
+    source: str = Field(max_length=10_000)
+    error: str = Field(max_length=10_000)
 
 
 class Manifest(BaseModel):
@@ -42,15 +62,15 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
-    image_shape: tuple[int, int, int]
-    classes: tuple[str, ...]
+    image_shape: tuple[Annotated[int, Field(ge=1, le=CHANNELS)], Side, Side]
+    classes: Annotated[tuple[Word, ...], Field(max_length=CLASSES)]
     transform: ImageTransform
-    decoder: str
+    decoder: Word
     """The decoding library and its version."""
     order_seed: int
     per_class: int | None = None
-    rows: int = Field(ge=1)
-    shards: tuple[ShardEntry, ...]
+    rows: int = Field(ge=1, le=ROWS)
+    shards: Annotated[tuple[ShardEntry, ...], Field(max_length=SHARDS)]
     unreadable: tuple[Unreadable, ...] = ()
     records: Schema | None = None
     """The task that the shards were made for, and their columns; None in manifests that are older than tasks."""
@@ -60,6 +80,22 @@ class Manifest(BaseModel):
     def _before_there_was_a_rule(cls, values: Any) -> Any:
         """A transform that does not say what it does with 16 bits clipped them."""
         return {"depth": "clip", **values} if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        """What would give wrong pictures, or memory for images that are not there."""
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have one name")
+        for one in ("file", "sha256"):
+            if len({getattr(shard, one) for shard in self.shards}) < len(self.shards):
+                raise ValueError(f"two shards have one {one}")
+        width = math.prod(self.image_shape)
+        for shard in self.shards:
+            if shard.rows * width > shard.bytes:
+                raise ValueError(
+                    f"{shard.file}: {shard.rows:,} images of {width:,} bytes do not fit into {shard.bytes:,} bytes"
+                )
+        return self
 
     @property
     def digest(self) -> str:
@@ -80,28 +116,23 @@ class Manifest(BaseModel):
     @classmethod
     def read(cls, directory: Path) -> Manifest:
         path = directory / NAME
-        if not directory.is_dir():
-            raise DataError(f"{directory}: no such directory. Make shards with evoray data ingest SOURCE {directory}.")
-        if not path.is_file():
+        if not os.path.isdir(directory):
             raise DataError(
-                f"{directory}: no {NAME} in it, so it holds no (finished) shards. "
+                f"{shown(directory)}: no such directory. Make shards with evoray data ingest SOURCE {shown(directory)}."
+            )
+        if not os.path.lexists(path):
+            raise DataError(
+                f"{shown(directory)}: no {NAME} in it, so it holds no (finished) shards. "
                 "Make them with evoray data ingest SOURCE DEST, and name DEST."
             )
-        return cls.parse(path.read_bytes(), str(path))
+        return cls.parse(read_file(path, JSON_BYTES, DataError), str(path))
 
     @classmethod
     def parse(cls, content: bytes, path: str) -> Manifest:
         """A manifest from its JSON; ``path`` is for messages."""
-        try:
-            manifest = cls.model_validate(_checked(content))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise DataError(f"{path}: damaged ({where}: {first['msg']}). Ingest the images again.") from None
-        except DataError as error:  # its digest, or the transform's own checks
-            raise DataError(f"{path}: damaged ({error}) Ingest the images again.") from None
+        manifest = checked(cls, _checked(content, path), path, REMEDY, DataError)
         if sum(shard.rows for shard in manifest.shards) != manifest.rows:
-            raise DataError(f"{path}: damaged (rows do not add up). Ingest the images again.")
+            raise DataError(f"{shown(path)}: damaged (rows do not add up). {REMEDY}")
         return manifest
 
 
@@ -113,16 +144,15 @@ def _written(values: Any) -> str:
     return json.dumps(values, indent=1) + "\n"
 
 
-def _checked(written: bytes) -> Any:
+def _checked(written: bytes, path: str) -> Any:
     """The values of a manifest in which no byte has changed since it was written."""
     try:
-        content = written.decode()
-        values = json.loads(content)
-    except ValueError as error:
-        raise DataError(f"{type(error).__name__}: {error}.") from None
+        values = parse_json(written, path, DataError)
+    except DataError as error:
+        raise DataError(f"{error} {REMEDY}") from None
     stated = values.pop("sha256", None) if isinstance(values, dict) else None
     if stated is None:
-        raise DataError("it has no sha256 of itself.")
-    if stated != _digest(values) or content != _written({**values, "sha256": stated}):
-        raise DataError("it is not what was written.")
+        raise DataError(f"{shown(path)}: damaged (it has no sha256 of itself.) {REMEDY}")
+    if stated != _digest(values) or written != _written({**values, "sha256": stated}).encode():
+        raise DataError(f"{shown(path)}: damaged (it is not what was written.) {REMEDY}")
     return values

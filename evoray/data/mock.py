@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evoray.data.schema import Schema
 from evoray.data.shard import Shard
 from evoray.errors import ConfigError
+from evoray.runtime.reading import shown
+
+SHARD_BYTES, SHARDS = 2**32, 10**6
 
 
 class MockSpec(BaseModel):
@@ -17,12 +21,22 @@ class MockSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    images: int = Field(512, ge=1)
-    size: int = Field(224, ge=1)
-    classes: int = Field(1000, ge=2)
-    channels: int = Field(3, ge=1)
+    images: int = Field(512, ge=1, le=2**26)
+    size: int = Field(224, ge=1, le=4096)
+    classes: int = Field(1000, ge=2, le=100_000)
+    channels: int = Field(3, ge=1, le=64)
     seed: int = Field(0, ge=0, lt=2**32)
-    shard_size: int = Field(1024, ge=1)
+    shard_size: int = Field(1024, ge=1, le=2**20)
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        """A shard is made whole, and every shard has an entry."""
+        octets = min(self.images, self.shard_size) * self.channels * self.size**2
+        if octets > SHARD_BYTES:
+            raise ValueError(f"a shard of {octets:,} bytes, more than {SHARD_BYTES:,}: lower shard_size or size")
+        if self.images > SHARDS * self.shard_size:
+            raise ValueError(f"{-(-self.images // self.shard_size):,} shards, more than {SHARDS:,}: raise shard_size")
+        return self
 
 
 class MockDataset:
@@ -54,7 +68,11 @@ def _parse(spec: str) -> MockSpec:
         pairs = dict(item.split("=", 1) for item in body.split(",") if item)
         return MockSpec.model_validate(pairs)
     except (ValueError, ValidationError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "key=value, separated by commas"
+        reason = "key=value, separated by commas"
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc']))} {first['msg'].removeprefix('Value error, ')}".strip()
         raise ConfigError(
-            f'data.path = "{spec}": {reason}. Write mock:images=512,size=224,classes=1000,channels=3,seed=0.'
+            f'data.path = "{shown(spec)}": {shown(reason)}. '
+            "Write mock:images=512,size=224,classes=1000,channels=3,seed=0."
         ) from None

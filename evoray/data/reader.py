@@ -6,6 +6,8 @@ A directory's shards are mapped where they lie (NFS too); a URI's are fetched in
 from __future__ import annotations
 
 import hashlib
+import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,12 @@ from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.data.shard import Shard
 from evoray.errors import DataError
 from evoray.runtime.paths import expanded
+from evoray.runtime.arrow import read_arrow
+from evoray.runtime.reading import open_regular, said, shown, translated
 
+REMEDY = "Copy it again, or ingest the images again."
+COLUMNS = {"image": pa.types.is_fixed_size_binary, "label": pa.int64(), "source": pa.string()}
+"""Of every shard, with their Arrow types; a task may ask for more."""
 Place = Path | Remote
 """Where shards lie: a directory, or a ``pyarrow.fs`` URI."""
 
@@ -50,9 +57,9 @@ class ArrowDataset:
     def load(self, index: int) -> Shard:
         entry = self.manifest.shards[index]
         try:
-            batches = _mapped(self._path(index, entry))
+            batches = self._mapped(self._path(index, entry), entry)
         except FileNotFoundError:  # another worker made room in the cache just now
-            batches = _mapped(self._path(index, entry))
+            batches = self._mapped(self._path(index, entry), entry)
         self._check_described(entry, batches)
         images = [_images(chunk, self.image_shape) for chunk in batches.column("image").chunks]
         return Shard(
@@ -77,6 +84,7 @@ class ArrowDataset:
         if not isinstance(self._place, Remote):
             path = self._place / entry.file
             if index not in self._checked:
+                check_inside(self._place, path)
                 check_file(path, entry)
         else:
             path = self._cache.fetch(self._place, entry)
@@ -87,42 +95,51 @@ class ArrowDataset:
         self._checked.add(index)
         return path
 
+    def _mapped(self, path: Path, entry: ShardEntry) -> pa.Table:
+        with pa.memory_map(str(path)) as mapped, translated(path, REMEDY):
+            return read_arrow(mapped, COLUMNS)
+
     def _check_described(self, entry: ShardEntry, batches: pa.Table) -> None:
         """A whole shard under an edited manifest would give wrong pictures, or labels without a class."""
         columns = {field.name: str(field.type) for field in batches.schema}
         if self.records is not None and (lacking := self.records.lacking(columns)):
             raise DataError(f"{self.name}/{NAME}: {entry.file} has no {', '.join(lacking)}. Ingest the images again.")
         labels = batches.column("label").to_numpy()
-        width = int(np.prod(self.image_shape))
         if (
             len(labels) != entry.rows
-            or batches.schema.field("image").type != pa.binary(width)
+            or batches.schema.field("image").type != pa.binary(math.prod(self.image_shape))
             or labels.min() < 0
             or labels.max() >= len(self.classes)
         ):
             raise DataError(
-                f"{self.name}/{NAME}: does not describe {entry.file} (rows, image_shape or classes differ). "
-                "Copy it again, or ingest the images again."
+                f"{self.name}/{NAME}: does not describe {entry.file} (rows, image_shape or classes differ). {REMEDY}"
             )
+
+
+def check_inside(directory: Path, path: Path) -> None:
+    """Raises DataError where a shard is a link that leads out of its directory."""
+    if path.is_symlink() and os.path.dirname(os.path.realpath(path)) != os.path.realpath(directory):
+        raise DataError(
+            f"{shown(path)}: a link that leads out of {shown(directory)}. Copy the file there in its place."
+        )
 
 
 def check_file(path: Path, entry: ShardEntry) -> None:
     """Raises DataError when a shard is missing, or is not what was written."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != entry.bytes:
+                raise DataError(f"{shown(path)}: damaged, it has {size:,} bytes and the manifest says {entry.bytes:,}.")
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error}). Copy it again, or ingest the images again.") from None
+        raise DataError(f"{shown(path)}: cannot be read ({said(error)}). {REMEDY}") from None
+    except DataError as error:
+        raise DataError(f"{error} {REMEDY}") from None
     if found != entry.sha256:
         raise DataError(
-            f"{path}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. "
-            "Copy it again, or ingest the images again."
+            f"{shown(path)}: damaged, its SHA-256 is {found} and the manifest says {entry.sha256}. {REMEDY}"
         )
-
-
-def _mapped(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as mapped:
-        return pa.ipc.open_file(mapped).read_all()
 
 
 def _is_whole(path: Path, entry: ShardEntry) -> bool:

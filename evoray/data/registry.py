@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from evoray.data.cache import ShardCache
@@ -25,6 +26,6 @@ def open_dataset(spec: str, config_dir: Path | None = None, cache: ShardCache | 
     if spec in PACKAGED:
         return PackagedDataset(spec)
     place = place_of(spec)
-    if isinstance(place, Path) and not place.exists() and config_dir is not None and (config_dir / place).exists():
+    if isinstance(place, Path) and not os.path.exists(place) and config_dir and os.path.exists(config_dir / place):
         place = config_dir / place
     return ArrowDataset(place, cache)

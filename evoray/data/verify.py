@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from evoray.data.cache import Remote
 from evoray.data.manifest import ShardEntry
-from evoray.data.reader import Place, check_file, read_manifest
+from evoray.data.reader import Place, check_file, check_inside, read_manifest
 from evoray.errors import DataError
 
 
@@ -39,6 +39,7 @@ def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) 
             if isinstance(place, Remote):
                 place.check(entry)
             else:
+                check_inside(place, place / entry.file)
                 check_file(place / entry.file, entry)
         except DataError as error:
             return str(error)

@@ -37,6 +37,8 @@ class MergedSums:
 
     def add(self, candidate: int, shard: int, row: np.ndarray) -> None:
         """One result; of two for the same candidate and shard the first counts."""
+        if row.shape != self._totals.shape[1:]:  # NumPy would spread a single number over all sums
+            raise ValueError(f"a result of shape {row.shape} where {self._totals.shape[1:]} is expected")
         if self._places[candidate, shard] != _UNKNOWN:
             return
         if shard != self._merged[candidate]:

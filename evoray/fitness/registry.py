@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,11 @@ from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, wors
 from evoray.fitness.scores import Brier, Cost
 from evoray.fitness.user import user_fitness
 from evoray.tasks.base import Classification, Measure, Task
+from evoray.runtime.reading import read_file, said, shown
+from evoray.tasks.base import Classification, Task
+
+COSTS_BYTES = 64 * 2**20
+"""Of a file of costs; a thousand classes have 8 MB."""
 
 
 @dataclass(frozen=True)
@@ -109,15 +116,18 @@ def _read_costs(given: Any, classes: int, config_dir: Path | None) -> np.ndarray
     try:
         if isinstance(given, str):
             path = (config_dir or Path()) / given
-            where = f"fitness.costs = {given!r}"
-            costs = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", ndmin=2)
+            where = f"fitness.costs = {shown(given)!r}"
+            if not os.path.lexists(path):
+                raise FileNotFoundError
+            content = io.BytesIO(read_file(path, COSTS_BYTES, ConfigError))
+            costs = np.load(content) if path.suffix == ".npy" else np.loadtxt(content, delimiter=",", ndmin=2)
         else:
             costs = np.array(given, dtype=np.float64)
     except FileNotFoundError:
         raise ConfigError(f"{where}: no such file. Paths start at the configuration's folder.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, MemoryError, OverflowError, TypeError, SyntaxError) as error:
         raise ConfigError(
-            f"{where}: not a matrix of numbers ({error}). Give .npy, or text with commas, a row a true class."
+            f"{where}: not a matrix of numbers ({said(error)}). Give .npy, or text with commas, a row a true class."
         ) from None
     if costs.shape != (classes, classes):
         raise ConfigError(

@@ -26,10 +26,12 @@ from evoray.ingest.understood import understood
 from evoray.runtime.auto import AUTO
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import quoted, shown
 
 DECODERS = ("pil", "torchvision")
 RESIZE, CROP = "256", 224
+PIXELS = 8192
+"""A side, at most: a worker holds 256 images at once."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ def chosen(options: Options) -> tuple[ImageTransform, str | None]:
     if options.channels not in (1, 3):
         raise ConfigError(f"--channels {options.channels}: give 1 or 3.")
     if options.interpolation not in ("bilinear", "bicubic"):
-        raise ConfigError(f"--interpolation {options.interpolation}: give bilinear or bicubic.")
+        raise ConfigError(f"--interpolation {shown(options.interpolation)}: give bilinear or bicubic.")
     if options.decoder not in DECODERS:
-        raise ConfigError(f"--decoder {options.decoder}: give {' or '.join(DECODERS)}.")
+        raise ConfigError(f"--decoder {shown(options.decoder)}: give {' or '.join(DECODERS)}.")
     found = from_parent(options)
     why = None if found is None else found.why
     if found is not None and found.transform is not None:
@@ -84,9 +86,14 @@ def chosen(options: Options) -> tuple[ImageTransform, str | None]:
     crop = CROP if options.crop is None else options.crop
     if resize == "none":
         return ImageTransform(resize=None, crop=None, **values), why
-    if not resize.isdigit() or int(resize) < 1:
-        raise ConfigError(f"--resize {resize}: give the shorter side in pixels, or none.")
-    return ImageTransform(resize=int(resize), crop=crop, interpolation=options.interpolation, **values), why
+    side = int(resize) if resize.isdecimal() and len(resize) < 6 else 0
+    if not 1 <= side <= PIXELS:
+        raise ConfigError(
+            f"--resize {shown(resize)}: give the shorter side in pixels, or none; at most {PIXELS:,}."
+        )
+    if not 1 <= crop <= PIXELS:
+        raise ConfigError(f"--crop {crop}: give pixels; at most {PIXELS:,}.")
+    return ImageTransform(resize=side, crop=crop, interpolation=options.interpolation, **values), why
 
 
 def from_parent(options: Options) -> ParentTransform | None:
@@ -103,6 +110,10 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
     Returns:
         rows, classes, shards, unreadable, digest, images_per_s (of the whole call).
     """
+    if not source or "\0" in source or "\0" in str(dest) or not dest.name:
+        raise ConfigError(
+            f"{quoted(source)}, {quoted(str(dest))}: name the images, and a new directory for the shards."
+        )
     started = time.perf_counter()
     source, dest = expanded(source), Path(expanded(str(dest)))
     transform, why = chosen(options)
@@ -163,7 +174,7 @@ def _mapper(options: Options, in_one: bool) -> Mapper:
     if options.backend == "ray":
         return on_ray(options.workers)
     if options.backend != "local":
-        raise ConfigError(f"--backend {options.backend}: give local or ray.")
+        raise ConfigError(f"--backend {shown(options.backend)}: give local or ray.")
     return in_processes(1 if in_one and options.workers is None else options.workers)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from evoray.errors import LineageError
@@ -14,8 +15,37 @@ from evoray.mutation.apply import apply_lineage
 from evoray.mutation.digest import tensors_sha256
 from evoray.mutation.recipe import Lineage
 from evoray.mutation.space import Space
+from evoray.runtime.reading import checked, shown
 
+ENTRIES, TENSORS = 10**6, 10**6
+"""Of a lineage and of its space, at most."""
 KEYS = {"format", "parent", "space", "entries", "weights_sha256", "sha256"}
+
+
+class _Part(BaseModel):
+    """Of a document: other keys are allowed, their digests say whether they belong."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+
+class _Parent(_Part):
+    name: str | None = None
+    sha256: str
+    aliases: dict[str, str] = {}
+
+
+class _Space(_Part):
+    sha256: str
+    tensors: Annotated[list[dict[str, Any]], Field(max_length=TENSORS)] | None = None
+
+
+class Document(_Part):
+    """What is looked into before the digests are."""
+
+    parent: _Parent
+    space: _Space
+    entries: Annotated[list[dict[str, Any]], Field(max_length=ENTRIES)]
+    weights_sha256: str
 
 
 def child_state(state: Mapping[str, Tensor], space: Space, lineage: Lineage) -> dict[str, Tensor]:
@@ -73,18 +103,15 @@ def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
     """The parent's digest and the space, once the document is known to be whole."""
     if not isinstance(document, dict):
         raise LineageError(f"lineage: a {type(document).__name__} where an object is expected. Name a lineage file.")
-    try:
-        if document["format"] != 1:
-            raise LineageError(f"lineage: format is {document['format']!r}, this program knows 1.")
-        if not document.keys() <= KEYS:
-            raise LineageError(f"lineage: {sorted(document.keys() - KEYS)} is no part of it. The file was changed.")
-        rest = {key: value for key, value in document.items() if key != "sha256"}
-        _same("lineage", document.get("sha256", _digest(rest)), _digest(rest), "The file was changed.")
-        said, parent = document["space"]["sha256"], document["parent"]["sha256"]
-        document["entries"], document["weights_sha256"], dict(document["parent"].get("aliases", {}))
-        own = Space.from_json(document["space"]) if "tensors" in document["space"] else space
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise LineageError(f"lineage: malformed, {error} is missing or of the wrong kind.") from None
+    if document.get("format") != 1:
+        raise LineageError(f"lineage: format is {shown(document.get('format'))}, this program knows 1.")
+    if not document.keys() <= KEYS:
+        raise LineageError(f"lineage: {shown(sorted(document.keys() - KEYS))} is no part of it. The file was changed.")
+    whole = checked(Document, document, "lineage", "Name a lineage file, as the run wrote it.", LineageError)
+    rest = {key: value for key, value in document.items() if key != "sha256"}
+    _same("lineage", document.get("sha256", _digest(rest)), _digest(rest), "The file was changed.")
+    said, parent = whole.space.sha256, whole.parent.sha256
+    own = Space.from_json(document["space"]) if "tensors" in document["space"] else space
     if own is None:
         raise LineageError("lineage: it holds no space; put the run's space.json beside it.")
     for one in (own, space or own):
@@ -99,4 +126,4 @@ def _digest(document: Mapping[str, Any]) -> str:
 
 def _same(what: str, said: str, found: str, remedy: str) -> None:
     if said != found:
-        raise LineageError(f"the {what} digest differs: expected {said}, found {found}. {remedy}")
+        raise LineageError(f"the {what} digest differs: expected {shown(said, 80)}, found {found}. {remedy}")

@@ -19,6 +19,7 @@ from evoray.config.mutation import MutationConfig
 from evoray.config.variants import Variant
 from evoray.errors import ConfigError, LineageError
 from evoray.mutation.table import FLOAT32_MAX
+from evoray.runtime.reading import quoted, shown
 
 if TYPE_CHECKING:
     from evoray.mutation.space import Space
@@ -85,8 +86,8 @@ class Recipe(BaseModel, Variant, ABC):
             return check(value)
         except ValidationError as error:
             wrong = (
-                f"{_key(item)}{item['msg'].removeprefix('Value error, ')}, found {item['input']!r}"
-                for item in error.errors()
+                f"{_key(item)}{item['msg'].removeprefix('Value error, ')}, found {quoted(item['input'], 60)}"
+                for item in error.errors()[:3]
             )
             raise LineageError(f"not a mutation of format 1: {'; '.join(wrong)}.") from None
 
@@ -139,10 +140,10 @@ class Lineage(NamedTuple):
 def _entry(position: int, item: Any) -> Entry:
     where = f"lineage: entry {position}"
     if not isinstance(item, dict) or item.keys() != {"weight", "mutation"}:
-        raise LineageError(f"{where} is not a weight and a mutation: {item!r}.")
+        raise LineageError(f"{where} is not a weight and a mutation: {quoted(item)}.")
     weight = item["weight"]
     if type(weight) not in (int, float) or not abs(weight) <= FLOAT32_MAX:
-        raise LineageError(f"{where}: weight = {weight!r} is not a finite float32.")
+        raise LineageError(f"{where}: weight = {quoted(weight, 60)} is not a finite float32.")
     try:
         return Entry(float(weight), _kind_of(item["mutation"]).model_validate(item["mutation"]))
     except (LineageError, ConfigError, ValueError) as error:
@@ -158,7 +159,7 @@ def _kind_of(mutation: Any) -> type[Recipe]:
     module, colon, _ = str(kind).partition(":")
     if colon and module not in sys.modules:
         raise LineageError(
-            f"its kind is {kind!r}, of somebody's own module. Where you trust it, import {module} first."
+            f"its kind is {quoted(kind)}, of somebody's own module. Where you trust it, import {shown(module)} first."
         )
     return KINDS.find(kind)
 

@@ -16,9 +16,12 @@ from torch import Tensor
 
 from evoray.errors import LineageError, ModelError
 from evoray.mutation.table import FLOAT32_MAX
+from evoray.runtime.reading import said
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Types whose values float32 holds exactly: what is not mutated comes back bit for bit."""
+LARGEST = 2**40
+"""Weights of a space that is read, fewer than; memory is taken only where the parent has them."""
 _BLOCK = 1 << 20
 
 
@@ -88,9 +91,11 @@ class Space:
             if value["format"] != 1:
                 raise ValueError(f"format is {value['format']!r}, this program knows 1")
             specs = [_spec(tensor) for tensor in value["tensors"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise LineageError(f"the space is not one of format 1 ({type(error).__name__}: {error}).") from None
-        names = [spec.name.encode() for spec in specs]
+            if sum(spec.size for spec in specs) >= LARGEST:
+                raise ValueError(f"it has {sum(spec.size for spec in specs):,} weights, more than {LARGEST:,}")
+            names = [spec.name.encode() for spec in specs]
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise LineageError(f"the space is not one of format 1 ({type(error).__name__}: {said(error)}).") from None
         if any(one >= other for one, other in pairwise(names)):
             raise LineageError("the space is not one of format 1 (its tensors are not in byte order of names).")
         return cls(specs)
@@ -143,9 +148,9 @@ def _spec(value: Any) -> TensorSpec:
     if value.keys() != {"name", "shape", "dtype", "scale"}:
         raise ValueError(f"a tensor has name, shape, dtype and scale, found {sorted(value)}")
     name, shape, dtype, scale = value["name"], value["shape"], value["dtype"], value["scale"]
-    if type(name) is not str or dtype not in DTYPES:
+    if type(name) is not str or type(dtype) is not str or dtype not in DTYPES:
         raise ValueError(f"{name!r} is of type {dtype!r}, this program knows {', '.join(DTYPES)}")
-    if any(type(size) is not int or size < 0 for size in shape):
+    if type(shape) is not list or len(shape) > 64 or any(type(size) is not int or size < 0 for size in shape):
         raise ValueError(f"{name} has the shape {shape!r}")
     if type(scale) not in (int, float) or not 0 <= scale <= FLOAT32_MAX:
         raise ValueError(f"{name} has the scale {scale!r}, which is not a finite float32 of at least 0")

@@ -138,7 +138,8 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, str]:
     """What a child's kind of mutation lets be said of it in a word: column -> text."""
     said = {}
     if "parts" in row:
-        said["Part"] = f"{row['part'] + 1}/{row['parts']}"
+        part, parts = row.get("part"), row["parts"]
+        said["Part"] = text.NOTHING if part is None or parts is None else f"{part + 1}/{parts}"
     if "sigma" in row:
         said["Sigma"] = text.plain(row["sigma"])
     return said

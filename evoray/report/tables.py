@@ -14,7 +14,7 @@ from rich.text import Text
 from evoray.report import grids
 from evoray.report.finished_run import Run
 from evoray.report.grids import Grid
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import SCREEN, shown
 
 NOTE = 1000
 """Characters of a note that are printed."""
@@ -30,7 +30,7 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
     # all of it is made before anything is printed: an error leaves no half report
     made = (grids.networks(run), grids.comparisons(run), grids.evidence(run), grids.children(run))
     tables = [table(grid) for grid in made if grid]
-    console.print(Text(str(run.get("verdict")), style="bold"))
+    console.print(Text(shown(run.get("verdict"), SCREEN), style="bold"))
     for note in run.notes:
         console.print(Text(shown(note, NOTE), style="dim"))
     for one in tables:
@@ -41,8 +41,8 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
 def table(grid: Grid) -> Table:
     """A Rich table; cells are shown as they are, whatever markup they look like."""
     drawn = Table(
-        title=Text(grid.title),
-        caption=Text(grid.note),
+        title=Text(shown(grid.title)),
+        caption=Text(shown(grid.note, SCREEN)),
         box=box.SIMPLE_HEAD,
         title_justify="left",
         padding=(0, 1, 0, 0),
@@ -52,11 +52,11 @@ def table(grid: Grid) -> Table:
     for number, name in enumerate(grid.columns):
         # a child's id is what one copies, and a parent's name what one looks for: never cut, however wide the terminal
         drawn.add_column(
-            Text(name),
+            Text(shown(name)),
             justify="left" if number < grid.words else "right",
             no_wrap=name in ("Child", "Part", "Parent"),
             overflow="fold",
         )
     for row in grid.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(Text(shown(cell)) for cell in row))
     return drawn

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,12 @@ from torch import Tensor
 from evoray.errors import LineageError, UsageError
 from evoray.models import parse_state, read_state, write_state
 from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_sha256
+from evoray.mutation.document import Document
 from evoray.mutation.registry import DEFAULT, KINDS
 from evoray.results.parents import as_recorded, parent_of_run
+from evoray.runtime.reading import JSON_BYTES, checked, parse_json, read_file, shown, translated
 from evoray.storage.directory import RECALIBRATED, RunDirectory
+from evoray.storage.documents import REMEDY
 
 
 def export_member(directory: RunDirectory, member: str, output: Path, parent: Path | None) -> str:
@@ -25,12 +27,16 @@ def export_member(directory: RunDirectory, member: str, output: Path, parent: Pa
     ``best``, ``soup``, ``parent`` and the ensemble's members have lineage files. Any other child is put together
     from its row in ``population.parquet`` and its generation's base, which hold no digest of its weights.
     """
+    if not all(part.isprintable() and part.strip(".") for part in member.split("/")):
+        raise UsageError(
+            f"{shown(member)}: no member of a run. Name parent, best, soup, or a child such as g0000/c0012."
+        )
     state = parent_of_run(directory, parent)
     space = _space(directory)
     if member == RECALIBRATED:
         return _write_recalibrated(directory, state, space, output)
     if directory.exists(f"lineage/{member}.json"):
-        document = _json(directory.read(f"lineage/{member}.json"), f"lineage/{member}.json")
+        document = _json(directory.read(f"lineage/{member}.json", JSON_BYTES), directory.path(f"lineage/{member}.json"))
     else:
         document = _child_document(directory, member, state, space)
     return _write(document, state, space, output)
@@ -44,11 +50,16 @@ def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space
             f"{directory.location}: this run took no BatchNorm statistics for its soup. Export soup, or run it with "
             "soup.recalibrate = true."
         )
-    content, expected = directory.read(name), directory.read_json("summary.json")[RECALIBRATED]["buffers_sha256"]
+    summary = directory.read_json("summary.json")
+    if RECALIBRATED not in summary:
+        raise UsageError(f"{directory.path('summary.json')}: no {RECALIBRATED} in it. {REMEDY}")
+    content, expected = directory.read(name), summary[RECALIBRATED]["buffers_sha256"]
     if hashlib.sha256(content).hexdigest() != expected:
         raise LineageError(f"{directory.path(name)}: damaged, summary.json says its SHA-256 is {expected}.")
-    rebuilt = _rebuilt(_json(directory.read("lineage/soup.json"), "lineage/soup.json"), state, space)
+    rebuilt = _rebuilt(_document(directory, "lineage/soup.json"), state, space)
     for buffer, values in parse_state(content, name).items():
+        if buffer not in rebuilt or rebuilt[buffer].shape != values.shape:
+            raise LineageError(f"{directory.path(name)}: {shown(buffer)} is no tensor of the soup. {REMEDY}")
         rebuilt[buffer] = values.to(rebuilt[buffer].dtype)
     write_state(output, rebuilt)
     return tensors_sha256(rebuilt)
@@ -57,15 +68,15 @@ def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space
 def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
     """The same from two files; a ``space.json`` beside the lineage, or up to two folders up, is checked as well."""
     try:
-        content = lineage.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{lineage}: cannot be read ({error}). Name a lineage file.") from None
+        content = read_file(lineage, JSON_BYTES, UsageError)
+    except UsageError as error:
+        raise UsageError(f"{error} Name a lineage file.") from None
     document = _json(content, str(lineage))
     state = as_recorded(read_state(parent), document)
     space = None
     for folder in (lineage.parent, *list(lineage.resolve().parents)[1:3]):
         if (folder / "space.json").is_file():
-            space = _parse_space((folder / "space.json").read_bytes(), str(folder / "space.json"))
+            space = _parse_space(read_file(folder / "space.json"), str(folder / "space.json"))
             break
     return _write(document, state, space, output)
 
@@ -78,27 +89,27 @@ def _write(document: Mapping[str, Any], state: dict[str, Tensor], space: Space |
 def _rebuilt(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None) -> dict[str, Tensor]:
     rebuilt = rebuild(document, state, space)
     for alias, name in document["parent"].get("aliases", {}).items():
+        if name not in rebuilt:
+            raise LineageError(f"lineage: {shown(alias)} is said to be {shown(name)}, which the parent lacks. {REMEDY}")
         rebuilt[alias] = rebuilt[name].clone()
     return rebuilt
 
 
 def _child_document(directory: RunDirectory, member: str, state: dict[str, Tensor], space: Space) -> Mapping[str, Any]:
-    rows = directory.read_table("population.parquet").to_pylist()
-    row = next((row for row in rows if row["child_id"] == member), None)
-    if row is None:
-        raise UsageError(
-            f"{member}: no such member of {directory.location}. Name parent, best, soup, or a child_id of "
-            f"population.parquet, such as {rows[0]['child_id']}."
-        )
-    parent = _json(directory.read("lineage/parent.json"), "lineage/parent.json")
+    row = _row(directory, member)
+    parent = _document(directory, "lineage/parent.json")
     base_name = f"lineage/bases/g{row['generation']:04d}.json"
-    base = Lineage.from_json(_json(directory.read(base_name), base_name)["entries"])
-    if row.get("entries"):
-        lineage = base.then(Lineage.from_json(_json(row["entries"].encode(), f"{member}'s entries")).entries)
-    else:
-        kind = KINDS.find(directory.read_json("config.json")["mutation"].get("kind", DEFAULT))
-        lineage = base.child(kind.from_row(row))
-    name, aliases = parent["parent"]["name"], parent["parent"].get("aliases", {})
+    base = Lineage.from_json(_document(directory, base_name)["entries"])
+    with translated(f"{directory.path('population.parquet')}, {member}", REMEDY, LineageError):
+        if row.get("entries"):
+            entries = Lineage.from_json(_json(row["entries"], f"{member}'s entries")).entries
+            if not entries:
+                raise ValueError("a child without a mutation")
+            lineage = base.then(entries)
+        else:
+            mutation = directory.read_json("config.json").get("mutation") or {}
+            lineage = base.child(KINDS.find(mutation.get("kind", DEFAULT)).from_row(row))
+    name, aliases = parent["parent"].get("name", "parent"), parent["parent"].get("aliases", {})
     document = lineage_document(name, state, space, lineage, aliases=aliases)
     for part in ("parent", "space"):
         if document[part]["sha256"] != parent[part]["sha256"]:
@@ -109,16 +120,35 @@ def _child_document(directory: RunDirectory, member: str, state: dict[str, Tenso
     return document
 
 
+def _row(directory: RunDirectory, member: str) -> dict[str, Any]:
+    """A child's row of the population."""
+    table = directory.read_table("population.parquet")
+    if "child_id" not in table.column_names or "generation" not in table.column_names or not table.num_rows:
+        raise UsageError(f"{directory.path('population.parquet')}: no children in it. {REMEDY}")
+    ids = table["child_id"].to_pylist()
+    if member not in ids:
+        raise UsageError(
+            f"{shown(member)}: no such member of {shown(directory.location)}. Name parent, best, soup, or a child_id "
+            f"of population.parquet, such as {shown(ids[0])}."
+        )
+    row: dict[str, Any] = table.slice(ids.index(member), 1).to_pylist()[0]
+    return row
+
+
+def _document(directory: RunDirectory, name: str) -> Any:
+    """One of the run's own lineages, checked as far as it is looked into here."""
+    document = _json(directory.read(name, JSON_BYTES), directory.path(name))
+    checked(Document, document, directory.path(name), REMEDY, LineageError)
+    return document
+
+
 def _space(directory: RunDirectory) -> Space:
-    return _parse_space(directory.read("space.json"), directory.path("space.json"))
+    return _parse_space(directory.read("space.json", JSON_BYTES), directory.path("space.json"))
 
 
 def _parse_space(content: bytes, origin: str) -> Space:
     return Space.from_json(_json(content, origin))
 
 
-def _json(content: bytes, origin: str) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise LineageError(f"{origin}: damaged, not JSON ({error}).") from None
+def _json(content: bytes | str, origin: str) -> Any:
+    return parse_json(content, origin, LineageError)

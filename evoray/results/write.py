@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evoray.errors import UsageError
 from evoray.results.final_test import FinalTest
 from evoray.results.lineages import buffers_file, write_lineages
 from evoray.results.members import Choices
@@ -14,10 +15,12 @@ from evoray.results.panel import logits_files
 from evoray.results.parquet import population_table, predictions_table
 from evoray.results.rebuilt import check_rebuilt, with_rebuilt
 from evoray.results.summary import make_summary
+from evoray.runtime.reading import translated
 from evoray.search.auto_sigma import ChosenSigma
 from evoray.search.loop import Found
 from evoray.search.session import Session
 from evoray.storage.directory import RECALIBRATED, RunDirectory
+from evoray.storage.documents import REMEDY
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,12 @@ def write_page(directory: RunDirectory) -> str:
     """Draws ``report.html`` from the other files; returns its path."""
     from evoray.report import render  # matplotlib, only where a page is drawn
 
-    page = render(
-        directory.read_json("summary.json"),
-        directory.read_json("config.json"),
-        directory.read_table("population.parquet"),
-        directory.read_json("window.json") if directory.exists("window.json") else None,
-    )
-    directory.write("report.html", page.encode())
+    with translated(directory.location, f"Its page cannot be drawn. {REMEDY}", UsageError):
+        page = render(
+            directory.read_json("summary.json"),
+            directory.read_json("config.json"),
+            directory.read_table("population.parquet"),
+            directory.read_json("window.json") if directory.exists("window.json") else None,
+        )
+    directory.write("report.html", page.encode(errors="backslashreplace"))
     return directory.path("report.html")

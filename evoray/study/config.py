@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evoray.config import RunConfig, parse_config, read_toml, validated
+from evoray.config.limits import CHILDREN, GENERATIONS, TEXT
 from evoray.errors import ConfigError
+from evoray.runtime.reading import quoted, said, shown
 
 Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Sigmas = Annotated[tuple[Sigma, ...], Field(min_length=1, max_length=1000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Parts = Annotated[int, Field(ge=1, le=2**31)]
 Side = Literal["sparse", "dense"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=TEXT)
 
 
 class SparseConfig(_Section):
     """One K of the sparse side, with every sigma that is tried at it."""
 
     parts: Annotated[int, Field(ge=2, le=2**31)]
-    sigma: Annotated[tuple[Sigma, ...], Field(min_length=1)]
+    sigma: Sigmas
 
 
 class DenseConfig(_Section):
     """The dense side's: K = 1 with every sigma."""
 
-    sigma: Annotated[tuple[Sigma, ...], Field(min_length=1)]
+    sigma: Sigmas
 
 
 class ArmConfig(_Section):
@@ -52,8 +57,8 @@ DEFAULT_ARMS = {
 class LongConfig(_Section):
     """Several generations of each arm, at the same number of evaluations."""
 
-    generations: Annotated[int, Field(ge=2)] = 10
-    children: Annotated[int, Field(ge=2)] | None = None
+    generations: Annotated[int, Field(ge=2, le=GENERATIONS)] = 10
+    children: Annotated[int, Field(ge=2, le=CHILDREN)] | None = None
     """A generation; the study's ``children`` where it is left out."""
     arms: dict[str, ArmConfig] = DEFAULT_ARMS
 
@@ -62,7 +67,7 @@ class SweepConfig(_Section):
     """Sigmas at one K, to hold ``sigma = "auto"`` against; they take no part in the choice of a setting."""
 
     parts: Parts
-    sigma: Annotated[tuple[Sigma, ...], Field(min_length=2)]
+    sigma: Annotated[tuple[Sigma, ...], Field(min_length=2, max_length=1000)]
     auto: bool = True
     """Whether ``sigma = "auto"`` is run too."""
 
@@ -71,15 +76,15 @@ class StudyConfig(_Section):
     """What ``jobs/paper.py`` runs: parents x seeds x settings."""
 
     title: str
-    parents: Annotated[tuple[str, ...], Field(min_length=1)]
+    parents: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)]
     """Configurations of runs, as paths or patterns relative to the study's own folder; a file's stem is its name."""
     weights: str | None = None
     """Checkpoints of the parents where a seed has its own: ``parents/{parent}-seed{seed}.safetensors``."""
     reference: str | None = None
     """Better checkpoints of the same parents, such as fully trained ones: how far towards them does a search go?"""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], Field(min_length=1)] = (0,)
-    children: Annotated[int, Field(ge=2)] = 40
-    sparse: Annotated[tuple[SparseConfig, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=10_000)] = (0,)
+    children: Annotated[int, Field(ge=2, le=CHILDREN)] = 40
+    sparse: Annotated[tuple[SparseConfig, ...], Field(min_length=1, max_length=1000)]
     dense: DenseConfig
     long: LongConfig | None = None
     sweep: SweepConfig | None = None
@@ -117,9 +122,12 @@ def parent_files(study: StudyConfig, folder: Path) -> dict[str, Path]:
     """Name -> configuration of every parent, in the order given (a pattern's in alphabetical order)."""
     found: dict[str, Path] = {}
     for pattern in study.parents:
-        paths = [Path(name) for name in sorted(glob(str(folder / pattern)))]
+        try:
+            paths = [Path(name) for name in sorted(glob(os.path.join(escape(str(folder)), pattern)))]
+        except (ValueError, OSError, RecursionError) as error:
+            raise ConfigError(f"parents: {quoted(pattern)}: no pattern of files ({said(error)}).") from None
         if not paths:
-            raise ConfigError(f'parents: "{pattern}" matches no file in {folder}. Name configurations of runs.')
+            raise ConfigError(f'parents: "{shown(pattern)}" matches no file in {folder}. Name configurations of runs.')
         for path in paths:
             if found.setdefault(path.stem, path) != path:
                 raise ConfigError(f"parents: {found[path.stem]} and {path} have one name. Rename one of them.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from evoray.errors import UsageError
+from evoray.runtime.reading import parse_json, translated
 from evoray.statistics import Comparison
 from evoray.storage.directory import RunDirectory
+from evoray.storage.documents import REMEDY
 
+METRICS_BYTES = 64 * 2**20
 NETWORKS = ("best_child", "soup", "ensemble")
 
 
@@ -68,9 +71,19 @@ class Outcome:
 
 
 def read_outcome(directory: RunDirectory, *, parent: str, role: str, arm: str, side: str) -> Outcome:
-    """From ``summary.json``, ``config.json``, ``metrics.jsonl`` and ``population.parquet`` of a finished run."""
+    """From ``summary.json``, ``config.json``, ``metrics.jsonl`` and ``population.parquet`` of a finished run.
+
+    Raises:
+        UsageError: one of them is damaged, or of a run that is none of a study.
+    """
+    with translated(directory.location, f"It is read as a run of the study. {REMEDY}", UsageError):
+        return _outcome(directory, parent=parent, role=role, arm=arm, side=side)
+
+
+def _outcome(directory: RunDirectory, *, parent: str, role: str, arm: str, side: str) -> Outcome:
     summary, config = directory.read_json("summary.json"), directory.read_json("config.json")
-    lines = [json.loads(line) for line in directory.read("metrics.jsonl").decode().splitlines()]
+    written = directory.read("metrics.jsonl", METRICS_BYTES).decode().splitlines()
+    lines = [parse_json(line, directory.path("metrics.jsonl"), UsageError) for line in written]
     tested = {"parent": summary["parent"]["test"], **{name: summary[name] for name in NETWORKS}}
     comparisons: dict[str, dict[str, Comparison]] = {"nll": {}, "top1": {}}
     for values in summary["comparisons"]:

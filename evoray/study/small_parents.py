@@ -24,6 +24,7 @@ from evoray.data import normalise, open_dataset
 from evoray.errors import ConfigError, DataError
 from evoray.models import small, write_state
 from evoray.runtime.progress import Progress
+from evoray.runtime.reading import parse_json, read_file, shown
 from evoray.runtime.seeds import Stream, generator
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 4e-3, 0.01, 128
@@ -91,10 +92,11 @@ def _finished(out: Path, name: str, seed: int, recipe: Recipe) -> bool:
     record = checkpoint(out, name, seed, "normal").with_suffix(".json")
     if not record.exists():
         return False
-    made = json.loads(record.read_text())
-    if made["recipe"] != asdict(recipe):
+    made = parse_json(read_file(record, error=ConfigError), str(record), ConfigError)
+    made = made.get("recipe") if isinstance(made, dict) else None
+    if made != asdict(recipe):
         raise ConfigError(
-            f"{record}: made by another recipe ({made['recipe']}). Name a new folder, or the recipe it was made with."
+            f"{record}: made by another recipe ({shown(made)}). Name a new folder, or the recipe it was made with."
         )
     return True
 

@@ -12,9 +12,30 @@ from typing import Any
 import numpy as np
 
 from evoray.errors import DataError
+from evoray.runtime.reading import read_at_most, read_file, translated
 
 DEVKIT = "ILSVRC2012_devkit_t12"
 GROUND_TRUTH = "ILSVRC2012_validation_ground_truth.txt"
+
+
+HEADER_BYTES = 2**20
+"""Of a name that has a member of its own."""
+_NAMING = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
+MEMBER_BYTES = 64 * 2**20
+"""Of its meta.mat, or of its list of labels: both have less than a megabyte."""
+
+
+class BoundedHeaders(tarfile.TarInfo):
+    """Of a member; long names and their like stand in members of their own, which tarfile reads whole into memory."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _NAMING and self.size > HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes, more than {HEADER_BYTES:,}")
+        found: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+        return found
 
 
 @dataclass(frozen=True)
@@ -53,7 +74,8 @@ def read_devkit(path: Path) -> Devkit:
         table = scipy.io.loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"]
     except (*damages, KeyError, ValueError, NotImplementedError, TypeError) as error:
         raise DataError(f"{path}: not ILSVRC2012's devkit, or damaged ({error}).") from None
-    return Devkit(_leaves(path, table), tuple(int(line) for line in truth.split()))
+    with translated(path, f"Take the whole {DEVKIT}.tar.gz."):
+        return Devkit(_leaves(path, table), tuple(int(line) for line in truth.split()))
 
 
 def _leaves(path: Path, table: Any) -> dict[int, str]:
@@ -73,14 +95,14 @@ def _member(path: Path, name: str, required: bool = True) -> bytes:
     if path.is_dir():
         found = sorted(path.rglob(name))
         if found:
-            return found[0].read_bytes()
+            return read_file(found[0], MEMBER_BYTES)
     else:
-        with tarfile.open(path) as tar:
+        with tarfile.open(path, tarinfo=BoundedHeaders) as tar:
             for member in tar:
                 if member.isfile() and member.name.rpartition("/")[2] == name:
                     file = tar.extractfile(member)
                     assert file is not None
-                    return file.read()
+                    return read_at_most(file, MEMBER_BYTES, f"{path}, {name}")
     if required:
         raise DataError(f"{path}: no {name} in it. Take the whole {DEVKIT}.tar.gz.")
     return b""

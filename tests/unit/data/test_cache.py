@@ -32,9 +32,9 @@ def fetched(monkeypatch):
     names = []
     read = Remote.chunks
 
-    def chunks(self, name):
-        names.append(name)
-        return read(self, name)
+    def chunks(self, entry):
+        names.append(entry.file)
+        return read(self, entry)
 
     monkeypatch.setattr(Remote, "chunks", chunks)
     monkeypatch.setattr(module.time, "sleep", lambda seconds: None)
@@ -68,10 +68,10 @@ def test_a_uri_gives_what_the_directory_gives(source, tmp_path, fetched):
 def load_all(source, folder, start, counter):
     read = Remote.chunks
 
-    def chunks(self, name):
+    def chunks(self, entry):
         with counter.get_lock():
             counter.value += 1
-        return read(self, name)
+        return read(self, entry)
 
     Remote.chunks = chunks
     found = open_dataset(f"file://{source}", cache=ShardCache(folder, 10**9))
