@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from evoray.config.section import Section
 
@@ -47,7 +47,7 @@ class FitnessConfig(Section):
     name: str = "nll"
     costs: str | tuple[tuple[float, ...], ...] | None = None
     """For ``cost``: a file (.npy, or text with commas) or rows; a row a true class, a column an answer."""
-    constraints: tuple[str, ...] = ()
+    constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """What every child must keep, see ``parse_constraint``."""
 
     @field_validator("constraints")

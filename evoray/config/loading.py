@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from evoray.config import limits
 from evoray.config.schema import RunConfig
 from evoray.errors import ConfigError
 from evoray.runtime.paths import expanded
-from evoray.runtime.reading import read_file, shown
+from evoray.runtime.reading import deeper, quoted, read_file, said, shown
+
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')\s*\.\s*){64}""")
+"""tomllib's time and memory grow with the square of a key's parts."""
+NAMED = 10
+"""Wrong keys in one message."""
 
 TOML_BYTES = 4 * 2**20
 M = TypeVar("M", bound=BaseModel)
@@ -36,8 +43,9 @@ def validated(model: type[M], values: dict[str, Any], origin: str, config_dir: P
     try:
         return model.model_validate(values, context={"config_dir": config_dir})
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
-        raise ConfigError(f"{origin}: " + "; ".join(lines)) from None
+        lines = [_explain(item) for item in error.errors()[:NAMED]]
+        more = f"; and {error.error_count() - NAMED:,} more" if error.error_count() > NAMED else ""
+        raise ConfigError(f"{shown(origin)}: " + "; ".join(lines) + more) from None
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -53,9 +61,11 @@ def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     path = Path(expanded(str(path)))
     if not os.path.lexists(path):
         raise ConfigError(f"{shown(path)}: no such file. Name a configuration in TOML.")
-    values = _parsed(read_file(path, TOML_BYTES, ConfigError), str(path))
+    values = _parsed(read_file(path, limits.CONFIG_BYTES, ConfigError), shown(path))
     for override in overrides:
         _override(values, override)
+    if deeper(values, limits.CONFIG_DEPTH):
+        raise ConfigError(f"{shown(path)}: tables in tables, more than {limits.CONFIG_DEPTH} deep.")
     return values
 
 
@@ -64,37 +74,46 @@ def _parsed(content: bytes, origin: str) -> dict[str, Any]:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:64]:
         raise ConfigError(f"{shown(origin)}: UTF-16, and TOML is UTF-8. Save it as UTF-8.")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        if _LONG_KEY.search(text):
+            raise ConfigError(f"{shown(origin)}: tables in tables, more than {limits.CONFIG_DEPTH} deep.")
+        return tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError(f"{shown(origin)}: not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{shown(origin)}: not TOML ({shown(error)}).") from None
     except RecursionError:
         raise ConfigError(f"{shown(origin)}: not a configuration, nested too deep.") from None
+    except (ValueError, OverflowError) as error:
+        raise ConfigError(f"{shown(origin)}: not TOML ({said(error)}).") from None
 
 
 def _override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: write it as section.key=value, such as mutation.sigma=0.05.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string: --set compute.backend=local
-    *sections, leaf = key.split(".")
-    for section in sections:
+    sections = [part.strip() for part in key.split(".")]
+    if not equals or not all(sections) or len(sections) > limits.CONFIG_DEPTH or len(override) > limits.CONFIG_BYTES:
+        raise ConfigError(f"--set {shown(override)}: write it as section.key=value, such as mutation.sigma=0.05.")
+    value = _value(text)
+    for section in sections[:-1]:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"--set {override}: {section} is not a section.")
-    values[leaf] = value
+            raise ConfigError(f"--set {shown(override)}: {shown(section)} is not a section.")
+    values[sections[-1]] = value
+
+
+def _value(text: str) -> Any:
+    """What stands behind the equals sign: a value of TOML, else a bare word: ``--set compute.backend=local``."""
+    try:
+        found = {} if _LONG_KEY.search(text) else tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError, OverflowError):
+        return text
+    return found["value"] if found.keys() == {"value"} else text
 
 
 def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
+    key = shown(".".join(str(part) for part in item["loc"]), 120)
+    given = quoted(item["input"], 120)
     if item["type"] == "extra_forbidden":
-        return f"unknown key {key} = {item['input']!r} (README.md lists every key)"
+        return f"unknown key {key} = {given} (README.md lists every key)"
     if item["type"] == "missing":
         return f"{key} is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(item["input"], dict) else f" = {item['input']!r}"
-    return f"{key or 'the run'}{shown}: {message}"
+    message = shown(item["msg"].removeprefix("Value error, "))
+    return f"{key or 'the run'}{'' if isinstance(item['input'], dict) else f' = {given}'}: {message}"

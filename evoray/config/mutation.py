@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
+from evoray.config.limits import ITEMS
 from evoray.config.section import Auto, Section
 from evoray.errors import ConfigError
 from evoray.runtime.auto import given
+
+Patterns = Annotated[tuple[str, ...], Field(max_length=ITEMS)]
 
 
 class MutationConfig(Section, ABC):
@@ -20,8 +23,8 @@ class MutationConfig(Section, ABC):
     """A name of ``evoray.mutation.registry``, or a user's ``package.module:Class``."""
     sigma: float | Auto = 0.1
     scale: Literal["rms", "absolute"] = "rms"
-    include: tuple[str, ...] = ("*",)
-    exclude: tuple[str, ...] = ()
+    include: Patterns = ("*",)
+    exclude: Patterns = ()
     antithetic: bool = False
     """Children 2i and 2i + 1 share all but the sign."""
     subspace: Literal["dynamic", "static"] = "dynamic"

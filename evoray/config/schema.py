@@ -11,13 +11,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
+from evoray.config import limits
 from evoray.config.fitness import FitnessConfig
+from evoray.config.limits import Members
 from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
 from evoray.config.variants import Variant, table_at
 from evoray.runtime.auto import given
 
+Output = Annotated[int, Field(ge=0, lt=limits.OUTPUTS)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 BACKENDS = ("ray", "local")
 
@@ -64,11 +67,11 @@ class DataConfig(Section):
     select: Fraction = 0.5
     test: Fraction = 0.5
     test_path: str | None = None
-    outputs: Auto | Literal["in-order", "by-number"] | tuple[Annotated[int, Field(ge=0, lt=2**20)], ...] = "auto"
+    outputs: Auto | Literal["in-order", "by-number"] | tuple[Output, ...] = "auto"
     """The parent's output for each class; auto: by name where both class lists are known, else where it is no guess."""
     cache_dir: str | None = None
     """Where each node keeps shards fetched from a URI: an absolute path, or one in ``~``."""
-    cache_gb: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    cache_gb: Annotated[float, Field(gt=0, le=limits.CACHE_GB, allow_inf_nan=False)] | None = None
     """At most so much of them on one node."""
 
     @field_validator("cache_dir")
@@ -109,10 +112,10 @@ class EnsembleConfig(Section):
     method: Literal["top-k", "greedy", "weighted", "majority"] = "top-k"
     """``top-k``: the fittest, equal voices. ``greedy``: drawn with replacement for the lowest NLL. ``weighted``: the
     fittest, with the weights of lowest NLL. ``majority``: the fittest, a vote each."""
-    size: Annotated[int, Field(ge=1)] = 8
+    size: Members = 8
     keep_logits: bool = False
     """Members' logits on ``test`` as Arrow files in the run directory, written by the workers."""
-    pool: Annotated[int, Field(ge=1)] = 32
+    pool: Members = 32
     """How many of the fittest children ``greedy`` chooses from."""
     temperature: bool = False
     """Scales the ensemble's confidence by one number fitted on ``select``, and the parent's beside it."""
@@ -122,7 +125,7 @@ class SoupConfig(Section):
     """Which soup is handed back."""
 
     method: Literal["strategy", "uniform", "greedy"] = "strategy"
-    size: Annotated[int, Field(ge=1)] | Auto = "auto"
+    size: Members | Auto = "auto"
     """How many of the fittest children ``greedy`` tries; auto is ``ensemble.size``."""
     recalibrate: bool = False
     """Whether the soup is also measured with BatchNorm statistics of its own, taken on ``select``."""
@@ -131,7 +134,7 @@ class SoupConfig(Section):
 class StatisticsConfig(Section):
     """What is measured beyond the networks handed back."""
 
-    children_on_test: Annotated[int, Field(ge=0)] | Auto = "auto"
+    children_on_test: Annotated[int, Field(ge=0, le=limits.CHILDREN)] | Auto = "auto"
     """Children drawn by chance and looked at on ``test``, to see what ``select`` is worth; auto costs about a tenth."""
 
 
@@ -140,24 +143,30 @@ class ComputeConfig(Section):
 
     backend: str = "ray"
     """``ray``, ``local``, or ``package.module:make`` for one of the user's own, made of this section."""
-    workers: Annotated[int, Field(ge=1)] | Auto = "auto"
-    cpus_per_worker: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
-    threads_per_worker: Annotated[int, Field(ge=1)] | Auto = "auto"
-    gpus_per_worker: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto = "auto"
+    workers: Annotated[int, Field(ge=1, le=limits.WORKERS)] | Auto = "auto"
+    cpus_per_worker: Annotated[float, Field(gt=0, le=limits.CORES, allow_inf_nan=False)] = 1
+    threads_per_worker: Annotated[int, Field(ge=1, le=limits.CORES)] | Auto = "auto"
+    gpus_per_worker: Annotated[float, Field(ge=0, le=limits.GPUS, allow_inf_nan=False)] | Auto = "auto"
     accelerator: str | None = None
     """Only nodes with this kind of accelerator (Ray's ``accelerator_type``, such as A100)."""
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch_size: Annotated[int, Field(ge=1)] | Auto = 256
+    batch_size: Annotated[int, Field(ge=1, le=limits.BATCH)] | Auto = 256
     """Images a forward pass; ``auto`` times a few on a worker, and the run records what it found."""
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     """How images and convolutions' weights lie in memory."""
     compile: bool = False
     cuda_graphs: bool = False
     """Replay a captured forward pass in place of launching its kernels one by one; needs a GPU."""
-    resident_gib: Annotated[float, Field(ge=0, allow_inf_nan=False)] | Auto = "auto"
+    resident_gib: Annotated[float, Field(ge=0, le=limits.GIB, allow_inf_nan=False)] | Auto = "auto"
     """Shards that a worker keeps ready, in GiB; auto: 2, or half of a GPU's free memory."""
     deterministic: bool = True
+
+    @model_validator(mode="after")
+    def _threads_of_this_process(self) -> Self:
+        if self.backend == "local" and isinstance(self.workers, int) and self.workers > limits.LOCAL_WORKERS:
+            raise ValueError(f"workers = {self.workers}: local workers are threads, at most {limits.LOCAL_WORKERS}")
+        return self
 
     @field_validator("backend")
     @classmethod

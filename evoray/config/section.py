@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, get_args
 
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+from evoray.config.limits import TEXT
 from evoray.runtime.auto import Auto as Auto
 
 
 class Section(BaseModel):
     """A table of the file: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=TEXT)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """To Python true is 1."""
+        if isinstance(value, bool) and not _takes_switch(cls.model_fields[str(info.field_name)].annotation):
+            raise ValueError("a switch, where another value is expected")
+        return value
+
+
+def _takes_switch(kind: Any) -> bool:
+    return kind in (bool, Any) or any(_takes_switch(one) for one in get_args(kind))
