@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from evoray.commands.bench import bench
-from evoray.commands.common import guarded
+from evoray.commands.common import PlainGroup, guarded
 from evoray.commands.data import data
 from evoray.commands.export import export, rebuild
 from evoray.commands.run import demo, run
@@ -14,6 +14,7 @@ from evoray.commands.submit import submit
 from evoray.commands.window import window
 
 app = typer.Typer(
+    cls=PlainGroup,
     help="Fine-tune networks without gradients, by sparse mutations judged on your images, on any Ray cluster.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -113,7 +113,7 @@ def throughput(
 
 
 def _parts(density: float) -> int:
-    parts = round(1 / density) if density > 0 else 0
+    parts = round(1 / density) if 2**-31 <= density <= 1 else 0
     if parts < 1 or abs(parts * density - 1) > 1e-6:
         raise ConfigError(f"--density {density}: give 1 / K with an integer K, such as 0.1 or 0.01.")
     return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from evoray.commands.common import Bars, Json
+from evoray.config.limits import BATCH
 from evoray.errors import ConfigError
 from evoray.runtime.auto import AUTO
+from evoray.runtime.reading import shown
 
 bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 
@@ -23,13 +26,13 @@ bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
 def bench_throughput(
     model: Annotated[str, typer.Option(help="A torchvision architecture.")] = "resnet18",
     density: Annotated[list[float] | None, typer.Option(help="1 / K; repeatable.")] = None,
-    images: Annotated[int, typer.Option(min=1)] = 512,
+    images: Annotated[int, typer.Option(min=1, max=2**20)] = 512,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    size: Annotated[int, typer.Option(min=1, help="Pixels a side.")] = 224,
+    size: Annotated[int, typer.Option(min=1, max=4096, help="Pixels a side.")] = 224,
     batch_size: Annotated[str, typer.Option(help="Of EvoRay and forward; auto finds the fastest.")] = "256",
-    naive_batch_size: Annotated[int, typer.Option(min=1, help="Of the naive loop and EvoTorch.")] = 256,
-    repeats: Annotated[int, typer.Option(min=1)] = 3,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all unless given.")] = None,
+    naive_batch_size: Annotated[int, typer.Option(min=1, max=2**20, help="Of the naive loop and EvoTorch.")] = 256,
+    repeats: Annotated[int, typer.Option(min=1, max=10_000)] = 3,
+    threads: Annotated[int | None, typer.Option(min=1, max=4096, help="CPU threads; all unless given.")] = None,
     layout: Annotated[str, typer.Option(help="channels-last or contiguous.")] = "channels-last",
     compiled: Annotated[bool, typer.Option("--compile", help="torch.compile, forward and EvoRay alike.")] = False,
     cuda_graphs: Annotated[bool, typer.Option("--cuda-graphs")] = False,
@@ -66,8 +69,8 @@ def bench_throughput(
 def _batch_size(text: str) -> int | None:
     if text == AUTO:
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"--batch-size {text}: give a number of images, or auto.")
+    if not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= BATCH:
+        raise ConfigError(f"--batch-size {shown(text)}: give a number of images, or auto; at most {BATCH:,}.")
     return int(text)
 
 
@@ -95,12 +98,12 @@ def _draw(results: list[dict[str, Any]], naive: bool) -> None:
 
 @bench.command("scaling")
 def bench_scaling(
-    workers: Annotated[list[int] | None, typer.Option(min=1, help="Repeatable.")] = None,
-    units: Annotated[int, typer.Option(min=1, help="Units of work.")] = 2000,
-    unit_seconds: Annotated[float, typer.Option(min=0, help="What one takes in a worker.")] = 0.5,
-    children: Annotated[int, typer.Option(min=1, help="Children a unit.")] = 1,
-    logits_bytes: Annotated[int, typer.Option(min=0, help="Returned with each unit, beside its sums.")] = 0,
-    repeats: Annotated[int, typer.Option(min=1, help="Rounds on the same workers.")] = 1,
+    workers: Annotated[list[int] | None, typer.Option(min=1, max=10_000, help="Repeatable.")] = None,
+    units: Annotated[int, typer.Option(min=1, max=10**8, help="Units of work.")] = 2000,
+    unit_seconds: Annotated[float, typer.Option(min=0, max=86_400, help="What one takes in a worker.")] = 0.5,
+    children: Annotated[int, typer.Option(min=1, max=10**6, help="Children a unit.")] = 1,
+    logits_bytes: Annotated[int, typer.Option(min=0, max=2**28, help="Returned with each unit, beside its sums.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, max=10_000, help="Rounds on the same workers.")] = 1,
     plot: Annotated[Path | None, typer.Option(help="Draw to this .svg, .png or .pdf file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -111,6 +114,8 @@ def bench_scaling(
         from evoray.report.scaling import check_plot, draw_scaling
 
         check_plot(plot)
+    if not math.isfinite(unit_seconds):
+        raise ConfigError(f"--unit-seconds {unit_seconds}: give a number of seconds.")
     load = Load(units, unit_seconds, children, logits_bytes)
     results = []
     with Bars() as bars:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -22,21 +24,65 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 from rich.text import Text
+from typer.core import TyperGroup
 
 from evoray.errors import EvorayError, RunError
 from evoray.runtime.progress import Progress
+from evoray.runtime.reading import screen, shown
 
 LINE_SECONDS = 10.0
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 def guarded(app: Callable[[], object]) -> None:
-    """Runs a command line: EvoRay's own errors become one message and an exit code, never a stack trace."""
+    """Runs a command line: EvoRay's own errors become one message and an exit code, never a stack trace.
+
+    What a stranger named (a file, a class, a key) is printed so that it cannot steer the terminal, and whatever
+    encoding the terminal has.
+    """
+    speak_plainly()
     try:
         app()
     except EvorayError as error:
-        Console(stderr=True).print(f"[bold red]error[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        complain(str(error))
         sys.exit(error.exit_code)
+    except MemoryError:
+        complain("this machine's memory does not hold what was asked for. Give less, or take a larger machine.")
+        sys.exit(EvorayError.exit_code)
+
+
+class PlainGroup(TyperGroup):
+    """Commands whose complaints about an option show what was given so that it cannot steer the terminal."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _plain_complaints():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _plain_complaints():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _plain_complaints() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(message := getattr(error, "message", None), str) and hasattr(error, "format_message"):
+            vars(error)["message"] = screen(message)
+        raise
+
+
+def speak_plainly() -> None:
+    """Lets a terminal or a log of another encoding than UTF-8 show what it can, in place of a stack trace."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def complain(message: str) -> None:
+    """One message on stderr, at most a screen."""
+    Console(stderr=True).print(f"[bold red]error[/] {escape(screen(message))}", highlight=False, soft_wrap=True)
 
 
 def finish(result: Any, as_json: bool) -> None:
@@ -47,7 +93,12 @@ def finish(result: Any, as_json: bool) -> None:
         typer.echo(json.dumps(result.summary | {"directory": result.directory.location}))
         return
     print_run(result.summary, result.population, Console())
-    Console().print(f"report: {result.directory.path('report.html')}", highlight=False, soft_wrap=True)
+    say(f"report: {result.directory.path('report.html')}")
+
+
+def say(text: str) -> None:
+    """A sentence on stdout, as it is but for what would steer a terminal."""
+    Console(markup=False, highlight=False, soft_wrap=True).print(screen(text))
 
 
 class _Rate(ProgressColumn):
@@ -68,10 +119,10 @@ class Bars(Progress):
         self._console = Console(stderr=True)
         self._counted = _Counted("", 0, "", 0.0)
         self._bars = RichProgress(
-            TextColumn("{task.description:<18}"),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            TextColumn("{task.fields[unit]}", markup=False),
             _Rate(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -89,6 +140,7 @@ class Bars(Progress):
             raise RunError(f"stopped. What was finished is kept: {self._again}.")
 
     def stage(self, name: str, total: int, unit: str = "child x shard") -> None:
+        name, unit = shown(name, 80), shown(unit, 80)
         if total:
             self._task = self._bars.add_task(name, total=total, unit=unit)
             self._counted = _Counted(name, total, unit, time.monotonic())
@@ -99,7 +151,7 @@ class Bars(Progress):
             print(line, file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
-        self._console.print(f"[dim]{escape(text)}[/dim]", highlight=False)
+        self._console.print(f"[dim]{escape(screen(text))}[/dim]", highlight=False)
 
 
 class _Counted:

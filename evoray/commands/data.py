@@ -9,12 +9,15 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from evoray.commands.common import Bars, Json
 from evoray.errors import UsageError
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import SCREEN, screen, shown
+
+NAMED = 20
+"""Damaged shards that are named one by one; ``--json`` has them all."""
 
 Dest = Annotated[str, typer.Argument(help="A directory of shards, or the URI of one.")]
 
@@ -27,7 +30,7 @@ def data_ingest(
     dest: Annotated[Path, typer.Argument(help="A new directory for the shards.")],
     config: Annotated[Path | None, typer.Option("--for", help="Take the transform of this run's parent.")] = None,
     resize: Annotated[str | None, typer.Option(help="Shorter side in pixels, or none; default 256.")] = None,
-    crop: Annotated[int | None, typer.Option(min=1, help="Centre crop in pixels; default 224.")] = None,
+    crop: Annotated[int | None, typer.Option(min=1, max=8192, help="Centre crop in pixels; default 224.")] = None,
     interpolation: Annotated[str, typer.Option(help="bilinear or bicubic.")] = "bilinear",
     channels: Annotated[int, typer.Option(help="1 or 3.")] = 3,
     decoder: Annotated[
@@ -47,11 +50,13 @@ def data_ingest(
         str | None, typer.Option(help="Column of the labels by name or number; a WebDataset's by suffix or JSON key.")
     ] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Open links that lead out of a tree.")] = False,
-    per_class: Annotated[int | None, typer.Option(min=1, help="Images of each class, chosen by the seed.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default one a core.")] = None,
+    per_class: Annotated[
+        int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1)] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes; default one a core.")] = None,
     backend: Annotated[str, typer.Option(help="local, or ray: one shard a task on every node.")] = "local",
-    shard_size: Annotated[int, typer.Option(min=1, help="Images a shard.")] = 1024,
+    shard_size: Annotated[int, typer.Option(min=1, max=2**20, help="Images a shard.")] = 1024,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away another, interrupted ingest.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -88,7 +93,7 @@ def data_ingest(
         return
     typer.echo(
         f"{summary['rows']} images of {summary['classes']} classes in {summary['shards']} shards, "
-        f"{summary['images_per_s']:.0f} images/s: {dest}"
+        f"{summary['images_per_s']:.0f} images/s: {shown(dest)}"
     )
     for bad in summary["unreadable"][:10]:
         typer.echo(f"  skipped {shown(bad['source'])}: {shown(bad['error'])}", err=True)
@@ -107,10 +112,10 @@ def data_verify(dest: Dest, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps({"rows": found.rows, "shards": found.shards, "damaged": found.damaged}))
     else:
-        for message in found.damaged:
-            typer.echo(message, err=True)
+        for message in found.damaged[:NAMED]:
+            typer.echo(screen(message), err=True)
         whole = "all whole" if not found.damaged else f"{len(found.damaged)} damaged"
-        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {place}")
+        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {shown(place)}")
     if found.damaged:
         sys.exit(UsageError.exit_code)
 
@@ -138,5 +143,5 @@ def data_show(dest: Dest, as_json: Json = False) -> None:
         ("unreadable", str(len(manifest.unreadable))),
         ("digest", manifest.digest),
     ):
-        table.add_row(key, escape(value))
+        table.add_row(key, Text(shown(value, SCREEN)))
     Console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from evoray.commands.common import Json
 from evoray.errors import UsageError
 from evoray.runtime.paths import expanded
+from evoray.runtime.reading import shown
 
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
@@ -55,15 +57,19 @@ def _expanded(path: Path) -> Path:
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
-    if output.suffix != ".safetensors":
-        raise UsageError(f"{output}: name a .safetensors file.")
-    if output.exists() and not overwrite:
-        raise UsageError(f"{output}: exists already. Name another file, or add --overwrite.")
+    if output.suffix != ".safetensors" or "\0" in str(output):
+        raise UsageError(f"{shown(output)}: name a .safetensors file.")
+    if os.path.lexists(output) and not overwrite:
+        raise UsageError(f"{shown(output)}: exists already. Name another file, or add --overwrite.")
+    if os.path.lexists(output) and not output.is_file():
+        raise UsageError(f"{shown(output)}: not a regular file, so it is not replaced. Name another file.")
     if not output.parent.is_dir():
-        raise UsageError(f"{output}: no such directory {output.parent}.")
+        raise UsageError(f"{shown(output)}: no such directory {shown(output.parent)}.")
 
 
 def _written(output: Path, digest: str, as_json: bool) -> None:
     typer.echo(
-        json.dumps({"file": str(output), "weights_sha256": digest}) if as_json else f"{output}  weights sha256 {digest}"
+        json.dumps({"file": str(output), "weights_sha256": digest})
+        if as_json
+        else f"{shown(output)}  weights sha256 {digest}"
     )

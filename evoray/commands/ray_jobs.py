@@ -7,6 +7,7 @@ code 1; four requests are all that is needed. What is sent is the configuration'
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -17,12 +18,14 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evoray.errors import BackendError, ConfigError, UsageError
 from evoray.runtime.paths import names_a_checkpoint
+from evoray.runtime.reading import SCREEN, read_at_most, read_file, shown, translated
 
 if TYPE_CHECKING:
     from evoray.config import RunConfig
@@ -31,6 +34,9 @@ PACKAGE_BYTES = 500 * 2**20
 """What Ray's control store takes of a working directory."""
 STOP_WAIT_S = 30
 """Between SIGTERM and SIGKILL, in place of Ray's 3 s: enough to flush a journal to an object store."""
+ANSWER_BYTES = 2**30
+"""Of one answer: a job's whole log."""
+SURROGATES = re.compile("[\ud800-\udfff]")
 PATIENCE_S = 300.0
 """How long a job is followed while its dashboard does not answer."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
@@ -94,30 +100,39 @@ class JobClient:
         """Starts a job; its id."""
         runtime_env = {"working_dir": working_dir, "env_vars": dict(env_vars)}
         body = json.dumps({"entrypoint": entrypoint, "runtime_env": runtime_env}).encode()
-        return str(json.loads(self._request("POST", "/api/jobs/", body))["submission_id"])
+        with self._understood():
+            return str(json.loads(self._request("POST", "/api/jobs/", body))["submission_id"])
 
     def state(self, job: str) -> JobState:
-        found = json.loads(self._request("GET", f"/api/jobs/{job}"))
-        code = found.get("driver_exit_code")
-        return JobState(found["status"], found.get("message") or "", None if code is None else int(code))
+        with self._understood():
+            found = json.loads(self._request("GET", f"/api/jobs/{job}"))
+            code = found.get("driver_exit_code")
+            message = shown(found.get("message") or "", SCREEN)
+            return JobState(str(found["status"]), message, None if code is None else int(code))
 
     def logs(self, job: str) -> str:
         """Everything the driver has written so far."""
-        return str(json.loads(self._request("GET", f"/api/jobs/{job}/logs"))["logs"])
+        with self._understood():
+            return str(json.loads(self._request("GET", f"/api/jobs/{job}/logs"))["logs"])
 
     def stop(self, job: str) -> None:
         """SIGTERM now, SIGKILL ``RAY_JOB_STOP_WAIT_TIME_S`` later."""
         self._request("POST", f"/api/jobs/{job}/stop", b"")
+
+    def _understood(self) -> AbstractContextManager[None]:
+        """Whatever answers there may be no Ray dashboard."""
+        remedy = "It is no Ray dashboard, or of another version. Correct --address."
+        return translated(f"the answer of {self.address}", remedy, BackendError)
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
         headers = {"Content-Type": "application/json", **self._headers} if body is not None else self._headers
         request = urllib.request.Request(self.address + path, body, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
-                return bytes(response.read())
+                return read_at_most(response, ANSWER_BYTES, self.address, BackendError)
         except urllib.error.HTTPError as error:
             raise self._refusal(path, error) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise BackendError(
                 f"{self.address}: no Ray dashboard answers there ({error}). Start the cluster with "
                 "ray[default], forward its port 8265, or correct --address."
@@ -131,7 +146,7 @@ class JobClient:
             )
         else:
             lines = error.read().decode(errors="replace").strip().splitlines() or [error.reason]
-            message = f"{self.address}{path}: HTTP {error.code}: {lines[-1][:500]}"
+            message = f"{self.address}{path}: HTTP {error.code}: {shown(lines[-1], 500)}"
         return RefusedError(message, error.code)
 
 
@@ -143,8 +158,8 @@ def cluster_token(environment: Mapping[str, str] = os.environ) -> str | None:
         return None  # a token must not travel to an address that did not ask for it
     path = Path(environment.get("RAY_AUTH_TOKEN_PATH") or os.path.expanduser("~/.ray/auth_token"))
     try:
-        return path.read_text().strip() or None
-    except OSError:
+        return read_file(path, 2**16, UsageError).decode().strip() or None
+    except (UsageError, UnicodeDecodeError):
         raise UsageError(
             f"RAY_AUTH_MODE=token, and no token in RAY_AUTH_TOKEN nor in {path}. Copy the cluster's there."
         ) from None
@@ -159,11 +174,11 @@ def entrypoint(config: str, out: str, overrides: Sequence[str], resume: bool) ->
 
 def check_out(out: str) -> str:
     """A run directory that outlives a job: an absolute path or a URI; UsageError otherwise."""
-    if "://" in out or os.path.isabs(os.path.expanduser(out)):
+    if "\0" not in out and ("://" in out or os.path.isabs(os.path.expanduser(out))):
         return out
     raise UsageError(
-        f"--out {out}: a job's working directory is a copy that goes with the job. Give a URI (s3://bucket/run) or "
-        "an absolute path on storage that every node sees."
+        f"--out {shown(out)}: a job's working directory is a copy that goes with the job. Give a URI (s3://bucket/run) "
+        "or an absolute path on storage that every node sees."
     )
 
 
@@ -178,7 +193,7 @@ def check_paths(config: RunConfig, folder: Path) -> None:
             )
     weights = config.parent.weights
     if weights and names_a_checkpoint(weights) and "://" not in weights:
-        inside = (folder / weights).resolve().is_relative_to(folder.resolve())
+        inside = Path(os.path.realpath(folder / weights)).is_relative_to(os.path.realpath(folder))
         if not weights.startswith(("/", "~", "$")) and not ((folder / weights).exists() and inside):
             raise ConfigError(f"parent.weights = {weights!r}: no such file beside the configuration, in {folder}.")
 
@@ -200,9 +215,13 @@ def package_folder(folder: Path, always: Sequence[str] = ()) -> bytes:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
+            if not name.isprintable() or SURROGATES.search(name):
+                raise UsageError(
+                    f"{shown(folder / name)}: its name cannot travel. Rename it, or list it in .gitignore."
+                )
             info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             info.external_attr = 0o644 << 16
-            archive.writestr(info, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(info, read_file(folder / name, PACKAGE_BYTES, UsageError), zipfile.ZIP_DEFLATED)
     return sink.getvalue()
 
 
@@ -210,7 +229,7 @@ def _tracked(folder: Path) -> list[str] | None:
     """Files that git tracks or would, None where there is no git or no repository."""
     command = ["git", "-C", str(folder), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = os.fsdecode(subprocess.run(command, capture_output=True, check=True).stdout)
     except (OSError, subprocess.CalledProcessError):
         return None
     return [name for name in found.split("\0") if name and (folder / name).is_file()]
@@ -220,7 +239,8 @@ def _walked(folder: Path) -> list[str]:
     names = []
     for root, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and not _left_out(Path(root, name))]
-        names += [str(Path(root, name).relative_to(folder)) for name in files if not name.startswith(".")]
+        plain = (Path(root, name) for name in files if not name.startswith("."))
+        names += [str(path.relative_to(folder)) for path in plain if path.is_file()]
     return names
 
 

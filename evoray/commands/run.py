@@ -12,18 +12,19 @@ from evoray.commands.common import Bars, Json, finish
 
 def demo(
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/demo-seedN.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the parent's training and of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the parent's training and of the search.")] = 0,
     backend: Annotated[str, typer.Option(help="ray or local.")] = "ray",
     as_json: Json = False,
 ) -> None:
     """Evolve a small network on 5,000 packaged real images; ends with a table and a report page."""
     from evoray.demo import demo_config, train_parent
-    from evoray.evolution import evolve
-    from evoray.storage.directory import free_path
+    from evoray.evolution import check_new, evolve
+    from evoray.storage.directory import RunDirectory, free_path
 
     target = out or free_path(Path("runs") / f"demo-seed{seed}")
     weights = target.with_name(f"{target.name}-parent.safetensors")
     config = demo_config(seed, weights, backend)
+    check_new(RunDirectory(str(target)))
     weights.parent.mkdir(parents=True, exist_ok=True)
     with Bars() as bars:
         bars.note("training the parent on 800 images")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from evoray.commands.common import Json
 from evoray.commands.ray_jobs import (
@@ -23,6 +24,7 @@ from evoray.commands.ray_jobs import (
     package_folder,
 )
 from evoray.errors import ConfigError
+from evoray.runtime.reading import SCREEN, shown
 
 INTERRUPTED = 130
 
@@ -64,9 +66,8 @@ def submit(
     uri = client.upload(package_folder(folder, [config.name, *always]))
     job = client.submit(entrypoint(config.name, target, overrides or (), resume), uri, env_vars)
     say = Console(stderr=True, highlight=False, soft_wrap=True).print
-    say(
-        f"[dim]job {job} on {client.address}, run directory {target}" + " (on the head node)" * (out is None) + "[/dim]"
-    )
+    where = f"run directory {target}{' (on the head node)' if out is None else ''}"
+    say(f"[dim]{escape(shown(f'job {job} on {client.address}, {where}', SCREEN))}[/dim]")
     if detach:
         typer.echo(json.dumps({"job": job, "out": target}) if as_json else job)
         return
@@ -76,7 +77,7 @@ def submit(
     if state.exit_code:
         # a driver that ran has said why in its log
         detail = state.message.splitlines()[0] if state.message and state.driver_exit_code is None else ""
-        say(f"[bold red]job {state.status.lower()}[/] {detail}".rstrip())
+        say(f"[bold red]job {escape(state.status.lower())}[/] {escape(detail)}".rstrip())
         if state.status == "STOPPED":
             say("What was finished is in the journal: submit again with --resume.")
     sys.exit(state.exit_code)
@@ -103,7 +104,7 @@ def _pairs(environment: list[str] | tuple[str, ...]) -> dict[str, str]:
     pairs = {}
     for item in environment:
         name, equals, value = item.partition("=")
-        if not name or not equals:
-            raise ConfigError(f"--env {item}: write it as NAME=VALUE.")
+        if not name or not equals or "\0" in item:
+            raise ConfigError(f"--env {shown(item)}: write it as NAME=VALUE.")
         pairs[name] = value
     return pairs

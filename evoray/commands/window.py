@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from evoray.commands.common import Bars, Json
+from evoray.commands.common import Bars, Json, say
 from evoray.errors import UsageError
+from evoray.runtime.reading import shown
 
 
 def window(
@@ -20,8 +21,8 @@ def window(
     ] = None,
     sigmas: Annotated[str | None, typer.Option(help="Numbers with commas; default 0.0125,0.025,…,1.6.")] = None,
     densities: Annotated[str | None, typer.Option(help="Fractions with commas; default 1,0.32,0.1,0.032.")] = None,
-    children: Annotated[int, typer.Option(min=2, help="Of each sigma and density.")] = 12,
-    images: Annotated[int | None, typer.Option(min=1, help="Of select; default all.")] = None,
+    children: Annotated[int, typer.Option(min=2, max=10**6, help="Of each sigma and density.")] = 12,
+    images: Annotated[int | None, typer.Option(min=1, max=2**26, help="Of select; default all.")] = None,
     share: Annotated[float, typer.Option(help="Of the parent's accuracy that the widest sigma keeps.")] = 0.95,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
@@ -54,11 +55,11 @@ def window(
     from evoray.report.window import window_grid
 
     Console().print(table(window_grid(drawn)))
-    Console().print(f"picture: {target}/window.svg", highlight=False, soft_wrap=True)
+    say(f"picture: {target}/window.svg")
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.replace(",", " ").split()) if text else ()
     except ValueError:
-        raise UsageError(f"{option} {text}: write numbers with commas, such as 0.05,0.1,0.2.") from None
+        raise UsageError(f"{option} {shown(text)}: write numbers with commas, such as 0.05,0.1,0.2.") from None
