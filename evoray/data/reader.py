@@ -57,9 +57,9 @@ class ArrowDataset:
     def load(self, index: int) -> Shard:
         entry = self.manifest.shards[index]
         try:
-            batches = self._mapped(self._path(index, entry), entry)
+            batches = self._mapped(self._path(index, entry))
         except FileNotFoundError:  # another worker made room in the cache just now
-            batches = self._mapped(self._path(index, entry), entry)
+            batches = self._mapped(self._path(index, entry))
         self._check_described(entry, batches)
         images = [_images(chunk, self.image_shape) for chunk in batches.column("image").chunks]
         return Shard(
@@ -74,10 +74,12 @@ class ArrowDataset:
         if isinstance(self._place, Remote):
             return None
         path = self._place / self.manifest.shards[index].file
+        check_inside(self._place, path)
         try:
-            return _mapped(path).column("source")
-        except (OSError, KeyError, pa.ArrowException) as error:
-            raise DataError(f"{path}: cannot be read ({error}). Copy it again, or ingest the images again.") from None
+            open_regular(path).close()
+            return self._mapped(path).column("source")
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"{shown(path)}: cannot be read ({said(error)}). {REMEDY}") from None
 
     def _path(self, index: int, entry: ShardEntry) -> Path:
         """The shard on a local disk, checked once a process."""
@@ -95,7 +97,7 @@ class ArrowDataset:
         self._checked.add(index)
         return path
 
-    def _mapped(self, path: Path, entry: ShardEntry) -> pa.Table:
+    def _mapped(self, path: Path) -> pa.Table:
         with pa.memory_map(str(path)) as mapped, translated(path, REMEDY):
             return read_arrow(mapped, COLUMNS)
 

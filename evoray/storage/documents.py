@@ -153,9 +153,9 @@ class Identity(Document):
     """``journal/identity.json``"""
 
     run_id: Text
-    parent: Text | None = None
-    space: Text | None = None
-    data: dict[str, Text] | None = None
+    parent: Text
+    space: Text
+    data: dict[str, Text]
     config: Table | None = None
 
 

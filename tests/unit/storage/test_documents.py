@@ -46,7 +46,7 @@ def test_keys_of_other_versions_and_tasks_are_let_through(value):
         ("config.json", 7, "the document"),
         ("journal/identity.json", {}, "run_id"),
         ("journal/identity.json", {"run_id": 3}, "run_id"),
-        ("journal/identity.json", {"run_id": "x", "data": {"select": 1}}, "data.select"),
+        ("journal/identity.json", {"run_id": "x", "parent": "p", "space": "s", "data": {"select": 1}}, "data.select"),
         ("window.json", {"cells": [{"density": 0}]}, "cells.0.density"),
         ("window.json", {"cells": [{"sigma": -1.0}]}, "cells.0.sigma"),
         ("window.json", {"widest": [{}]}, "widest.0.density"),
