@@ -206,7 +206,7 @@ class Journal:
             if self._run_id is not None and written not in (None, self._run_id.encode()):
                 raise RunError(f"{shown(origin)}: of another run ({shown(written.decode(), 40)}). {REMEDY}")
             ends = pyarrow.compute.min_max(table["shard"]).as_py()
-            if len(table) and not -(2**31) <= ends["min"] <= ends["max"] < 2**31:
+            if len(table) and not -(2**31) < ends["min"] <= ends["max"] <= 2**31:
                 raise ValueError(f"the number of a shard is {ends['max']}")
             return table.replace_schema_metadata(None)
 

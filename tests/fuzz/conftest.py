@@ -37,7 +37,7 @@ workers = 1
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory):
-    """A folder with ``run.toml``, ``shards``, a finished run in ``run`` and a stopped one in ``stopped``."""
+    """A folder with ``run.toml``, ``shards``, pictures in ``tree``, a finished run in ``run``, one in ``stopped``."""
     from PIL import Image
 
     from evoray.data import ImageTransform
@@ -47,6 +47,9 @@ def material(tmp_path_factory):
     root = tmp_path_factory.mktemp("material")
     (root / "fuzzed_users.py").write_text(USERS)
     (root / "run.toml").write_text(CONFIG)
+    for label in "ab":
+        (root / "tree" / label).mkdir(parents=True)
+        Image.new("L", (4, 4)).save(root / "tree" / label / "1.png")
     random = np.random.default_rng(0)
     records = [(random.integers(256, size=(4, 4), dtype=np.uint8), number % 3) for number in range(24)]
     pictures = Records([(Image.fromarray(pixels), label) for pixels, label in records])

@@ -20,15 +20,6 @@ def unchanged(material, monkeypatch):
     assert sorted(path.name for path in material.iterdir() if path.name != "__pycache__") == before
 
 
-@pytest.fixture(scope="module")
-def tree(material):
-    from PIL import Image
-
-    for label in "ab":
-        (material / "tree" / label).mkdir(parents=True)
-        Image.new("L", (4, 4)).save(material / "tree" / label / "1.png")
-
-
 BEYOND = {
     "search.children": ["1000000000000", "0", "-1", "1.5", '"many"', "true", "[]", "1000001"],
     "search.generations": ["1000000000000", "0", "100001", '"x"'],
@@ -217,5 +208,5 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("arguments", OPTIONS, ids=lambda arguments: " ".join(arguments)[:80].replace("\0", "NUL"))
-def test_an_option_beyond_its_limit(tree, unchanged, arguments):
+def test_an_option_beyond_its_limit(unchanged, arguments):
     assert_clean(call(*arguments))

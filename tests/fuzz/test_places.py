@@ -65,11 +65,6 @@ def test_the_second_is_told_who_the_first_is_and_goes_on_when_it_was_killed(plac
 
 
 def test_a_second_ingest_is_told_who_the_first_is(place, held):
-    from PIL import Image
-
-    for label in "ab":
-        (place / "tree" / label).mkdir(parents=True)
-        Image.new("L", (4, 4)).save(place / "tree" / label / "1.png")
     (place / ".new.part").mkdir()
     first = held(place / ".new.part" / "lock")
     arguments = ["data", "ingest", "tree", "new", "--resize", "none", "--channels", 1, "--workers", 1]
