@@ -11,6 +11,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import time

@@ -31,7 +31,6 @@ def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: 
 def report(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
     """Draw the report page of a finished run again."""
     from evoray.results.write import write_page
-    from evoray.runtime.reading import shown
     from evoray.storage.directory import RunDirectory
 
     path = write_page(RunDirectory(run_directory))

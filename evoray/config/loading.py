@@ -23,7 +23,6 @@ _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')\s*\.\s*){
 NAMED = 10
 """Wrong keys in one message."""
 
-TOML_BYTES = 4 * 2**20
 M = TypeVar("M", bound=BaseModel)
 
 

@@ -17,8 +17,8 @@ from evoray.data.cache import Remote, ShardCache, make_cache
 from evoray.data.manifest import NAME, Manifest, ShardEntry
 from evoray.data.shard import Shard
 from evoray.errors import DataError
-from evoray.runtime.paths import expanded
 from evoray.runtime.arrow import read_arrow
+from evoray.runtime.paths import expanded
 from evoray.runtime.reading import open_regular, said, shown, translated
 
 REMEDY = "Copy it again, or ingest the images again."

@@ -19,9 +19,8 @@ from evoray.fitness.figure import FigureFitness
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
 from evoray.fitness.scores import Brier, Cost
 from evoray.fitness.user import user_fitness
-from evoray.tasks.base import Classification, Measure, Task
 from evoray.runtime.reading import read_file, said, shown
-from evoray.tasks.base import Classification, Task
+from evoray.tasks.base import Classification, Measure, Task
 
 COSTS_BYTES = 64 * 2**20
 """Of a file of costs; a thousand classes have 8 MB."""

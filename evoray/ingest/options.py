@@ -88,9 +88,7 @@ def chosen(options: Options) -> tuple[ImageTransform, str | None]:
         return ImageTransform(resize=None, crop=None, **values), why
     side = int(resize) if resize.isdecimal() and len(resize) < 6 else 0
     if not 1 <= side <= PIXELS:
-        raise ConfigError(
-            f"--resize {shown(resize)}: give the shorter side in pixels, or none; at most {PIXELS:,}."
-        )
+        raise ConfigError(f"--resize {shown(resize)}: give the shorter side in pixels, or none; at most {PIXELS:,}.")
     if not 1 <= crop <= PIXELS:
         raise ConfigError(f"--crop {crop}: give pixels; at most {PIXELS:,}.")
     return ImageTransform(resize=side, crop=crop, interpolation=options.interpolation, **values), why
