@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-CONFIG_BYTES = 2**20
+CONFIG_BYTES = 2**22
 CONFIG_DEPTH = 16
 """Tables in tables; a run's own keys are three deep."""
 TEXT = 4096
