@@ -167,7 +167,7 @@ FOREIGN = [
     ("a.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS.*Run git lfs pull"),
     ("a.pth", b"<!DOCTYPE html><html>404</html>", "a web page"),
     ("a.safetensors", b"\n<?xml version='1.0'?><Error>", "a web page or XML"),
-    ("a.pth", gzip.compress(b"x"), r"compressed \(gzip\)\. Unpack it"),
+    ("a.pth", gzip.compress(b"x", mtime=0), r"compressed \(gzip\)\. Unpack it"),
     ("a.pth.tar", bz2.compress(b"x"), r"compressed \(bzip2\)\. Unpack it"),
     ("a.pth", lzma.compress(b"x"), r"compressed \(xz\)\. Unpack it"),
     ("a.pth", b"\x28\xb5\x2f\xfd" + bytes(9), r"compressed \(zstd\)\. Unpack it"),
