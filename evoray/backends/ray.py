@@ -59,6 +59,7 @@ from evoray.backends.worker import Loaded, NotInitialisedError, Worker, own_erro
 from evoray.errors import BackendError
 from evoray.runtime import logs
 from evoray.runtime.auto import given
+from evoray.runtime.reading import reason_of
 
 if TYPE_CHECKING:
     from evoray.config import ComputeConfig
@@ -88,7 +89,7 @@ def connect(compute: ComputeConfig) -> bool:
         return False
     if os.environ.get("RAY_ADDRESS") or os.path.exists(CLUSTER_FILE):
         with contextlib.suppress(ConnectionError):
-            ray.init(address="auto", log_to_driver=False, logging_level="warning", **_json_lines())
+            _init(address="auto", **_json_lines())
             return False
         if os.environ.get("RAY_ADDRESS"):
             raise BackendError(
@@ -102,15 +103,29 @@ def connect(compute: ComputeConfig) -> bool:
 def _start_embedded(compute: ComputeConfig) -> None:
     cores = os.cpu_count() or 1
     wanted = compute.workers * compute.cpus_per_worker if isinstance(compute.workers, int) else cores
-    ray.init(
+    _init(
         address="local",
         num_cpus=max(cores, math.ceil(wanted)),
         include_dashboard=False,
-        log_to_driver=False,
-        logging_level="warning",
         configure_logging=True,
         **_json_lines(),
     )
+
+
+def _init(address: str, **how: Any) -> None:
+    """Raises BackendError for whatever keeps Ray from starting or from joining, but where no cluster answers."""
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="warning", **how)
+    except ConnectionError:
+        raise
+    except Exception as error:  # of many kinds: a folder that cannot be written, a port, a process that died
+        with contextlib.suppress(Exception):
+            ray.shutdown()
+        what = "an embedded Ray could not be started" if address == "local" else "the Ray cluster could not be joined"
+        raise BackendError(
+            f"{what} ({reason_of(error)}). Ray's own words are in {os.path.dirname(CLUSTER_FILE)}/session_latest/logs; "
+            'it needs room there and in /dev/shm. With compute.backend = "local" a run needs no Ray.'
+        ) from error
 
 
 def _json_lines() -> dict[str, Any]:
