@@ -24,6 +24,7 @@ ON_RAY = (
     "tests/integration/test_keep_logits.py",
     "tests/integration/test_warm_workers.py",
     "tests/system/",
+    "tests/unit/backends/test_ray.py",
 )
 """Files whose default tests start a Ray. By name: marks do not reach the scheduler (pytest 9.2, pytest-xdist 3.8)."""
 
