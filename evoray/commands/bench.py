@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from evoray.commands.common import Bars, Json
-from evoray.config.limits import BATCH
 from evoray.errors import ConfigError
 from evoray.runtime.auto import AUTO
+from evoray.runtime.limits import BATCH
 from evoray.runtime.reading import shown
 
 bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)

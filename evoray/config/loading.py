@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evoray.config import limits
 from evoray.config.schema import RunConfig
 from evoray.errors import ConfigError
+from evoray.runtime import limits
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import deeper, quoted, read_file, said, shown
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator
 
-from evoray.config.limits import ITEMS
 from evoray.config.section import Auto, Section
 from evoray.errors import ConfigError
 from evoray.runtime.auto import given
+from evoray.runtime.limits import ITEMS
 
 Patterns = Annotated[tuple[str, ...], Field(max_length=ITEMS)]
 

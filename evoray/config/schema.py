@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from evoray.config import limits
 from evoray.config.fitness import FitnessConfig
-from evoray.config.limits import Members
 from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
 from evoray.config.variants import Variant, table_at
+from evoray.runtime import limits
 from evoray.runtime.auto import given
+from evoray.runtime.limits import Members
 
 Output = Annotated[int, Field(ge=0, lt=limits.OUTPUTS)]
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
-from evoray.config.limits import TEXT
 from evoray.runtime.auto import Auto as Auto
+from evoray.runtime.limits import TEXT
 
 
 class Section(BaseModel):

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from evoray.config.limits import LOCAL_WORKERS, SEED
 from evoray.data.manifest import NAME, Manifest
 from evoray.data.schema import DEFAULT_TASK, Schema
 from evoray.data.transform import ImageTransform
@@ -30,6 +29,7 @@ from evoray.ingest.processes import Mapper, in_processes
 from evoray.ingest.shard_file import WRITTEN
 from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
 from evoray.ingest.sources import DatasetSource, FolderSource, Source
+from evoray.runtime.limits import LOCAL_WORKERS, SEED
 from evoray.runtime.lock import one_at_a_time
 from evoray.runtime.reading import parse_json, read_file, said, shown
 from evoray.tasks.registry import make_task

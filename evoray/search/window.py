@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from evoray.config import RunConfig
-from evoray.config.limits import EVALUATIONS
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
 from evoray.runtime.events import ShownProgress
+from evoray.runtime.limits import EVALUATIONS
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
 from evoray.runtime.seeds import Stream, derive_seed

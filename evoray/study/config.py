@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evoray.config import RunConfig, parse_config, read_toml, validated
-from evoray.config.limits import CHILDREN, GENERATIONS, TEXT
 from evoray.errors import ConfigError
+from evoray.runtime.limits import CHILDREN, GENERATIONS, TEXT
 from evoray.runtime.reading import quoted, said, shown
 
 Sigma = Annotated[float, Field(gt=0, allow_inf_nan=False)]

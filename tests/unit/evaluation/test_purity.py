@@ -154,7 +154,7 @@ def judge():
             "compute": {"backend": "local"},
         }
         inputs = check_inputs(parse_config(values | sections, config_dir=FOLDER), FOLDER)
-        return inputs.notes, inputs
+        return tuple(line for line in inputs.notes if line not in inputs.said.notes), inputs
 
     return judged
 

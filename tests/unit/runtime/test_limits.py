@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evoray.config import limits, parse_config
+from evoray.config import parse_config
 from evoray.errors import ConfigError
+from evoray.runtime import limits
 
 BASE = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "mock:"}}
 AT_MOST = {
