@@ -1,7 +1,7 @@
 """What tests share: a HOME of their own (Ray writes there), a small trained parent, one Ray for the session.
 
-Three processes share the tests (pytest-xdist). A file stays whole, so what it makes for its module is made once; all
-that start a Ray run in one process, one after the other, which mostly waits: two are left for two cores.
+Two processes share the tests (pytest-xdist). A file stays whole, so what it makes for its module is made once; all
+that start a Ray run in one process, one after the other: more processes at once, and a Ray gets no core to start on.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three where folders are tested; none for a single file, or where the output is wanted (``-s``)."""
+    """Two where folders are tested; none for a single file, or where the output is wanted (``-s``)."""
     alone = all(".py" in argument for argument in config.args)
-    return 0 if alone or config.option.capture == "no" else 3
+    return 0 if alone or config.option.capture == "no" else 2
 
 
 @pytest.hookimpl(optionalhook=True)

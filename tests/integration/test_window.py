@@ -119,7 +119,9 @@ def test_auto_costs_under_a_twentieth_of_a_run(auto, tmp_path):
     assert 0.01 < result.summary["mutation"]["sigma_chosen"]["share_of_run"] < 0.05
 
 
-@pytest.mark.parametrize("after", [30, 90, 200])
+@pytest.mark.parametrize(
+    "after", [pytest.param(30, marks=pytest.mark.slow), 90, pytest.param(200, marks=pytest.mark.slow)]
+)
 def test_auto_goes_on_where_it_stopped(whole, auto, tmp_path, after, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     with pytest.raises(PulledPlug):
