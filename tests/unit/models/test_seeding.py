@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -133,6 +135,16 @@ def test_threads_and_a_user_who_draws_change_nothing(build):
     finally:
         stop.set()
         drawing.join()
+
+
+def test_the_compiler_is_not_imported():
+    """It takes seconds."""
+    script = (
+        "import sys; from torch import nn; from evoray.models.seeding import seeded\n"
+        "with seeded(0): nn.Linear(3, 3)\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
 def test_the_callers_generator_is_as_before():
