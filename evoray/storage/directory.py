@@ -92,10 +92,10 @@ class RunDirectory:
             with self._fs.open_input_stream(self.path(name)) as stream:
                 return read_at_most(stream, limit, shown(self.path(name)), UsageError)
         except FileNotFoundError:
-            raise UsageError(
-                f"{shown(self.location)}: no {shown(name)} in it. Name a run directory, as written by evoray run or "
-                "demo."
-            ) from None
+            remedy = "Name a run directory, as written by evoray run or demo."
+            if name != "config.json" and self.size("config.json") is not None:
+                remedy = "The run has not finished, or the file was removed: go on with evoray run … --resume."
+            raise UsageError(f"{shown(self.location)}: no {shown(name)} in it. {remedy}") from None
         except (OSError, pa.ArrowException, ValueError) as error:
             raise UsageError(f"{shown(self.path(name))}: cannot be read ({said(error)}).") from None
 

@@ -183,7 +183,7 @@ def _of_table(path: Path, table: _Table, files: FileNames, asked: Asked) -> List
     values = [(line, cells[at], cells[label]) for line, cells in rows]
     if plain(names[label]) == "predictionstring":
         values = [(line, name, _kaggle(path, line, value)) for line, name, value in values]
-    columns = f"files from column {shown(names[at], 60)}, labels from column {shown(names[label], 60)}"
+    columns = f"files from column {listed([names[at]])}, labels from column {listed([names[label]])}"
     how = f"{table.parted} between columns, {'a header' if header else 'no header'}; {columns}"
     return Listed(values, True, (f"list of labels {shown(path.name, 80)}: {how}",))
 

@@ -131,6 +131,13 @@ def file_column(
             f"{shown(path)}: the columns {listed([names[at] for at in found])} name files of the folder. "
             "Say which counts with --file-column."
         )
+    named = [name for name in names if plain(name) in FILES] if header and plain(names[found[0]]) in LABELS else []
+    if named and not any(exact):  # labels 0, 1, 2 beside the ids 000, 001, 002 of 0.png, 1.png, 2.png
+        raise DataError(
+            f"{shown(path)}: the column {listed(named, 1)} does not name the folder's files, and "
+            f"{shown(names[found[0]], 60)} does. Write the files' names as they are, or say which counts with "
+            "--file-column."
+        )
     return found[0]
 
 

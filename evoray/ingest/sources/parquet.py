@@ -162,7 +162,10 @@ def _image_column(path: Path, schema: pa.Schema, features: dict[str, Any], asked
         return str(name)
     found = [column.name for column in schema if _holds_bytes(column.type)]
     if not found:
-        raise DataError(f"{shown(path)}: no column of image bytes among {listed(schema.names)}.")
+        raise DataError(
+            f"{shown(path)}: no column of image bytes among {listed(schema.names)}. "
+            "Write each image's file into one, as bytes: paths and arrays of numbers are not read."
+        )
     if len(found) > 1:
         typed = [name for name in found if _kind(features.get(name)) == "Image"]
         found = typed or [name for name in found if _is_picture(path, name)] or found

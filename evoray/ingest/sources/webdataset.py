@@ -170,6 +170,7 @@ def _label(record: _Record, image: TarEntry, kind: str, asked: str | None) -> tu
         wanted = asked or ", ".join(LABELS)
         raise DataError(
             f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}). "
+            "Name another suffix with --label-column; a record's members stand one after the other in the tar. "
             "A tar of class folders is to be unpacked."
         )
     label = record.parts[own]

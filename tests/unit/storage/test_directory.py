@@ -39,6 +39,12 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
         RunDirectory(str(tmp_path)).read_json("summary.json")
 
 
+def test_a_run_that_has_not_finished_says_how_to_go_on(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"no summary\.json in it\. The run has not finished.*--resume"):
+        RunDirectory(str(tmp_path)).read_json("summary.json")
+
+
 def test_an_unwritable_directory_says_how_to_go_on(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="--resume"):

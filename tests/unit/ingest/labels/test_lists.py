@@ -222,6 +222,11 @@ def test_what_was_understood_is_noted(tmp_path):
     assert source.classes == ("cat", "cow", "dog", "golden retriever")
 
 
+def test_a_column_without_a_name_is_noted_as_one(tmp_path):
+    source = scanned(tmp_path, ",label\na.jpg,cat\nb.jpg,dog\n", ("a.jpg", "b.jpg"))
+    assert "files from column (no name), labels from column label" in source.notes[0]
+
+
 NESTED = ("cats/1.jpg", "dogs/1.jpg", "dogs/2.jpg")
 
 

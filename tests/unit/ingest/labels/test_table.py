@@ -89,3 +89,11 @@ def test_row_numbers_are_no_labels():
     assert label_column(PATH, ["Unnamed: 0", "filename", "sorte"], table, 1, Asked(), True) == 2
     with pytest.raises(DataError, match="no column of labels"):
         label_column(PATH, ["", "filename"], rows(("0", "1.jpg")), 1, Asked(), True)
+
+
+def test_labels_that_read_like_files_are_none_where_a_column_of_files_is_named():
+    files = FileNames(["0.png", "1.png", "2.png"])
+    rows = [(2, ["000", "2"]), (3, ["001", "0"]), (4, ["002", "1"])]
+    with pytest.raises(DataError, match=r"the column id does not name the folder's files, and label does.*--file-col"):
+        file_column(PATH, ["id", "label"], rows, files, Asked(), True)
+    assert file_column(PATH, ["name", "pick"], rows, files, Asked(), True) == 1

@@ -36,7 +36,7 @@ def text_file(tmp_path, name):
     ("make", "message"),
     [
         (two_splits, r"several splits \(train, validation\).*train-\*"),
-        (lambda at: table(at, label=[1]), "no column of image bytes"),
+        (lambda at: table(at, label=[1]), "no column of image bytes.*as bytes"),
         (lambda at: table(at, image=[b"x"]), "no column of labels"),
         (lambda at: table(at, image=[b"x"], label=[None]), "row 0 of column label has the label None"),
         (lambda at: table(at, image=[b"x"], label=[-1]), "row 0 of column label has the label -1"),
