@@ -93,13 +93,13 @@ def check_purity(
         raise
     except Exception as error:
         if dtype == torch.float32:
-            raise check.failed(error) from error
+            raise check.failed(error, dtype) from error
     try:
         return check.run(dtype)
     except EvorayError:
         raise
     except Exception as error:
-        raise check.failed(error) from error
+        raise check.failed(error, dtype) from error
 
 
 class _Check:
@@ -132,10 +132,11 @@ class _Check:
         self._check_logits(passes, host)
         return self._copies_images() if passes.writes_images else []
 
-    def failed(self, error: Exception) -> ModelError:
+    def failed(self, error: Exception, dtype: torch.dtype) -> ModelError:
         return ModelError(
             f"the parent {self._parent.name}: evaluating it on images of select failed "
-            f"({reason_of(error)}). Its forward has to work in inference mode, on batches of one and more."
+            f"({reason_of(error)}). Its forward has to work in inference mode, on batches of one and more, "
+            f"with images and weights in {str(dtype).removeprefix('torch.')} (compute.dtype)."
         )
 
     def _host(self, dtype: torch.dtype) -> ModelHost:

@@ -70,6 +70,11 @@ class ChildrenUnit:
             return evaluator.evaluate(self.base, ready, split, self.shard, paired=self.paired)
 
 
+VIEWED = "view size is not compatible"
+OF_LAYOUT = 'Images arrive in channels-last, whose tensors view() cannot flatten: set compute.layout = "contiguous".'
+OF_ANYTHING = "The model or the fitness function raised this; run it on that shard alone to see why."
+
+
 @contextmanager
 def blamed(child: str, split: str, shard: int) -> Iterator[None]:
     """What a model or a user's function raises inside is an EvaluationError that names child and shard.
@@ -83,6 +88,6 @@ def blamed(child: str, split: str, shard: int) -> Iterator[None]:
         raise
     except Exception as error:
         raise EvaluationError(
-            f"child {child} on shard {shard} of {split}: {type(error).__name__}: {error}. "
-            "The model or the fitness function raised this; run it on that shard alone to see why."
+            f"child {child} on shard {shard} of {split}: {type(error).__name__}: {str(error).rstrip('.')}. "
+            f"{OF_LAYOUT if VIEWED in str(error) else OF_ANYTHING}"
         ) from error
