@@ -17,6 +17,7 @@ from evoray.evaluation.purity import Export, check_purity
 from evoray.evaluation.transform_notes import transform_notes
 from evoray.models import Parent, fresh_network
 from evoray.mutation import Space
+from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Task
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
@@ -46,15 +47,42 @@ class Inputs(Protocol):
 
 def judge(inputs: Inputs, normalisation: Normalisation) -> tuple[str, ...]:
     """Sentences to be shown; raises ModelError as ``check_purity`` does."""
-    splits = inputs.splits
-    shard = splits.shards("select")[0]
-    records, rows = splits.datasets["select"].load(shard), splits.rows["select"][shard]
+    said = check_purity(
+        inputs.parent,
+        export_of(inputs),
+        lambda dtype: _sample(inputs, normalisation, dtype),
+        DTYPES[inputs.config.compute.dtype],
+    )
+    return (*transform_notes(inputs.parent, inputs.splits), *said)
 
-    def samples(dtype: torch.dtype) -> Sample:
-        return sample_of(inputs.task, records, rows, *normalisation, dtype)
 
-    said = check_purity(inputs.parent, export_of(inputs), samples, DTYPES[inputs.config.compute.dtype])
-    return (*transform_notes(inputs.parent, splits), *said)
+def with_fitting_layout(inputs: Inputs, normalisation: Normalisation) -> tuple[RunConfig, tuple[str, ...]]:
+    """The configuration with ``compute.layout`` as the network can take it, and what is to be said of that.
+
+    ``x.view(len(x), -1)`` after a convolution is in every tutorial, and fails on images in channels-last.
+    """
+    config, model = inputs.config, inputs.parent.model
+    own = next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
+    images = _sample(inputs, normalisation, own)
+    if config.compute.layout == "contiguous" or not (isinstance(images.alone, Tensor) and images.alone.ndim == 4):
+        return config, ()
+    try:
+        with torch.inference_mode():
+            images.run(model, images.alone.clone(memory_format=torch.channels_last))
+    except Exception as error:
+        line = (
+            f'compute.layout is "contiguous" for this run: the parent does not take images in channels-last '
+            f"({reason_of(error)}). With reshape or flatten in place of view it would, and run faster."
+        )
+        compute = config.compute.model_copy(update={"layout": "contiguous"})
+        return config.model_copy(update={"compute": compute}), (line,)
+    return config, ()
+
+
+def _sample(inputs: Inputs, normalisation: Normalisation, dtype: torch.dtype) -> Sample:
+    shard = inputs.splits.shards("select")[0]
+    records, rows = inputs.splits.datasets["select"].load(shard), inputs.splits.rows["select"][shard]
+    return sample_of(inputs.task, records, rows, *normalisation, dtype)
 
 
 def export_of(inputs: Inputs) -> Export:

@@ -14,7 +14,7 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.evaluation.judging import judge
+from evoray.evaluation.judging import judge, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.mutation import Space, tensors_sha256
@@ -97,8 +97,10 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
         _try_scores(task, fitness, parent, splits)
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
-    found = judge(inputs, normalisation(parent, _channels(splits)))
-    return replace(inputs, notes=(*parent.notes, *said.notes, *found))
+    normal = normalisation(parent, _channels(splits))
+    found = judge(inputs, normal)
+    config, layout = with_fitting_layout(inputs, normal)
+    return replace(inputs, config=config, notes=(*parent.notes, *said.notes, *found, *layout))
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:

@@ -1106,3 +1106,15 @@ def once_only():
         _built.clear()
         raise RuntimeError("the stream is at its end")
     return Plain()
+
+
+class ViewsAfterConvolution(nn.Module):
+    """As in tutorials."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4 * 6 * 6, 5)
+
+    def forward(self, x):
+        x = torch.relu(self.conv(x))
+        return self.head(x.view(x.size(0), -1))

@@ -207,3 +207,10 @@ def test_what_is_kept_at_eval_is_the_reason_for_renewal(judge, name, monkeypatch
     monkeypatch.setattr(ModelHost, "renew", lambda host: None)
     with pytest.raises(ModelError, match="fresh network"):
         judge(name)
+
+
+def test_a_network_that_needs_contiguous_images_gets_them(judge):
+    said, inputs = judge("ViewsAfterConvolution")
+    assert inputs.config.compute.layout == "contiguous"
+    assert len(said) == 1 and "view size is not compatible" in said[0]
+    assert judge("Plain")[1].config.compute.layout == "channels-last"
