@@ -166,11 +166,13 @@ class ModelHost:
         elif self._touched is not None:
             for indices, positions in self._blocks(*self._touched):
                 put_(self.buffer, positions, self._rounded(self._base.index_select(0, indices), indices))
+            self.renew()
         self._touched, self._streamed = None, False
-        self.renew()
 
     def renew(self) -> None:
         """Has what is computed from weights at ``eval()`` and kept (LeViT's attention biases) computed anew."""
+        if not self._kept_at_eval:
+            return
         with torch.inference_mode():
             for module in self._kept_at_eval:
                 module.train()

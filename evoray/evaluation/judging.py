@@ -62,9 +62,11 @@ def with_fitting_layout(inputs: Inputs, normalisation: Normalisation) -> tuple[R
     ``x.view(len(x), -1)`` after a convolution is in every tutorial, and fails on images in channels-last.
     """
     config, model = inputs.config, inputs.parent.model
+    if config.compute.layout == "contiguous":
+        return config, ()
     own = next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
     images = _sample(inputs, normalisation, own)
-    if config.compute.layout == "contiguous" or not (isinstance(images.alone, Tensor) and images.alone.ndim == 4):
+    if not (isinstance(images.alone, Tensor) and images.alone.ndim == 4):
         return config, ()
     try:
         with torch.inference_mode():

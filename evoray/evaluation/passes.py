@@ -53,7 +53,7 @@ def sample_of(
 
 
 def _batch(inputs: Any) -> Batch:
-    return Batch(inputs, len(next(_inside(inputs))))
+    return Batch(inputs, len(next(tensors_inside(inputs))))
 
 
 def _of_most_contrast(records: Shard, rows: np.ndarray) -> int:
@@ -92,18 +92,18 @@ def _copied(batch: Any) -> Any:
 def _same_images(one: Any, other: Any) -> bool:
     if isinstance(one, Tensor):
         return torch.equal(one, other) or equal((one,), (other,))
-    return all(equal((a,), (b,)) for a, b in zip(_inside(one), _inside(other), strict=True))
+    return all(equal((a,), (b,)) for a, b in zip(tensors_inside(one), tensors_inside(other), strict=True))
 
 
-def _inside(value: Any) -> Iterator[Tensor]:
+def tensors_inside(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
         for one in value.values():
-            yield from _inside(one)
+            yield from tensors_inside(one)
     elif isinstance(value, list | tuple):
         for one in value:
-            yield from _inside(one)
+            yield from tensors_inside(one)
 
 
 def as_was(now: Tensor | None, before: Tensor) -> bool:

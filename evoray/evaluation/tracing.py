@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evoray.evaluation.passes import tensors_inside
+
 DEPTH, ITEMS = 5, 20_000
 """How deep, and how far, a module's own attributes are looked into."""
 _LIBRARIES = ("torch", "timm", "builtins", "evoray")
@@ -201,18 +203,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _digests(value: Any, row: int | None, rows: int) -> tuple[bytes, ...]:
-    return tuple(digest(_of_row(tensor, row, rows)) for tensor in _tensors(value))
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _tensors(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _tensors(one)
+    return tuple(digest(_of_row(tensor, row, rows)) for tensor in tensors_inside(value))
 
 
 def _of_row(tensor: Tensor, row: int | None, rows: int) -> Tensor:
