@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from evoray.config import RunConfig
 from evoray.data.splits import Splits
-from evoray.evaluation.passes import Sample, sample_of
+from evoray.evaluation.passes import Sample
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import Export, check_purity
 from evoray.evaluation.transform_notes import transform_notes
@@ -20,8 +20,8 @@ from evoray.mutation import Space
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Task
 
-Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
-"""(mean, std), one value a channel."""
+Samples = Callable[[torch.dtype], Sample]
+"""Batches of an image of ``select`` in a type."""
 
 
 class Inputs(Protocol):
@@ -45,18 +45,13 @@ class Inputs(Protocol):
     def task(self) -> Task: ...
 
 
-def judge(inputs: Inputs, normalisation: Normalisation) -> tuple[str, ...]:
+def judge(inputs: Inputs, samples: Samples) -> tuple[str, ...]:
     """Sentences to be shown; raises ModelError as ``check_purity`` does."""
-    said = check_purity(
-        inputs.parent,
-        export_of(inputs),
-        lambda dtype: _sample(inputs, normalisation, dtype),
-        DTYPES[inputs.config.compute.dtype],
-    )
+    said = check_purity(inputs.parent, export_of(inputs), samples, DTYPES[inputs.config.compute.dtype])
     return (*transform_notes(inputs.parent, inputs.splits), *said)
 
 
-def with_fitting_layout(inputs: Inputs, normalisation: Normalisation) -> tuple[RunConfig, tuple[str, ...]]:
+def with_fitting_layout(inputs: Inputs, samples: Samples) -> tuple[RunConfig, tuple[str, ...]]:
     """The configuration with ``compute.layout`` as the network can take it, and what is to be said of that.
 
     ``x.view(len(x), -1)`` after a convolution is in every tutorial, and fails on images in channels-last.
@@ -65,7 +60,7 @@ def with_fitting_layout(inputs: Inputs, normalisation: Normalisation) -> tuple[R
     if config.compute.layout == "contiguous":
         return config, ()
     own = next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
-    images = _sample(inputs, normalisation, own)
+    images = samples(own)
     if not (isinstance(images.alone, Tensor) and images.alone.ndim == 4):
         return config, ()
     try:
@@ -79,12 +74,6 @@ def with_fitting_layout(inputs: Inputs, normalisation: Normalisation) -> tuple[R
         compute = config.compute.model_copy(update={"layout": "contiguous"})
         return config.model_copy(update={"compute": compute}), (line,)
     return config, ()
-
-
-def _sample(inputs: Inputs, normalisation: Normalisation, dtype: torch.dtype) -> Sample:
-    shard = inputs.splits.shards("select")[0]
-    records, rows = inputs.splits.datasets["select"].load(shard), inputs.splits.rows["select"][shard]
-    return sample_of(inputs.task, records, rows, *normalisation, dtype)
 
 
 def export_of(inputs: Inputs) -> Export:

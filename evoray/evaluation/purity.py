@@ -109,20 +109,23 @@ class _Check:
         self._parent, self._export, self._samples = parent, export, samples
 
     def run(self, dtype: torch.dtype) -> list[str]:
+        """Eight images pass where nothing is wrong; only what parts from the rest is looked at more closely."""
         sample = self._samples(dtype)
         passes, host, drawn = Passes(sample), self._host(dtype), generators()
         first = passes(host.forward, sample.twice)
+        alone = self._alone(passes, host, first)
         kept = kept_values(host.model)
         child, weights = self._child(passes, host)
-        beside = passes(host.forward, sample.beside) if sample.beside is not None else None
-        again = passes(host.forward, sample.twice)
+        last = passes(host.forward, sample.twice if sample.beside is None else sample.beside)
+        in_a_thread(lambda: passes(host.forward, sample.alone))  # what a network notes of each pass is as it was
         self._check_state(host, kept)
         if generators() != drawn:
             self._check_chance(passes, host)
-        if not equal(first, again):
+        if not equal(row_of(first, 1), row_of(last, 1)):
             self._blame_passes(sample, dtype)
-        self._check_batch(passes, host, first, beside)
-        if equal(first, child) and not all_nan(first):
+            self._blame_batch(passes, host)
+        self._check_alone(first, alone)
+        if equal(alone, child) and not all_nan(alone):
             self._refuse(
                 "a child's weights do not reach its outputs: they are those of its parent",
                 "Weights have to be used in forward as they are then; nothing made of them may be kept, and "
@@ -155,7 +158,7 @@ class _Check:
         for sigma in SIGMAS:
             with host.child(probe(sigma)):
                 weights = host.tensors()
-                found = passes(host.forward, passes.sample.twice)
+                found = passes(host.forward, passes.sample.alone)
                 if changed := host.differing(weights):
                     self._refuse(
                         f"a pass writes to its weights ({', '.join(changed[:3])})",
@@ -176,8 +179,8 @@ class _Check:
                 "initialisation or hidden state in evaluation mode",
             )
 
-    def _blame_passes(self, sample: Sample, dtype: torch.dtype) -> NoReturn:
-        """Which of what lay between two passes made them differ, and where."""
+    def _blame_passes(self, sample: Sample, dtype: torch.dtype) -> None:
+        """Which of what lay between two passes made them differ, and where; returns where none did."""
         between: list[tuple[str, Callable[[ModelHost, Passes], Any]]] = [
             (TWO_PASSES, lambda host, passes: None),
             (
@@ -195,7 +198,6 @@ class _Check:
             found = first_difference(before, after)
             if found is not None:
                 self._refuse(f"{reason}{_at(found)}", NO_CHANCE)
-        self._refuse(TWO_PASSES, NO_CHANCE)
 
     def _child_of(self, host: ModelHost, passes: Passes) -> None:
         with host.child(probe(SIGMAS[0])):
@@ -211,19 +213,37 @@ class _Check:
         found = next((call for one in calls if (call := first_difference(calls[0], one))), None)
         self._refuse(f"{TWO_PASSES}{_at(found)}", NO_CHANCE)
 
-    def _check_batch(self, passes: Passes, host: ModelHost, first: Outputs, beside: Outputs | None) -> None:
+    def _blame_batch(self, passes: Passes, host: ModelHost) -> NoReturn:
         sample = passes.sample
-        if beside is not None and not equal(row_of(first, 1), row_of(beside, 1)):
+        found = None
+        if sample.beside is not None:
             whole = [
                 trace(host.model, lambda: passes(host.forward, batch), row=1, rows=2)  # noqa: B023
                 for batch in (sample.twice, sample.beside)
             ]
-            self._refuse(
-                f"an image's outputs depend on the other images of its batch{_at(first_difference(*whole))}",
-                "It may not normalise by the batch or mix its images: give BatchNorm running statistics "
-                "(track_running_stats=True), and normalise each image by itself",
-            )
-        alone = in_a_thread(lambda: passes(host.forward, sample.alone))
+            found = first_difference(*whole)
+        if found is None:
+            self._refuse(TWO_PASSES, NO_CHANCE)
+        self._refuse(
+            f"an image's outputs depend on the other images of its batch{_at(found)}",
+            "It may not normalise by the batch or mix its images: give BatchNorm running statistics "
+            "(track_running_stats=True), and normalise each image by itself",
+        )
+
+    def _alone(self, passes: Passes, host: ModelHost, first: Outputs) -> Outputs:
+        """The image in a batch of one, on a thread of its own."""
+        sample = passes.sample
+        try:
+            return in_a_thread(lambda: passes(host.forward, sample.alone))
+        except Exception:  # a batch of one has no statistics: what depends on the batch is said as such
+            if sample.beside is not None:
+                beside = passes(host.forward, sample.beside)
+                if not equal(row_of(first, 1), row_of(beside, 1)):
+                    self._blame_passes(sample, host.dtype)
+                    self._blame_batch(passes, host)
+            raise
+
+    def _check_alone(self, first: Outputs, alone: Outputs) -> None:
         if [tensor.shape for tensor in alone] != [tensor[:1].shape for tensor in first]:
             self._refuse(
                 f"a batch of one gives outputs of shape {[tuple(tensor.shape) for tensor in alone]}",
@@ -238,15 +258,15 @@ class _Check:
                 )
 
     def _check_fresh(self, passes: Passes, host: ModelHost, weights: Mapping[str, Tensor], child: Outputs) -> None:
-        found = same_as_fresh(passes, host.dtype, self._export, weights, child)
+        found = same_as_fresh(passes, passes.sample.alone, host.dtype, self._export, weights, child)
         if found is None:
             return
         with host.child(probe(SIGMAS[0])):  # the names of what differs; the strength does not matter to them
             weights = host.tensors()
-            mine = trace(host.model, lambda: passes(host.forward, passes.sample.twice))
+            mine = trace(host.model, lambda: passes(host.forward, passes.sample.alone))
             own = kept_values(host.model)
         model = cast_floating(self._export.loaded(weights), host.dtype, host.device)
-        its = trace(model, lambda: passes(model, passes.sample.twice))
+        its = trace(model, lambda: passes(model, passes.sample.alone))
         kept = [path for path in differing(own, kept_values(model)) if not path.endswith("num_batches_tracked")]
         also = f", and it keeps {', '.join(kept[:3])}, which the exported weights do not determine" if kept else ""
         self._refuse(
@@ -267,13 +287,13 @@ class _Check:
         far = []
         for sigma in FAR:
             with host.child(probe(sigma)):
-                far.append(passes(host.forward, passes.sample.twice)[0].double().nan_to_num(0.0))
+                far.append(passes(host.forward, passes.sample.alone)[0].double().nan_to_num(0.0))
         if not all(map(_bounded, far)) or not any(bool((one > 0.5).any()) for one in far):
             return
         slack = max(torch.finfo(one.dtype).eps for one in own) ** 0.5
         add_up = all(bool(((one.sum(1) - 1).abs() <= slack).all()) for one in said)
         what = "probabilities, which add up to 1" if add_up else "between 0 and 1, as a sigmoid's are"
-        calls = trace(host.model, lambda: passes(host.forward, passes.sample.twice))
+        calls = trace(host.model, lambda: passes(host.forward, passes.sample.alone))
         last = next(call for call in calls if call.outputs == calls[-1].outputs)
         self._refuse(
             f"its outputs are {what}; they come from {last.where}",
@@ -291,22 +311,23 @@ class _Check:
 
 def same_as_fresh(
     passes: Passes,
+    batch: Any,
     dtype: torch.dtype,
     export: Export,
     weights: Mapping[str, Tensor],
     expected: Outputs,
 ) -> str | None:
-    """None where a fresh network with these weights gives what is expected, else how much they differ.
+    """None where a fresh network with these weights gives what is expected of a batch, else how much they differ.
 
     Where bits differ, its weights are laid out as a host's are and it is asked again: kernels may round otherwise for
     weights that lie otherwise.
     """
     model = cast_floating(export.loaded(weights), dtype, torch.device("cpu"))
-    found = passes(model, passes.sample.twice)
+    found = passes(model, batch)
     if equal(found, expected):
         return None
     laid_over = ModelHost(model, export.space, "cpu", dtype)
-    if close(found, expected) and equal(passes(laid_over.forward, passes.sample.twice), expected):
+    if close(found, expected) and equal(passes(laid_over.forward, batch), expected):
         return None
     return f"by up to {distance(found, expected):.3g}"
 

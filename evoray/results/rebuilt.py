@@ -84,7 +84,7 @@ def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, d
             whole = room_for(outputs, batch.count)
             put(whole, outputs, 0, batch.count)
         weights = child_state(inputs.state, inputs.space, lineage) | buffers
-        off = same_as_fresh(Passes(sample), dtype, export_of(inputs), weights, here)
+        off = same_as_fresh(Passes(sample), batch.inputs, dtype, export_of(inputs), weights, here)
         found[name] = SAME
         if off is not None:
             found[name] = f"a fresh network with its exported weights gives other outputs on test, {off}."

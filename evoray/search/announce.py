@@ -33,7 +33,7 @@ def announced(
     notes = [classes.said] if classes else []
     notes += _normalisation(config, parent)
     try:
-        outputs, targets = trial.quick()
+        outputs, targets = trial.quick
         told = tuple(_parent(trial.task, fitness, classes, outputs, targets))
     except Exception:  # whatever a network raises: the run meets it on the workers and names it
         return Announced(tuple(notes))

@@ -25,12 +25,8 @@ from evoray.search.trial import Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
-from evoray.tasks.base import Preparation, Task
-from evoray.tasks.outputs import put, room_for
+from evoray.tasks.base import Task
 from evoray.tasks.registry import make_task
-
-TRIED = 8
-"""Images of ``select`` on which a fitness that has to score each is tried."""
 
 
 @dataclass(frozen=True)
@@ -89,17 +85,18 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     config.mutation.check_weights(space.n)
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
     if task.classification is not None:
-        outputs = _check_forward(parent, splits, 1)
-        config, splits, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
+        outputs = _check_forward(parent, trial, 1)
+        config, mapped, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
+        if mapped is not splits:  # other labels
+            splits, trial = mapped, replace(trial, splits=mapped)
     spec, fitness = _fitness(config, config_dir, task, splits)
-    said = announced(config.parent, parent, fitness, classes, replace(trial, splits=splits))
-    if config.search.racing or config.mutation.sigma_is_auto:
-        _try_scores(task, fitness, parent, splits)
+    said = announced(config.parent, parent, fitness, classes, trial)
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
-    normal = normalisation(parent, _channels(splits))
-    found = judge(inputs, normal)
-    config, layout = with_fitting_layout(inputs, normal)
+    found = judge(inputs, trial.sample)
+    if config.search.racing or config.mutation.sigma_is_auto:
+        _try_scores(fitness, trial)
+    config, layout = with_fitting_layout(inputs, trial.sample)
     return replace(inputs, config=config, notes=(*parent.notes, *said.notes, *found, *layout))
 
 
@@ -145,53 +142,43 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
         )
 
 
-def _try_scores(task: Task, fitness: Fitness, parent: Parent, splits: Splits) -> None:
+def _try_scores(fitness: Fitness, trial: Trial) -> None:
     """Scores a few images of ``select``, for a user's function may not give a number for each of them.
 
     Raises:
         ConfigError: it gives one number, it raises, or the task has no scores either.
     """
     if fitness.scores is None:
-        if task.scores is None:
+        if trial.task.scores is None:
             raise ConfigError(
                 f'mutation.sigma = "auto": neither fitness.name = {fitness.name!r} nor the task scores single records, '
                 "so children cannot be compared on a few. Set a number."
             )
         return
-    shard = splits.shards("select")[0]
-    records = splits.datasets["select"].load(shard)
-    rows = splits.rows["select"][shard][:TRIED]
-    mean, std = normalisation(parent, splits.described["select"].image_shape[0])
-    device = torch.device("cpu")
-    dtype = next((p.dtype for p in parent.model.parameters() if p.is_floating_point()), torch.float32)
-    batch = task.batch(records, rows, Preparation(device, dtype, False, mean, std))
-    with torch.inference_mode():
-        part = task.outputs(parent.model, batch)
-        outputs = room_for(part, len(rows))
-        put(outputs, part, 0, len(rows))
-        try:
-            fitness.scores(outputs, task.targets(records, rows, device))
-        except ConfigError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(rows)} images of select "
-                f'({error}); search.racing and mutation.sigma = "auto" look at few images first.'
-            ) from error
+    outputs, targets = trial.quick
+    try:
+        fitness.scores(outputs, targets)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(targets)} images of select "
+            f'({error}); search.racing and mutation.sigma = "auto" look at few images first.'
+        ) from error
 
 
-def _check_forward(parent: Parent, splits: Splits, classes: int) -> int:
+def _check_forward(parent: Parent, trial: Trial, classes: int) -> int:
     """One forward pass of two images: the shape fits, and there are enough outputs; returns how many."""
+    splits = trial.splits
     dataset = splits.datasets["select"]
-    mean, std = normalisation(parent, dataset.image_shape[0])
     own, other = splits.described["select"], splits.described["test"]
     if (other.image_shape, other.classes) != (own.image_shape, own.classes):
         raise DataError(
             f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "
             f"data.path ({dataset.image_shape}, {len(dataset.classes)} classes). Ingest both in the same way."
         )
-    images = torch.from_numpy(dataset.load(splits.shards("select")[0]).images[:2].copy())
-    return check_outputs(parent.model, normalise(images, mean, std, torch.float32), classes)
+    images = torch.from_numpy(trial.first[0].images[:2].copy())
+    return check_outputs(parent.model, normalise(images, *trial.normalisation, torch.float32), classes)
 
 
 def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

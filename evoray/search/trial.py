@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evoray.data.shard import Shard
 from evoray.data.splits import Splits
+from evoray.evaluation.passes import Sample, sample_of
 from evoray.tasks.base import Outputs, Preparation, Task
 from evoray.tasks.outputs import put, room_for
 
-FEW, MANY = 16, 64
-"""Images that are always looked at, and that are where it costs at most SECONDS more."""
-SECONDS = 0.3
+FEW, MANY = 4, 64
+"""Images that are always looked at, and that are at most."""
+SECONDS = 0.1
+"""Which looking at more than FEW may take."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,19 @@ class Trial:
     splits: Splits
     normalisation: tuple[tuple[float, ...], tuple[float, ...]]
 
+    @cached_property
+    def first(self) -> tuple[Shard, np.ndarray]:
+        """The first shard of ``select`` and its rows; read once, for shards are large."""
+        shard = self.splits.shards("select")[0]
+        return self.splits.datasets["select"].load(shard), self.splits.rows["select"][shard]
+
+    def sample(self, dtype: torch.dtype) -> Sample:
+        """Batches of one image of it."""
+        return sample_of(self.task, *self.first, *self.normalisation, dtype)
+
     def outputs(self, images: int) -> tuple[Outputs, Tensor]:
         """Outputs and targets of so many images, or of all that the first shard has, spread over it."""
-        shard = self.splits.shards("select")[0]
-        records, rows = self.splits.datasets["select"].load(shard), self.splits.rows["select"][shard]
+        records, rows = self.first
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, images).astype(np.int64))]
         device = torch.device("cpu")
         dtype = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
@@ -41,11 +54,14 @@ class Trial:
             put(outputs, part, 0, len(rows))
         return outputs, self.task.targets(records, rows, device)
 
+    @cached_property
     def quick(self) -> tuple[Outputs, Tensor]:
-        """Outputs and targets of FEW images, or of MANY where those are fast."""
+        """Outputs and targets of FEW images, and of up to MANY where those are fast."""
+        self.first  # noqa: B018 (read before the clock starts)
         started = time.perf_counter()
         few = self.outputs(FEW)
-        return self.outputs(MANY) if (time.perf_counter() - started) * MANY / FEW < SECONDS else few
+        images = int(FEW * SECONDS / max(time.perf_counter() - started, 1e-9))
+        return self.outputs(min(images, MANY)) if images >= 2 * FEW else few
 
     def answers(self, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Of so many images the class that the parent gives and the label, int64 [n] each."""

@@ -54,16 +54,14 @@ def architectures(seed: int = 0) -> list[tuple[str, str]]:
 
 
 def weights_of(source: str, name: str) -> int:
-    """How many, from tensors without values; -1 where it cannot be built so."""
+    """How many: torchvision publishes it, timm's networks are built of tensors without values."""
     import timm
     from torchvision import models
 
-    build = timm.create_model if source == "timm" else models.get_model
-    try:
-        with torch.device("meta"):
-            return sum(parameter.numel() for parameter in build(name).parameters())
-    except Exception:
-        return -1
+    if source == "torchvision":
+        return int(next(iter(models.get_model_weights(name))).meta["num_params"])
+    with torch.device("meta"):
+        return sum(parameter.numel() for parameter in timm.create_model(name).parameters())
 
 
 def judged(source: str, name: str, folder: Path) -> dict[str, Any]:

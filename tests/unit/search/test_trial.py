@@ -48,4 +48,13 @@ def test_answers_are_classes_of_the_outputs(trial):
 @pytest.mark.parametrize(("seconds", "passes"), [(1e9, [FEW, MANY]), (0.0, [FEW])])
 def test_a_slow_parent_sees_few(trial, seconds, passes, monkeypatch):
     monkeypatch.setattr("evoray.search.trial.SECONDS", seconds)
-    assert len(trial.quick()[1]) == passes[-1] and trial.model.passes == passes
+    assert len(trial.quick[1]) == passes[-1] and trial.model.passes == passes
+    assert trial.quick[0] is trial.quick[0] and trial.model.passes == passes
+
+
+def test_the_first_shard_is_read_once(trial, monkeypatch):
+    read, dataset = [], trial.splits.datasets["select"]
+    load = dataset.load
+    monkeypatch.setattr(dataset, "load", lambda shard: read.append(shard) or load(shard))
+    trial.outputs(3), trial.sample(torch.float32), trial.quick
+    assert read == [0]
