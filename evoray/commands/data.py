@@ -50,6 +50,9 @@ def data_ingest(
         str | None, typer.Option(help="Column of the labels by name or number; a WebDataset's by suffix or JSON key.")
     ] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Open links that lead out of a tree.")] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Of a tree with several: their names with commas between, all, or none.")
+    ] = None,
     per_class: Annotated[
         int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
     ] = None,
@@ -79,6 +82,7 @@ def data_ingest(
         file_column=file_column,
         label_column=label_column,
         follow_links=follow_links,
+        split=split,
         per_class=per_class,
         seed=seed,
         workers=workers,

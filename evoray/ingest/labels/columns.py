@@ -29,11 +29,13 @@ INDEX = re.compile(r"|index|unnamed\d*|level0")
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user says of a source: its columns by name or number from 1, and whether links may leave the tree."""
+    """What the user says of a source: its columns by name or number from 1, whether links may leave the tree, and
+    which of several splits of a tree counts."""
 
     file_column: str | None = None
     label_column: str | None = None
     follow_links: bool = False
+    split: str | None = None
 
     @property
     def columns(self) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from evoray.ingest.labels.columns import listed
 from evoray.ingest.names import SUFFIXES, is_image
 from evoray.ingest.sources.base import check_text
 from evoray.ingest.sources.files import read_inside
-from evoray.ingest.sources.splits import SPLITS
 from evoray.ingest.sources.tree import Walked, walk
+from evoray.ingest.sources.tree_splits import NONE, TreeSplits, find_splits, refuse, same_below, take
 from evoray.runtime.reading import shown
 
 
@@ -31,11 +31,12 @@ class FolderSource:
     """Whether links out of the tree are opened."""
 
     @classmethod
-    def scan(cls, root: Path, follow: bool = False) -> FolderSource:
+    def scan(cls, root: Path, follow: bool = False, split: str | None = None) -> FolderSource:
         """The classes are the folders, sorted as ImageFolder sorts them; one without images keeps its place.
 
         Args:
             follow: whether links out of the tree are opened.
+            split: which splits of a tree that has several: names with commas between, ``all``, or ``none``.
 
         Raises:
             DataError: nothing to read, or a tree that means something else: splits, one folder too many, links.
@@ -44,20 +45,58 @@ class FolderSource:
             what = "not a directory" if root.exists() else "no such directory"
             raise DataError(f"{shown(root)}: {what}. Name an ImageFolder tree: a folder for each class.")
         walked = walk(root, follow)
-        folders, names = walked.folders, [name for name in walked.files if "/" in name]
-        for name in (*folders, *names):
+        names = [name for name in walked.files if "/" in name]
+        for name in (*walked.folders, *names):
             check_text(root, name)
         _check(root, walked, names)
-        label = {folder: number for number, folder in enumerate(folders)}
-        labels = [label[name.partition("/")[0]] for name in names]
         beside = len(walked.files) - len(names)
-        return cls(root, _classes(root, folders), names, labels, _notes(walked, folders, labels, beside), follow)
+        folders, names, level, notes = _of_splits(root, walked, names, split)
+        label = {folder: number for number, folder in enumerate(folders)}
+        labels = [label[name.split("/", level + 1)[level]] for name in names]
+        notes = (*_notes(walked, folders, labels, beside), *notes)
+        return cls(root, _classes(root, folders), names, labels, notes, follow)
 
     def open(self, record: int) -> bytes:
         return read_inside(self.root, self.names[record], self.follow)
 
     def prepare(self, directory: Path) -> None:
         """Nothing: the files are read where they are."""
+
+
+def _of_splits(
+    root: Path, walked: Walked, names: list[str], asked: str | None
+) -> tuple[list[str], list[str], int, tuple[str, ...]]:
+    """The class folders, the images, where in their paths the class stands, and what was left out.
+
+    Raises:
+        DataError: a tree of several splits, and nobody said which.
+    """
+    _refuse_one_folder(root, walked.folders, names)
+    splits = find_splits(walked.folders, names) if asked != NONE else None
+    if splits is None:
+        if asked not in (None, NONE):
+            raise DataError(f"{shown(root)}: no splits in it, train and test or the like. Leave --split out.")
+        return walked.folders, names, 0, ()
+    if asked is None:
+        raise refuse(root, splits)
+    return _taken(root, walked, names, splits, take(root, splits, asked))
+
+
+def _taken(
+    root: Path, walked: Walked, names: list[str], splits: TreeSplits, chosen: frozenset[str] | None
+) -> tuple[list[str], list[str], int, tuple[str, ...]]:
+    wanted = chosen if chosen is not None else frozenset(splits.folders)
+    said = f"splits taken: {listed(sorted(wanted))}"
+    if splits.above:
+        kept = [name for name in names if name.partition("/")[0] in wanted and name.count("/") > 1]
+        folders = sorted({path.partition("/")[2] for path in walked.seconds if path.partition("/")[0] in wanted})
+    else:
+        kept = names if chosen is None else [name for name in names if wanted & set(name.split("/")[1:-1])]
+        folders = walked.folders
+    if not kept:
+        raise DataError(f"{shown(root)}: no images in class folders below {listed(sorted(wanted))}. Name others.")
+    left = len(names) - len(kept)
+    return folders, kept, int(splits.above), (f"{said}; {left} images of others are left out" if left else said,)
 
 
 def _check(root: Path, walked: Walked, names: Sequence[str]) -> None:
@@ -74,30 +113,19 @@ def _check(root: Path, walked: Walked, names: Sequence[str]) -> None:
         raise DataError(
             f"{shown(root)}: no image files in its {len(walked.folders)} class folders ({', '.join(SUFFIXES)}).{left}"
         )
-    _refuse_splits(root, walked.folders, names)
 
 
-def _refuse_splits(root: Path, folders: Sequence[str], names: Sequence[str]) -> None:
-    """``train/cat`` with ``val/cat`` are no classes, nor is ``archive`` in ``archive/cat`` with ``archive/dog``."""
-    below: dict[str, set[str]] = defaultdict(set)
-    direct = set()
-    for name in names:
-        folder, *rest = name.split("/")
-        if len(rest) == 1:
-            direct.add(folder)
-        else:
-            below[folder].add(rest[0])
-    splits = [folder for folder in folders if folder.casefold() in SPLITS]
-    shared = {name for a in splits for b in splits if a < b for name in below[a] & below[b]}
-    if len(splits) > 1 and (shared or len(splits) == len(folders)):
+def _refuse_one_folder(root: Path, folders: Sequence[str], names: Sequence[str]) -> None:
+    """``archive`` is no class in ``archive/cat`` with ``archive/dog``, nor is it in ``archive/set/cat``."""
+    if len(folders) != 1:
+        return
+    within = {name.rpartition("/")[0] for name in names}
+    only = os.path.commonpath(within)
+    below = {path.removeprefix(only).lstrip("/").partition("/")[0] for path in within}
+    if len(below) > 1 and "" not in below:
         raise DataError(
-            f"{shown(root)}: the folders {listed(splits)} are splits of one set, not classes. "
-            f"Name one: {shown(root / splits[0])}"
-        )
-    if len(folders) == 1 and folders[0] not in direct and len(below[folders[0]]) > 1:
-        raise DataError(
-            f"{shown(root)}: holds one folder, {shown(folders[0], 60)}, and the folders in that seem to be the classes "
-            f"({listed(sorted(below[folders[0]]), 3)}). Name it: {shown(root / folders[0])}"
+            f"{shown(root)}: holds one folder, {shown(only, 60)}, and the folders in that seem to be the classes "
+            f"({listed(sorted(below), 3)}). Name it: {shown(root / only)}"
         )
 
 
@@ -117,6 +145,8 @@ def _classes(root: Path, folders: Sequence[str]) -> tuple[str, ...]:
 
 def _notes(walked: Walked, folders: Sequence[str], labels: Sequence[int], beside: int) -> tuple[str, ...]:
     notes = ["class folders, sorted as ImageFolder sorts them", *walked.notes()]
+    if same := same_below(walked.files):
+        notes.append(f"all class folders hold folders of the same names ({listed(same, 4)}), whose images are taken")
     if beside:
         notes.append(f"{beside} images beside the class folders are left aside")
     if all(folder.isdecimal() for folder in folders) and list(folders) != sorted(folders, key=int):

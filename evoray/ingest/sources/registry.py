@@ -25,12 +25,13 @@ ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z",
 @dataclass(frozen=True)
 class Format:
     """found: whether a name looks like this kind; open: its source, given the name, the list of labels, and what was
-    asked; labels, columns: whether it has a use for those."""
+    asked; labels, columns, splits: whether it has a use for those."""
 
     found: Callable[[str], bool]
     open: Callable[[str, Path | None, Asked], Source]
     labels: bool = False
     columns: bool = False
+    splits: bool = False
 
 
 def open_source(name: str, kind: str | None = None, labels: Path | None = None, asked: Asked | None = None) -> Source:
@@ -64,6 +65,8 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
         raise ConfigError(f"--labels {shown(labels)}: {shown(name)} is read as {kind}, which brings its own labels.")
     if asked.columns and not form.columns:
         raise ConfigError(f"--file-column, --label-column: {shown(name)} is read as {kind}, which has no columns.")
+    if asked.split is not None and not form.splits:
+        raise ConfigError(f"--split {shown(asked.split, 60)}: {shown(name)} is read as {kind}. Name one split's files.")
     return form.open(name, labels, asked)
 
 
@@ -139,6 +142,10 @@ FORMATS: dict[str, Format] = {
         lambda name: _files(name, ".tar"), lambda name, _, asked: open_webdataset(name, asked), columns=True
     ),
     "flat": Format(_flat, lambda name, labels, asked: scan_flat(Path(name), labels, asked), labels=True, columns=True),
-    "folder": Format(os.path.isdir, lambda name, _, asked: FolderSource.scan(Path(name), asked.follow_links)),
+    "folder": Format(
+        os.path.isdir,
+        lambda name, _, asked: FolderSource.scan(Path(name), asked.follow_links, asked.split),
+        splits=True,
+    ),
 }
 """Looked at in this order."""

@@ -22,13 +22,15 @@ from evoray.runtime.reading import shown
 class Walked:
     """Paths from the root, with / between their parts.
 
-    files: image files in the order of their parts; folders: those directly below the root that were walked.
+    files: image files in the order of their parts; folders: those directly below the root that were walked; seconds:
+    those in them.
     aside, odd, out, again: what was left: by its name, as no regular file, as a link out of the tree, as a link to a
     folder that counts once.
     """
 
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
+    seconds: list[str] = field(default_factory=list)
     aside: list[str] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
     out: list[str] = field(default_factory=list)
@@ -55,7 +57,7 @@ def walk(root: Path, follow: bool = False) -> Walked:
         walker.enter_link(link)
     found = walker.found
     found.files.sort(key=lambda name: name.split("/"))
-    for names in (found.folders, found.aside, found.odd, found.out, found.again):
+    for names in (found.folders, found.seconds, found.aside, found.odd, found.out, found.again):
         names.sort()
     return found
 
@@ -87,8 +89,8 @@ class _Walker:
             if path in self._seen:
                 continue
             self._seen.add(path)
-            if relative and "/" not in relative:
-                self.found.folders.append(relative)
+            if relative and (depth := relative.count("/")) < 2:
+                (self.found.seconds if depth else self.found.folders).append(relative)
             for entry in self._entries(relative):
                 below = f"{relative}/{entry.name}" if relative else entry.name
                 if entry.is_symlink():
