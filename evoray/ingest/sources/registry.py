@@ -139,7 +139,10 @@ FORMATS: dict[str, Format] = {
         lambda name: _files(name, ".parquet"), lambda name, _, asked: open_parquet(name, asked), columns=True
     ),
     "webdataset": Format(
-        lambda name: _files(name, ".tar"), lambda name, _, asked: open_webdataset(name, asked), columns=True
+        lambda name: _files(name, ".tar"),
+        lambda name, _, asked: open_webdataset(name, asked),
+        columns=True,
+        splits=True,
     ),
     "flat": Format(_flat, lambda name, labels, asked: scan_flat(Path(name), labels, asked), labels=True, columns=True),
     "folder": Format(

@@ -128,6 +128,32 @@ def take(root: Path, splits: TreeSplits, asked: str) -> frozenset[str] | None:
     return frozenset(found)
 
 
+def records_of(origin: str, names: Sequence[str], asked: str | None) -> tuple[list[int] | None, tuple[str, ...]]:
+    """Which records of an archive count, by the folders in their names; None where all do. And what to say of it.
+
+    Raises:
+        DataError: folders of several splits, and nobody said which.
+    """
+    paths = [name.removeprefix("./").lstrip("/") for name in names]
+    tops = sorted({path.partition("/")[0] for path in paths if "/" in path})
+    splits = find_splits(tops, paths) if tops and asked != NONE else None
+    if splits is None:
+        if asked not in (None, NONE):
+            raise DataError(f"{shown(origin)}: no splits in it, train and test or the like. Leave --split out.")
+        return None, ()
+    if asked is None:
+        raise DataError(
+            f"{shown(origin)}: its records lie in folders that are splits of one set, {listed(splits.folders)}. Take one "
+            f"with --split {shown(splits.folders[0], 60)}, or all records as one set with --split {ALL}."
+        )
+    wanted = take(Path(origin), splits, asked)
+    if wanted is None:
+        return None, (f"splits taken: {listed(splits.folders)}",)
+    kept = [record for record, path in enumerate(paths) if wanted & set(path.split("/")[:-1])]
+    left = len(paths) - len(kept)
+    return kept, (f"splits taken: {listed(sorted(wanted))}; {left} records of others are left out",)
+
+
 def _above(folders: Sequence[str], within: Iterable[str]) -> TreeSplits | None:
     """Where all that hold images are splits, or those that are share the folders below them."""
     below: dict[str, set[str]] = defaultdict(set)

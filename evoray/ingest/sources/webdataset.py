@@ -1,11 +1,13 @@
 """WebDataset tars: the members ``key.jpg`` and ``key.cls`` (or ``key.json``) are one record.
 
 A key ends at the first dot of a name. The picture is the member whose suffix is one word: ``1.jpg`` and not
-``1.seg.png``. Where a record has several, or several labels, ``--file-column`` and ``--label-column`` name the suffix.
+``1.seg.png``. Where a record has several, or several labels that differ, ``--file-column`` and ``--label-column`` name
+the suffix.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from evoray.errors import DataError
+from evoray.ingest.labels.agreement import TEXT, Agreement, Said, Twice, differs
 from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.labels.values import label_text, labelled
 from evoray.ingest.names import SUFFIXES, is_aside_folder
 from evoray.ingest.sources.base import SlicedSource, check_text, expand
 from evoray.ingest.sources.splits import refuse_several
 from evoray.ingest.sources.tars import TarEntry, members, read_member
+from evoray.ingest.sources.tree_splits import records_of
 from evoray.runtime.reading import parse_json, shown
 
 LABELS = ("cls", "cls.txt", "json")
@@ -61,9 +65,7 @@ class _Record:
 class _Found:
     tar: int
     member: TarEntry
-    label: str
-    of: str
-    """What the label was read from: a suffix, or a key of a .json."""
+    label: Said
 
 
 def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
@@ -79,19 +81,23 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
     refuse_several(pattern, files)
     found: list[_Found] = []
     without: Counter[str] = Counter()
+    agreement = Agreement()
     for number, path in enumerate(files):
         for record in _records(path):
             kind = record.image(asked.file_column)
             if kind is None:
                 without.update([", ".join(sorted(record.parts))])
                 continue
-            found.append(_found(number, record, kind, asked.label_column))
+            found.append(_found(number, record, kind, asked.label_column, agreement))
     if not found:
         kinds = asked.file_column or ", ".join(SUFFIXES)
         raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}).")
+    kept, taken = records_of(pattern, [one.member.name for one in found], asked.split)
+    found = found if kept is None else [found[record] for record in kept]
     known = labelled(
-        [one.label for one in found], lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}"
+        [one.label.text for one in found], lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}"
     )
+    agreement.finish(known.classes)
     for one in found:
         check_text(files[one.tar], one.member.name)
     return SlicedSource(
@@ -102,13 +108,13 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
         classes=known.classes,
         names=[f"{files[one.tar].name}/{one.member.name}" for one in found],
         labels=known.indices,
-        notes=(*_notes(files, found, without), *known.notes),
+        notes=(*_notes(files, found, without), *taken, *known.notes),
     )
 
 
 def _notes(files: list[Path], found: list[_Found], without: Counter[str]) -> tuple[str, ...]:
     pictures = Counter(one.member.name.rpartition("/")[2].partition(".")[2].lower() for one in found)
-    of = Counter(one.of for one in found)
+    of = Counter(one.label.of for one in found)
     said = [
         f"WebDataset of {len(files)} tars: pictures from {listed(list(pictures), 4)}, labels from {listed(list(of), 4)}"
     ]
@@ -150,37 +156,82 @@ def _folders(folder: str) -> list[str]:
     return [part for part in folder.split("/") if part not in ("", ".", "..")]
 
 
-def _found(tar: int, record: _Record, kind: str, asked: str | None) -> _Found:
+def _found(tar: int, record: _Record, kind: str, asked: str | None, agreement: Agreement) -> _Found:
     image = record.parts[kind]
-    text, of = _label(record, image, kind, asked)
-    return _Found(tar, image, text, of)
-
-
-def _label(record: _Record, image: TarEntry, kind: str, asked: str | None) -> tuple[str, str]:
-    """The record's label, and what it was read from."""
-    if asked is not None and asked.lower().removeprefix(".") in record.parts:
-        own = asked.lower().removeprefix(".")
-    else:
-        before = kind.rpartition(".")[0]
-        kinds = [name for one in LABELS for name in (one, f"{before}.{one}")]  # of 1.left.jpg perhaps 1.left.cls
-        own = next((name for name in kinds if name in record.parts), "")
-        if asked is not None:
-            own = "json" if "json" in record.parts else ""
+    if asked is not None:
+        return _Found(tar, image, _read(record, _asked_for(record, image, asked), asked))
+    own, *others = _kinds(record, kind) or [""]
     if not own:
-        wanted = asked or ", ".join(LABELS)
-        raise DataError(
-            f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}). "
-            "Name another suffix with --label-column; a record's members stand one after the other in the tar. "
-            "A tar of class folders is to be unpacked."
-        )
-    label = record.parts[own]
+        raise _unlabelled(record, image, ", ".join(LABELS))
+    label = _read(record, own, None)
+    for other in others:
+        if (pair := _beside(record, label, other)) is not None:
+            agreement.add(pair)
+    return _Found(tar, image, label)
+
+
+def _kinds(record: _Record, image: str) -> list[str]:
+    """The suffixes of all that may be labels, the one that counts first; a text alone is a caption."""
+    before = image.rpartition(".")[0]
+    names = [name for one in LABELS for name in (one, f"{before}.{one}")]  # of 1.left.jpg perhaps 1.left.cls
+    found = list(dict.fromkeys(name for name in names if name in record.parts))
+    return [*found, TEXT] if found and TEXT in record.parts else found
+
+
+def _asked_for(record: _Record, image: TarEntry, asked: str) -> str:
+    """The suffix that ``--label-column`` names, or that of the .json with a key of that name."""
+    suffix = asked.lower().removeprefix(".")
+    found = next((name for name in (suffix, "json") if name in record.parts), None)
+    if found is None:
+        raise _unlabelled(record, image, asked)
+    return found
+
+
+def _unlabelled(record: _Record, image: TarEntry, wanted: str) -> DataError:
+    beside = listed(sorted(kind for kind, part in record.parts.items() if part is not image), 6) or "nothing"
+    return DataError(
+        f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}), but {beside}. "
+        "Name another suffix with --label-column; a record's members stand one after the other in the tar. "
+        "A tar of class folders is to be unpacked."
+    )
+
+
+def _read(record: _Record, kind: str, asked: str | None) -> Said:
+    """The label in a record's member. asked: what the user calls it, perhaps a key of the .json."""
+    label = record.parts[kind]
     where = f"{shown(record.path)}: {shown(label.name)}"
     if label.size > LONGEST:
         raise DataError(f"{where} has {label.size:,} bytes, more than a label's {LONGEST:,}.")
     content = read_member(record.path, label)
-    if own.rpartition(".")[2] == "json":
-        return _of_json(content, where, asked if asked != own else None)
-    return _of_text(content, where), own
+    if kind.rpartition(".")[2] == "json":
+        own = asked is None or asked.lower().removeprefix(".") == kind
+        return Said(*_of_json(content, where, None if own else asked))
+    return Said(_of_text(content, where), kind)
+
+
+def _beside(record: _Record, label: Said, kind: str) -> Twice | None:
+    """Another label of a record that is not the same text as the one that was taken; what holds none says nothing."""
+    member = record.parts[kind]
+    where = record.where
+    if member.size > LONGEST:
+        return None
+    content = read_member(record.path, member)
+    try:
+        other = _json_beside(content, where) if kind.endswith("json") else Said(_of_text(content, where), kind)
+    except DataError:  # no text, no JSON: nothing of a label's
+        return None
+    return Twice(label, other, where) if other is not None and differs(label.text, other.text) else None
+
+
+def _json_beside(content: bytes, where: str) -> Said | None:
+    described = parse_json(content, where)
+    keys = [key for key in (*KEYS, NAME) if isinstance(described, dict) and described.get(key) is not None]
+    if not keys:
+        return None
+    value = described[keys[0]]
+    return Said(
+        shown(json.dumps(value), 80) if isinstance(value, list | dict) else label_text(value, where), f"json {keys[0]}"
+    )
 
 
 def _of_text(content: bytes, where: str) -> str:

@@ -169,6 +169,6 @@ def test_the_same_folders_in_every_class_are_said(tmp_path):
 
 
 def test_other_formats_have_no_use_for_it(tmp_path):
-    (tmp_path / "a.tar").touch()
-    with pytest.raises(ConfigError, match=r"--split train: .* is read as webdataset\. Name one split's files"):
-        open_source(str(tmp_path / "a.tar"), asked=Asked(split="train"))
+    (tmp_path / "a.parquet").touch()
+    with pytest.raises(ConfigError, match=r"--split train: .* is read as parquet\. Name one split's files"):
+        open_source(str(tmp_path / "a.parquet"), asked=Asked(split="train"))

@@ -65,9 +65,84 @@ def test_a_json_has_its_label_under_any_of_the_known_keys(key, tmp_path):
     assert (source.classes, list(source.labels)) == (("ant", "cat"), [1, 0])
 
 
-def test_a_cls_counts_above_a_json(tmp_path):
-    source = opened(tmp_path, {"1.jpg": b"x", "1.json": b'{"label": 5}', "1.cls": b"2\n"})
-    assert list(source.labels) == [2]
+def records(*labels, **kinds):
+    """A record a row: its .cls, and other members with what they hold."""
+    contents = {}
+    for number, label in enumerate(labels):
+        contents |= {f"{number}.jpg": b"x", f"{number}.cls": str(label).encode()}
+        contents |= {f"{number}.{kind}": values[number].encode() for kind, values in kinds.items()}
+    return contents
+
+
+@pytest.mark.parametrize(
+    ("contents", "labels"),
+    [
+        (records(2, json=['{"label": 2}']), ["2"]),
+        (records(2, json=['{"label": "2"}']), ["2"]),
+        (records(2, json=['{"label": 2.0, "width": 3}']), ["2"]),
+        (records(2, json=['{"width": 3}']), ["2"]),
+        (records(2, json=['{"label": null}']), ["2"]),
+        (records(2, json=["no JSON"]), ["2"]),
+        (records(2, json=["7"]), ["2"]),
+        (records("cat", json=['{"label": "Cat"}']), ["cat"]),
+        (records(1, 0, json=['{"label": "dog"}', '{"label": "cat"}']), ["1", "0"]),
+        (records("dog", "cat", json=['{"label": 1}', '{"label": 0}']), ["dog", "cat"]),
+        (records(1, txt=["a dog on 1 chair"]), ["1"]),
+        (records("dog", "cat", txt=["a dog", "two cats"]), ["dog", "cat"]),
+        (records("dog", "cat", txt=["dog", "cat"]), ["dog", "cat"]),
+        (records(1, txt=["1\n"]), ["1"]),
+        (records(1, txt=[""]), ["1"]),
+        (records(1, **{"cls.txt": ["1"]}), ["1"]),
+        ({"1.jpg": b"x", "1.cls.txt": b"4", "1.json": b'{"class": 4}'}, ["4"]),
+    ],
+)
+def test_labels_in_two_places_that_agree_are_one(contents, labels, tmp_path):
+    assert labels_of(opened(tmp_path, contents)) == labels
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        (
+            records(2, json=['{"label": 5}']),
+            r"a\.tar: the record 0 has two labels that differ: cls says 2, json label says 5\. "
+            "Say which counts with --label-column cls or --label-column label",
+        ),
+        (records(0, 1, json=['{"label": 0}', '{"class": 2}']), "the record 1 .*json class says 2"),
+        (records(1, 2, json=['{"cls": 0}', '{"cls": 1}']), "the record 0 .*cls says 1, json cls says 0"),
+        (records("cat", "dog", json=['{"label": "dog"}', '{"label": "cat"}']), "cls says cat, json label says dog"),
+        (records("cat", json=['{"class_name": "dog"}']), "--label-column class_name"),
+        (
+            records(1, 1, json=['{"label": "cat"}', '{"label": "dog"}']),
+            r"cls says 1, json label says dog\. .* 1 and cat",
+        ),
+        (
+            records(1, 2, json=['{"label": "cat"}', '{"label": "cat"}']),
+            r"cls says 2, json label says cat\. .* 1 and cat",
+        ),
+        (records(1, json=['{"label": [0, 1]}']), r"json label says \[0, 1\]"),
+        (records("cat", "dog", txt=["dog", "dog"]), "cls says cat, txt says dog.*--label-column cls or .* txt"),
+        (records(0, 1, txt=["1", "1"]), "cls says 0, txt says 1"),
+        (records(1, **{"cls.txt": ["2"]}), r"cls says 1, cls\.txt says 2"),
+        ({"1.jpg": b"x", "1.cls.txt": b"4", "1.json": b'{"class": 3}'}, r"cls\.txt says 4, json class says 3"),
+    ],
+)
+def test_labels_in_two_places_that_differ_are_asked_about(contents, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        opened(tmp_path, contents)
+
+
+@pytest.mark.parametrize(
+    ("column", "label"), [("cls", "2"), ("json", "5"), ("label", "5"), (".CLS", "2"), ("txt", "7")]
+)
+def test_the_label_that_was_named_counts(column, label, tmp_path):
+    path = make_tar(tmp_path / "a.tar", records(2, json=['{"label": 5}'], txt=["7"]))
+    assert labels_of(open_webdataset(str(path), Asked(label_column=column))) == [label]
+
+
+def test_a_record_without_a_label_says_what_it_has(tmp_path):
+    with pytest.raises(DataError, match=r"1\.jpg has no label beside it \(cls, cls\.txt, json\), but index, txt\."):
+        opened(tmp_path, {"1.jpg": b"x", "1.txt": b"a cat", "1.index": b"4"})
 
 
 def test_several_tars_are_one_source_in_the_order_of_their_names(tmp_path):
@@ -168,9 +243,8 @@ BOTH = {
 @pytest.mark.parametrize(
     ("asked", "image", "label"),
     [
-        ({"file_column": "jpg"}, b"image", "3"),
-        ({"file_column": ".PNG"}, b"other", "3"),
-        ({"file_column": "seg.png"}, b"mask", "3"),
+        ({"file_column": ".PNG", "label_column": "cls"}, b"other", "3"),
+        ({"file_column": "seg.png", "label_column": ".cls"}, b"mask", "3"),
         ({"file_column": "jpg", "label_column": "cls"}, b"image", "3"),
         ({"file_column": "jpg", "label_column": "top.txt"}, b"image", "5"),
         ({"file_column": "jpg", "label_column": "label"}, b"image", "4"),
@@ -224,3 +298,26 @@ def test_more_tars_than_open_files_are_listed(tmp_path):
         assert all(source.open(record) == b"x" for record in range(700))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def in_folders(*folders):
+    return {f"{folder}/{kind}": content for folder in folders for kind, content in (("1.jpg", b"x"), ("1.cls", b"3"))}
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [("train", "val"), ("./train", "./test"), ("set/train", "set/test"), ("fold0", "fold1"), ("train2017", "val2017")],
+)
+def test_splits_in_one_tar_are_asked_about(folders, tmp_path):
+    with pytest.raises(DataError, match=r"its records lie in folders that are splits of one set, .*--split all"):
+        opened(tmp_path, in_folders(*folders))
+    path, first = str(tmp_path / "a.tar"), folders[0].rpartition("/")[2]
+    assert list(open_webdataset(path, Asked(split=first)).names) == [f"a.tar/{folders[0]}/1.jpg"]
+    assert len(open_webdataset(path, Asked(split="all")).names) == 2
+
+
+def test_folders_of_a_tar_that_are_no_splits_are_all_taken(tmp_path):
+    source = opened(tmp_path, in_folders("a", "b", "train"))
+    assert len(source.names) == 3
+    with pytest.raises(DataError, match="no splits in it"):
+        open_webdataset(str(tmp_path / "a.tar"), Asked(split="test"))
