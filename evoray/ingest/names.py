@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+IMAGEFOLDER = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """What torchvision's ImageFolder reads."""
+SUFFIXES = (*IMAGEFOLDER, ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".gif", ".apng", ".dib", ".pbm", ".pnm")
+"""What names of pictures in the formats that are read end with."""
 ASIDE = frozenset({"__macosx", "@eadir", "lost+found", "$recycle.bin", "thumbs.db", ".ds_store"})
 """What systems leave among a user's files, in lower case."""
 
 
 def is_image(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
+
+
+def suffix_of(name: str) -> str:
+    """The end of a file's name, for messages: ``.gif``, or that there is none."""
+    dot = name.rfind(".")
+    return name[dot:].lower()[:12] if 0 < dot < len(name) - 1 else "no suffix"
 
 
 def is_aside(name: str) -> bool:

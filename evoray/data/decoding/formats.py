@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from PIL import Image, TiffImagePlugin, WebPImagePlugin
 
 from evoray.errors import PictureError
+from evoray.runtime.reading import shown
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 """Pillow's names. JPEG takes MPO with it (a phone's JPEG with further pictures behind the first); PPM is also PBM, PGM,
@@ -54,7 +57,24 @@ _OTHERS = (
     (0, b"\x0a\x05\x01", "PCX"),
     (0, b"\xb1\x68\xde\x3a", "DCX"),
     (0, b"\x93NUMPY", "an array of NumPy"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"PARE", "an encrypted Parquet file"),
+    (0, b"ARROW1", "an Arrow file (Feather)"),
+    (0, b"\xff\xff\xff\xff", "an Arrow stream (Hugging Face's datasets)"),
     (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"PK\x05\x06", "a zip archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (0, b"BZh", "a bzip2 file"),
+    (0, b"\xfd7zXZ", "an xz file"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (0, b"SQLite format 3", "an SQLite database"),
+    (0, b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"\x80\x02", "a pickle of Python's"),
+    (0, b"\x80\x03", "a pickle of Python's"),
+    (0, b"\x80\x04", "a pickle of Python's"),
+    (0, b"\x80\x05", "a pickle of Python's"),
     (0, b"\x1f\x8b", "a gzip file"),
     (257, b"ustar", "a tar archive"),
     (0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
@@ -66,8 +86,13 @@ _TEXTS = (
     (b"<html", "a web page (HTML)"),
     (b"<svg", "SVG"),
     (b"<?xml", "XML (SVG?)"),
+    (b"<head", "a web page (HTML)"),
+    (b"<body", "a web page (HTML)"),
+    (b"<error", "an answer of a server's (XML)"),
     (b"{", "JSON or text"),
 )
+_TEXT = re.compile(rb"[\t\n\r\x20-\x7e]+")
+_SHOWN_TEXT = 40
 
 
 def name_of(content: bytes) -> str:
@@ -83,6 +108,8 @@ def name_of(content: bytes) -> str:
             return name
     if not content[:4096].strip(b"\0"):
         return "a file of zeros, as an interrupted copy leaves it"
+    if _TEXT.fullmatch(content[:512]):
+        return f"a text ({shown(' '.join(content[:512].decode().split()), _SHOWN_TEXT)})"
     return "no picture that is known"
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
-from evoray.ingest.names import is_aside, is_aside_folder, is_image
+from evoray.ingest.names import IMAGEFOLDER, is_aside, is_aside_folder, is_image, suffix_of
 from evoray.runtime.reading import shown
 
 
@@ -25,7 +26,7 @@ class Walked:
     files: image files in the order of their parts; folders: those directly below the root that were walked; seconds:
     those in them.
     aside, odd, out, again: what was left: by its name, as no regular file, as a link out of the tree, as a link to a
-    folder that counts once.
+    folder that counts once. others: how many files in folders below the root end how, none of which is an image.
     """
 
     files: list[str] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Walked:
     odd: list[str] = field(default_factory=list)
     out: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
 
     def notes(self) -> tuple[str, ...]:
         said = {
@@ -43,7 +45,19 @@ class Walked:
             "links that leave the tree, not opened (--follow-links opens them, or name the real folder)": self.out,
             "links to folders that are counted already, or above": self.again,
         }
-        return tuple(f"{len(names)} {what}: {listed(names, 3)}" for what, names in said.items() if names)
+        notes = [f"{len(names)} {what}: {listed(names, 3)}" for what, names in said.items() if names]
+        if self.others:
+            notes.append(
+                f"{self.others.total()} files whose names say no image are left aside: {_counted(self.others)}"
+            )
+        more = Counter(suffix_of(name) for name in self.files if not name.lower().endswith(IMAGEFOLDER))
+        if more:
+            notes.append(f"{more.total()} images are taken whose suffix ImageFolder leaves aside: {_counted(more)}")
+        return tuple(notes)
+
+
+def _counted(suffixes: Counter[str]) -> str:
+    return listed([f"{count} {suffix}" for suffix, count in suffixes.most_common()], 4)
 
 
 def walk(root: Path, follow: bool = False) -> Walked:
@@ -140,6 +154,8 @@ class _Walker:
             self.found.aside.append(below)
         elif is_image(name):
             (self.found.files if regular else self.found.odd).append(below)
+        elif regular and "/" in below:
+            self.found.others[suffix_of(name)] += 1
 
     def _may(self, real: str) -> bool:
         return self.follow or real.startswith(f"{self.real.rstrip('/')}/")

@@ -143,8 +143,8 @@ def records_of(origin: str, names: Sequence[str], asked: str | None) -> tuple[li
         return None, ()
     if asked is None:
         raise DataError(
-            f"{shown(origin)}: its records lie in folders that are splits of one set, {listed(splits.folders)}. Take one "
-            f"with --split {shown(splits.folders[0], 60)}, or all records as one set with --split {ALL}."
+            f"{shown(origin)}: its records lie in folders that are splits of one set, {listed(splits.folders)}. Take "
+            f"one with --split {shown(splits.folders[0], 60)}, or all records as one set with --split {ALL}."
         )
     wanted = take(Path(origin), splits, asked)
     if wanted is None:

@@ -89,7 +89,7 @@ REFUSED = {
     "a pointer of Git LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
     "zeros": (lambda: bytes(5000), "zeros"),
     "nothing": (lambda: b"", "an empty file"),
-    "text": (lambda: b"this is no image", "no picture that is known"),
+    "text": (lambda: b"this is\nno image", r"a text \(this is no image\)"),
 }
 
 
@@ -165,4 +165,24 @@ def test_a_hint_says_no_more_than_the_first_bytes():
     assert claimed(b"GIF89a") == "GIF"
     assert claimed(b"GIF") is None and claimed(b"") is None
     assert name_of(b"\xef\xbb\xbf  <html>") == "a web page (HTML)"
-    assert name_of(b"\x7fELF") == "no picture that is known"
+    assert name_of(b"\x7fELF") == "a program"
+    assert name_of(b"\x01\x02\x03\xfe") == "no picture that is known"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"ARROW1\0\0", r"an Arrow file (Feather)"),
+        (b"\xff\xff\xff\xff\x18\x01\0\0", "an Arrow stream (Hugging Face's datasets)"),
+        (b"7z\xbc\xaf'\x1c", "a 7z archive"),
+        (b"Rar!\x1a\x07", "a RAR archive"),
+        (b"(\xb5/\xfd", "a zstd file"),
+        (b"\x80\x04\x95", "a pickle of Python's"),
+        (b"404: Not Found\n", "a text (404: Not Found)"),
+        (b"<Error><Code>AccessDenied</Code>", "an answer of a server's (XML)"),
+        (b"a" * 600, f"a text ({'a' * 18} … {'a' * 18})"),
+    ],
+)
+def test_what_is_met_under_a_wrong_name_is_told(content, name):
+    assert name_of(content) == name

@@ -25,7 +25,10 @@ def test_every_image_is_found_in_the_order_of_its_parts(root):
     (root / "top.png").touch()
     found = walk(root)
     assert found.files == ["a/1.png", "a/b/2.JPG", "a-b/0.png", "c/3.png", "top.png"]
-    assert (found.folders, found.notes()) == (["a", "a-b", "c"], ())
+    assert (found.folders, found.notes()) == (
+        ["a", "a-b", "c"],
+        ("1 files whose names say no image are left aside: 1 .txt",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,7 @@ def test_what_lies_outside_is_not_opened_unasked(root, outside):
     assert (found.files, sorted(found.out)) == (ALL, ["a/9.png", "a/far"])
     assert found.notes() == (
         "2 links that leave the tree, not opened (--follow-links opens them, or name the real folder): a/9.png, a/far",
+        "2 files whose names say no image are left aside: 1 .md, 1 .txt",
     )
     found = walk(root, follow=True)
     assert found.files == ["a/1.png", "a/9.png", "a/b/2.JPG", "a/far/9.png", "a/far/deep/8.png", "c/3.png"]
@@ -108,6 +112,7 @@ def test_what_no_one_means_is_left_aside(root):
     assert (found.files, found.folders) == (ALL, ["a", "c"])
     assert found.notes() == (
         "5 left aside, since no one means them: .ipynb_checkpoints, __MACOSX, a/._1.png, … (5 in all)",
+        "1 files whose names say no image are left aside: 1 .txt",
     )
 
 
@@ -142,3 +147,15 @@ def test_a_deep_tree_is_walked(tmp_path):
         at.mkdir()
     (at / "1.png").touch()
     assert walk(tmp_path).files == ["d/" * 400 + "1.png"]
+
+
+def test_suffixes_that_imagefolder_does_not_take_are_said(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("1.gif", "2.GIF", "3.jfif", "4.JPE", "5.png", "6.heic", "7.HEIC", "plain", "8.npy"):
+        (tmp_path / "a" / name).touch()
+    found = walk(tmp_path)
+    assert found.files == [f"a/{name}" for name in ("1.gif", "2.GIF", "3.jfif", "4.JPE", "5.png")]
+    assert found.notes() == (
+        "4 files whose names say no image are left aside: 2 .heic, 1 .npy, 1 no suffix",
+        "4 images are taken whose suffix ImageFolder leaves aside: 2 .gif, 1 .jfif, 1 .jpe",
+    )
