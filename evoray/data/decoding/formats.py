@@ -60,7 +60,6 @@ _OTHERS = (
     (0, b"PAR1", "a Parquet file"),
     (0, b"PARE", "an encrypted Parquet file"),
     (0, b"ARROW1", "an Arrow file (Feather)"),
-    (0, b"\xff\xff\xff\xff", "an Arrow stream (Hugging Face's datasets)"),
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"PK\x05\x06", "a zip archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -102,6 +101,8 @@ def name_of(content: bytes) -> str:
     for place, start, name in _OTHERS:
         if content.startswith(start, place):
             return name
+    if content.startswith(b"\xff\xff\xff\xff") and content[6:8] == b"\0\0":
+        return "an Arrow stream (Hugging Face's datasets)"
     text = content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, name in _TEXTS:
         if text.startswith(start):

@@ -102,7 +102,11 @@ def expand(pattern: str, suffix: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        return sorted(found for found in path.rglob(f"*{suffix}") if found.is_file() and not _aside(path, found))
+        return sorted(
+            found
+            for found in path.rglob("*")
+            if found.name.lower().endswith(suffix) and found.is_file() and not _aside(path, found)
+        )
     numbered = re.fullmatch(r"(.*)\{(\d{1,9})\.\.(\d{1,9})\}(.*)", pattern)
     if numbered:
         before, first, last, after = numbered.groups()

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evoray.errors import DataError
+from evoray.ingest.foreign import mistaken
 from evoray.ingest.labels.columns import LABELS, Asked, listed, plain, position
 from evoray.ingest.labels.values import Labels, label_text, labelled
 from evoray.ingest.sources.base import SlicedSource, expand
@@ -135,6 +136,8 @@ def _readable(path: Path) -> Iterator[None]:
         MemoryError,
         NotImplementedError,
     ) as error:
+        if (other := mistaken(path, "Parquet file", "a Parquet file")) is not None:
+            raise other from None
         raise DataError(f"{shown(path)}: no Parquet file, or damaged ({shown(error)}). Copy it again.") from None
 
 

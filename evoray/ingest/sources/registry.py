@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoray.errors import ConfigError, DataError
+from evoray.ingest.foreign import absent, saved_dataset, unknown
 from evoray.ingest.labels.columns import Asked
 from evoray.ingest.names import is_aside, is_image
 from evoray.ingest.sources.base import Source, expand
@@ -58,6 +59,8 @@ def open_source(name: str, kind: str | None = None, labels: Path | None = None, 
 def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> Source:
     if labels is not None and not labels.exists():
         raise DataError(f"{shown(labels)}: no such file. Name the list of labels, or ILSVRC2012's devkit.")
+    if not os.path.exists(name) and not expand(name, ""):
+        raise absent(name)
     if kind is None:
         kind = _looked_at(name, labels is not None)
     form = FORMATS[kind]
@@ -74,7 +77,11 @@ def _looked_at(name: str, labels: bool) -> str:
     """The kind of what is there; with a list of labels, a folder of images is a flat one, however deep it is."""
     if os.path.isfile(name) and name.lower().endswith(ARCHIVES):
         raise DataError(f"{shown(name)}: an archive. Unpack it, and name the folder.")
-    found = next((known for known, form in FORMATS.items() if form.found(name)), "folder")
+    found = next((known for known, form in FORMATS.items() if form.found(name)), "")
+    if not found:
+        raise unknown(name)
+    if found == "folder" and not _images_in(name) and (saved := saved_dataset(Path(name))) is not None:
+        raise saved
     if found == "folder" and labels:
         return "flat"
     if found == "folder" and (one := _only_folder(name)):
@@ -114,9 +121,9 @@ def _files(name: str, suffix: str) -> bool:
     path = Path(name)
     if path.is_dir():
         below = path / "data"  # as Hugging Face's repositories have it
-        here = any(entry.endswith(suffix) and not is_aside(entry) for entry in os.listdir(path))
+        here = any(entry.lower().endswith(suffix) and not is_aside(entry) for entry in os.listdir(path))
         return (here or (below.is_dir() and bool(expand(str(below), suffix)))) and not _images_in(name)
-    return name.endswith(suffix) and (path.is_file() or any(sign in name for sign in "*?{"))
+    return name.lower().endswith(suffix) and (path.is_file() or any(sign in name for sign in "*?{"))
 
 
 def _images_in(name: str) -> bool:

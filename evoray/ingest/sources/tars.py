@@ -7,10 +7,12 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
 from evoray.errors import DataError
+from evoray.ingest.foreign import mistaken
 from evoray.runtime.reading import shown
 
 BLOCK = 512
@@ -65,6 +67,8 @@ def _members(file: BinaryIO | _Window, origin: str, end: int) -> Iterator[TarEnt
                 tar.members = []  # a million headers are not kept
             _check_end(file, origin, tar.offset)
     except (tarfile.TarError, ValueError, OverflowError) as error:
+        if isinstance(file, BufferedReader) and (other := mistaken(origin, "plain tar", "a tar archive")) is not None:
+            raise other from None
         raise DataError(
             f"{shown(origin)}: no plain tar, or damaged ({shown(error)}). Unpack .tar.gz to .tar first: "
             "it cannot be read at random."

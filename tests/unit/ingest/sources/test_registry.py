@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import pickle
 from random import Random
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from forms import (
     FILES,
@@ -99,10 +105,11 @@ def test_a_list_of_labels_that_is_not_there_is_named(tmp_path):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(DataError, match="absent: no such directory"):
-        open_source(str(tmp_path / "absent"))
-    with pytest.raises(DataError, match=r"absent: no such file\. Name ILSVRC2012_img_train\.tar"):
-        open_source(str(tmp_path / "absent"), "ilsvrc")
+    for kind in (None, *FORMATS):
+        with pytest.raises(DataError, match=r"absent: no such file or folder: .* holds no absent\."):
+            open_source(str(tmp_path / "absent"), kind)
+    with pytest.raises(DataError, match=r"no such file\. Name ILSVRC2012_img_train\.tar"):
+        open_source(str(tmp_path), "ilsvrc")
 
 
 @pytest.fixture
@@ -216,3 +223,70 @@ def test_a_damaged_file_is_read_or_one_message(seed, tmp_path):
             except DataError as error:
                 said = [str(error)]
             assert all(line.isprintable() and len(line) < 1500 for line in said)
+
+
+def numpy_file():
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+def arrow_stream():
+    sink = io.BytesIO()
+    table = pa.table({"image": [b"x"], "label": [1]})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
+PAGE = b"<!DOCTYPE html><html><title>404</title></html>"
+FOREIGN = {
+    "lfs": (LFS, "a pointer of Git LFS, not the file itself. .*git lfs pull"),
+    "page": (PAGE, "a web page .*in its place. Download it again"),
+    "error": (b"404: Not Found", r"a text \(404: Not Found\)"),
+    "json": (b'{"error": 1}', "JSON or text"),
+    "array": (numpy_file(), "an array of NumPy.*Save its images as picture files"),
+    "arrow": (arrow_stream(), "an Arrow stream .*Make it a Parquet file: python -c"),
+    "zip": (b"PK\x03\x04" + bytes(30), "a zip archive.*Unpack it first"),
+    "gzip": (gzip.compress(bytes(2000)), "a gzip file.*Unpack it first"),
+    "pickle": (pickle.dumps([1]), "a pickle .*not opened"),
+    "picture": (jpeg(0), r"a picture \(JPEG\).*Name the folder"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(60), "HDF5.*Save its images"),
+    "empty": (b"", "an empty file.*Download it again"),
+    "zeros": (bytes(2000), "a file of zeros"),
+}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+@pytest.mark.parametrize("name", ["a.parquet", "a.tar", "a.bin", "A.PARQUET"])
+def test_a_file_that_is_something_else_is_named_as_that(name, what, tmp_path):
+    if (name, what) == ("a.tar", "zeros"):
+        return  # a tar without files
+    content, message = FOREIGN[what]
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"(?s){name}: .*{message}") as refused:
+        open_source(str(tmp_path / name))
+    assert str(refused.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "b.tar"])
+def test_one_pointer_in_a_folder_is_named(name, tmp_path):
+    form = parquet_of_bytes if name.endswith("parquet") else webdataset
+    form(tmp_path)
+    (folder,) = [path for path in tmp_path.iterdir() if path.is_dir()] or [tmp_path]
+    (folder / name).write_bytes(LFS)
+    with pytest.raises(DataError, match=f"{name}: .*a pointer of Git LFS"):
+        open_source(str(folder))
+
+
+def test_parquet_and_tars_are_known_by_their_suffix_in_any_case(tmp_path):
+    table = pa.table({"image": list(FILES.values()), "label": [TRUTH[name] for name in FILES]})
+    pq.write_table(table, tmp_path / "A.Parquet")
+    assert len(open_source(str(tmp_path / "A.Parquet")).names) == len(open_source(str(tmp_path)).names) == len(FILES)
+    (tmp_path / "A.Parquet").rename(tmp_path / "a.pq")
+    with pytest.raises(DataError, match=r"a\.pq: a Parquet file, .*Say --format parquet"):
+        open_source(str(tmp_path / "a.pq"))
+    assert len(open_source(str(tmp_path / "a.pq"), "parquet").names) == len(FILES)
+    make_tar(tmp_path / "W.TAR", {"1.jpg": b"x", "1.cls": b"0"})
+    assert len(open_source(str(tmp_path / "W.TAR")).names) == 1

@@ -62,7 +62,9 @@ def test_a_tar_that_was_cut_in_a_file_gives_no_wrong_bytes(length, tmp_path):
         for member in members(path):
             read[member.name] = read_member(path, member)
 
-    with pytest.raises(DataError, match=r"a\.tar: (cut short in [ab]\. Copy it again|no plain tar, or damaged)"):
+    with pytest.raises(
+        DataError, match=r"a\.tar: (cut short in [ab]\. Copy it again|no plain tar, (or damaged|but an empty file))"
+    ):
         reads()
     assert all(expected[name] == content for name, content in read.items())
     assert ("a" in read) == (length >= 512 * 4)
@@ -71,7 +73,7 @@ def test_a_tar_that_was_cut_in_a_file_gives_no_wrong_bytes(length, tmp_path):
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz", "w:bz2"])
 def test_a_compressed_tar_says_to_unpack_it(mode, tmp_path):
     path = make_tar(tmp_path / "a.tar", CONTENTS, mode)
-    with pytest.raises(DataError, match=r"a\.tar: no plain tar, or damaged .*Unpack \.tar\.gz to \.tar first"):
+    with pytest.raises(DataError, match=r"a\.tar: no plain tar, but an? (gzip|xz|bzip2) file\. Unpack it first"):
         list(members(path))
 
 
