@@ -63,8 +63,12 @@ def label_text(value: object, where: str) -> str:
     raise DataError(f"{where} has the label {shown(repr(value), 80)}: several labels, or none. {ONE}.")
 
 
-def labelled(values: Sequence[str], where: Where) -> Labels:
+def labelled(values: Sequence[str], where: Where, missing: frozenset[str] = MISSING) -> Labels:
     """The classes of all labels, and each record's.
+
+    Args:
+        missing: words that stand for no label; where the format has a null of its own, there are none, and that such
+            words are names is said.
 
     Raises:
         DataError: a label that is no class, with its place and what to do.
@@ -73,7 +77,7 @@ def labelled(values: Sequence[str], where: Where) -> Labels:
     for record, value in enumerate(values):
         first.setdefault(value, record)
     for name, record in first.items():
-        _check(name, where(record))
+        _check(name, where(record), missing)
     numbers = _numbers(first, where)
     if numbers is None:
         _refuse_joined(first, where)
@@ -81,7 +85,9 @@ def labelled(values: Sequence[str], where: Where) -> Labels:
     if set(first) <= set(BOOLEANS):
         classes, index = BOOLEANS, {name: label for label, name in enumerate(BOOLEANS)}
     of = index if numbers is None else {name: index[number] for name, number in numbers.items()}
-    notes = _of_names(first) if numbers is None else _of_numbers(sorted({int(one) for one in numbers.values()}))
+    notes = (
+        _of_names(first, missing) if numbers is None else _of_numbers(sorted({int(one) for one in numbers.values()}))
+    )
     if 10 <= len(first) == len(values):
         notes += ("every record has a label of its own: is this column one of labels?",)
     return Labels(classes, [of[value] for value in values], notes)
@@ -121,8 +127,8 @@ def _missing(where: str, value: object) -> str:
     )
 
 
-def _check(name: str, where: str) -> None:
-    if not name or name in MISSING:
+def _check(name: str, where: str, missing: frozenset[str]) -> None:
+    if not name or name in missing:
         raise DataError(_missing(where, name))
     if len(name) > LONGEST or any(map(_is_control, name)):
         what = f"over {LONGEST} characters" if len(name) > LONGEST else "control or invisible characters in it"
@@ -180,10 +186,13 @@ def _parts(name: str, sign: str) -> list[str]:
     return [part.strip() for part in name.split(sign) if part.strip()]
 
 
-def _of_names(names: Iterable[str]) -> tuple[str, ...]:
+def _of_names(names: Iterable[str], missing: frozenset[str]) -> tuple[str, ...]:
     folded = Counter(name.casefold() for name in names)
     alike = [name for name in names if folded[name.casefold()] > 1]
-    return (f"classes that differ in upper and lower case alone: {listed(sorted(alike))}",) if alike else ()
+    notes = [f"classes that differ in upper and lower case alone: {listed(sorted(alike))}"] if alike else []
+    if odd := sorted(MISSING.difference(missing).intersection(names)):
+        notes.append(f"taken as names of classes, not as missing labels: {listed(odd)}")
+    return tuple(notes)
 
 
 def _of_numbers(numbers: Sequence[int]) -> tuple[str, ...]:

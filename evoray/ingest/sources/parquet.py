@@ -261,7 +261,7 @@ def _labelled(names: list[str], values: list[Any], classes: list[str] | None, co
 
     texts = [label_text(value, where(row)) for row, value in enumerate(values)]
     if classes is None:
-        return labelled(texts, where)
+        return labelled(texts, where, missing=frozenset())  # a table has a null of its own: "NA" may be Namibia
     for row, text in enumerate(texts):
         if not (text.isdecimal() and len(text) < 10 and int(text) < len(classes)):
             raise DataError(

@@ -207,3 +207,9 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path):
     assert str(refused.value).isprintable()
     source = FolderSource.scan(tree_of(tmp_path, "a/1.png", "\x1b[31mb/x.txt", "c/.x\n/1.png"))
     assert all(note.isprintable() for note in source.notes)
+
+
+def test_words_for_nothing_are_classes(tmp_path):
+    names = ("NA", "None", "nan", "null")
+    source = FolderSource.scan(tree_of(tmp_path, *(f"{name}/1.png" for name in names)))
+    assert (source.classes, source.labels) == (names, [0, 1, 2, 3])

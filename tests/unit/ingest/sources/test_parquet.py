@@ -286,3 +286,20 @@ def test_a_name_of_a_column_that_is_no_text_is_damage(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"imagename", b"image\xffame"))
     with pytest.raises(DataError, match=r"a\.parquet: no Parquet file, or damaged"):
         open_parquet(str(path))
+
+
+WORDS = ["None", "NA", "null", "nan", "NaN", "N/A"]
+
+
+def test_words_for_nothing_are_names_in_a_column_of_strings(tmp_path):
+    source = open_parquet(str(table(tmp_path, image=[b"x"] * len(WORDS), label=WORDS)))
+    assert source.classes == tuple(sorted(WORDS))
+    assert [source.classes[label] for label in source.labels] == WORDS
+    said = "taken as names of classes, not as missing labels: N/A, NA, NaN, None, nan, null"
+    assert any(said in note for note in source.notes)
+
+
+@pytest.mark.parametrize("label", [[None, "cat"], [float("nan"), 1.0], ["", "cat"]])
+def test_a_null_is_no_name(label, tmp_path):
+    with pytest.raises(DataError, match=r"row 0 of column label has the label .*cannot be judged"):
+        open_parquet(str(table(tmp_path, image=[b"x", b"y"], label=label)))
