@@ -22,6 +22,7 @@ from evoray.data.decoding.bounds import check_resized, check_side, check_size
 from evoray.data.decoding.formats import check_lazy
 from evoray.data.decoding.modes import Depth, in_bytes, refusal, scaled
 from evoray.data.decoding.opening import one_error, opened, strict
+from evoray.data.decoding.quiet import quiet_c
 from evoray.errors import DataError
 
 if TYPE_CHECKING:
@@ -174,7 +175,9 @@ class ImageTransform(BaseModel):
             mode = modes.get((self.channels, header.mode))
             if header.format == "JPEG" and mode is not None:
                 self._check_resized(header.size)
-                decoded: Tensor = decode_jpeg(torch.frombuffer(bytearray(image), dtype=torch.uint8), mode=mode)
+                content = torch.frombuffer(bytearray(image), dtype=torch.uint8)
+                with quiet_c:
+                    decoded: Tensor = decode_jpeg(content, mode=mode)
                 return decoded
         tensor: Tensor = pil_to_tensor(self._opened(image))
         return tensor

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ctypes
+import os
 import threading
 
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 
 from evoray.data import ImageTransform
 from evoray.data.decoding import quiet as module
-from evoray.data.decoding.quiet import quiet
+from evoray.data.decoding.quiet import quiet, quiet_c
 from evoray.errors import PictureError
 
 needs_libtiff = pytest.mark.skipif(module._libtiff() is None, reason="Pillow brings no libtiff of its own")
@@ -60,3 +62,51 @@ def test_without_a_libtiff_of_pillows_nothing_happens(monkeypatch, tmp_path):
     finally:
         monkeypatch.undo()
         module._libtiff.cache_clear()
+
+
+needs_glibc = pytest.mark.skipif(module._stream() is None, reason="C's stderr cannot be changed here")
+
+
+def print_by_c():
+    ctypes.CDLL(None).perror(b"of C")
+
+
+def damaged_jpeg():
+    """Bytes behind the picture's data, which libjpeg says and goes on."""
+    content = encoded(Image.effect_noise((64, 48), 60).convert("RGB"), "JPEG", quality=90)
+    middle = len(content) // 2
+    return content[:middle] + b"\xff\xd0" + content[middle:]
+
+
+@needs_glibc
+def test_c_prints_nothing_while_it_is_held_and_prints_again_afterwards(capfd):
+    with quiet_c:
+        print_by_c()
+        with quiet_c:
+            print_by_c()
+        print_by_c()
+        os.write(2, b"python\n")
+    assert capfd.readouterr().err == "python\n"
+    print_by_c()
+    assert "of C" in capfd.readouterr().err
+
+
+@needs_glibc
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_torchvisions_libjpeg_prints_nothing_in_this_process(capfd):
+    import torch
+    from torchvision.io import decode_jpeg
+
+    content = damaged_jpeg()
+    decode_jpeg(torch.frombuffer(bytearray(content), dtype=torch.uint8))
+    assert "Corrupt JPEG data" in capfd.readouterr().err
+    for _ in range(2):
+        ImageTransform(resize=8, crop=8, decoder="torchvision")(content)
+    assert capfd.readouterr().err == ""
+
+
+def test_where_c_cannot_be_changed_nothing_happens(monkeypatch, capfd):
+    monkeypatch.setattr(module, "_stream", lambda: None)
+    with quiet_c:
+        print_by_c()
+    assert "of C" in capfd.readouterr().err
