@@ -28,6 +28,8 @@ def understood(source: Source) -> list[str]:
         f"{len(labels):,} images of {len(source.classes):,} classes. First: {'; '.join(first)}",
         f"images a class: {_counted(source.classes, counts)}",
     ]
+    if (counts > 0).sum() == 1:
+        lines.append(f"all images are of one class, {_name(source.classes, int(counts.argmax()))}: is that meant?")
     return [shown(line) for line in lines[:MOST_LINES]]
 
 

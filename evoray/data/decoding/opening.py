@@ -18,6 +18,8 @@ from evoray.runtime.reading import SHOWN, shown
 
 _ADDRESS = re.compile(r" (<_io\.BytesIO object )?at 0x[0-9a-fA-F]+>?")
 
+_FETCH = ' Fetch the files themselves: "git lfs pull" in the repository they are from.'
+
 
 def opened(content: bytes) -> Image.Image:
     """A picture within bounds, by its header; not decoded yet. Of many pictures in one file it is the first.
@@ -60,7 +62,9 @@ def one_line(error: Exception) -> str:
 def _unidentified(content: bytes) -> str:
     name = claimed(content)
     if name is None:
-        return f"{name_of(content)}, which is not read. Formats that are: {', '.join(FORMATS)}."
+        what = name_of(content)
+        fetch = _FETCH if "Git LFS" in what else ""
+        return f"{what}, which is not read. Formats that are: {', '.join(FORMATS)}.{fetch}"
     try:
         Image.OPEN[name][0](io.BytesIO(content), "")
     except Exception as error:

@@ -107,7 +107,11 @@ def _check(root: Path, walked: Walked, names: Sequence[str]) -> None:
             "are not opened unasked. Say --follow-links, or name the folder with the real ones."
         )
     if not walked.folders:
-        raise DataError(f"{shown(root)}: no class folders in it. An ImageFolder tree has a folder for each class.")
+        holds = listed(sorted(os.listdir(root)), 4) or "nothing"
+        raise DataError(
+            f"{shown(root)}: no class folders in it. An ImageFolder tree has a folder for each class; this one holds "
+            f"{holds}. What else can be read by a torch Dataset: package.module:function"
+        )
     if not names:
         left = "".join(f" {note}." for note in walked.notes())
         raise DataError(

@@ -155,13 +155,15 @@ def records_of(origin: str, names: Sequence[str], asked: str | None) -> tuple[li
 
 
 def _above(folders: Sequence[str], within: Iterable[str]) -> TreeSplits | None:
-    """Where all that hold images are splits, or those that are share the folders below them."""
+    """Where all that hold images are splits, or those that are share the folders below them; and ``train`` with
+    ``test`` in any company, for nobody has both as classes."""
     below: dict[str, set[str]] = defaultdict(set)
     for path in within:
         top, _, rest = path.partition("/")
         below[top].add(rest.partition("/")[0])
     found = _siblings(folders)
-    if found and (set(below) <= found or _shared([below[name] for name in found if name in below])):
+    plain = sum(name.casefold() in SPLITS and name in below for name in found)
+    if found and (plain > 1 or set(below) <= found or _shared([below[name] for name in found if name in below])):
         return TreeSplits(tuple(sorted(found)), above=True)
     found = _siblings(folders, parts=True)
     if set(below) <= found and _shared([below[name] for name in found]):

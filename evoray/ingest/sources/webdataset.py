@@ -91,7 +91,8 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
             found.append(_found(number, record, kind, asked.label_column, agreement))
     if not found:
         kinds = asked.file_column or ", ".join(SUFFIXES)
-        raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}).")
+        holds = f"its records hold {listed(list(without), 3)}" if without else "they are empty"
+        raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}): {holds}.")
     kept, taken = records_of(pattern, [one.member.name for one in found], asked.split)
     found = found if kept is None else [found[record] for record in kept]
     known = labelled(
@@ -188,9 +189,10 @@ def _asked_for(record: _Record, image: TarEntry, asked: str) -> str:
 
 
 def _unlabelled(record: _Record, image: TarEntry, wanted: str) -> DataError:
-    beside = listed(sorted(kind for kind, part in record.parts.items() if part is not image), 6) or "nothing"
+    beside = listed(sorted(kind for kind, part in record.parts.items() if part is not image), 6)
+    but = f", but {beside}" if beside else ""
     return DataError(
-        f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}), but {beside}. "
+        f"{shown(record.path)}: {shown(image.name)} has no label beside it ({shown(wanted)}){but}. "
         "Name another suffix with --label-column; a record's members stand one after the other in the tar. "
         "A tar of class folders is to be unpacked."
     )

@@ -29,3 +29,7 @@ def test_it_is_a_screen_at_most_and_steers_no_terminal():
     lines = understood(source(["\x1b[2J" + "x" * 5000, "b\nc"], [0, 1, -1]))
     assert all(len(line) <= 300 and line.isprintable() for line in lines)
     assert r"0.png is \x1b[2Jxx" in lines[0] and r"1.png is b\x0ac; 2.png is unreadable" in lines[0]
+
+
+def test_images_of_one_class_alone_are_asked_about():
+    assert understood(source(["cat", "images"], [1, 1]))[-1] == "all images are of one class, images: is that meant?"

@@ -112,6 +112,7 @@ def test_what_systems_leave_is_no_class(tmp_path):
         (("Train/cat/1.png", "Validation/cat/1.png", "notes/x.txt"), "Train, Validation are splits"),
         (("training/cat/1.png", "testing/1.png"), "testing, training are splits"),
         (("train/1.png", "val/2.png"), "are splits"),
+        (("train/1.png", "test/2.png", "bus/3.png"), "test, train are splits.*--split none where they are classes"),
         (("train/cat/1.png", "dev/cat/1.png", "extra/1.png"), "dev, train are splits"),
         (
             ("data/cat/1.png", "data/dog/1.png"),
@@ -130,7 +131,7 @@ def test_a_tree_whose_folders_are_no_classes_is_asked_about(names, message, tmp_
     [
         (("train/1.png", "bus/2.png", "car/3.png"), ("bus", "car", "train")),
         (("train/a/1.png", "bus/a/2.png"), ("bus", "train")),
-        (("train/1.png", "test/2.png", "bus/3.png"), ("bus", "test", "train")),
+        (("train/1.png", "test_tube/2.png", "bus/3.png"), ("bus", "test_tube", "train")),
         (("n01440764/images/1.png",), ("n01440764",)),
         (("animals/cat/1.png", "vehicles/car/2.png"), ("animals", "vehicles")),
         (("only/1.png", "only/a/2.png", "only/b/3.png"), ("only",)),
@@ -213,3 +214,9 @@ def test_words_for_nothing_are_classes(tmp_path):
     names = ("NA", "None", "nan", "null")
     source = FolderSource.scan(tree_of(tmp_path, *(f"{name}/1.png" for name in names)))
     assert (source.classes, source.labels) == (names, [0, 1, 2, 3])
+
+
+def test_a_folder_without_folders_says_what_it_holds(tmp_path):
+    (tmp_path / "data_batch_1").touch()
+    with pytest.raises(DataError, match=r"no class folders in it.* this one holds data_batch_1\. .* a torch Dataset"):
+        FolderSource.scan(tmp_path)

@@ -82,6 +82,8 @@ def test_splits_below_the_classes_are_asked_about(folders, tmp_path):
         [*product(("trainset", "valset"), CATS), "notes/"],
         product(("split1", "split2"), CATS),
         ["fold1", "fold2"],
+        ["train", "test", "extra"],
+        ["train", "val", "cat", "dog"],
     ],
 )
 def test_splits_above_the_classes_are_asked_about(folders, tmp_path):

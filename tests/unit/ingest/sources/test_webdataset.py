@@ -321,3 +321,11 @@ def test_folders_of_a_tar_that_are_no_splits_are_all_taken(tmp_path):
     assert len(source.names) == 3
     with pytest.raises(DataError, match="no splits in it"):
         open_webdataset(str(tmp_path / "a.tar"), Asked(split="test"))
+
+
+@pytest.mark.parametrize(
+    ("contents", "holds"), [({"1.npy": b"x", "1.cls": b"0"}, "its records hold cls, npy"), ({}, "they are empty")]
+)
+def test_tars_without_pictures_say_what_they_hold(contents, holds, tmp_path):
+    with pytest.raises(DataError, match=rf"no images in its tars \(.*\): {holds}"):
+        opened(tmp_path, contents)
