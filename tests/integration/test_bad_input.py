@@ -172,7 +172,7 @@ def test_a_flipped_byte_stops_verify_and_run(cli, tree, folder):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda root: None, "no such directory"),
+        (lambda root: None, "no such file or folder"),
         (lambda root: root.mkdir(), "no class folders"),
         (lambda root: (root / "a").mkdir(parents=True), "no image files"),
     ],

@@ -40,7 +40,7 @@ def test_a_name_of_a_bad_file_cannot_steer_the_terminal(tmp_path):
     (tree / "class0" / "\x1b[31mbad\x07.png").write_text("text")
     words = [str(word) for word in ("data", "ingest", tree, tmp_path / "shards", *SMALL)]
     said = CliRunner().invoke(app, words)
-    assert said.exit_code == 0 and r"skipped class0/\x1b[31mbad\x07.png: no picture that is known" in said.output
+    assert said.exit_code == 0 and r"skipped class0/\x1b[31mbad\x07.png: a text (text)" in said.output
     assert "\x1b[31m" not in said.output and "1 unreadable files skipped" in said.output
 
 
