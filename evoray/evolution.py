@@ -16,6 +16,7 @@ from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
+from evoray.runtime.importing import leaving_no_modules
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
@@ -32,6 +33,7 @@ from evoray.storage.metrics import MetricsFile
 
 
 @like_a_fresh_thread()
+@leaving_no_modules()
 def evolve(
     config: RunConfig | Mapping[str, Any] | str | Path,
     out: str | Path | None = None,

@@ -43,6 +43,9 @@ class _Loaded:
 _lock = threading.RLock()
 _loaded: dict[str, dict[str, _Loaded]] = {}
 _entered: list[str] = []
+_added: set[str] = set()
+"""Folders that were not on ``sys.path`` before."""
+_guests = 0
 
 
 def import_function(name: str, config_dir: Path | None = None) -> Any:
@@ -101,6 +104,34 @@ def modules_of(config_dir: Path | str | None) -> Iterator[None]:
                 _enter(_entered[-1])
 
 
+@contextmanager
+def leaving_no_modules() -> Iterator[None]:
+    """Around a run in its user's program: once the last one ends, what the program imports is its own again.
+
+    A folder that the program itself has on its path stays there, with its modules.
+    """
+    global _guests
+    with _lock:
+        _guests += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _guests -= 1
+            if not (_guests or _entered):
+                _leave()
+
+
+def _leave() -> None:
+    for folder in _added:
+        for name, one in _loaded.get(folder, {}).items():
+            if one.ours and sys.modules.get(name) is one.module:
+                del sys.modules[name]
+    sys.path[:] = [path for path in sys.path if path not in _added]
+    _added.clear()
+    importlib.invalidate_caches()
+
+
 def code_of(config_dir: Path | None, others: Iterable[str] = ()) -> dict[str, str]:
     """What a run's answer depends on of its user's code: module -> SHA-256 of its file.
 
@@ -151,6 +182,8 @@ def _enter(folder: str) -> dict[str, ModuleType]:
     for name, one in own.items():
         sys.modules.setdefault(name, one.module)
     gone = {other for other in _loaded if other != folder}
+    if folder not in sys.path:
+        _added.add(folder)
     sys.path[:] = [folder, *(path for path in sys.path if path != folder and path not in gone)]
     importlib.invalidate_caches()
     return hidden
