@@ -19,6 +19,7 @@ from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
+from evoray.runtime.origin import told
 from evoray.runtime.reading import reason_of
 
 
@@ -98,9 +99,7 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
     except EvorayError:
         raise
     except Exception as error:
-        raise ModelError(
-            f'parent.name = "{config.name}": the function raised {type(error).__name__}: {error}.'
-        ) from error
+        raise ModelError(f'parent.name = "{config.name}": the function raised {told(error, config_dir)}') from error
     if isinstance(made, nn.Module):
         made = Parent(made)
     if not isinstance(made, Parent):

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from evoray.errors import ConfigError, UsageError
+from evoray.runtime.origin import told
 
 NEVER_SHADOWED = sys.stdlib_module_names | {
     *("evoray", "torch", "torchvision", "timm", "numpy", "pyarrow", "ray", "pydantic", "PIL", "safetensors"),
@@ -71,7 +72,7 @@ def _imported(name: str, module_name: str, config_dir: Path | None) -> ModuleTyp
             f'"{name}": no module {error.name}. Put it into the configuration\'s folder ({config_dir}) or install it.'
         ) from None
     except Exception as error:
-        raise ConfigError(f'"{name}": importing it raised {type(error).__name__}: {error}.') from error
+        raise ConfigError(f'"{name}": importing it raised {told(error, config_dir)}') from error
 
 
 def make_importable(config_dir: Path | str | None) -> None:
