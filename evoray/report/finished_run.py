@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from evoray.errors import UsageError
-from evoray.report.measures import Measure, own, read_measures
+from evoray.report.measures import ShownMeasure, own, read_measures
 from evoray.statistics import Comparison
 from evoray.storage.documents import REMEDY
 
@@ -79,7 +79,7 @@ class Run:
         return "ensemble" in self.summary or "measures" not in self.summary
 
     @cached_property
-    def measures(self) -> dict[str, Measure]:
+    def measures(self) -> dict[str, ShownMeasure]:
         """Every figure by its key, the run's fitness first."""
         if "measures" not in self.summary:
             self.get("parent", "test")
@@ -91,23 +91,23 @@ class Run:
             ) from None
 
     @property
-    def main(self) -> Measure:
+    def main(self) -> ShownMeasure:
         """The run's fitness: what its children were ranked by."""
         return self.measures[self.fitness]
 
     @property
-    def beside(self) -> Measure | None:
+    def beside(self) -> ShownMeasure | None:
         """The first other figure in which networks were compared; shown where there is room for two."""
         for one in self.comparisons:
             if one.metric in self.measures and one.metric != self.fitness:
                 return self.measures[one.metric]
         return None
 
-    def measure_of(self, one: Comparison) -> Measure:
+    def measure_of(self, one: Comparison) -> ShownMeasure:
         """What a comparison is of."""
         return self.main if one.metric == "fitness" else self.measures.get(one.metric) or own(one.metric)
 
-    def child(self, row: Mapping[str, Any], split: str, measure: Measure) -> float | None:
+    def child(self, row: Mapping[str, Any], split: str, measure: ShownMeasure) -> float | None:
         """A child's figure on ``select`` or ``test``, in the measure's own direction; None where it is not known."""
         if f"{split}_{measure.key}" in row:
             return self._checked(row[f"{split}_{measure.key}"], f"{split}_{measure.key}")
@@ -126,7 +126,7 @@ class Run:
         known = [one for one in sample if isinstance(one, Mapping)] if isinstance(sample, list) else []
         return {str(one.get("id")): self._checked(one.get("test"), "children.sample") for one in known}
 
-    def parent_on_select(self, measure: Measure) -> float | None:
+    def parent_on_select(self, measure: ShownMeasure) -> float | None:
         """The parent's figure on ``select``; None where an older run did not record its fitness there."""
         if measure.key == self.fitness and measure.key not in self.section("parent", "select"):
             value = self._checked(self.section("children", "parent").get("select"), "children.parent.select")
