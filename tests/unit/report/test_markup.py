@@ -16,19 +16,8 @@ from evoray.report.figures import differences, population
 from evoray.report.finished_run import Run
 from evoray.report.tables import print_run, table
 
-MATHS = ["$x_1^2$", "$\\frac{", "cost_a^b", "\\alpha", "_hidden"]
-NAMES = [*MATHS, "[red]", "[/bold]", "[link=http://x]a", "<b>&amp;", ":bug:"]
-    "$x_1^2$",
-    "$\\frac{",
-    "cost_a^b",
-    "\\alpha",
-    "[red]",
-    "[/bold]",
-    "[link=http://x]a",
-    "<b>&amp;",
-    "_hidden",
-    ":bug:",
-]
+MATHS = ("$x_1^2$", r"$\frac{", "cost_a^b", r"\alpha", "_hidden")
+NAMES = (*MATHS, "[red]", "[/bold]", "[link=http://x]a", "<b>&amp;", ":bug:")
 
 
 def run_of(summary: dict[str, Any], population: pa.Table, name: str) -> Run:
