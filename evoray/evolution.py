@@ -16,22 +16,24 @@ from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
+from evoray.runtime.importing import leaving_no_modules
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
-from evoray.search.resume import check_same, is_begun, is_finished
+from evoray.search.resume import CONFIG, check_same, is_begun, is_finished
 from evoray.search.session import Session, open_session
 from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory, free_path
-from evoray.storage.documents import REMEDY
+from evoray.storage.documents import BEGINNING, remedy_of
 from evoray.storage.lock import LOCK, check_free, check_makeable, claimed
 from evoray.storage.metrics import MetricsFile
 
 
 @like_a_fresh_thread()
+@leaving_no_modules()
 def evolve(
     config: RunConfig | Mapping[str, Any] | str | Path,
     out: str | Path | None = None,
@@ -127,7 +129,9 @@ def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
         return config
     recorded = (directory.read_json("config.json").get("compute") or {}).get("batch_size")
     if type(recorded) is not int or recorded < 1:
-        raise UsageError(f"{directory.location}/config.json: damaged (compute.batch_size is no number). {REMEDY}")
+        raise UsageError(
+            f"{directory.location}/config.json: damaged (compute.batch_size is no number). {remedy_of(CONFIG)}"
+        )
     return config.model_copy(update={"compute": compute.model_copy(update={"batch_size": recorded})})
 
 
@@ -142,12 +146,16 @@ def _check_directory(directory: RunDirectory, resume: bool | Auto) -> bool:
     if not is_finished(directory):
         check_makeable(directory)
     begun = is_begun(directory)
+    # a run that was stopped while it wrote its first files has not begun
+    names = set(directory.names()) - {"journal", "space.json", LOCK}
     if resume == AUTO:
         resume = begun
     if resume and not begun:
-        raise UsageError(f"{directory.location}: no run to resume there (no config.json). Leave --resume out.")
-    # a run that was stopped while it wrote its first files has not begun
-    names = set(directory.names()) - {"journal", "space.json", LOCK}
+        remedy = f"It was removed. {remedy_of(CONFIG)}" if names else "Leave --resume out."
+        raise UsageError(f"{directory.location}: no run to resume there (no config.json). {remedy}")
+    if resume:
+        for name in BEGINNING:  # before anything that takes time
+            directory.read_json(name)
     if not resume and names:
         what = "another run" if begun else f"other files ({shown(min(names), 80)}, …)"
         raise UsageError(

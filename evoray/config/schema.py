@@ -16,6 +16,7 @@ from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
 from evoray.config.variants import Variant, table_at
+from evoray.config.weights import member_of
 from evoray.runtime import limits
 from evoray.runtime.auto import given
 from evoray.runtime.limits import Members
@@ -41,6 +42,14 @@ class ParentConfig(Section):
     std: tuple[float, ...] | None = None
     download: bool = False
     """Whether named weights may be fetched where they are not in the library's cache."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_by_name(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "weights" not in values:
+            return values
+        weights = member_of(values.get("source", "torchvision"), values.get("name"), values["weights"])
+        return {**values, "weights": weights}
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -125,7 +125,7 @@ def close(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
     for a, b in zip(one, other, strict=True):
         if a.shape != b.shape:
             return False
-        slack = torch.finfo(a.dtype).eps ** 0.5 if a.is_floating_point() else 0.0
+        slack = max(torch.finfo(a.dtype).eps, torch.finfo(torch.float32).eps) ** 0.5 if a.is_floating_point() else 0.0
         scale = float(b.double().abs().nan_to_num(0, 0, 0).max()) if b.numel() else 0.0
         if not torch.allclose(a.double(), b.double(), rtol=0, atol=slack * max(scale, 0.1), equal_nan=True):
             return False

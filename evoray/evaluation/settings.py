@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -26,44 +26,57 @@ WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 SETTINGS: tuple[tuple[Any, str], ...] = (
     (torch.utils.deterministic, "fill_uninitialized_memory"),
     (torch.backends.cudnn, "benchmark"),
-    (torch.backends.cudnn, "allow_tf32"),
-    (torch.backends.cuda.matmul, "fp32_precision"),
-    (torch.backends.mkldnn.matmul, "fp32_precision"),  # type: ignore[attr-defined]
-    (torch.backends.cudnn.conv, "fp32_precision"),  # type: ignore[attr-defined]
-    (torch.backends.cudnn.rnn, "fp32_precision"),
 )
-"""What is written here, or by what is written here, in an order in which it can be written back."""
+"""What is written here and can be asked for by itself."""
+MATMUL = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)  # type: ignore[attr-defined]
+CONVOLUTION = (torch.backends.cudnn.conv, torch.backends.cudnn.rnn)  # type: ignore[attr-defined]
+"""Precision by PyTorch's new names. Whoever writes an old name writes these as well, but not the other way round; and
+an old name cannot be asked for while these say otherwise."""
 
 
 class _Saved:
-    """The process's settings as they were found, for any device.
-
-    None for what cannot be asked for, because the caller set it both in PyTorch's old way and in its new one.
-    """
+    """The process's settings as they were found, for any device: those under PyTorch's old names and its new ones."""
 
     def __init__(self) -> None:
         self._workspace = os.environ.get(WORKSPACE)
         self._dtype = torch.get_default_dtype()
         self._debug_mode = torch.get_deterministic_debug_mode()
-        self._matmul: str | None = _asked(torch.get_float32_matmul_precision)
-        self._values = [_asked(lambda: getattr(owner, name)) for owner, name in SETTINGS]  # noqa: B023
+        self._values = [getattr(owner, name) for owner, name in SETTINGS]
+        self._precisions = [owner.fp32_precision for owner in (*MATMUL, *CONVOLUTION)]
+        self._matmul: str = _asked(torch.get_float32_matmul_precision, MATMUL, "ieee", "highest")
+        self._allow_tf32: bool = _asked(lambda: torch.backends.cudnn.allow_tf32, CONVOLUTION, "tf32", False)
 
     def restore(self) -> None:
         if self._workspace is None:
             os.environ.pop(WORKSPACE, None)
         torch.set_default_dtype(self._dtype)
         torch.set_deterministic_debug_mode(self._debug_mode)
-        if self._matmul is not None:
-            torch.set_float32_matmul_precision(self._matmul)
         for (owner, name), value in zip(SETTINGS, self._values, strict=True):
-            if value is not None:
-                setattr(owner, name, value)
+            setattr(owner, name, value)
+        # old names first, for they write the new ones
+        torch.set_float32_matmul_precision(self._matmul)
+        torch.backends.cudnn.allow_tf32 = self._allow_tf32
+        for owner, precision in zip((*MATMUL, *CONVOLUTION), self._precisions, strict=True):
+            owner.fp32_precision = precision
 
 
-def _asked(what: Callable[[], Any]) -> Any:
+def _asked(what: Callable[[], Any], new: Sequence[Any], agreed: str, otherwise: Any) -> Any:
+    """What an old name says; where the new ones say otherwise, with all of them as ``agreed`` for as long.
+
+    otherwise: what it says if it cannot be asked for then either.
+    """
     with contextlib.suppress(RuntimeError):
         return what()
-    return None
+    before = [owner.fp32_precision for owner in new]
+    try:
+        for owner in new:
+            owner.fp32_precision = agreed
+        return what()
+    except RuntimeError:
+        return otherwise
+    finally:
+        for owner, precision in zip(new, before, strict=True):
+            owner.fp32_precision = precision
 
 
 _lock = threading.Lock()

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models import from_timm, from_torchvision
+from evoray.models.answers import check_call, logits_of
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
+from evoray.runtime.origin import told
 from evoray.runtime.reading import reason_of
 
 
@@ -66,6 +68,7 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
     Raises:
         ModelError: the forward pass fails, gives no [b, outputs] tensor, or has fewer outputs than classes.
     """
+    check_call(model)
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     try:
         with torch.inference_mode():
@@ -77,15 +80,7 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
         raise ModelError(
             f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {remedy}"
         ) from error
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(sample):
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ModelError(f"the parent returned {shape}: it has to return logits [images, classes].")
-    if logits.shape[1] < classes:
-        raise ModelError(
-            f"the parent has {logits.shape[1]} outputs, the data {classes} classes. "
-            "Take data of its classes, or a parent with an output for each."
-        )
-    return int(logits.shape[1])
+    return int(logits_of(logits, len(sample), classes).shape[1])
 
 
 def _runs_with_gradients(model: nn.Module, sample: Tensor) -> bool:
@@ -104,9 +99,7 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
     except EvorayError:
         raise
     except Exception as error:
-        raise ModelError(
-            f'parent.name = "{config.name}": the function raised {type(error).__name__}: {error}.'
-        ) from error
+        raise ModelError(f'parent.name = "{config.name}": the function raised {told(error, config_dir)}') from error
     if isinstance(made, nn.Module):
         made = Parent(made)
     if not isinstance(made, Parent):

@@ -15,10 +15,11 @@ from evoray.mutation.apply import apply_lineage
 from evoray.mutation.digest import tensors_sha256
 from evoray.mutation.recipe import Lineage
 from evoray.mutation.space import Space
-from evoray.runtime.reading import checked, shown
+from evoray.runtime.reading import checked, kind_of, shown
 
 ENTRIES, TENSORS = 10**6, 10**6
 """Of a lineage and of its space, at most."""
+_REMEDY = "Name a lineage file, as the run wrote it."
 KEYS = {"format", "parent", "space", "entries", "weights_sha256", "sha256"}
 
 
@@ -102,12 +103,16 @@ def rebuild(document: Any, state: Mapping[str, Tensor], space: Space | None = No
 def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
     """The parent's digest and the space, once the document is known to be whole."""
     if not isinstance(document, dict):
-        raise LineageError(f"lineage: a {type(document).__name__} where an object is expected. Name a lineage file.")
-    if document.get("format") != 1:
-        raise LineageError(f"lineage: format is {shown(document.get('format'))}, this program knows 1.")
+        raise LineageError(f"lineage: {kind_of(document)} where an object is expected. {_REMEDY}")
+    if "format" not in document:
+        raise LineageError(f"lineage: it says no format, so it is no lineage. {_REMEDY}")
+    if document["format"] != 1:
+        raise LineageError(
+            f"lineage: format is {shown(document['format'], 40)}, this program knows 1. Use the EvoRay that wrote it."
+        )
     if not document.keys() <= KEYS:
         raise LineageError(f"lineage: {shown(sorted(document.keys() - KEYS))} is no part of it. The file was changed.")
-    whole = checked(Document, document, "lineage", "Name a lineage file, as the run wrote it.", LineageError)
+    whole = checked(Document, document, "lineage", _REMEDY, LineageError)
     rest = {key: value for key, value in document.items() if key != "sha256"}
     _same("lineage", document.get("sha256", _digest(rest)), _digest(rest), "The file was changed.")
     said, parent = whole.space.sha256, whole.parent.sha256

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evoray.errors import LineageError, ModelError
 from evoray.mutation.table import FLOAT32_MAX
-from evoray.runtime.reading import said
+from evoray.runtime.reading import kind_of, said
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Types whose values float32 holds exactly: what is not mutated comes back bit for bit."""
@@ -88,6 +88,8 @@ class Space:
     def from_json(cls, value: Any) -> Space:
         """Raises LineageError when it is not a space of format 1."""
         try:
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{kind_of(value)} where an object is expected")
             if value["format"] != 1:
                 raise ValueError(f"format is {value['format']!r}, this program knows 1")
             specs = [_spec(tensor) for tensor in value["tensors"]]

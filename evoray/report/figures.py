@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import NETWORKS, Run
-from evoray.report.measures import Measure
+from evoray.report.measures import ShownMeasure
 from evoray.report.svg import BAD, GOOD, GREY, INK, OURS, PARENT, new_figure, style, to_svg
 from evoray.statistics import Comparison
 
@@ -120,7 +120,7 @@ def ensemble_size(run: Run) -> str | None:
         return to_svg(figure, f"{named} of the ensemble on test against its size, and the parent's")
 
 
-def _against_parent(axes: Axes, axis: Measure, run: Run, size: int) -> None:
+def _against_parent(axes: Axes, axis: ShownMeasure, run: Run, size: int) -> None:
     parent = run.test("parent", axis.key)
     if parent is None:
         return
@@ -136,7 +136,7 @@ def _against_parent(axes: Axes, axis: Measure, run: Run, size: int) -> None:
 def differences(run: Run) -> str | None:
     """A forest plot: every network's difference from the parent with its 95% interval."""
     found = [one for one in run.comparisons if one.effect != "undefined" and one.against == "parent"]
-    rows: dict[Measure, list[Comparison]] = {}
+    rows: dict[ShownMeasure, list[Comparison]] = {}
     for one in found:
         measure = run.measure_of(one)
         rows.setdefault(measure, []).append(one.turned(measure.higher_is_better))
@@ -150,7 +150,7 @@ def differences(run: Run) -> str | None:
         return to_svg(figure, "Differences from the parent on test with 95% intervals, for each network and measure")
 
 
-def _forest(axes: Axes, measure: Measure, rows: list[Comparison]) -> None:
+def _forest(axes: Axes, measure: ShownMeasure, rows: list[Comparison]) -> None:
     factor = measure.factor
     colours = {"better": GOOD, "worse": BAD, "not shown": GREY}
     for place, one in enumerate(rows):

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from evoray.errors import UsageError
-from evoray.report.measures import Measure, own, read_measures
+from evoray.report.measures import ShownMeasure, own, read_measures
 from evoray.statistics import Comparison
+from evoray.storage.documents import REMEDY
 
 NETWORKS = {
     "parent": "Parent",
@@ -26,7 +27,6 @@ FIGURES = ("select_", "test_")
 """Beginnings of columns that hold figures of a child."""
 RECIPE = ("parts", "part", "sigma")
 """Columns that are there where the run's kind of mutation has them."""
-_REMEDY = "Take the file as the run wrote it, or finish the run with --resume."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Run:
     def of(cls, summary: Mapping[str, Any], population: pa.Table) -> Run:
         missing = [name for name in COLUMNS if name not in population.column_names]
         if missing:
-            raise UsageError(f"population.parquet: no column {', '.join(missing)}. {_REMEDY}")
+            raise UsageError(f"population.parquet: no column {', '.join(missing)}. {REMEDY}")
         shown = [name for name in population.column_names if name in RECIPE or name.startswith(FIGURES)]
         return cls(summary, population.select([*COLUMNS, *shown]).to_pylist())
 
@@ -49,7 +49,7 @@ class Run:
         value: Any = self.summary
         for key in keys:
             if not isinstance(value, Mapping) or key not in value:
-                raise UsageError(f"summary.json: no {'.'.join(keys)}. {_REMEDY}")
+                raise UsageError(f"summary.json: no {'.'.join(keys)}. {REMEDY}")
             value = value[key]
         return value
 
@@ -79,7 +79,7 @@ class Run:
         return "ensemble" in self.summary or "measures" not in self.summary
 
     @cached_property
-    def measures(self) -> dict[str, Measure]:
+    def measures(self) -> dict[str, ShownMeasure]:
         """Every figure by its key, the run's fitness first."""
         if "measures" not in self.summary:
             self.get("parent", "test")
@@ -87,27 +87,27 @@ class Run:
             return read_measures(self.summary, self.fitness)
         except (KeyError, TypeError, AttributeError) as error:
             raise UsageError(
-                f"summary.json: measures are damaged ({type(error).__name__}: {error}). {_REMEDY}"
+                f"summary.json: measures are damaged ({type(error).__name__}: {error}). {REMEDY}"
             ) from None
 
     @property
-    def main(self) -> Measure:
+    def main(self) -> ShownMeasure:
         """The run's fitness: what its children were ranked by."""
         return self.measures[self.fitness]
 
     @property
-    def beside(self) -> Measure | None:
+    def beside(self) -> ShownMeasure | None:
         """The first other figure in which networks were compared; shown where there is room for two."""
         for one in self.comparisons:
             if one.metric in self.measures and one.metric != self.fitness:
                 return self.measures[one.metric]
         return None
 
-    def measure_of(self, one: Comparison) -> Measure:
+    def measure_of(self, one: Comparison) -> ShownMeasure:
         """What a comparison is of."""
         return self.main if one.metric == "fitness" else self.measures.get(one.metric) or own(one.metric)
 
-    def child(self, row: Mapping[str, Any], split: str, measure: Measure) -> float | None:
+    def child(self, row: Mapping[str, Any], split: str, measure: ShownMeasure) -> float | None:
         """A child's figure on ``select`` or ``test``, in the measure's own direction; None where it is not known."""
         if f"{split}_{measure.key}" in row:
             return self._checked(row[f"{split}_{measure.key}"], f"{split}_{measure.key}")
@@ -126,7 +126,7 @@ class Run:
         known = [one for one in sample if isinstance(one, Mapping)] if isinstance(sample, list) else []
         return {str(one.get("id")): self._checked(one.get("test"), "children.sample") for one in known}
 
-    def parent_on_select(self, measure: Measure) -> float | None:
+    def parent_on_select(self, measure: ShownMeasure) -> float | None:
         """The parent's figure on ``select``; None where an older run did not record its fitness there."""
         if measure.key == self.fitness and measure.key not in self.section("parent", "select"):
             value = self._checked(self.section("children", "parent").get("select"), "children.parent.select")
@@ -154,7 +154,7 @@ class Run:
         points = self._records("curve", ("size",))
         keys = tuple(dict.fromkeys(key for point in points for key in point))
         if len(keys) < 2 and points:
-            raise UsageError(f"summary.json: ensemble.curve holds sizes alone. {_REMEDY}")
+            raise UsageError(f"summary.json: ensemble.curve holds sizes alone. {REMEDY}")
         for point in self._records("curve", keys):
             for key in keys:
                 self._checked(point[key], f"ensemble.curve.{key}")
@@ -168,14 +168,14 @@ class Run:
         for name, sums in found.items():
             lengths = {len(sums.get(key, "")) for key in ("counts", "confidence", "hits")}
             if lengths == {0} or len(lengths) > 1:
-                raise UsageError(f"summary.json: reliability.{name} lacks counts, confidence or hits. {_REMEDY}")
+                raise UsageError(f"summary.json: reliability.{name} lacks counts, confidence or hits. {REMEDY}")
         return {name: sums for name, sums in found.items() if name in NETWORKS}
 
     @property
     def comparisons(self) -> list[Comparison]:
         found = self.get("comparisons")
         if not isinstance(found, list):
-            raise UsageError(f"summary.json: comparisons are no list. {_REMEDY}")
+            raise UsageError(f"summary.json: comparisons are no list. {REMEDY}")
         return [Comparison.from_dict(values) for values in found]
 
     @property
@@ -183,7 +183,7 @@ class Run:
         """What was said before the run; older runs recorded nothing of it."""
         found = self.summary.get("notes", [])
         if not isinstance(found, list):
-            raise UsageError(f"summary.json: notes are no list. {_REMEDY}")
+            raise UsageError(f"summary.json: notes are no list. {REMEDY}")
         return [str(note) for note in found]
 
     def comparison(self, network: str, metric: str) -> Comparison | None:
@@ -209,17 +209,17 @@ class Run:
     def _records(self, name: str, keys: tuple[str, ...]) -> list[Mapping[str, Any]]:
         records = self.get("ensemble", name)
         if not isinstance(records, list):
-            raise UsageError(f"summary.json: ensemble.{name} is {records!r}, not a list. {_REMEDY}")
+            raise UsageError(f"summary.json: ensemble.{name} is {records!r}, not a list. {REMEDY}")
         for record in records:
             if not isinstance(record, Mapping) or any(key not in record for key in keys):
-                raise UsageError(f"summary.json: {record!r} in ensemble.{name} lacks {', '.join(keys)}. {_REMEDY}")
+                raise UsageError(f"summary.json: {record!r} in ensemble.{name} lacks {', '.join(keys)}. {REMEDY}")
         return records
 
     @staticmethod
     def _checked(value: Any, where: str) -> float | None:
         if value is None or (isinstance(value, int | float) and math.isfinite(value)):
             return value
-        raise UsageError(f"summary.json: {where} is {value!r}, not a number. {_REMEDY}")
+        raise UsageError(f"summary.json: {where} is {value!r}, not a number. {REMEDY}")
 
     def label(self, network: str) -> str:
         """``Ensemble of 8``, ``Best child g0000/c0012``."""

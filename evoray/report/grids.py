@@ -10,7 +10,7 @@ from typing import Any
 
 from evoray.report import text
 from evoray.report.finished_run import NETWORKS, Run
-from evoray.report.measures import Measure
+from evoray.report.measures import ShownMeasure
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10
@@ -50,7 +50,7 @@ def networks(run: Run) -> Grid:
     return Grid("On the test images", ("Network", *(one.short for one in shown)), rows, note)
 
 
-def _with_unit(one: Measure) -> str:
+def _with_unit(one: ShownMeasure) -> str:
     """``NLL (nats per image)``, ``ECE (calibration error, 0 to 1)``."""
     words = [one.said] if one.short.lower() not in one.said.lower() else []
     name = one.short if words else one.said
@@ -95,7 +95,7 @@ def _test_of(run: Run, one: Comparison) -> str:
     return f"{measure.short}{between}{unit} ({test})" if unit else f"{measure.short} ({test})"
 
 
-def difference(one: Comparison, measure: Measure) -> tuple[str, str, str]:
+def difference(one: Comparison, measure: ShownMeasure) -> tuple[str, str, str]:
     """Difference, interval and p as text, in the measure's own direction; fractions in percentage points."""
     values = one.turned(measure.higher_is_better).to_dict()
     factor, least = (100, 2) if measure.is_fraction else (1, 4)

@@ -10,7 +10,7 @@ from evoray.report import text
 
 
 @dataclass(frozen=True)
-class Measure:
+class ShownMeasure:
     """One figure, as tables and axes show it.
 
     key: in the summary. said: its name in a sentence. unit: ``fraction``, shown in percent; or in words, or empty.
@@ -78,26 +78,29 @@ _PERCENT = (
     ("macro-f1", "Macro F1", "Macro F1"),
     ("worst-class", "Accuracy of the worst class", "Worst class"),
 )
-BEFORE: Mapping[str, Measure] = {
+BEFORE: Mapping[str, ShownMeasure] = {
     one.key: one
     for one in (
-        *(Measure(key, label, short, "fraction", True, label[0].lower() + label[1:]) for key, label, short in _PERCENT),
-        Measure("nll", "NLL", "NLL", "nats per image", False, "NLL"),
-        Measure("ece", "Calibration error", "ECE", "0 to 1", False, "calibration error"),
-        Measure("brier", "Brier score", "Brier", "0 to 2", False, "Brier score"),
-        Measure("cost", "Cost", "Cost", "per image", False, "cost"),
+        *(
+            ShownMeasure(key, label, short, "fraction", True, label[0].lower() + label[1:])
+            for key, label, short in _PERCENT
+        ),
+        ShownMeasure("nll", "NLL", "NLL", "nats per image", False, "NLL"),
+        ShownMeasure("ece", "Calibration error", "ECE", "0 to 1", False, "calibration error"),
+        ShownMeasure("brier", "Brier score", "Brier", "0 to 2", False, "Brier score"),
+        ShownMeasure("cost", "Cost", "Cost", "per image", False, "cost"),
     )
 }
 """Of runs whose summaries were written before they said what their figures measure."""
 
 
-def own(name: str) -> Measure:
+def own(name: str) -> ShownMeasure:
     """A user's function, of which a summary says nothing else: higher is better."""
     short = name.rpartition(":")[2]
-    return Measure(name, f"Fitness ({short})", short, "", True, short)
+    return ShownMeasure(name, f"Fitness ({short})", short, "", True, short)
 
 
-def read_measures(summary: Mapping[str, Any], fitness: str) -> dict[str, Measure]:
+def read_measures(summary: Mapping[str, Any], fitness: str) -> dict[str, ShownMeasure]:
     """Every figure by its key, the run's fitness first.
 
     Raises:
@@ -108,7 +111,7 @@ def read_measures(summary: Mapping[str, Any], fitness: str) -> dict[str, Measure
         old |= {"brier": BEFORE["brier"]} if "brier" in summary["parent"]["test"] else {}
         return {fitness: BEFORE.get(fitness) or own(fitness), **old}
     found = {
-        str(key): Measure(
+        str(key): ShownMeasure(
             str(key),
             str(one["label"]),
             str(one["short"]),

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from evoray.report import grids, text
 from evoray.report.finished_run import Run
-from evoray.report.measures import Measure
+from evoray.report.measures import ShownMeasure
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
 no difference: the bar crosses the line, or chance may explain it once all that was compared is counted."""
@@ -125,7 +125,7 @@ def cards(run: Run) -> list[Card]:
     return found
 
 
-def _change(run: Run, network: str, measure: Measure) -> Card:
+def _change(run: Run, network: str, measure: ShownMeasure) -> Card:
     """From the parent's value to the network's, with the paired interval."""
     title = f"{run.label(network)}: {measure.said} on test ({measure.direction})"
     value = f"{measure.show(run.test('parent', measure.key))} → {measure.show(run.test(network, measure.key))}"

@@ -11,19 +11,19 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from evoray.errors import UsageError
 from evoray.report import text
 from evoray.report.grids import Grid
-from evoray.report.measures import BEFORE, Measure, own
+from evoray.report.measures import BEFORE, ShownMeasure, own
 from evoray.report.svg import GREY, INK, OURS, PARENT, new_figure, style, to_svg
 
 _KEYS = ("sigma", "density", "mean", "std", "best", "worst", "share_better")
 
 
-def shown_measure(document: Mapping[str, Any], measures: Mapping[str, Measure] = BEFORE) -> Measure:
+def shown_measure(document: Mapping[str, Any], measures: Mapping[str, ShownMeasure] = BEFORE) -> ShownMeasure:
     """What a window is of: top-1 accuracy, or the first figure of another task."""
     metric = str(document.get("metric", "top1"))
     return measures.get(metric) or BEFORE.get(metric) or own(metric)
 
 
-def window_figure(document: Mapping[str, Any], measures: Mapping[str, Measure] = BEFORE) -> str | None:
+def window_figure(document: Mapping[str, Any], measures: Mapping[str, ShownMeasure] = BEFORE) -> str | None:
     """An SVG element from ``window.json``; None where it has no cells.
 
     Args:

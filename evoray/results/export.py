@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from evoray.results.parents import as_recorded, parent_of_run
 from evoray.runtime.reading import JSON_BYTES, checked, parse_json, read_file, shown, translated
 from evoray.storage.directory import RECALIBRATED, RunDirectory
 from evoray.storage.documents import REMEDY
+
+OWN_LINEAGE = ("parent", "best", "soup")
+"""Members that stand in no row of the population."""
 
 
 def export_member(directory: RunDirectory, member: str, output: Path, parent: Path | None) -> str:
@@ -35,11 +39,11 @@ def export_member(directory: RunDirectory, member: str, output: Path, parent: Pa
     space = _space(directory)
     if member == RECALIBRATED:
         return _write_recalibrated(directory, state, space, output)
-    if directory.exists(f"lineage/{member}.json"):
-        document = _json(directory.read(f"lineage/{member}.json", JSON_BYTES), directory.path(f"lineage/{member}.json"))
-    else:
-        document = _child_document(directory, member, state, space)
-    return _write(document, state, space, output)
+    name = f"lineage/{member}.json"
+    if member not in OWN_LINEAGE and not directory.exists(name):
+        return _write(_child_document(directory, member, state, space), state, space, output)
+    with _named(directory.path(name)):
+        return _write(_json(directory.read(name, JSON_BYTES), directory.path(name)), state, space, output)
 
 
 def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space: Space, output: Path) -> str:
@@ -56,7 +60,8 @@ def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space
     content, expected = directory.read(name), summary[RECALIBRATED]["buffers_sha256"]
     if hashlib.sha256(content).hexdigest() != expected:
         raise LineageError(f"{directory.path(name)}: damaged, summary.json says its SHA-256 is {expected}.")
-    rebuilt = _rebuilt(_document(directory, "lineage/soup.json"), state, space)
+    with _named(directory.path("lineage/soup.json")):
+        rebuilt = _rebuilt(_document(directory, "lineage/soup.json"), state, space)
     for buffer, values in parse_state(content, name).items():
         if buffer not in rebuilt or rebuilt[buffer].shape != values.shape:
             raise LineageError(f"{directory.path(name)}: {shown(buffer)} is no tensor of the soup. {REMEDY}")
@@ -71,14 +76,16 @@ def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
         content = read_file(lineage, JSON_BYTES, UsageError)
     except UsageError as error:
         raise UsageError(f"{error} Name a lineage file.") from None
-    document = _json(content, str(lineage))
+    with _named(lineage, "Name a lineage file, as the run wrote it."):
+        document = parse_json(content, str(lineage), LineageError)
     state = as_recorded(read_state(parent), document)
     space = None
     for folder in (lineage.parent, *list(lineage.resolve().parents)[1:3]):
         if (folder / "space.json").is_file():
             space = _parse_space(read_file(folder / "space.json"), str(folder / "space.json"))
             break
-    return _write(document, state, space, output)
+    with _named(lineage):
+        return _write(document, state, space, output)
 
 
 def _write(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None, output: Path) -> str:
@@ -147,8 +154,24 @@ def _space(directory: RunDirectory) -> Space:
 
 
 def _parse_space(content: bytes, origin: str) -> Space:
-    return Space.from_json(_json(content, origin))
+    document = _json(content, origin)
+    with _named(origin, REMEDY):
+        return Space.from_json(document)
 
 
 def _json(content: bytes | str, origin: str) -> Any:
-    return parse_json(content, origin, LineageError)
+    try:
+        return parse_json(content, origin, LineageError)
+    except LineageError as error:
+        raise LineageError(f"{error} {REMEDY}") from None
+
+
+@contextmanager
+def _named(origin: str | Path, remedy: str = "") -> Iterator[None]:
+    """What a lineage or a space is refused for, with its file's name and, where it says none, what to do."""
+    try:
+        yield
+    except LineageError as error:
+        said = str(error).removeprefix("lineage: ")
+        begins = "" if shown(origin) in said else f"{shown(origin)}: "
+        raise LineageError(f"{begins}{said}{remedy and f' {remedy}'}") from None

@@ -9,10 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from evoray.config import parse_config
-from evoray.errors import EvorayError, UsageError
+from evoray.errors import EvorayError, ModelError, UsageError
 from evoray.models import canonical_state, load_parent, parse_state, read_state
 from evoray.mutation import tensors_sha256
 from evoray.storage.directory import RunDirectory
+from evoray.storage.documents import REMEDY
 
 State = dict[str, Tensor]
 
@@ -27,7 +28,10 @@ def parent_of_run(directory: RunDirectory, path: Path | None) -> State:
         UsageError: there is none to be had; the caller compares digests.
     """
     if path is None and directory.exists("parent.safetensors"):
-        return parse_state(directory.read("parent.safetensors"), directory.path("parent.safetensors"))
+        try:
+            return parse_state(directory.read("parent.safetensors"), directory.path("parent.safetensors"))
+        except ModelError as error:
+            raise ModelError(f"{str(error).removesuffix(' Fetch it again.')} {REMEDY}") from None
     said = directory.read_json("lineage/parent.json")
     plain: State | None = None
     if path is not None:

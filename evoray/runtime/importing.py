@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from evoray.errors import ConfigError, UsageError
+from evoray.runtime.origin import told
 
 NEVER_SHADOWED = sys.stdlib_module_names | {
     *("evoray", "torch", "torchvision", "timm", "numpy", "pyarrow", "ray", "pydantic", "PIL", "safetensors"),
@@ -43,6 +44,9 @@ class _Loaded:
 _lock = threading.RLock()
 _loaded: dict[str, dict[str, _Loaded]] = {}
 _entered: list[str] = []
+_added: set[str] = set()
+"""Folders that were not on ``sys.path`` before."""
+_guests = 0
 
 
 def import_function(name: str, config_dir: Path | None = None) -> Any:
@@ -68,7 +72,7 @@ def _imported(name: str, module_name: str, config_dir: Path | None) -> ModuleTyp
             f'"{name}": no module {error.name}. Put it into the configuration\'s folder ({config_dir}) or install it.'
         ) from None
     except Exception as error:
-        raise ConfigError(f'"{name}": importing it raised {type(error).__name__}: {error}.') from error
+        raise ConfigError(f'"{name}": importing it raised {told(error, config_dir)}') from error
 
 
 def make_importable(config_dir: Path | str | None) -> None:
@@ -99,6 +103,34 @@ def modules_of(config_dir: Path | str | None) -> Iterator[None]:
             sys.modules.update(hidden)
             if _entered:
                 _enter(_entered[-1])
+
+
+@contextmanager
+def leaving_no_modules() -> Iterator[None]:
+    """Around a run in its user's program: once the last one ends, what the program imports is its own again.
+
+    A folder that the program itself has on its path stays there, with its modules.
+    """
+    global _guests
+    with _lock:
+        _guests += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _guests -= 1
+            if not (_guests or _entered):
+                _leave()
+
+
+def _leave() -> None:
+    for folder in _added:
+        for name, one in _loaded.get(folder, {}).items():
+            if one.ours and sys.modules.get(name) is one.module:
+                del sys.modules[name]
+    sys.path[:] = [path for path in sys.path if path not in _added]
+    _added.clear()
+    importlib.invalidate_caches()
 
 
 def code_of(config_dir: Path | None, others: Iterable[str] = ()) -> dict[str, str]:
@@ -151,6 +183,8 @@ def _enter(folder: str) -> dict[str, ModuleType]:
     for name, one in own.items():
         sys.modules.setdefault(name, one.module)
     gone = {other for other in _loaded if other != folder}
+    if folder not in sys.path:
+        _added.add(folder)
     sys.path[:] = [folder, *(path for path in sys.path if path != folder and path not in gone)]
     importlib.invalidate_caches()
     return hidden

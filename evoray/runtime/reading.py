@@ -29,6 +29,15 @@ LINES, SCREEN = 20, 2000
 """A message is at most a screen: lines, and characters in all."""
 CHUNK = 2**20
 M = TypeVar("M", bound=BaseModel)
+_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
@@ -104,6 +113,11 @@ def shown(value: object, limit: int = SHOWN) -> str:
     return f"{text[:half]} … {text[-half:]}"
 
 
+def kind_of(value: object) -> str:
+    """What a value of a document is, for a message."""
+    return _KINDS.get(type(value), "something else")
+
+
 def reason_of(error: BaseException) -> str:
     """An exception of a library's or of a stranger's, for a message: its kind, and what it says on one line."""
     return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")
@@ -165,6 +179,8 @@ def checked(model: type[M], value: Any, origin: object, remedy: str, error: type
         first = reason.errors(include_url=False)[0]
         where = shown(".".join(str(part) for part in first["loc"]) or "the document", 80)
         says = shown(first["msg"].removeprefix("Value error, "), 200)
+        if first["type"] in ("model_type", "dict_type"):
+            says = f"{kind_of(first['input'])} where an object is expected"
         raise error(f"{shown(origin)}: damaged ({where}: {says}). {remedy}") from None
 
 

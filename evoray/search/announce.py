@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from evoray.fitness.user import gives_one_number
 from evoray.models import ClassMap, Parent
 from evoray.search.trial import Trial
 from evoray.tasks.base import Outputs, Task, as_dict, as_text
-from evoray.tasks.chance import no_better_than_chance
+from evoray.tasks.chance import CHANCE, no_better_than_chance
 from evoray.tasks.sums import SumsLayout
 
 
@@ -100,8 +100,15 @@ def of_chance(figures: Mapping[str, float | int | None], classes: ClassMap | Non
     return no_better_than_chance(figures, n, len(classes.classes), classes.outputs)
 
 
-def parent_line(task: Task, fitness: Fitness, classes: ClassMap | None, total: np.ndarray) -> str:
-    """The parent's figures on all of ``select``, the run's fitness first, and whether it is any better than chance."""
+def parent_line(
+    task: Task, fitness: Fitness, classes: ClassMap | None, total: np.ndarray, trial: Sequence[str] = ()
+) -> str:
+    """The parent's figures on all of ``select``, the run's fitness first, and whether it is any better than chance.
+
+    trial: what was said before the run; a parent no better than chance is spoken of once.
+    """
     figures, n = task.figures(fitness.layout.by_name(total)), fitness.layout.count(total)
     line = f"the parent on all {n} images of select: {as_text(with_fitness(figures, fitness, total))}"
+    if any(CHANCE in one for one in trial):
+        return line
     return f"{line}. {said}" if (said := of_chance(as_dict(n, figures), classes)) else line

@@ -17,6 +17,7 @@ from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import judge, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
+from evoray.models.precision import of_network
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.importing import code_of, import_function
 from evoray.search.announce import Announced, announced
@@ -97,7 +98,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(fitness, trial)
     config, layout = with_fitting_layout(inputs, trial.sample)
-    return replace(inputs, config=config, notes=(*parent.notes, *said.notes, *found, *layout))
+    in_types = of_network(parent.model, config.compute.dtype)
+    return replace(inputs, config=config, notes=(*parent.notes, *in_types, *said.notes, *found, *layout))
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:

@@ -62,7 +62,8 @@ def _tell_parent(session: Session, first: Sequence[Evaluated]) -> None:
     inputs = session.inputs
     for one in first:
         if one.ask.kind == "parent" and one.total is not None:
-            session.observers.note(parent_line(inputs.task, session.fitness, inputs.classes, one.total))
+            said = parent_line(inputs.task, session.fitness, inputs.classes, one.total, inputs.said.trial)
+            session.observers.note(said)
 
 
 def _round_done(asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] | None, seconds: float) -> RoundDone:

@@ -10,8 +10,9 @@ from evoray.errors import ConfigError, UsageError
 from evoray.runtime.auto import given
 from evoray.runtime.reading import quoted
 from evoray.storage.directory import RunDirectory
+from evoray.storage.documents import BEGINNING
 
-IDENTITY = "journal/identity.json"
+CONFIG, IDENTITY = BEGINNING
 NAMED = 20
 """Differences in one message."""
 FREE = {

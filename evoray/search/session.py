@@ -117,9 +117,10 @@ def _begin(directory: RunDirectory, inputs: Inputs, config: ResolvedConfig, resu
     if resume:
         recorded = check_same(directory, config, inputs.identity())
         run_id = str(directory.read_json(IDENTITY)["run_id"])
+        directory.write_json("space.json", inputs.space.to_json())  # the same, by its digest; it may have been removed
+    elif is_begun(directory):
+        raise UsageError(f"{directory.location}: another run has begun there. Name a new directory with --out.")
     else:
-        if is_begun(directory):
-            raise UsageError(f"{directory.location}: another run has begun there. Name a new directory with --out.")
         run_id = uuid.uuid4().hex
         directory.write_json("space.json", inputs.space.to_json())
         directory.write_json(IDENTITY, {"run_id": run_id, **inputs.identity(), "config": recorded})

@@ -22,7 +22,7 @@ import pyarrow.parquet
 from evoray.errors import RunError, UsageError
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import JSON_BYTES, parse_json, read_at_most, read_file, said, shown, translated
-from evoray.storage.documents import REMEDY, check_document, check_table
+from evoray.storage.documents import BEGINNING, REMEDY, check_document, check_table, remedy_of
 from evoray.storage.tables import read_parquet
 
 PUT_WHOLE = (pyarrow.fs.S3FileSystem, pyarrow.fs.GcsFileSystem, pyarrow.fs.AzureFileSystem)
@@ -92,12 +92,17 @@ class RunDirectory:
             with self._fs.open_input_stream(self.path(name)) as stream:
                 return read_at_most(stream, limit, shown(self.path(name)), UsageError)
         except FileNotFoundError:
-            remedy = "Name a run directory, as written by evoray run or demo."
-            if name != "config.json" and self.size("config.json") is not None:
-                remedy = "The run has not finished, or the file was removed: go on with evoray run … --resume."
-            raise UsageError(f"{shown(self.location)}: no {shown(name)} in it. {remedy}") from None
+            raise UsageError(f"{shown(self.location)}: no {shown(name)} in it. {self._remedy_for_none(name)}") from None
         except (OSError, pa.ArrowException, ValueError) as error:
             raise UsageError(f"{shown(self.path(name))}: cannot be read ({said(error)}).") from None
+
+    def _remedy_for_none(self, name: str) -> str:
+        """What is to be done where there is no such file."""
+        if not any(self.size(one) is not None for one in ("summary.json", *BEGINNING)):
+            return "Name a run directory, as written by evoray run or demo."
+        if name not in BEGINNING and self.size("summary.json") is None:
+            return "The run has not finished, or the file was removed: go on with evoray run … --resume."
+        return f"It was removed. {remedy_of(name)}"
 
     def size(self, name: str) -> int | None:
         """Bytes of a file, None where there is none."""
@@ -158,7 +163,11 @@ class RunDirectory:
     def read_json(self, name: str) -> Any:
         """A document as it was written; its shape is checked where the name is one of ``documents.MODELS``."""
         origin = f"{self.location}/{name}"
-        found = parse_json(self.read(name, JSON_BYTES), origin, UsageError)
+        content = self.read(name, JSON_BYTES)
+        try:
+            found = parse_json(content, origin, UsageError)
+        except UsageError as error:
+            raise UsageError(f"{error} {remedy_of(name)}") from None
         return check_document(name, found, origin)
 
     def write_table(self, name: str, table: pa.Table) -> None:

@@ -14,10 +14,17 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from evoray.errors import UsageError
-from evoray.runtime.reading import checked, translated
+from evoray.runtime.reading import checked, quoted, shown, translated
 from evoray.storage.tables import check_types
 
-REMEDY = "Take the file as the run wrote it, or finish the run with --resume."
+FORMAT = 1
+"""Of every document that says one."""
+REMEDY = (
+    "Take the file as the run wrote it, or remove it and summary.json and go on with evoray run … --resume: both are "
+    "written again from journal/."
+)
+BEGINNING = ("config.json", "journal/identity.json")
+"""What a run begins with; nothing else says what is in it."""
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Figure = Number | None
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
@@ -137,7 +144,7 @@ class Summary(Document):
 class Config(Document):
     """``config.json``: every section a table. Its keys are the schema's to check, where a run is resumed."""
 
-    parent: Table | None = None
+    parent: Table
     data: Table | None = None
     task: Table | None = None
     mutation: Table | None = None
@@ -202,10 +209,20 @@ TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 REQUIRED = {"population.parquet": ("child_id", "generation", "status")}
 
 
+def remedy_of(name: str) -> str:
+    """What is to be done about a file of a run directory that is damaged."""
+    return "Take the file as the run wrote it, or start a new run." if name in BEGINNING else REMEDY
+
+
 def check_document(name: str, value: Any, origin: str) -> Any:
     """The value itself; UsageError names the key whose kind is another."""
+    if isinstance(value, Mapping) and (found := value.get("format", FORMAT)) != FORMAT:
+        raise UsageError(
+            f"{shown(origin)}: its format is {quoted(found, 40)}, and this EvoRay reads {FORMAT}. It is damaged, or of "
+            f"another version of EvoRay: use the one that wrote it. {remedy_of(name)}"
+        )
     if (model := MODELS.get(name)) is not None:
-        checked(model, value, origin, REMEDY, UsageError)
+        checked(model, value, origin, remedy_of(name), UsageError)
     return value
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from evoray.report import text
 from evoray.report.grids import Grid
+from evoray.report.measures import BEFORE, ShownMeasure
 from evoray.runtime.auto import AUTO
 from evoray.statistics import OverSeeds, over_seeds
 from evoray.study.outcome import NETWORKS, Outcome
@@ -29,8 +32,15 @@ def all_tables(outcomes: Sequence[Outcome]) -> list[Grid]:
         cost,
         in_short,
     )
-    grids = [make(outcomes) for make in makers]
-    return [grid for grid in grids if grid is not None and grid.rows]
+    by_fitness: dict[str, list[Outcome]] = {}
+    for one in outcomes:
+        by_fitness.setdefault(one.measure.key, []).append(one)
+    grids = []
+    for some in by_fitness.values():
+        made = [grid for grid in (make(some) for make in makers) if grid is not None and grid.rows]
+        several = f" ({some[0].measure.said})" if len(by_fitness) > 1 else ""
+        grids += [replace(grid, title=grid.title + several) for grid in made]
+    return grids
 
 
 def chosen(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -54,17 +64,17 @@ def parents(outcomes: Sequence[Outcome]) -> Grid:
     rows = []
     for parent, own in _by_parent(chosen(outcomes)):
         first = list({one.seed: one for one in own}.values())
-        nll = _mean(first, lambda one: one.nll["parent"], text.nats)
-        top1 = _mean(first, lambda one: one.top1["parent"], text.percent)
-        rows.append((parent, str(len(first)), nll, top1))
-    return Grid("Parents", ("Parent", "Seeds", "NLL", "Top-1"), tuple(rows), _SEEDS)
+        figures = (_mean(first, lambda one, m=m: one.tested[m.key]["parent"], m.show) for m in _measures(outcomes))  # type: ignore[misc]
+        rows.append((parent, str(len(first)), *figures))
+    return Grid("Parents", ("Parent", "Seeds", *(one.short for one in _measures(outcomes))), tuple(rows), _SEEDS)
 
 
 def one_generation(outcomes: Sequence[Outcome]) -> Grid:
     """The paper's experiment: sparse and dense children, one generation, each side's setting chosen by ``select``."""
-    note = "NLL on test minus the parent's, in nats; accuracy in percentage points. " + _SEEDS
+    first, *others = [f"{one.said} ({one.difference_unit}, {one.direction})" for one in _measures(outcomes)]
+    note = f"Difference to the parent's on test: {', '.join([first, *others])}. {_SEEDS}"
     note += " Each side tried as many settings with as many children, and was given the one that was best on select."
-    return Grid("One generation: dense against sparse", _COLUMNS, _compared(chosen(outcomes)), note, words=2)
+    return Grid("One generation: dense against sparse", _columns(outcomes), _compared(chosen(outcomes)), note, words=2)
 
 
 def generations(outcomes: Sequence[Outcome]) -> Grid:
@@ -72,13 +82,23 @@ def generations(outcomes: Sequence[Outcome]) -> Grid:
     longer = [one for one in outcomes if one.role == "long"]
     number = longer[0].generations if longer else 0
     note = "As above; each arm goes on from the setting that its side chose in one generation."
-    return Grid(f"{number} generations", _COLUMNS, _compared(longer), note, words=2)
+    return Grid(f"{number} generations", _columns(outcomes), _compared(longer), note, words=2)
 
 
-_COLUMNS = (
-    *("Parent", "Arm", "Evaluations", "Best child NLL", "Soup NLL", "Ensemble NLL"),
-    *("Best child top-1", "Soup top-1", "Ensemble top-1"),
-)
+def _measures(outcomes: Sequence[Outcome]) -> list[ShownMeasure]:
+    """The fitness of the runs, and the figure beside it where they have one."""
+    if not outcomes:
+        return [BEFORE["nll"], BEFORE["top1"]]
+    return [one for one in (outcomes[0].measure, outcomes[0].beside) if one]
+
+
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _columns(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    shown = (f"{LABELS[name]} {one.in_table}" for one in _measures(outcomes) for name in NETWORKS)
+    return ("Parent", "Arm", "Evaluations", *shown)
 
 
 def _compared(outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], ...]:
@@ -86,25 +106,29 @@ def _compared(outcomes: Sequence[Outcome]) -> tuple[tuple[str, ...], ...]:
     for parent, own in _by_parent(outcomes):
         for arm in dict.fromkeys(one.arm for one in own):
             some = [one for one in own if one.arm == arm]
-            nll = (_mean(some, lambda one, n=name: one.difference(n), _nats) for name in NETWORKS)  # type: ignore[misc]
-            top1 = (
-                _mean(some, lambda one, n=name: one.difference(n, "top1"), _points)  # type: ignore[misc]
+            differences = [
+                _mean(some, lambda one, n=name, m=measure: one.difference(n, m), _signed(measure))  # type: ignore[misc]
+                for measure in _measures(outcomes)
                 for name in NETWORKS
-            )
+            ]
             evaluations = _mean(some, lambda one: one.evaluations, text.count, interval=False)
-            rows.append((parent, arm, evaluations, *nll, *top1))
+            rows.append((parent, arm, evaluations, *differences))
     return tuple(rows)
 
 
 def sparse_against_dense(outcomes: Sequence[Outcome]) -> Grid:
     """Sparse minus dense, case by case, at the same number of evaluations."""
     rows = []
+    measure = _measures(outcomes)[0]
     for label, arm, pairs in _pairs(outcomes):
         for network in NETWORKS:
-            gaps = [sparse.nll[network] - dense.nll[network] for sparse, dense in pairs]
-            ahead = sum(gap < 0 for gap in gaps)
-            rows.append((label, arm, LABELS[network], f"{ahead} of {len(gaps)}", _spread(over_seeds(gaps), _nats)))
-    note = "Test NLL of the sparse arm minus the dense arm's, over all parents and seeds; ahead where it is lower."
+            gaps = [sparse.fitness[network] - dense.fitness[network] for sparse, dense in pairs]
+            ahead = sum(measure.sign * gap > 0 for gap in gaps)
+            rows.append(
+                (label, arm, LABELS[network], f"{ahead} of {len(gaps)}", _spread(over_seeds(gaps), _signed(measure)))
+            )
+    note = f"{_begun(measure.said)} on test of the sparse arm minus the dense arm's, over all "
+    note += f"parents and seeds; ahead where it is {'higher' if measure.higher_is_better else 'lower'}."
     columns = ("Search", "Sparse arm", "Network", "Sparse ahead", "Difference")
     return Grid("Sparse ahead of dense", columns, tuple(rows), note, words=3)
 
@@ -124,7 +148,8 @@ def _pairs(outcomes: Sequence[Outcome]) -> list[tuple[str, str, list[tuple[Outco
 
 def recovered(outcomes: Sequence[Outcome]) -> Grid:
     """How far towards the reference each arm's networks come."""
-    reference = {(one.parent, one.seed): one.nll["parent"] for one in outcomes if one.role == "reference"}
+    reference = {(one.parent, one.seed): one.fitness["parent"] for one in outcomes if one.role == "reference"}
+    measure = _measures(outcomes)[0]
     known = [one for one in rows_for_tables(outcomes) if (one.parent, one.seed) in reference]
     rows = []
     for parent, own in _by_parent(known):
@@ -136,21 +161,27 @@ def recovered(outcomes: Sequence[Outcome]) -> Grid:
                 for n in NETWORKS
             )
             counts = _mean(some, lambda one: one.evaluations, text.count, interval=False)
-            start = _mean(some, lambda one: one.nll["parent"], text.nats, interval=False)
-            rows.append((parent, f"{search[0]} gen., {search[1]}", counts, start, text.nats(better), *shares))
-    columns = ("Parent", "Search", "Evaluations", "Parent NLL", "Reference NLL", *(LABELS[n] for n in NETWORKS))
-    note = "Share of the gap in test NLL between parent and reference that is closed. " + _SEEDS
+            start = _mean(some, lambda one: one.fitness["parent"], measure.show, interval=False)
+            rows.append((parent, f"{search[0]} gen., {search[1]}", counts, start, measure.show(better), *shares))
+    columns = (
+        "Parent",
+        "Search",
+        "Evaluations",
+        *(f"{who} {measure.in_table}" for who in ("Parent", "Reference")),
+        *(LABELS[n] for n in NETWORKS),
+    )
+    note = f"Share of the gap in {measure.said} on test between parent and reference that is closed. {_SEEDS}"
     return Grid("Towards the reference", columns, tuple(rows), note, words=2)
 
 
 def share(one: Outcome, reference: float, network: str) -> float:
     """1 where the network is as good as the reference, 0 where it is its parent."""
-    return (one.nll["parent"] - one.nll[network]) / (one.nll["parent"] - reference)
+    return (one.fitness["parent"] - one.fitness[network]) / (one.fitness["parent"] - reference)
 
 
 def window(outcomes: Sequence[Outcome]) -> Grid:
     """The mutation window: children against their parent on ``select``, by K and sigma."""
-    rows = []
+    rows, measure = [], _measures(outcomes)[0]
     once = {one.run: one for one in outcomes if one.window is not None}.values()
     for parent, own in _by_parent(list(once)):
         for parts, sigma in sorted({(one.parts, one.sigma) for one in own if one.role != AUTO}):
@@ -158,50 +189,67 @@ def window(outcomes: Sequence[Outcome]) -> Grid:
             mean, spread, best, better = (
                 over_seeds([getattr(one, name) for one in some]).mean for name in ("mean", "spread", "best", "better")
             )
-            figures = (_nats(mean), text.nats(spread), _nats(best), text.percent(better))
+            show = _signed(measure)
+            figures = (show(mean), _unsigned(measure)(spread), show(best), text.percent(better))
             failed = text.count(sum(one.failed for one in some))
             rows.append((parent, str(parts), text.plain(sigma), *figures, failed))
-    note = "One generation's children on the select images: NLL minus the parent's, in nats, averaged over seeds."
+    note = f"One generation's children on the select images: {measure.said} minus the parent's "
+    note += f"({measure.difference_unit}, {measure.direction}), averaged over seeds."
     columns = ("Parent", "K", "Sigma", "Mean child", "Spread", "Best child", "Better than parent", "Failed")
     return Grid("Mutation window", columns, tuple(rows), note)
 
 
 def sigma_auto(outcomes: Sequence[Outcome]) -> Grid | None:
-    """``sigma = "auto"`` against the sweep, on the test NLL of what each run hands back (soup and ensemble)."""
-    rows, within, total = [], 0, 0
+    """``sigma = "auto"`` against the sweep, on the test fitness of the soup that each run hands back."""
+    measure, rows, within, total = _measures(outcomes)[0], [], 0, 0
+    choose = max if measure.higher_is_better else min
     autos = {(one.parent, one.seed): one for one in outcomes if one.role == AUTO}
     for key, auto in autos.items():
         swept = [one for one in outcomes if one.role == "sweep" and (one.parent, one.seed) == key]
         if not swept:
             continue
-        best = min(swept, key=lambda one: one.nll["soup"])
-        ratio = auto.nll["soup"] / best.nll["soup"]
-        within, total = within + (ratio <= 1.05), total + 1
-        nll = (text.nats(one) for one in (auto.nll["soup"], best.nll["soup"]))
+        best = choose(swept, key=lambda one: one.fitness["soup"])
+        soups = auto.fitness["soup"], best.fitness["soup"]
+        ratio = soups[0] / soups[1] if soups[1] else math.nan
+        within, total = within + (ratio >= 0.95 if measure.higher_is_better else ratio <= 1.05), total + 1
         sigmas = (text.plain(auto.sigma), text.plain(best.sigma))
-        rows.append((*map(str, key), *sigmas, *nll, f"{ratio:.3f}", text.nats(auto.nll["parent"])))
-    columns = ("Parent", "Seed", "Auto sigma", "Best sigma", "Auto NLL", "Best NLL", "Ratio", "Parent NLL")
-    note = f"Test NLL of the soup; the sweep's best is the one that is lowest on test itself. Within 5%: {within} of "
+        rows.append(
+            (*map(str, key), *sigmas, *map(measure.show, soups), f"{ratio:.3f}", measure.show(auto.fitness["parent"]))
+        )
+    name = measure.in_table
+    columns = ("Parent", "Seed", "Auto sigma", "Best sigma", *(f"{who} {name}" for who in ("Auto", "Best")))
+    columns = (*columns, "Ratio", f"Parent {name}")
+    note = f"{_begun(measure.said)} of the soup on test; the sweep's best is the one that is "
+    note += f"{'highest' if measure.higher_is_better else 'lowest'} on test itself. Within 5%: {within} of "
     return Grid('sigma = "auto" against a sweep', columns, tuple(rows), f"{note}{total}.", words=1) if rows else None
 
 
 def per_case(outcomes: Sequence[Outcome]) -> Grid:
     """Every case with its own interval over test images."""
-    rows = []
+    rows, measure = [], _measures(outcomes)[0]
+    show = _signed(measure)
     for one in rows_for_tables(outcomes):
         cells = []
         for network in NETWORKS:
-            compared = one.comparisons["nll"].get(network)
+            compared = one.compared.get(network)
             if compared is None:
                 cells.append(text.NOTHING)
                 continue
             low, high = compared.ci95
-            cells.append(f"{_nats(compared.difference)} [{_nats(low)}, {_nats(high)}]")
+            cells.append(f"{show(compared.difference)} [{show(low)}, {show(high)}]")
         search = f"{one.generations} gen., {one.arm}"
         setting = f"K {one.parts}, sigma {text.plain(one.sigma)}"
-        rows.append((one.parent, str(one.seed), search, setting, text.nats(one.nll["parent"]), *cells))
-    columns = ("Parent", "Seed", "Search", "Setting", "Parent NLL", *(LABELS[name] for name in NETWORKS))
-    note = "Difference to the parent's test NLL with its 95% interval over images, paired."
+        rows.append((one.parent, str(one.seed), search, setting, measure.show(one.fitness["parent"]), *cells))
+    columns = (
+        "Parent",
+        "Seed",
+        "Search",
+        "Setting",
+        f"Parent {measure.in_table}",
+        *(LABELS[name] for name in NETWORKS),
+    )
+    note = f"Difference to the parent's {measure.said} on test ({measure.difference_unit}) with its 95% interval over "
+    note += "images, paired."
     return Grid("Case by case", columns, tuple(rows), note, words=4)
 
 
@@ -216,31 +264,34 @@ def cost(outcomes: Sequence[Outcome]) -> Grid:
 
 
 def in_short(outcomes: Sequence[Outcome]) -> Grid:
-    """One row a parent: its NLL and the best child's, soup's and ensemble's, of the sparse side's last word."""
-    rows = []
+    """One row a parent: its fitness and the best child's, soup's and ensemble's, of the sparse side's last word."""
+    rows, (measure, *others) = [], _measures(outcomes)
     for parent, own in _by_parent(rows_for_tables(outcomes)):
         for search in dict.fromkeys((one.generations, one.arm) for one in own):
             some = [one for one in own if (one.generations, one.arm) == search]
-            nll = [_mean(some, lambda one, n=n: one.nll[n], text.nats, interval=False) for n in LABELS]  # type: ignore[misc]
-            top1 = [
-                _mean(some, lambda one, n=n: one.top1[n], text.percent, interval=False)  # type: ignore[misc]
+            main = [_mean(some, lambda one, n=n: one.fitness[n], measure.show, interval=False) for n in LABELS]  # type: ignore[misc]
+            beside = [
+                _mean(some, lambda one, n=n: one.others[n], other.show, interval=False)  # type: ignore[misc]
+                for other in others
                 for n in ("parent", "ensemble")
             ]
             shown = sum(ahead_of_parent(one) for one in some)
-            rows.append((parent, f"{search[0]} gen., {search[1]}", *nll, *top1, f"{shown} of {len(some)}"))
+            rows.append((parent, f"{search[0]} gen., {search[1]}", *main, *beside, f"{shown} of {len(some)}"))
     columns = (
-        *("Parent", "Search", *(f"{name} NLL" for name in LABELS.values())),
-        *("Parent top-1", "Ensemble top-1", "Shown better"),
+        *("Parent", "Search", *(f"{name} {measure.in_table}" for name in LABELS.values())),
+        *(f"{who} {other.in_table}" for other in others for who in ("Parent", "Ensemble")),
+        "Shown better",
     )
     note = (
-        "Means over seeds, on test. Shown better: cases in which soup or ensemble is ahead of its parent on NLL with "
+        "Means over seeds, on test. Shown better: cases in which soup or ensemble is ahead of its parent in "
+        f"{measure.said} with "
     )
     return Grid("In short", columns, tuple(rows), note + "the 95% interval over images clear of zero.", words=2)
 
 
 def ahead_of_parent(one: Outcome) -> bool:
-    """Soup or ensemble better than the parent on NLL, with the interval clear of zero."""
-    found = (one.comparisons["nll"].get(name) for name in ("soup", "ensemble"))
+    """Soup or ensemble better than the parent in the fitness, with the interval clear of zero."""
+    found = (one.compared.get(name) for name in ("soup", "ensemble"))
     return any(compared is not None and compared.effect == "better" for compared in found)
 
 
@@ -268,8 +319,14 @@ def _spread(found: OverSeeds, show: Callable[[float], str]) -> str:
     return f"{show(found.mean)} [{show(found.low)}, {show(found.high)}]"
 
 
-def _nats(value: float) -> str:
-    return text.signed(value, 4)
+def _signed(measure: ShownMeasure) -> Callable[[float], str]:
+    """Differences: fractions in percentage points."""
+    return _points if measure.is_fraction else lambda value: text.signed(value, 4)
+
+
+def _unsigned(measure: ShownMeasure) -> Callable[[float], str]:
+    """The same of a spread."""
+    return (lambda value: f"{100 * value:.2f}") if measure.is_fraction else text.nats
 
 
 def _hundredths(value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+CHANCE = "is no better than chance"
 REMEDY = (
     "Look at mean and std (without them images arrive as x/255), at the transform, at which output is which class "
     "(data.outputs), and at whether the network returns logits."
@@ -34,4 +35,4 @@ def no_better_than_chance(
         reasons.append(f"NLL {nll:.3g}, and the same probability for each of {outputs} outputs gives {guessing:.3g}")
     if not reasons:
         return None
-    return f"{who} is no better than chance on these {n} images: {'; '.join(reasons)}. {REMEDY}"
+    return f"{who} {CHANCE} on these {n} images: {'; '.join(reasons)}. {REMEDY}"

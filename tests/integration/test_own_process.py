@@ -273,3 +273,31 @@ def test_code_that_changes_while_workers_start_is_noticed(tmp_path, monkeypatch)
     monkeypatch.setattr(workers, "packed_bulk", edited)
     with pytest.raises(UsageError, match="the code of user_layers is not what the run began with"):
         evoray.evolve(config, tmp_path / "out", config_dir=folder, page=False)
+
+
+def test_a_module_of_the_program_with_the_configurations_name_stays_its_own(tmp_path, monkeypatch):
+    """Loaded before the run or imported after it; also where the configuration's is edited between two runs."""
+    program, folder = tmp_path / "program", tmp_path / "own"
+    program.mkdir()
+    for name in ("user_model", "user_late", "user_after"):
+        (program / f"{name}.py").write_text(f"WHOSE = 'the program: {name}'\n")
+    config = configuration(folder)
+    (folder / "user_after.py").write_text("")
+    (folder / "user_model.py").write_text("import user_after\n" + (folder / "user_model.py").read_text())
+    monkeypatch.syspath_prepend(str(program))
+    import user_late as late
+    import user_model as own
+
+    path, answers = sys.path[:], []
+    for act in ("tanh", "relu"):
+        (folder / "user_layers.py").write_text(LAYERS.format(act=act))
+        (folder / "user_model.py").write_text((folder / "user_model.py").read_text() + "\n")
+        result = evoray.evolve(config, tmp_path / act, config_dir=folder, page=False)
+        answers.append(result.summary["parent"])
+        assert (sys.modules["user_model"], sys.modules["user_late"]) == (own, late)
+        assert vars(own)["WHOSE"] == "the program: user_model" and not hasattr(own, "net")
+        assert sys.path == path and "user_layers" not in sys.modules
+    import user_after
+
+    assert user_after.WHOSE == "the program: user_after"
+    assert answers[0] != answers[1]

@@ -75,7 +75,7 @@ def test_a_run_from_before_a_key_existed_is_of_the_same_study(study_file):
     del stored["search"]["racing"], stored["data"]["test_path"]
     path.write_text(json.dumps(stored))
     again = list(run_study(study, folder, str(folder / "out"), dry=True))[-1]
-    assert [one.nll for one in again] == [one.nll for one in first]
+    assert [one.fitness for one in again] == [one.fitness for one in first]
 
 
 def test_runs_of_another_study_are_refused(study_file, paper):

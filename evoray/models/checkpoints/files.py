@@ -181,7 +181,9 @@ def _sharded(index: Path) -> dict[str, Tensor]:
     document = parse_json(read_file(index, INDEX_BYTES, ModelError), str(index), ModelError)
     places = document.get("weight_map") if isinstance(document, dict) else None
     if not isinstance(places, dict) or not places or not all(isinstance(file, str) for file in places.values()):
-        raise ModelError(f"{shown(index)}: JSON without a weight_map, so no index of a sharded checkpoint.")
+        raise ModelError(
+            f"{shown(index)}: JSON without a weight_map, so no index of a sharded checkpoint. Name the file of weights."
+        )
     files: dict[str, list[str]] = {}
     for name, file in sorted(places.items()):
         files.setdefault(file, []).append(name)

@@ -11,6 +11,7 @@ from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models.checkpoints.files import read_checkpoint
 from evoray.models.checkpoints.fitting import choose, install, said
+from evoray.models.precision import of_file
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import shown
 
@@ -40,7 +41,8 @@ def with_weights(make: Make, path: Path, config: ParentConfig) -> tuple[nn.Modul
         notes.append(f"{config.name} built with {theirs} outputs, as {shown(origin)} has, in place of its own {ours}")
     install(model, chosen, origin)
     line = said(chosen, content, config.weights_key, origin)
-    return model, (*((line,) if line else ()), *notes)
+    taken = {theirs: chosen.state[theirs] for theirs in chosen.fit.names.values()}
+    return model, (*((line,) if line else ()), *notes, *of_file(taken, model.state_dict(), origin))
 
 
 def file_of(config: ParentConfig, config_dir: Path | None, otherwise: str) -> Path:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evoray.errors import BackendError
-from evoray.evaluation.settings import WORKSPACE, process_settings
+from evoray.evaluation.settings import CONVOLUTION, MATMUL, WORKSPACE, process_settings
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +57,30 @@ def test_a_caller_who_used_pytorchs_new_names_finds_them_again():
     finally:
         torch.set_float32_matmul_precision("highest")
         matmul.fp32_precision, conv.fp32_precision = found
+
+
+@pytest.mark.parametrize("old", [("highest", True), ("high", True), ("medium", False)])
+@pytest.mark.parametrize("new", [("tf32", "ieee"), ("ieee", "tf32"), ("tf32", "tf32"), (None, None)])
+def test_what_pytorchs_old_names_say_is_put_back_where_the_new_ones_hide_it(old, new):
+    """Asked again once the new names say what they were: until then PyTorch refuses to answer."""
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    owners = (*MATMUL, *CONVOLUTION)
+    before = [torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32], [o.fp32_precision for o in owners]
+    try:
+        torch.set_float32_matmul_precision(old[0])
+        torch.backends.cudnn.allow_tf32 = old[1]
+        found = [owner.fp32_precision for owner in owners]
+        if new[0] is not None:
+            matmul.fp32_precision, conv.fp32_precision = new
+        mixed = [owner.fp32_precision for owner in owners]
+        with process_settings(deterministic=True):
+            assert torch.get_float32_matmul_precision() == "highest" and not torch.backends.cudnn.allow_tf32
+        assert [owner.fp32_precision for owner in owners] == mixed
+        for owner, precision in zip(owners, found, strict=True):
+            owner.fp32_precision = precision
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == old
+    finally:
+        torch.set_float32_matmul_precision(before[0][0])
+        torch.backends.cudnn.allow_tf32 = before[0][1]
+        for owner, precision in zip(owners, before[1], strict=True):
+            owner.fp32_precision = precision

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from evoray.report.measures import BEFORE, Measure, own, read_measures
+from evoray.report.measures import BEFORE, ShownMeasure, own, read_measures
 
-COST = Measure("cost", "Cost", "Cost", "per image", False, "cost")
+COST = ShownMeasure("cost", "Cost", "Cost", "per image", False, "cost")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from evoray.errors import UsageError
-from evoray.report.measures import Measure
+from evoray.report.measures import ShownMeasure
 from evoray.report.window import picture, window_figure, window_grid
 
 
@@ -70,7 +70,7 @@ def test_a_damaged_document_is_named(document, damage):
 
 
 def test_a_window_of_another_tasks_figure(document):
-    measures = {"mae": Measure("mae", "Mean absolute error", "MAE", "metres", False, "mean absolute error")}
+    measures = {"mae": ShownMeasure("mae", "Mean absolute error", "MAE", "metres", False, "mean absolute error")}
     other = {**document, "metric": "mae", "parent": {"n": 500, "mae": 1.5}}
     drawn = window_figure(other, measures)
     assert "MAE (metres)" in drawn and "Mean absolute error of children" in drawn and "Top-1" not in drawn

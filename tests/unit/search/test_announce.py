@@ -124,3 +124,6 @@ def test_all_of_select_says_the_same_once_it_is_evaluated(outputs, warned):
     assert line.startswith(f"the parent on all 40 images of select: macro F1 {0 if warned else 100}.00%")
     assert ("no better than chance" in line) == warned
     assert "chance" not in parent_line(TASK, fitness, None, total)
+    before = ["the parent on 16 images of select", "The parent is no better than chance on these 16 images: …"]
+    assert parent_line(TASK, fitness, CLASSES, total, before[:1]) == line
+    assert line.startswith(quiet := parent_line(TASK, fitness, CLASSES, total, before)) and "chance" not in quiet

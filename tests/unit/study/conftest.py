@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from evoray.report.measures import BEFORE
 from evoray.statistics import Comparison
 from evoray.study.config import load_study
 from evoray.study.outcome import Outcome, Window
@@ -27,8 +28,9 @@ def outcome():
             "generations": 1,
             "evaluations": 10,
             "select_fitness": -soup,
-            "nll": nll,
-            "top1": dict.fromkeys(nll, 0.8),
+            "measure": BEFORE["nll"],
+            "beside": BEFORE["top1"],
+            "tested": {"nll": nll, "top1": dict.fromkeys(nll, 0.8)},
             "comparisons": {
                 "nll": {n: Comparison(n, "nll", nll[n] - 0.6, (nll[n] - 0.61, nll[n] - 0.59), 0.001) for n in names},
                 "top1": {n: Comparison(n, "top1", 0.0, (-0.1, 0.1), 1.0) for n in names},

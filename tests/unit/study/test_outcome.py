@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 from runs import NETWORKS, write_finished
 
@@ -33,8 +34,9 @@ def test_an_outcome_is_what_the_files_say(planned, directory):
     assert (found.parent, found.role, found.arm, found.side) == ("cnn", "grid", "sparse", "sparse")
     assert (found.seed, found.parts, found.sigma, found.generations) == (0, 4, 0.05, 1)
     assert (found.evaluations, found.select_fitness, found.curve) == (4, -0.5, (-0.5,))
-    assert found.nll == {"parent": 0.6, "best_child": 0.45, "soup": 0.45, "ensemble": 0.45}
-    assert found.top1 == {"parent": 0.89, "best_child": 0.9, "soup": 0.9, "ensemble": 0.9}
+    assert found.fitness == {"parent": 0.6, "best_child": 0.45, "soup": 0.45, "ensemble": 0.45}
+    assert (found.measure.key, found.beside.key) == ("nll", "top1")
+    assert found.others == {"parent": 0.89, "best_child": 0.9, "soup": 0.9, "ensemble": 0.9}
     assert (found.images, found.seconds, found.run) == (1000, 2.5, directory.location)
 
 
@@ -42,7 +44,7 @@ def test_differences_are_those_of_the_paired_comparison(planned, directory):
     write_finished(directory, planned.config, nll=0.45)
     found = read(directory)
     assert found.difference("soup") == pytest.approx(-0.15)
-    assert found.difference("soup", "top1") == 0.01
+    assert found.difference("soup", found.beside) == 0.01
     assert found.difference("mine") == 0.0
 
 
@@ -101,3 +103,29 @@ def test_a_missing_file_is_named(name, planned, directory):
     directory.remove(name)
     with pytest.raises(UsageError, match=f"no {name} in it"):
         read(directory)
+
+
+@pytest.mark.parametrize(
+    ("fitness", "unit", "higher", "sign"), [("macro-f1", "fraction", True, 1), ("cost", "per image", False, -1)]
+)
+def test_the_runs_fitness_comes_first_in_its_own_direction(planned, directory, fitness, unit, higher, sign):
+    """Comparisons and the population hold it with its sign turned, so that higher is better; people read costs."""
+    write_finished(directory, planned.config)
+    summary = directory.read_json("summary.json")
+    values = {"parent": 0.5, "best_child": 0.6, "soup": 0.7, "ensemble": 0.8}
+    measure = {"label": "Its name", "short": "Short", "unit": unit, "higher_is_better": higher, "said": "its name"}
+    nll = {"label": "NLL", "short": "NLL", "unit": "nats per image", "higher_is_better": False, "said": "NLL"}
+    for name in NETWORKS:
+        summary[name] = {**summary[name], fitness: values[name]}
+    for split in ("select", "test"):
+        summary["parent"][split][fitness] = values["parent"]
+    turned = [Comparison(n, "fitness", sign * (values[n] - 0.5), (0.0, 0.1), 0.5).to_dict() for n in NETWORKS]
+    summary |= {"fitness": fitness, "measures": {fitness: measure, "nll": nll, "top1": nll}}
+    directory.write_json("summary.json", summary | {"comparisons": [*turned, *summary["comparisons"]]})
+    population = {"status": ["ok", "ok"], "select_nll": [9.0, 9.0], "select_fitness": [sign * 0.4, sign * 0.7]}
+    directory.write_table("population.parquet", pa.table(population))
+    found = read(directory)
+    assert (found.measure.key, found.measure.unit, found.beside.key) == (fitness, unit, "nll")
+    assert found.fitness == values and found.others["soup"] == 0.5
+    assert found.difference("soup") == pytest.approx(0.2)
+    assert found.window.best == pytest.approx(0.2 if higher else -0.1) and found.window.better == 0.5

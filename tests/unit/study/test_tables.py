@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from evoray.report.measures import BEFORE
+from evoray.statistics import Comparison
 from evoray.study.tables import (
+    LABELS,
     ahead_of_parent,
     all_tables,
     chosen,
@@ -69,9 +74,67 @@ def test_without_outcomes_there_are_no_tables():
 
 def test_the_share_of_the_gap_that_is_closed(outcome):
     # the parent's NLL is 0.6, the reference's 0.2
-    reference = outcome(role="reference", nll={"parent": 0.2, "best_child": 0.2, "soup": 0.2, "ensemble": 0.2})
+    reference = outcome(role="reference", tested={"nll": dict.fromkeys(LABELS, 0.2)})
     longer = outcome(role="long", arm="sparse", generations=10, best_child=0.6, soup=0.5, ensemble=0.7)
     row = recovered([reference, longer]).rows[0]
     assert row[1:5] == ("10 gen., sparse", "10", "0.6000", "0.2000")
     assert row[5:] == ("0.0%", "+25.0%", "−25.0%")
     assert recovered([longer]).rows == ()
+
+
+SIDES = ("sparse", "dense")
+
+
+def of(outcome, key, beside=None):
+    """The same cases with another fitness than NLL: 0.6 of the parent, 0.7 of soup and ensemble."""
+    values = {"parent": 0.6, "best_child": 0.6, "soup": 0.7, "ensemble": 0.7}
+    compared = {
+        n: Comparison(n, key, v - 0.6, (v - 0.61, v - 0.59), 0.001, higher_is_better=BEFORE[key].higher_is_better)
+        for n, v in values.items()
+        if n != "parent"
+    }
+    more = {"measure": BEFORE[key], "beside": BEFORE.get(beside)}
+    more["tested"] = {key: values} | ({beside: dict.fromkeys(values, 0.25)} if beside else {})
+    more["comparisons"] = {key: compared} | ({beside: {}} if beside else {})
+    return [*(outcome(side=side, **more) for side in SIDES), outcome(role="long", arm="sparse", **more)]
+
+
+@pytest.mark.parametrize(("key", "name"), [("macro-f1", "macro F1"), ("top1", "top-1"), ("worst-class", "worst class")])
+def test_a_fitness_of_shares_is_spoken_of_in_percent(outcome, key, name):
+    tables = {one.title: one for one in all_tables(of(outcome, key))}
+    said = " ".join(" ".join((one.title, *one.columns, one.note)) for one in tables.values())
+    assert "NLL" not in said and "nats" not in said and f"Soup {name}" in said and "higher is better" in said
+    assert tables["Parents"].rows[0][2] == "60.00%"
+    first = tables["One generation: dense against sparse"]
+    assert first.rows[0][first.columns.index(f"Soup {name}")] == "+10.00" and "percentage points" in first.note
+    assert tables["In short"].rows[0][-1] == "2 of 2"
+    assert "[+9.00, +11.00]" in tables["Case by case"].rows[0][-1]
+
+
+def test_a_fitness_that_is_better_lower_and_a_figure_beside_it(outcome):
+    tables = {one.title: one for one in all_tables(of(outcome, "cost", "nll"))}
+    first, networks = tables["One generation: dense against sparse"], ("Best child", "Soup", "Ensemble")
+    assert first.columns[3:] == tuple(f"{who} {what}" for what in ("cost", "NLL") for who in networks)
+    assert first.rows[0][4] == "+0.1000" and "cost (per image, lower is better)" in first.note
+    assert tables["In short"].rows[0][-1] == "0 of 2", "a cost that grew is not better"
+    assert tables["Parents"].columns == ("Parent", "Seeds", "Cost", "NLL")
+
+
+def test_runs_of_two_fitnesses_have_tables_of_their_own(outcome):
+    titles = [one.title for one in all_tables([*of(outcome, "macro-f1"), *of(outcome, "nll")])]
+    assert "Parents (macro F1)" in titles and "Parents (NLL)" in titles
+
+
+@pytest.mark.parametrize(("key", "ahead"), [("top1", "0 of 1"), ("cost", "1 of 1")])
+def test_sparse_is_ahead_where_its_fitness_is_better(outcome, key, ahead):
+    sparse, dense, _ = of(outcome, key)
+    sparse = replace(sparse, tested={key: dict.fromkeys(LABELS, 0.1)})
+    assert [row[3] for row in sparse_against_dense([sparse, dense]).rows] == [ahead] * 3
+
+
+@pytest.mark.parametrize(("auto", "within"), [(0.77, "1 of 1"), (0.75, "0 of 1")])
+def test_auto_against_a_sweep_by_a_share(outcome, auto, within):
+    measure = {"measure": BEFORE["top1"], "beside": None}
+    swept = [outcome(role="sweep", **measure, tested={"top1": dict.fromkeys(LABELS, soup)}) for soup in (0.8, 0.5)]
+    grid = sigma_auto([*swept, outcome(role="auto", **measure, tested={"top1": dict.fromkeys(LABELS, auto)})])
+    assert within in grid.note and "highest on test" in grid.note

@@ -4,6 +4,9 @@ import csv
 import io
 import json
 
+import pytest
+
+from evoray.report.grids import Grid
 from evoray.study.tables import all_tables
 from evoray.study.writing import comma_separated, markdown, write_study
 
@@ -31,3 +34,23 @@ def test_a_line_a_network(outcome):
     lines = list(csv.DictReader(io.StringIO(comma_separated([outcome(soup=0.5)]))))
     assert [line["network"] for line in lines] == ["parent", "best_child", "soup", "ensemble"]
     assert float(lines[2]["nll"]) == 0.5 and lines[0]["nll_difference"] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("a|b", r"a\|b"),
+        ("$x^2$", r"\$x^2\$"),
+        ("_x_", r"\_x\_"),
+        ("small_cnn", "small_cnn"),
+        ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
+        ("[click](http://x)", r"[click\](http://x)"),
+        ("**bold** `code`", r"\*\*bold\*\* \`code\`"),
+        ("a\nb\x1b[31m", r"a\\x0ab\\x1b[31m"),
+        ("−0.05 [−0.10, +0.20]", "−0.05 [−0.10, +0.20]"),
+    ],
+)
+def test_a_name_is_no_markup(name, written):
+    grid = Grid(name, ("Parent", "NLL"), ((name, "1"),))
+    lines = markdown("Title", [grid]).splitlines()
+    assert f"## {written}" in lines and f"| {written} | 1 |" in lines

@@ -1,0 +1,56 @@
+"""In which type a parent's weights were kept, and in which they are evaluated, where the two differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evoray.runtime.reading import shown
+
+
+def of_file(kept: Mapping[str, Any], own: Mapping[str, Tensor], origin: str) -> tuple[str, ...]:
+    """A line where a file's weights have another floating type than the network built for them.
+
+    Args:
+        kept: the file's tensors, as they were taken. own: the network's, once it holds them.
+    """
+    theirs, ours = _main_type(kept.values()), _main_type(own.values())
+    if theirs is None or ours is None or theirs == ours:
+        return ()
+    exact = torch.finfo(theirs).bits < torch.finfo(ours).bits
+    how = "taken as they are" if exact else "rounded"
+    return (
+        f"{shown(origin)}: its weights are {_name(theirs)} and are {how} into the network's {_name(ours)}; what is "
+        f"exported is {_name(ours)}",
+    )
+
+
+def of_network(model: nn.Module, evaluated: str) -> tuple[str, ...]:
+    """A line where a network's own weights are of another type than the one that a run evaluates it in.
+
+    A network in float32 that is to be evaluated in less is what its user asked for.
+    """
+    own = _main_type(model.parameters())
+    if own is None or own == torch.float32 or _name(own) == evaluated:
+        return ()
+    return (
+        f"the parent's weights are {_name(own)}: every child's are rounded to that, and it is evaluated in {evaluated} "
+        f"(compute.dtype), so scores may differ in their last digits from those of {_name(own)} itself",
+    )
+
+
+def _main_type(tensors: Iterable[Any]) -> torch.dtype | None:
+    """The floating type of most weights."""
+    sizes: Counter[torch.dtype] = Counter()
+    for one in tensors:
+        if isinstance(one, Tensor) and one.is_floating_point():
+            sizes[one.dtype] += one.numel()
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
