@@ -9,10 +9,15 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+# compiled files are kept, whatever the machine's default: torch is imported by hundreds of processes of these tests, and
+# to compile it takes each of them two seconds
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # one thread a process, before torch is imported: processes with two threads each would fight for two cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
