@@ -33,7 +33,7 @@ def config_of(parent_file, name, backend="local", workers=1):
     return parse_config(
         {
             **values,
-            "data": {"path": "mnist5k", "select": 0.05 if name != "racing" else 0.15, "test": 0.05},
+            "data": {"path": "mnist5k", "select": 0.02 if name != "racing" else 0.15, "test": 0.02},
             "mutation": mutation,
             "search": search,
             "ensemble": {"size": 3},
