@@ -20,9 +20,9 @@ path = "{shards}"
 [mutation]
 sigma = 0.02
 [search]
-children = 5
+children = 8
 [ensemble]
-size = 3
+size = 4
 [compute]
 backend = "local"
 """
@@ -54,8 +54,8 @@ def test_the_parent_is_right_on_18_of_20_and_children_are_judged(photographs, tm
     right = sum(round(summary["parent"][split]["top1"] * summary["parent"][split]["n"]) for split in ("select", "test"))
     assert right == 18
     population = pyarrow.parquet.read_table(out / "population.parquet")
-    assert population.num_rows == 5
+    assert population.num_rows == 8
     assert set(population["select_n"].to_pylist()) == {10}
     assert summary["ensemble"]["n"] == 10
-    assert len(summary["ensemble"]["members"]) == 3
+    assert len(summary["ensemble"]["members"]) == 4
     assert (out / "report.html").stat().st_size > 20_000

@@ -14,7 +14,7 @@ from evoray.storage import journal
 def raced(small_run):
     def make(**changes):
         return small_run(
-            data__select=0.1,
+            data__select=0.15,
             **{"search__children": 24, "search__racing": True, "search__confidence": 0.8, **changes},
         )
 
