@@ -9,10 +9,15 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+# compiled files are kept, whatever the machine's default: many processes of these tests import torch, and to compile it
+# takes each of them two seconds
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # one thread a process, before torch is imported: processes with two threads each would fight for two cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -120,7 +125,7 @@ def small_run(parent_file):
 
     def make(**changes):
         values = demo_config(0, parent_file, "local").model_dump()
-        values["data"] |= {"select": 0.1, "test": 0.1}
+        values["data"] |= {"select": 0.04, "test": 0.04}
         values["search"] |= {"children": 6, "generations": 1}
         values["ensemble"] |= {"size": 3}
         for key, value in changes.items():

@@ -171,8 +171,7 @@ def _enter(folder: str) -> dict[str, ModuleType]:
     tops = _top_level(folder)
     hidden = {}
     for name, module in list(sys.modules.items()):
-        top = name.partition(".")[0]
-        if _is_of(folder, name, module) or not (id(module) in others or top in tops):
+        if (name.partition(".")[0] not in tops and id(module) not in others) or _is_of(folder, name, module):
             continue
         del sys.modules[name]
         if id(module) not in others:
@@ -193,7 +192,7 @@ def _enter(folder: str) -> dict[str, ModuleType]:
 def _remember(folder: str, before: set[str]) -> None:
     own = _loaded[folder]
     for name, module in list(sys.modules.items()):
-        if _is_of(folder, name, module) and (name not in own or own[name].module is not module):
+        if not (name in own and own[name].module is module) and _is_of(folder, name, module):
             file = str(module.__file__)
             own[name] = _Loaded(module, file, _sha256(file), name not in before)
 
@@ -209,8 +208,12 @@ def _forget(folder: str, own: dict[str, _Loaded]) -> None:
 
 
 def _is_of(folder: str, name: str, module: ModuleType) -> bool:
-    file, top = getattr(module, "__file__", None), name.partition(".")[0]
-    if not isinstance(file, str) or top in NEVER_SHADOWED:
+    """Thousands of modules are asked each time, so what is cheapest comes first."""
+    top = name.partition(".")[0]
+    if top in NEVER_SHADOWED:
+        return False
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.startswith(folder):
         return False
     stem = os.path.join(folder, top)
     return file == f"{stem}.py" or file.startswith(stem + os.sep)

@@ -141,11 +141,12 @@ def test_a_task_from_outside_runs_to_the_end(tmp_path, parent_file):
 
     (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
     values = demo_config(0, parent_file, "local").model_dump()
-    values["data"] |= {"select": 0.1, "test": 0.1}
+    values["data"] |= {"select": 0.05, "test": 0.05}
     values["search"] |= {"children": 6, "generations": 2}
     values["task"] = {"name": OUTSIDE}
     values["fitness"] = {"name": "mae", "constraints": ("rmse <= parent + 0.5",)}
-    results = [evolve(parse_config(values), tmp_path / name, config_dir=tmp_path) for name in ("one", "two")]
+    config = parse_config(values)
+    results = [evolve(config, tmp_path / one, config_dir=tmp_path, page=one == "one") for one in ("one", "two")]
     summary, population = results[0].summary, results[0].population
     assert results[1].population.equals(population)
     assert list(summary["parent"]["test"]) == ["n", "mae", "rmse"]
@@ -173,10 +174,10 @@ def test_a_race_of_a_task_from_outside(tmp_path, parent_file):
 
     (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
     values = demo_config(0, parent_file, "local").model_dump()
-    values["data"] |= {"select": 0.3, "test": 0.1}
+    values["data"] |= {"select": 0.15, "test": 0.05}
     values["search"] |= {"children": 24, "racing": True, "confidence": 0.8}
     values["task"], values["fitness"] = {"name": OUTSIDE}, {"name": "mae"}
     values["mutation"]["sigma"] = "auto"
-    result = evolve(parse_config(values), tmp_path / "run", config_dir=tmp_path)
+    result = evolve(parse_config(values), tmp_path / "run", config_dir=tmp_path, page=False)
     assert result.summary["racing"]["images"] < result.summary["racing"]["images_without"]
     assert json.loads((tmp_path / "run" / "window.json").read_text())["metric"] == "mae"

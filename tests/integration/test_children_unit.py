@@ -39,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_a_fitness_that_raises_in_the_final_evaluation_names_network_and_shard(small_run, folder):
     """Fails where only the forward pass is watched: the message was the function's own."""
-    config = small_run(fitness__name="users_scores:many")
+    config = small_run(fitness__name="users_scores:many", data__select=0.1, data__test=0.1)
     with pytest.raises(EvaluationError, match=r"child parent on shard \d+ of test: ValueError: too few images"):
         evolve(config, folder / "run", config_dir=folder, page=False)
 

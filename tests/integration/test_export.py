@@ -23,7 +23,7 @@ def finished(tmp_path_factory, parent_file):
     from evoray.demo import demo_config
 
     values = demo_config(0, parent_file, "local").model_dump()
-    values["data"] |= {"select": 0.1, "test": 0.1}
+    values["data"] |= {"select": 0.05, "test": 0.05}
     values["search"] |= {"children": 12, "generations": 2}
     values["ensemble"] |= {"size": 3}
     out = tmp_path_factory.mktemp("finished") / "run"
@@ -77,7 +77,7 @@ def test_the_export_loads_into_the_model_and_is_what_was_judged(finished, cli, t
     model = SmallCNN().eval()
     model.load_state_dict(load_file(tmp_path / "soup.safetensors"))
     dataset = open_dataset("mnist5k")
-    rows = split_rows(dataset.shard_rows, {"select": 0.1, "test": 0.1}, 0)["test"]
+    rows = split_rows(dataset.shard_rows, {"select": 0.05, "test": 0.05}, 0)["test"]
     losses = []
     with torch.inference_mode():
         for index, chosen in enumerate(rows):

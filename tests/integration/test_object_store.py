@@ -6,7 +6,6 @@ import logging
 
 import pyarrow.fs
 import pytest
-from moto.server import ThreadedMotoServer
 from outputs import FILES, PulledPlug, StopsAfter
 
 from evoray.config import parse_config
@@ -18,6 +17,8 @@ from evoray.ingest.ingest import ingest_dataset
 @pytest.fixture(scope="module")
 def bucket():
     """A function from a name to the URI of that name in an empty bucket."""
+    from moto.server import ThreadedMotoServer  # a second to import, and both processes collect this file
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()

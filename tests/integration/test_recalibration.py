@@ -131,5 +131,5 @@ def test_a_flipped_byte_is_refused(finished, tmp_path):
 def test_without_batchnorm_nothing_is_done(tmp_path, parent_file):
     values = config().model_dump()
     values["parent"] |= {"name": "evoray.demo:small_cnn", "weights": str(parent_file)}
-    result = evolve(parse_config(values), tmp_path / "run")
+    result = evolve(parse_config(values), tmp_path / "run", page=False)
     assert "soup_recalibrated" not in result.summary

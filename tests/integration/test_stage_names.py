@@ -49,7 +49,7 @@ def test_no_two_stages_share_a_name(small_run, tmp_path, strategy, method):
 def test_a_run_goes_on_inside_its_last_soups(small_run, tmp_path, monkeypatch, method):
     """Fails where a final soup is recorded under the name of the generation's own soups: KeyError on resume."""
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
-    config = small_run(soup__method=method, data__select=0.05, data__test=0.05, compute__workers=1)
+    config = small_run(soup__method=method, data__select=0.02, data__test=0.02, compute__workers=1)
     stages = Stages()
     whole = evolve(config, tmp_path / "whole", page=False, observers=[stages]).directory
     before = sum(total for name, total in stages.seen[: [n.startswith("final/") for n, _ in stages.seen].index(True)])

@@ -22,7 +22,7 @@ from evoray.storage import journal
 from evoray.storage.directory import RunDirectory
 from evoray.strategies import STRATEGIES
 
-EXTRA = {"racing": {"strategy": "decomposition", "racing": True, "confidence": 0.7, "children": 16}}
+EXTRA = {"racing": {"strategy": "decomposition", "racing": True, "confidence": 0.7, "children": 16, "generations": 2}}
 SEARCHES = {**{name: {"strategy": name} for name in STRATEGIES.names}, **EXTRA}
 
 
@@ -33,7 +33,7 @@ def config_of(parent_file, name, backend="local", workers=1):
     return parse_config(
         {
             **values,
-            "data": {"path": "mnist5k", "select": 0.05 if name != "racing" else 0.15, "test": 0.05},
+            "data": {"path": "mnist5k", "select": 0.02 if name != "racing" else 0.1, "test": 0.02},
             "mutation": mutation,
             "search": search,
             "ensemble": {"size": 3},

@@ -115,7 +115,7 @@ def test_auto_finds_a_sigma_and_says_how(whole):
 
 
 def test_auto_costs_under_a_twentieth_of_a_run(auto, tmp_path):
-    result = evolve(auto(data__select=0.3, search__generations=2), tmp_path / "run", page=False)
+    result = evolve(auto(data__select=0.1, search__generations=2), tmp_path / "run", page=False)
     assert 0.01 < result.summary["mutation"]["sigma_chosen"]["share_of_run"] < 0.05
 
 

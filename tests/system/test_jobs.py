@@ -37,8 +37,8 @@ mean = [0.1307]
 std = [0.3081]
 [data]
 path = "mnist5k"
-select = 0.1
-test = 0.1
+select = 0.04
+test = 0.04
 [search]
 children = 40
 [fitness]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,15 @@ def part_of(path: Path) -> str:
     return first.removesuffix(".py")
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imports(path: Path) -> list[str]:
     """Modules imported anywhere in a file, those for the type checker alone left out."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     typing_only = {
         id(inner)
         for node in ast.walk(tree)
@@ -74,7 +81,7 @@ def test_ray_is_imported_in_one_place():
 def nodes_of(kind):
     """(file, node) of every node of a kind in the package."""
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, kind):
                 yield str(path.relative_to(ROOT)), node
 

@@ -16,7 +16,7 @@ from evoray.runtime.malloc import freed_memory_kept, keep_freed_memory
 def faults(pick=min):
     # a small block beside the large one may keep it from fitting again: the fewest of some rounds is what can be had
     counts = []
-    for _ in range(20):
+    for _ in range(10):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         torch.zeros(64 << 20, dtype=torch.uint8)
         counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
