@@ -50,6 +50,13 @@ def data_ingest(
         str | None, typer.Option(help="Column of the labels by name or number; a WebDataset's by suffix or JSON key.")
     ] = None,
     follow_links: Annotated[bool, typer.Option("--follow-links", help="Open links that lead out of a tree.")] = False,
+    only: Annotated[
+        str | None, typer.Option(metavar="COLUMN=VALUE,…", help="Lines of the list that count, such as split=train.")
+    ] = None,
+    as_classes: Annotated[
+        bool,
+        typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure."),
+    ] = False,
     per_class: Annotated[
         int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
     ] = None,
@@ -79,6 +86,8 @@ def data_ingest(
         file_column=file_column,
         label_column=label_column,
         follow_links=follow_links,
+        only=only,
+        as_classes=as_classes,
         per_class=per_class,
         seed=seed,
         workers=workers,

@@ -52,6 +52,8 @@ class Options:
     file_column: str | None = None
     label_column: str | None = None
     follow_links: bool = False
+    only: str | None = None
+    as_classes: bool = False
     per_class: int | None = None
     seed: int = 0
     workers: int | None = None
@@ -148,7 +150,7 @@ def _source(name: str, options: Options) -> tuple[Source, bool]:
     """The source, and whether one process is to read it unless more are asked for: a Dataset may not travel."""
     if options.format is None and ":" in name and not os.path.exists(name):
         return DatasetSource.of(_made(name, options)), True
-    asked = Asked(options.file_column, options.label_column, options.follow_links)
+    asked = Asked(options.file_column, options.label_column, options.follow_links, options.only, options.as_classes)
     return open_source(name, options.format, options.labels, asked), False
 
 
@@ -156,7 +158,13 @@ def _made(name: str, options: Options) -> Any:
     """What the user's function returns."""
     from evoray.runtime.importing import import_function
 
-    unused = {"--labels": options.labels, "--file-column": options.file_column, "--label-column": options.label_column}
+    unused = {
+        "--labels": options.labels,
+        "--file-column": options.file_column,
+        "--label-column": options.label_column,
+        "--only": options.only,
+        "--as-classes": options.as_classes or None,
+    }
     if given := [option for option, value in unused.items() if value is not None]:
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
     function = import_function(name, Path.cwd())

@@ -63,7 +63,13 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
     if labels is not None and not form.labels:
         raise ConfigError(f"--labels {shown(labels)}: {shown(name)} is read as {kind}, which brings its own labels.")
     if asked.columns and not form.columns:
-        raise ConfigError(f"--file-column, --label-column: {shown(name)} is read as {kind}, which has no columns.")
+        raise ConfigError(
+            f"--file-column, --label-column, --only: {shown(name)} is read as {kind}, which has no columns."
+        )
+    if asked.only is not None and kind != "flat":
+        raise ConfigError(f"--only: {shown(name)} is read as {kind}, which has no list. Name one split's files.")
+    if asked.as_classes and not form.columns:
+        raise ConfigError(f"--as-classes: {shown(name)} is read as {kind}, whose labels are classes anyway.")
     return form.open(name, labels, asked)
 
 

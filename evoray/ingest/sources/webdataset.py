@@ -90,7 +90,10 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
         kinds = asked.file_column or ", ".join(SUFFIXES)
         raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}).")
     known = labelled(
-        [one.label for one in found], lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}"
+        [one.label for one in found],
+        lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}",
+        asked.label_column or "",
+        asked.as_classes,
     )
     for one in found:
         check_text(files[one.tar], one.member.name)

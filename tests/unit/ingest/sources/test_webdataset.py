@@ -133,7 +133,7 @@ def test_a_record_has_the_label_that_was_meant(contents, expected, tmp_path):
         (with_json(0.25, 1.5), r"0\.jpg: the label 0\.25 is a measurement"),
         (with_json(0, -1), r"1\.jpg has the label -1"),
         (with_json(""), r"0\.jpg has the label ''"),
-        (with_json("None"), r"0\.jpg has the label 'None'"),
+        (with_json(1, "None"), r"1\.jpg has the label 'None'"),
         (with_json("cat", "dog", "cat,dog"), r"2\.jpg: cat,dog is several labels"),
         (with_json(1, 10**12), r"1\.jpg: the label 1000000000000 is no class's number"),
         (with_json(3, key="kind"), "holds no label under label, cls, class or class_name; its keys are kind, width"),
