@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 from evoray.ingest.labels.columns import FILES, LABELS, Asked, plain
 from evoray.ingest.labels.filenames import FileNames
+from evoray.ingest.labels.room import Room
 from evoray.ingest.labels.table import Row
 from evoray.ingest.labels.text import ListText
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 BLANKS = "blanks"
-MEMO = 50_000
-"""Different cells of which one copy is kept: labels, mostly."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def find_table(text: ListText, files: FileNames, asked: Asked) -> Table | None:
         judged = [(*_judged(dialect, files), dialect) for dialect in dialects]
         judged = [one for one in judged if one[0] >= 0 and (one[1] or one[2].parted != BLANKS)]
         dialects = [max(judged, key=lambda one: one[:2])[2]] if judged else []
-    best = _loaded(dialects[0], files) if dialects else None
+    best = _loaded(dialects[0], files, Room(text.origin)) if dialects else None
     if best is None or (best.parted == BLANKS and not best.even):
         return None
     return best if best.hits or _is_table(best, asked) else None
@@ -112,22 +111,15 @@ def _judged(dialect: _Dialect, files: FileNames) -> tuple[int, bool]:
     return hits, even and not broken
 
 
-def _loaded(dialect: _Dialect, files: FileNames) -> Table | None:
+def _loaded(dialect: _Dialect, files: FileNames, room: Room) -> Table | None:
     """None where no row has two cells."""
     broken: list[tuple[str, int]] = []
-    memo: dict[str, str] = {}
-    rows: list[Row] = []
-    for line, cells in dialect.cells(files, broken):
-        rows.append((line, [_kept(cell, memo) for cell in cells][:]))
+    rows: list[Row] = [(line, room.row(cells)) for line, cells in dialect.cells(files, broken)]
     if not any(len(cells) > 1 for _, cells in rows):
         return None
     rows = _with_row_names(_without_empty_columns(rows), files)
     hits = sum(any(map(files.find, cells)) for _, cells in rows)
     return Table(rows, dialect.parted, hits, *(broken[0] if broken else ("", 0)))
-
-
-def _kept(cell: str, memo: dict[str, str]) -> str:
-    return memo.get(cell, cell) if len(memo) >= MEMO else memo.setdefault(cell, cell)
 
 
 def _without_empty_columns(rows: list[Row]) -> list[Row]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from evoray.ingest.names import SUFFIXES, is_image
+from evoray.ingest.names import SUFFIXES
 
 _ID = re.compile(r"(\d{1,18})(?:\.0*)?")
 """An image's number; pandas makes ``7.0`` of ``7``."""
@@ -39,12 +39,14 @@ class FileNames:
 
     def find(self, name: str) -> list[int]:
         """The numbers of the files that a cell names: none where it names no file that is here."""
-        found = self._strictly(name)
-        return self._nearly(name)[0] if self.loose and not found else found
+        if (known := self._exact.get(name)) is not None:
+            return known
+        name = _composed(name)
+        return self._strictly(name) or (self._nearly(name)[0] if self.loose else [])
 
     def exactly(self, name: str) -> list[int]:
         """With its suffix."""
-        return self._exact.get(name) or _found(name, self._exact)
+        return self._exact.get(name) or _found(_composed(name), self._exact)
 
     def resolve(self, name: str) -> tuple[list[int], str]:
         """The same, or else as near as can be: another case, another suffix, an image's number without its zeros.
@@ -52,25 +54,28 @@ class FileNames:
         Returns:
             Numbers of files, several where it could be each of them; and how, empty where the name is the file's.
         """
+        if (known := self._exact.get(name)) is not None:
+            return known, ""
+        name = _composed(name)
         if found := self._strictly(name):
             return found, ""
         found, how = self._nearly(name)
         if found:
             return found, how
-        number = _ID.fullmatch(_without_suffix(re.split(r"[/\\]", name.strip())[-1]))
+        number = _ID.fullmatch(_without_suffix(_base(name))) if self._numbers else None
         return (self._numbers.get(int(number.group(1)), []), NUMBER) if number else ([], "")
 
     def _strictly(self, name: str) -> list[int]:
-        return self.exactly(name) or _found(name, self._stems)
+        return _found(name, self._exact) or _found(name, self._stems)
 
     def _nearly(self, name: str) -> tuple[list[int], str]:
         exact, stems = self._folded
-        folded = _composed(name).casefold()
+        folded = name.casefold()
         if found := _found(folded, exact) or _found(folded, stems):
             return found, CASE
-        if not is_image(folded):
+        without = _without_suffix(name)
+        if without == name:
             return [], ""
-        without = _without_suffix(_composed(name))
         return _found(without, self._stems) or _found(without.casefold(), stems), SUFFIX
 
     @cached_property
@@ -96,19 +101,21 @@ def _merged(index: dict[str, list[int]], how: Callable[[str], str]) -> dict[str,
 
 def _found(name: str, index: dict[str, list[int]]) -> list[int]:
     """By the longest end of a path that is there; a file's name alone is in the index of each."""
-    name = _composed(name)
-    base = name[max(name.rfind("/"), name.rfind("\\")) + 1 :]
-    if name in index or base not in index:
-        return index.get(name, [])
+    found = index.get(name)
+    if found is not None or ("/" not in name and "\\" not in name) or _base(name) not in index:
+        return found or []
     parts = re.split(r"[/\\]", name)
     tails = ("/".join(parts[start:]) for start in range(1, len(parts)))
     return next((index[tail] for tail in tails if tail in index), [])
 
 
+def _base(name: str) -> str:
+    return name[max(name.rfind("/"), name.rfind("\\")) + 1 :]
+
+
 def _without_suffix(name: str) -> str:
-    lower = name.lower()
-    suffix = next((one for one in SUFFIXES if lower.endswith(one)), "")
-    return name[: len(name) - len(suffix)]
+    stem, point, suffix = name.rpartition(".")
+    return stem if point and f".{suffix.lower()}" in SUFFIXES else name
 
 
 def _composed(name: str) -> str:

@@ -38,10 +38,9 @@ def read_list(path: Path, files: FileNames, asked: Asked) -> Listed:
         return _of_json(path, read_records(path, text), files, asked)
     table = find_table(text, files, asked)
     if (table is None or not table.hits) and not files.loose:
-        files.loose = True  # none is named as it is: another case or suffix counts
-        nearly = find_table(text, files, asked)
-        files.loose = nearly is not None and nearly.hits > 0
-        table = nearly if files.loose else table
+        files.loose, table = True, None  # none is named as it is: another case or suffix counts
+        table = find_table(text, files, asked)
+        files.loose = table is not None and table.hits > 0
     if table is not None:
         return _of_table(path, table, files, asked)
     lines = [(number, line) for number, line in text.numbered() if not is_comment(line, files)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import FILES, LABELS, listed, plain
+from evoray.ingest.labels.room import Room
 from evoray.ingest.labels.table import REMEDY, Row
 from evoray.ingest.labels.text import ListText
 from evoray.runtime.reading import JSON_BYTES, parse_json, shown
@@ -80,6 +81,7 @@ def _lines(path: Path, text: ListText) -> Iterable[tuple[int, Any]]:
 def _of_records(path: Path, records: Iterable[tuple[int, Any]], place: str, how: str) -> Records:
     at: dict[str, int] = {}
     rows: list[Row] = []
+    room = Room(str(path))
     for number, record in records:
         if not isinstance(record, dict):
             raise DataError(f"{shown(path)}, {place} {number}: no record with keys, such as the others. {REMEDY}.")
@@ -88,11 +90,12 @@ def _of_records(path: Path, records: Iterable[tuple[int, Any]], place: str, how:
             if at.setdefault(key, len(at)) == len(cells):
                 cells.append("")
             cells[at[key]] = _cell(value)
-        rows.append((number, cells))
+        rows.append((number, room.row(cells)))
         if len(at) > MOST_COLUMNS:
             raise DataError(f"{shown(path)}, {place} {number}: more than {MOST_COLUMNS:,} different keys. {REMEDY}.")
     for _, cells in rows:
-        cells.extend([""] * (len(at) - len(cells)))
+        if len(cells) < len(at):
+            cells.extend([""] * (len(at) - len(cells)))
     if not rows or len(at) < 2:
         raise DataError(f"{shown(path)}: JSON without records of a file and a label. {REMEDY}.")
     return Records(list(at), rows, place, how)

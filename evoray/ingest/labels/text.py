@@ -46,11 +46,12 @@ _KINDS = {
 class ListText:
     """A list's text, held once and as UTF-8: two million lines as Python's own strings take four times the room.
 
-    start: its first characters.
+    start: its first characters. origin: its path.
     """
 
     content: bytes
     start: str
+    origin: str = ""
 
     def has(self, sign: str) -> bool:
         return sign.encode() in self.content
@@ -92,7 +93,7 @@ def read_text(path: Path) -> ListText:
             f"{shown(path)}: cannot be read (zero bytes in it). Save it as UTF-8, or name a list with --labels."
         )
     text = _without_count(_EXCEL.sub("", text))  # the line stays, for the numbers of the others
-    return ListText(text.encode(), text[:1000])
+    return ListText(text.encode(), text[:1000], str(path))
 
 
 def _without_count(text: str) -> str:

@@ -27,8 +27,13 @@ LISTS = (
     "LOC_val_solution.csv",
     "labels.csv",
     "labels.tsv",
+    "metadata.csv",
+    "metadata.jsonl",
+    "labels.jsonl",
+    "labels.json",
 )
-TABLES = (".csv", ".tsv", ".txt")
+TABLES = (".csv", ".tsv", ".jsonl", ".txt", ".json")
+"""Kinds of lists; the first three are nothing else, mostly."""
 
 
 def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> FolderSource:
@@ -124,34 +129,38 @@ def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tupl
     """File -> row, and what is to be said of the names; a file that is listed again has the same label there."""
     of: dict[int, int] = {}
     first: dict[str, int] = {}
-    near: dict[str, list[str]] = {}
+    near: dict[str, list[int]] = {}
     for row, (line, name, value) in enumerate(found.rows):
-        where = _line(listing, found, line)
         if not name:
-            raise DataError(f"{where}: a label and no file. {REMEDY}.")
+            raise DataError(f"{_line(listing, found, line)}: a label and no file. {REMEDY}.")
         before = first.setdefault(name, row)
         numbers, how = names.resolve(name)
-        _refuse_several(where, name, [names.files[number] for number in numbers])
+        if len(numbers) > 1:
+            raise DataError(_several(_line(listing, found, line), name, [names.files[number] for number in numbers]))
         if how:
-            near.setdefault(how, []).append(f"{shown(name, 60)} is {shown(names.files[numbers[0]], 60)}")
+            near.setdefault(how, []).append(row)
         for known in {before, *(of.setdefault(number, row) for number in numbers)}:
             if (other := found.rows[known])[2] != value:
                 raise DataError(
-                    f"{where}: {shown(name, 80)} has two labels, {shown(other[2], 60)} ({found.place} {other[0]}) and "
-                    f"{shown(value, 60)}. Leave the wrong one out."
+                    f"{_line(listing, found, line)}: {shown(name, 80)} has two labels, {shown(other[2], 60)} "
+                    f"({found.place} {other[0]}) and {shown(value, 60)}. Leave the wrong one out."
                 )
     aside = {number for _, name, _ in found.aside for number in names.resolve(name)[0]}
     missing = [name for number, name in enumerate(names.files) if number not in of and number not in aside]
     if missing or not of:
         raise DataError(_unlisted(root, listing, found, missing or list(names.files), len(of)))
-    return of, tuple(f"{len(pairs)} files are named {how}: {pairs[0]}" for how, pairs in near.items())
+    return of, tuple(_near(found, names, how, rows) for how, rows in near.items())
 
 
-def _refuse_several(where: str, name: str, files: Sequence[str]) -> None:
-    if len(files) > 1:
-        raise DataError(
-            f"{where}: {shown(name, 80)} could be {listed(files, 3)}. Write the paths from the folder, as they are."
-        )
+def _near(found: Listed, names: FileNames, how: str, rows: Sequence[int]) -> str:
+    """``3 files are named in another case: A.JPG is a.jpg``."""
+    name = found.rows[rows[0]][1]
+    file = names.files[names.resolve(name)[0][0]]
+    return f"{len(rows)} files are named {how}: {shown(name, 60)} is {shown(file, 60)}"
+
+
+def _several(where: str, name: str, files: Sequence[str]) -> str:
+    return f"{where}: {shown(name, 80)} could be {listed(files, 3)}. Write the paths from the folder, as they are."
 
 
 def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], here: int) -> str:

@@ -95,7 +95,7 @@ def _only_folder(name: str) -> tuple[str, str] | None:
         return None
     entries = [entry for entry in os.scandir(name) if not (is_aside(entry.name) or entry.name.startswith("."))]
     folders = [entry for entry in entries if entry.is_dir()]
-    lists = sorted(entry.name for entry in entries if entry.name.lower().endswith(TABLES[:2]) and entry.is_file())
+    lists = sorted(entry.name for entry in entries if entry.name.lower().endswith(TABLES[:3]) and entry.is_file())
     if len(folders) != 1 or not lists or not any(map(is_image, os.listdir(folders[0].path))):
         return None
     return folders[0].name, lists[0]

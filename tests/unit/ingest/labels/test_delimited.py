@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evoray.ingest.labels.columns import Asked
-from evoray.ingest.labels.delimited import MEMO, find_table
+from evoray.ingest.labels.delimited import find_table
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.text import ListText
 
@@ -51,8 +51,3 @@ def test_a_header_may_lack_the_name_of_the_files():
 def test_quotes_that_do_not_fit_are_told_with_their_line(text):
     table = found(text)
     assert not table.even and table.error and table.line == 2
-
-
-def test_one_copy_of_a_label_is_kept():
-    table = found("".join(f"{number}.jpg,label\n" for number in range(MEMO + 10)))
-    assert len({id(cells[1]) for _, cells in table.rows}) == 1 and len(table.rows) == MEMO + 10
