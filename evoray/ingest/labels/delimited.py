@@ -55,11 +55,15 @@ class _Dialect:
         try:
             for cells in reader:
                 stripped = [cell.strip() for cell in cells]
-                if any(stripped) and not is_comment(stripped[0], files):
+                if any(stripped) and not is_comment(stripped[0], files) and not self._is_rule(stripped):
                     yield line, stripped
                 line = reader.line_num + 1
         except csv.Error as reason:
             broken.append((str(reason), line))
+
+    def _is_rule(self, cells: list[str]) -> bool:
+        """The line below the header of a table in Markdown."""
+        return self.sign == "|" and all(re.fullmatch(r":?-{2,}:?|", cell) for cell in cells)
 
 
 def find_table(text: ListText, files: FileNames, asked: Asked) -> Table | None:

@@ -167,6 +167,12 @@ def _looks_named(lines: Sequence[tuple[int, str]], files: FileNames) -> bool:
 def _in_order(path: Path, lines: list[tuple[int, str]], files: FileNames) -> Listed:
     """A label a line, in the order of the sorted files."""
     unquoted = [(number, _unquoted(line)) for number, line in lines]
+    number, first = unquoted[0]
+    if any(map(is_image, re.split(r"[=:>]", first))) or all("/" in name and files.find(name) for _, name in unquoted):
+        raise DataError(
+            f"{shown(path)}, line {number}: {shown(first, 60)!r} names a file, and no label that can be told from it. "
+            f"{REMEDY}; where the folders are the classes, --format folder reads them."
+        )
     for number, label in unquoted:
         if re.search(r'(^|\s)"[^"]*"(\s|$)', label):
             raise DataError(f"{shown(path)}, line {number}: quotes in {shown(label, 80)}, and no table. {REMEDY}.")

@@ -144,6 +144,11 @@ def measured(column: str, counts: Mapping[int, int]) -> str | None:
     return f"{many} different whole numbers from {min(counts)} to {largest}, and {why}: a list for regression"
 
 
+def sparse(counts: Mapping[int, int]) -> bool:
+    """Many numbers, half of them of one image: no proof of a measurement, and worth a note."""
+    return len(counts) >= ENOUGH and 2 * sum(count == 1 for count in counts.values()) >= len(counts)
+
+
 def _singles(counts: Mapping[int, int]) -> bool:
     return 2 * sum(count == 1 for count in counts.values()) > len(counts)
 

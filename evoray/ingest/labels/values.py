@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
-from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, tags
+from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
 from evoray.runtime.reading import shown
 
 ONE = "Image classification wants one label a file"
@@ -92,6 +92,8 @@ def labelled(values: Sequence[str], where: Where, column: str = "", as_classes: 
         classes, index = BOOLEANS, {name: label for label, name in enumerate(BOOLEANS)}
     of = index if numbers is None else {name: index[number] for name, number in numbers.items()}
     notes = _of_names(first) if numbers is None else _of_numbers(numbers)
+    if numbers is not None and sparse(counts := Counter(int(numbers[value]) for value in values)):
+        notes += (f"{len(counts)} different numbers, half of them of one image each: are they classes?",)
     if 10 <= len(first) == len(values):
         notes += ("every record has a label of its own: is this column one of labels?",)
     return Labels(classes, [of[value] for value in values], notes)

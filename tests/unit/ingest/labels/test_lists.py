@@ -158,6 +158,8 @@ def test_columns_are_taken_by_name_or_number(text, asked, expected, tmp_path):
         ("file,label\na.jpg," + "x" * 200_000 + "\nb.jpg,cat\n", "line 2: field larger than field limit"),
         ("tench, Tinca\nowl, Strix\n", "None of its files is here.*wants quotes"),
         ("# nothing\n\n", "empty"),
+        ("a.jpg=cat\nb.jpg=dog\n", "line 1: 'a.jpg=cat' names a file, and no label.*--format folder"),
+        ("images/a\nimages/b\n", "line 1: 'images/a' names a file, and no label"),
         ("a.jpg,0\nb.jpg,nan\n", "line 2 has the label 'nan'.*give it one"),
         ("a.jpg;0,5\nb.jpg;1,25\n", "line 1: the label 0,5 is a measurement with a decimal comma.*--as-classes"),
         ("label\ncat\n", "reads like a header"),
@@ -200,6 +202,11 @@ def test_a_column_that_is_not_there_is_named(asked, message, tmp_path):
 def test_a_list_without_columns_has_none_to_name(tmp_path):
     with pytest.raises(DataError, match="no table, so it has no columns to name"):
         scanned(tmp_path, "cat\ndog\ncat\n", label_column="2")
+
+
+def test_a_table_in_markdown_has_no_row_of_dashes(tmp_path):
+    source = scanned(tmp_path, "| file | label |\n|:---|---|\n| a.jpg | cat |\n| b.jpg | dog |\n", ("a.jpg", "b.jpg"))
+    assert source.classes == ("cat", "dog") and meant(source)["b.jpg"] == "dog"
 
 
 def test_columns_that_were_left_aside_are_noted(tmp_path):

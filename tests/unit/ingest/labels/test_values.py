@@ -156,6 +156,7 @@ def test_what_is_no_class_is_refused_with_its_place(values, message):
         ((0, 1, 5), "3 of the numbers 0 to 5 do not occur"),
         (("cat", "Cat", "dog"), "classes that differ in upper and lower case alone: Cat, cat"),
         (range(10), "every record has a label of its own"),
+        ([*range(0, 60, 2), 0, 2], "30 different numbers, half of them of one image each: are they classes"),
         (("007", "012"), "labels are words, for not all are plain whole numbers without zeros in front: 007, 012 are"),
         (("007", "7"), "numbers with and without zeros before them are one class: 007"),
         (("None", "cat"), "classes are called None: only an empty cell is no label"),

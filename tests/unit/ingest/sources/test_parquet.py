@@ -286,3 +286,13 @@ def test_a_name_of_a_column_that_is_no_text_is_damage(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"imagename", b"image\xffame"))
     with pytest.raises(DataError, match=r"a\.parquet: no Parquet file, or damaged"):
         open_parquet(str(path))
+
+
+def test_tags_and_measurements_are_asked_about_by_column(tmp_path):
+    path = str(table(tmp_path, image=[b"x"] * 30, age=list(range(20, 50))))
+    with pytest.raises(DataError, match=r"row 0 of column age: 30 different whole numbers.*called age.*--as-classes"):
+        open_parquet(path, Asked(label_column="age"))
+    assert len(open_parquet(path, Asked(label_column="age", as_classes=True)).classes) == 50
+    path = str(table(tmp_path, image=[b"x"] * 2, tags=["haze primary", "clear primary"]))
+    with pytest.raises(DataError, match="called tags: several tags a file"):
+        open_parquet(path)

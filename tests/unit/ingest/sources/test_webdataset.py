@@ -224,3 +224,10 @@ def test_more_tars_than_open_files_are_listed(tmp_path):
         assert all(source.open(record) == b"x" for record in range(700))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_whoever_says_that_labels_are_classes_is_believed(tmp_path):
+    tar = str(make_tar(tmp_path / "a.tar", with_json("a|b", "c")))
+    with pytest.raises(DataError, match=r"a\|b is a list of several labels.*--as-classes"):
+        open_webdataset(tar)
+    assert open_webdataset(tar, Asked(as_classes=True)).classes == ("a|b", "c")
