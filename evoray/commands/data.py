@@ -53,6 +53,13 @@ def data_ingest(
     split: Annotated[
         str | None, typer.Option(help="Of a tree with several: their names with commas between, all, or none.")
     ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="COLUMN=VALUE,…", help="Lines of the list that count, such as split=train.")
+    ] = None,
+    as_classes: Annotated[
+        bool,
+        typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure."),
+    ] = False,
     per_class: Annotated[
         int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
     ] = None,
@@ -83,6 +90,8 @@ def data_ingest(
         label_column=label_column,
         follow_links=follow_links,
         split=split,
+        only=only,
+        as_classes=as_classes,
         per_class=per_class,
         seed=seed,
         workers=workers,

@@ -53,6 +53,8 @@ class Options:
     label_column: str | None = None
     follow_links: bool = False
     split: str | None = None
+    only: str | None = None
+    as_classes: bool = False
     per_class: int | None = None
     seed: int = 0
     workers: int | None = None
@@ -149,7 +151,9 @@ def _source(name: str, options: Options) -> tuple[Source, bool]:
     """The source, and whether one process is to read it unless more are asked for: a Dataset may not travel."""
     if options.format is None and ":" in name and not os.path.exists(name):
         return DatasetSource.of(_made(name, options)), True
-    asked = Asked(options.file_column, options.label_column, options.follow_links, options.split)
+    asked = Asked(
+        options.file_column, options.label_column, options.follow_links, options.split, options.only, options.as_classes
+    )
     return open_source(name, options.format, options.labels, asked), False
 
 
@@ -157,8 +161,14 @@ def _made(name: str, options: Options) -> Any:
     """What the user's function returns."""
     from evoray.runtime.importing import import_function
 
-    unused = {"--labels": options.labels, "--file-column": options.file_column, "--label-column": options.label_column}
-    unused["--split"] = options.split
+    unused = {
+        "--labels": options.labels,
+        "--file-column": options.file_column,
+        "--label-column": options.label_column,
+        "--split": options.split,
+        "--only": options.only,
+        "--as-classes": options.as_classes or None,
+    }
     if given := [option for option, value in unused.items() if value is not None]:
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
     function = import_function(name, Path.cwd())

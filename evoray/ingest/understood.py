@@ -23,14 +23,13 @@ def understood(source: Source) -> list[str]:
         f"{shown(source.names[record], 80)} is {_name(source.classes, int(labels[record]))}"
         for record in range(min(FIRST, len(labels)))
     ]
-    lines = [
-        *source.notes,
+    counted = [
         f"{len(labels):,} images of {len(source.classes):,} classes. First: {'; '.join(first)}",
-        f"images a class: {_counted(source.classes, counts)}",
+        _counted(source.classes, counts),
     ]
     if (counts > 0).sum() == 1:
-        lines.append(f"all images are of one class, {_name(source.classes, int(counts.argmax()))}: is that meant?")
-    return [shown(line) for line in lines[:MOST_LINES]]
+        counted.append(f"all images are of one class, {_name(source.classes, int(counts.argmax()))}: is that meant?")
+    return [shown(line) for line in (*list(source.notes)[: MOST_LINES - len(counted)], *counted)]
 
 
 def _name(classes: Sequence[str], label: int) -> str:
@@ -39,11 +38,17 @@ def _name(classes: Sequence[str], label: int) -> str:
 
 def _counted(classes: Sequence[str], counts: np.ndarray) -> str:
     if len(classes) <= MOST_CLASSES:
-        return ", ".join(f"{shown(name, 40)}: {count}" for name, count in zip(classes, counts, strict=True))
-    least, most = int(counts.argmin()), int(counts.argmax())
+        each = ", ".join(f"{shown(name, 40)}: {count}" for name, count in zip(classes, counts, strict=True))
+        return f"images a class: {each}"
+    there = np.flatnonzero(counts)
+    if not len(there):
+        return f"no images of any of the {len(classes):,} classes"
+    least, most = int(there[counts[there].argmin()]), int(counts.argmax())
     empty = [classes[label] for label in np.flatnonzero(counts == 0).tolist()]
-    without = f"; {len(empty)} classes have none: {listed(empty, 3)}" if empty else ""
+    without = f"; {len(empty):,} classes have no images: {listed(empty, 3)}" if empty else ""
+    if counts[least] == counts[most]:
+        return f"{counts[most]:,} image{'s' if counts[most] > 1 else ''} of each class{without}"
     return (
-        f"{counts[least]} ({shown(classes[least], 40)}) to {counts[most]} ({shown(classes[most], 40)}), "
-        f"half of them {int(np.median(counts))} or more{without}"
+        f"{counts[least]:,} to {counts[most]:,} images a class; fewest: {shown(classes[least], 40)} "
+        f"({counts[least]:,}), most: {shown(classes[most], 40)} ({counts[most]:,}){without}"
     )

@@ -124,6 +124,11 @@ def _check_names(parent: Sequence[str], outputs: int) -> None:
 def _check_count(names: tuple[str, ...], outputs: int) -> None:
     if outputs < len(names):
         one = " One output is a regression's or a single logit's: return a logit for each class." * (outputs == 1)
+        if outputs > 1 and names == tuple(map(str, range(outputs + 1))):
+            one = (
+                f" Where the labels count from 1 and class 0 has no images: subtract 1 from each label, or write the "
+                f"{outputs} classes' names, and ingest again."
+            )
         raise ModelError(
             f"the parent has {outputs} output{'s' * (outputs > 1)}, the data {len(names)} classes "
             f"({_some(names)}).{one} Take data of its classes, or a parent with an output for each."

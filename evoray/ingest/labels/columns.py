@@ -29,17 +29,22 @@ INDEX = re.compile(r"|index|unnamed\d*|level0")
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user says of a source: its columns by name or number from 1, whether links may leave the tree, and
-    which of several splits of a tree counts."""
+    """What the user says of a source: its columns by name or number from 1, and whether links may leave the tree.
+
+    split: which of several splits of a tree or tar counts. only: which lines of a list count, ``split=train,val``.
+    as_classes: whatever stands there as a label is a class.
+    """
 
     file_column: str | None = None
     label_column: str | None = None
     follow_links: bool = False
     split: str | None = None
+    only: str | None = None
+    as_classes: bool = False
 
     @property
     def columns(self) -> bool:
-        return self.file_column is not None or self.label_column is not None
+        return self.file_column is not None or self.label_column is not None or self.only is not None
 
 
 def plain(name: str) -> str:

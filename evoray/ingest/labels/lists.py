@@ -1,43 +1,32 @@
 """Lists of labels as people have them: a table with or without a header, ``file label`` lines, or a label a line.
 
-The csv module reads quotes and line ends. Which sign parts the columns, which of them holds the files, and whether the
-first line is a header is decided by what is there: the column of files is the one whose cells name files of the folder.
+Which sign parts the columns, which of them holds the files, and whether the first line is a header is decided by what
+is there: the column of files is the one whose cells name files of the folder.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import FILES, LABELS, Asked, listed, plain
-from evoray.ingest.labels.table import REMEDY, FileNames, Row, file_column, is_number, label_column, split_header
-from evoray.ingest.labels.values import ONE
+from evoray.ingest.labels.delimited import Table, find_table, is_comment
+from evoray.ingest.labels.filenames import FIRST, FileNames
+from evoray.ingest.labels.joined import is_joined, read_joined
+from evoray.ingest.labels.records import Records, is_json, is_lines, read_records
+from evoray.ingest.labels.table import REMEDY, Row, split_header
+from evoray.ingest.labels.taken import Listed, taken
+from evoray.ingest.labels.text import ListText, read_text
+from evoray.ingest.labels.values import is_number
 from evoray.ingest.names import SUFFIXES, is_image
-from evoray.runtime.reading import read_file, shown
+from evoray.runtime.reading import shown
 
-MOST_BYTES = 256 * 2**20
-MOST_LINES = 4_000_000
-"""ImageNet has 1.3 million images; a line takes a quarter of a kilobyte of memory."""
-DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
-BLANKS = "blanks"
-_EXCEL = re.compile(r"\Asep=.(?=[\r\n])")
-"""What Excel writes above a table."""
-_LINE = re.compile(r"\r\n|\n|\r")
-_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-
-
-@dataclass(frozen=True)
-class Listed:
-    """What a list says: lines of (line, file, label), the file empty where labels go by the order of the files."""
-
-    rows: list[tuple[int, str, str]]
-    by_name: bool
-    notes: tuple[str, ...]
+_SUFFIXES = "|".join(re.escape(suffix) for suffix in SUFFIXES)
+_PICTURE = re.compile(rf"(.*?(?:{_SUFFIXES}))(?:\s+(.*))?$", re.IGNORECASE)
 
 
 def read_list(path: Path, files: FileNames, asked: Asked) -> Listed:
@@ -46,12 +35,34 @@ def read_list(path: Path, files: FileNames, asked: Asked) -> Listed:
     Raises:
         DataError: no text, no table, a line that is none of it, or columns that could be several.
     """
-    text = _text(path)
-    table = _table(text, files, asked)
+    if is_joined(path):
+        return _of_records(path, read_joined(path), files, asked)
+    text = read_text(path)
+    if _is_of_others(text, files):  # by names it is refused whatever follows; by order it is the count that is wrong
+        found = _of_text(path, text.first(FIRST), files, asked)
+        if found.by_name:
+            return found
+    return _of_text(path, text, files, asked)
+
+
+def _is_of_others(text: ListText, files: FileNames) -> bool:
+    """Whether a long list names none of the files, and has too many lines to go by their order."""
+    if text.count <= max(2 * FIRST, 4 * len(files.files)) or (is_json(text) and not is_lines(text)):
+        return False
+    return not (is_json(text) and text.has("\\u")) and not files.may_be_in(text.content)
+
+
+def _of_text(path: Path, text: ListText, files: FileNames, asked: Asked) -> Listed:
+    if is_json(text):
+        return replace(_of_records(path, read_records(path, text), files, asked), null=True)
+    table = find_table(text, files, asked)
+    if (table is None or not table.hits) and not files.loose:
+        files.loose, table = True, None  # none is named as it is: another case or suffix counts
+        table = find_table(text, files, asked)
+        files.loose = table is not None and table.hits > 0
     if table is not None:
         return _of_table(path, table, files, asked)
-    lines = [(number, line.strip()) for number, line in enumerate(_LINE.split(text), 1)]
-    lines = [(number, line) for number, line in lines if line and not _is_comment(line, files)]
+    lines = [(number, line) for number, line in text.numbered() if not is_comment(line, files)]
     if not lines:
         raise DataError(f"{shown(path)}: empty. It has a line for each image: its label, or its file and its label.")
     if asked.columns:
@@ -61,110 +72,14 @@ def read_list(path: Path, files: FileNames, asked: Asked) -> Listed:
     return _in_order(path, lines, files)
 
 
-def _text(path: Path) -> str:
-    content = read_file(path, MOST_BYTES)
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8-sig")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{shown(path)}: cannot be read ({shown(error)}). Save it as UTF-8, or name a list with --labels."
-        ) from None
-    if text.count("\n") + text.count("\r") > 2 * MOST_LINES or len(_LINE.findall(text)) > MOST_LINES:
-        raise DataError(f"{shown(path)}: more than {MOST_LINES:,} lines. Cut it to those of this folder's images.")
-    if "\0" in text:
-        raise DataError(
-            f"{shown(path)}: cannot be read (zero bytes in it). Save it as UTF-8, or name a list with --labels."
-        )
-    if text.lstrip().startswith(("{", "[")):
-        raise DataError(f"{shown(path)}: JSON, and no list of labels. {REMEDY}.")
-    return _EXCEL.sub("", text)  # the line stays, for the numbers of the others
-
-
-def _is_comment(cell: str, files: FileNames) -> bool:
-    return cell.startswith("#") and not files.hashed
+def _of_records(path: Path, found: Records, files: FileNames, asked: Asked) -> Listed:
+    return taken(path, found.names, found.rows, files, asked, True, found.how, found.place)
 
 
 # Tables
 
 
-@dataclass(frozen=True)
-class _Table:
-    """rows: up to the first whose quotes do not fit, which is ``error`` at ``line``."""
-
-    rows: list[Row]
-    parted: str
-    hits: int
-    """Of the rows, how many have a cell that names a file."""
-    error: str = ""
-    line: int = 0
-
-    @property
-    def even(self) -> bool:
-        return not self.error and len({len(cells) for _, cells in self.rows}) == 1
-
-
-def _table(text: str, files: FileNames, asked: Asked) -> _Table | None:
-    """The list as columns; None where no sign parts its lines into any."""
-    quote = "'" if re.match(r"\s*'[^'\n]*'", text) else '"'
-    tables = [
-        _parsed(io.StringIO(text, newline=""), sign, quote, parted, files)
-        for sign, parted in DELIMITERS.items()
-        if sign in text
-    ]
-    blanks = None
-    if " " in text or "\t" in text:
-        lines = [line.strip().replace("\t", " ") for line in _LINE.split(text)]
-        blanks = _parsed(lines, " ", quote, BLANKS, files)
-    found = [table for table in tables if table is not None]
-    if blanks is not None and blanks.even:
-        found.append(blanks)
-    best = max(found, key=lambda table: (table.hits, table.even), default=None)
-    return best if best is not None and (best.hits or _is_table(best, asked)) else None
-
-
-def _is_table(table: _Table, asked: Asked) -> bool:
-    """Whether a table none of whose cells names a file is one, and no list of labels with such signs in them."""
-    header = bool({plain(cell) for cell in table.rows[0][1]} & (FILES | LABELS))
-    return bool(table.error) or (table.even and (asked.columns or header or table.parted != BLANKS))
-
-
-def _parsed(lines: Iterable[str], sign: str, quote: str, parted: str, files: FileNames) -> _Table | None:
-    """None where no line has two cells; empty lines and comments are left out."""
-    reader = csv.reader(lines, delimiter=sign, quotechar=quote, skipinitialspace=True, strict=True)
-    rows: list[Row] = []
-    error, line = "", 1
-    try:
-        for cells in reader:
-            stripped = [cell.strip() for cell in cells]
-            if any(stripped) and not _is_comment(stripped[0], files):
-                rows.append((line, stripped))
-            line = reader.line_num + 1
-    except csv.Error as reason:
-        error = str(reason)
-    if not any(len(cells) > 1 for _, cells in rows):
-        return None
-    rows = _with_row_names(_without_empty_columns(rows), files)
-    return _Table(rows, parted, sum(any(map(files.find, cells)) for _, cells in rows), error, line)
-
-
-def _without_empty_columns(rows: list[Row]) -> list[Row]:
-    """Without a last column that is empty in every row, as a sign at the end of each line makes one."""
-    while len({len(cells) for _, cells in rows}) == 1 and len(rows[0][1]) > 2 and not any(c[-1] for _, c in rows):
-        rows = [(line, cells[:-1]) for line, cells in rows]
-    return rows
-
-
-def _with_row_names(rows: list[Row], files: FileNames) -> list[Row]:
-    """With a name for the column of row numbers, which R and pandas write without one."""
-    (line, first), rest = rows[0], rows[1:]
-    known = any(plain(cell) in FILES | LABELS for cell in first)
-    if known and {len(cells) for _, cells in rest} == {len(first) + 1} and not any(map(files.exactly, first)):
-        return [(line, ["", *first]), *rest]
-    return rows
-
-
-def _of_table(path: Path, table: _Table, files: FileNames, asked: Asked) -> Listed:
+def _of_table(path: Path, table: Table, files: FileNames, asked: Asked) -> Listed:
     if table.error:
         raise DataError(
             f"{shown(path)}, line {table.line}: {shown(table.error)}. A cell in quotes ends with one; "
@@ -177,15 +92,10 @@ def _of_table(path: Path, table: _Table, files: FileNames, asked: Asked) -> List
             f"rows below it have {width}. Give each column its name, with {table.parted} between."
         )
     names = header or [str(number) for number in range(1, _usual_width(rows) + 1)]
-    rows = [(line, _fitting(path, line, cells, len(names), table.parted)) for line, cells in rows]
-    at = file_column(path, names, rows, files, asked, bool(header))
-    label = label_column(path, names, rows, at, asked, bool(header))
-    values = [(line, cells[at], cells[label]) for line, cells in rows]
-    if plain(names[label]) == "predictionstring":
-        values = [(line, name, _kaggle(path, line, value)) for line, name, value in values]
-    columns = f"files from column {listed([names[at]])}, labels from column {listed([names[label]])}"
-    how = f"{table.parted} between columns, {'a header' if header else 'no header'}; {columns}"
-    return Listed(values, True, (f"list of labels {shown(path.name, 80)}: {how}",))
+    if any(len(cells) != len(names) for _, cells in rows):
+        rows = [(line, _fitting(path, line, cells, len(names), table.parted)) for line, cells in rows]
+    how = f"{table.parted} between columns, {'a header' if header else 'no header'}"
+    return taken(path, names, rows, files, asked, bool(header), how)
 
 
 def _fitting(path: Path, line: int, cells: list[str], width: int, parted: str) -> list[str]:
@@ -206,15 +116,6 @@ def _fitting(path: Path, line: int, cells: list[str], width: int, parted: str) -
 def _usual_width(rows: Sequence[Row]) -> int:
     widths = [len(cells) for _, cells in rows]
     return max(2, max(set(widths), key=widths.count))
-
-
-def _kaggle(path: Path, line: int, value: str) -> str:
-    """The synset of ``n01440764 111 108 370 330``, a box; all boxes of an image are of one."""
-    words = value.split()
-    found = {word for word in words if not is_number(word)} or set(words[:1])
-    if len(found) > 1:
-        raise DataError(f"{shown(path)}, line {line}: several labels, {listed(sorted(found))}. {ONE}.")
-    return words[0] if words else ""
 
 
 # Lines
@@ -263,8 +164,7 @@ def _guessed(line: str, last: bool) -> tuple[str, str]:
     if last:
         before, _, after = line.rpartition(" ")
         return after, before
-    suffix = "|".join(re.escape(one) for one in SUFFIXES)
-    found = re.match(rf"(.*?(?:{suffix}))(?:\s+(.*))?$", line, re.IGNORECASE) or re.match(r"(\S+)\s*(.*)$", line)
+    found = _PICTURE.match(line) or re.match(r"(\S+)\s*(.*)$", line)
     assert found is not None
     return found.group(1), found.group(2) or ""
 
@@ -285,6 +185,12 @@ def _looks_named(lines: Sequence[tuple[int, str]], files: FileNames) -> bool:
 def _in_order(path: Path, lines: list[tuple[int, str]], files: FileNames) -> Listed:
     """A label a line, in the order of the sorted files."""
     unquoted = [(number, _unquoted(line)) for number, line in lines]
+    number, first = unquoted[0]
+    if any(map(is_image, re.split(r"[=:>]", first))) or all("/" in name and files.find(name) for _, name in unquoted):
+        raise DataError(
+            f"{shown(path)}, line {number}: {shown(first, 60)!r} names a file, and no label that can be told from it. "
+            f"{REMEDY}; where the folders are the classes, --format folder reads them."
+        )
     for number, label in unquoted:
         if re.search(r'(^|\s)"[^"]*"(\s|$)', label):
             raise DataError(f"{shown(path)}, line {number}: quotes in {shown(label, 80)}, and no table. {REMEDY}.")

@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import FILES, INDEX, LABELS, Asked, listed, plain, position
-from evoray.ingest.labels.values import ONE
+from evoray.ingest.labels.division import is_split
+from evoray.ingest.labels.filenames import FileNames
+from evoray.ingest.labels.values import ONE, is_number
 from evoray.ingest.names import is_image
 from evoray.runtime.reading import shown
 
 REMEDY = "Write a line for each image, its file and its label with a comma between, under the header filename,label"
 Row = tuple[int, list[str]]
 """A line's number, from 1, and its cells."""
-
-
-@dataclass
-class FileNames:
-    """The folder's files as lists name them: by path or the end of one, with or without suffix, in any encoding.
-
-    files: paths from the folder, with / between their parts.
-    """
-
-    files: Sequence[str]
-    _exact: dict[str, list[int]] = field(default_factory=dict)
-    _stems: dict[str, list[int]] = field(default_factory=dict)
-    hashed: bool = False
-    """Whether a file's name begins with #, as comments do."""
-
-    def __post_init__(self) -> None:
-        self.hashed = any(name.startswith("#") for name in self.files)
-        for number, name in enumerate(self.files):
-            for own in {_composed(name), _composed(name).rpartition("/")[2]}:
-                self._exact.setdefault(own, []).append(number)
-                self._stems.setdefault(own.rpartition(".")[0], []).append(number)
-
-    def find(self, name: str) -> list[int]:
-        """The numbers of the files that a cell names: none where it names no file that is here."""
-        return self._exact.get(name) or self._found(name, self._exact) or self._found(name, self._stems)
-
-    def exactly(self, name: str) -> list[int]:
-        """With its suffix."""
-        return self._exact.get(name) or self._found(name, self._exact)
-
-    def _found(self, name: str, index: dict[str, list[int]]) -> list[int]:
-        name = _composed(name)
-        if name in index or ("/" not in name and "\\" not in name):
-            return index.get(name, [])
-        parts = re.split(r"[/\\]", name)
-        tails = ("/".join(parts[start:]) for start in range(1, len(parts)))
-        return next((index[tail] for tail in tails if tail in index), [])
-
-
-def _composed(name: str) -> str:
-    return name.strip() if name.isascii() else unicodedata.normalize("NFC", name.strip())
 
 
 def split_header(path: Path, rows: Sequence[Row], files: FileNames, asked: Asked) -> tuple[list[str], Sequence[Row]]:
@@ -102,14 +60,6 @@ def _differs(path: Path, line: int, first: list[str], rest: Sequence[Row]) -> bo
     )
 
 
-def is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def file_column(
     path: Path, names: Sequence[str], rows: Sequence[Row], files: FileNames, asked: Asked, header: bool
 ) -> int:
@@ -119,10 +69,9 @@ def file_column(
     columns = range(len(names))
     exact = [sum(bool(files.exactly(cells[at])) for _, cells in rows) for at in columns]
     hits = exact if any(exact) else [sum(bool(files.find(cells[at])) for _, cells in rows) for at in columns]
+    if not any(exact) and (near := _nearly(names, rows, files, header, hits)) is not None:
+        return near
     found = [at for at in columns if 2 * hits[at] > max(hits)]
-    if not any(hits):
-        found = [at for at in columns if plain(names[at]) in FILES] if header else [0]
-        found = found[:1] or [0]
     if len(found) > 1:
         found = [at for at in found if plain(names[at]) in FILES - LABELS] or found
         found = [at for at in found if len({cells[at] for _, cells in rows}) == len(rows)] or found
@@ -132,7 +81,7 @@ def file_column(
             "Say which counts with --file-column."
         )
     named = [name for name in names if plain(name) in FILES] if header and plain(names[found[0]]) in LABELS else []
-    if named and not any(exact):  # labels 0, 1, 2 beside the ids 000, 001, 002 of 0.png, 1.png, 2.png
+    if named and not any(exact):  # labels 0, 1, 2 beside the ids 000, 001, 002 of other files than 0.png, 1.png, 2.png
         raise DataError(
             f"{shown(path)}: the column {listed(named, 1)} does not name the folder's files, and "
             f"{shown(names[found[0]], 60)} does. Write the files' names as they are, or say which counts with "
@@ -141,13 +90,32 @@ def file_column(
     return found[0]
 
 
+def _nearly(
+    names: Sequence[str], rows: Sequence[Row], files: FileNames, header: bool, hits: Sequence[int]
+) -> int | None:
+    """The column of files where none but one of labels names them as they are: by its name, or by what it nearly names.
+
+    ``1, 2, 3`` of 000001.jpg, 000002.jpg, 000003.jpg.
+    """
+    named = [at for at, name in enumerate(names) if header and plain(name) in FILES]
+    if any(hit for at, hit in enumerate(hits) if not (header and plain(names[at]) in LABELS)):
+        return None
+    if any(hits) and not (len(named) == 1 and all(files.resolve(cells[named[0]])[0] for _, cells in rows)):
+        return None
+    if named or header:
+        return (named or [0])[0]
+    near = [at for at in range(len(names)) if all(files.resolve(cells[at])[0] for _, cells in rows)]
+    near = [at for at in near if len({cells[at] for _, cells in rows}) == len(rows)] or near
+    return (near or [0])[0]
+
+
 def label_column(path: Path, names: Sequence[str], rows: Sequence[Row], file: int, asked: Asked, header: bool) -> int:
     """The column of labels: by the usual names, else the only one beside the files."""
     if asked.label_column is not None:
         return position(names, asked.label_column, "--label-column", shown(path))
     others = [at for at in range(len(names)) if at != file]
     known = [at for at in others if header and plain(names[at]) in LABELS]
-    left = known or [at for at in others if not (header and INDEX.fullmatch(plain(names[at])))]
+    left = known or [at for at in others if not (header and _is_beside(names, rows, at, asked))]
     if len(left) == 1:
         return left[0]
     if not left:
@@ -159,6 +127,12 @@ def label_column(path: Path, names: Sequence[str], rows: Sequence[Row], file: in
         f"{shown(path)}: the label could be in the columns {listed([names[at] for at in left])}{where}, first row "
         f"{listed(rows[0][1])}. Say which with --label-column; a label with such signs in it wants quotes."
     )
+
+
+def _is_beside(names: Sequence[str], rows: Sequence[Row], at: int, asked: Asked) -> bool:
+    """A column of row numbers, or one that says which split an image is of."""
+    of_only = asked.only is not None and plain(asked.only.partition("=")[0]) == plain(names[at])
+    return bool(INDEX.fullmatch(plain(names[at]))) or of_only or is_split(names[at], {cells[at] for _, cells in rows})
 
 
 def _refuse_indicators(path: Path, names: Sequence[str], rows: Sequence[Row], columns: Sequence[int]) -> None:

@@ -1,7 +1,8 @@
 """What a label may be, wherever it comes from: one class a record, by number or by name.
 
-Numbers (``3``, ``3.0``) are the classes' own numbers and count from 0 to the largest; names are sorted. Whatever is no
-class is refused with its place: an empty cell, several labels in one, a measurement, a number among names.
+Where all are ordinary whole numbers (``3``, ``3.0``) they are the classes' own numbers and count from 0 to the largest;
+else all are names, and sorted: codes such as ``1E2``, ``0x1F`` and ``1_000`` are names. Whatever is no class is refused
+with its place: an empty cell, several labels in one, a measurement, a word among numbers.
 """
 
 from __future__ import annotations
@@ -16,17 +17,23 @@ from decimal import Decimal
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
+from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
 from evoray.runtime.reading import shown
 
 ONE = "Image classification wants one label a file"
 _MISSING = "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
 MISSING = frozenset({"#N/A N/A", *_MISSING.split()})
-"""What pandas reads as an empty cell."""
+"""What pandas reads as an empty cell. Among numbers it is no label. Among names it is a name where the format has a
+null of its own (Parquet, JSON); in plain text either may be meant, and it is refused but for ``--as-classes``."""
 LONGEST = 500
 """Characters of a class's name."""
 MOST_CLASSES = 1_000_000
 """Numbered classes: each number below the largest gets a name, and ImageNet-21k has 21,841."""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d+|(\d+\.\d*|\.\d+)([eE][+-]?\d+)?|\d+[eE][+-]\d+)")
+"""As programs print numbers: ``1e+02`` and ``1.0e2``, but ``1E2`` is a code."""
+_LITERAL = re.compile(r"\d+[eE]\d+|0[xXbBoO][0-9a-fA-F]+|\d+(_\d+)+")
+"""What programs take for a number though people mean a code."""
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _SEVERAL = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)|.*[|;].*", re.DOTALL)
 _JOINS = (",", " ", "/", "+", "&")
 BOOLEANS = ("false", "true")
@@ -63,12 +70,15 @@ def label_text(value: object, where: str) -> str:
     raise DataError(f"{where} has the label {shown(repr(value), 80)}: several labels, or none. {ONE}.")
 
 
-def labelled(values: Sequence[str], where: Where, missing: frozenset[str] = MISSING) -> Labels:
+def labelled(
+    values: Sequence[str], where: Where, column: str = "", as_classes: bool = False, null: bool = False
+) -> Labels:
     """The classes of all labels, and each record's.
 
     Args:
-        missing: words that stand for no label; where the format has a null of its own, there are none, and that such
-            words are names is said.
+        column: its name, where it has one.
+        as_classes: the user says that whatever stands there is a class: tags, measurements and lists are names.
+        null: whether the format has a null of its own: see MISSING.
 
     Raises:
         DataError: a label that is no class, with its place and what to do.
@@ -77,30 +87,35 @@ def labelled(values: Sequence[str], where: Where, missing: frozenset[str] = MISS
     for record, value in enumerate(values):
         first.setdefault(value, record)
     for name, record in first.items():
-        _check(name, where(record), missing)
-    numbers = _numbers(first, where)
-    if numbers is None:
-        _refuse_joined(first, where)
-    classes, index = class_index(first if numbers is None else numbers.values())
+        _check(name, where(record), as_classes)
+    numbers = _numbers(first, where, as_classes)
+    if not (as_classes or null):
+        _refuse_words(first, where)
+    if not as_classes:
+        _refuse_several(first, where, column) if numbers is None else _refuse_measured(values, numbers, where, column)
+    classes, index = class_index(first if numbers is None else numbers.values(), numbers is None)
     if set(first) <= set(BOOLEANS):
         classes, index = BOOLEANS, {name: label for label, name in enumerate(BOOLEANS)}
     of = index if numbers is None else {name: index[number] for name, number in numbers.items()}
-    notes = (
-        _of_names(first, missing) if numbers is None else _of_numbers(sorted({int(one) for one in numbers.values()}))
-    )
+    notes = _of_names(first) if numbers is None else _of_numbers(numbers)
+    if numbers is not None and sparse(counts := Counter(int(numbers[value]) for value in values)):
+        notes += (f"{len(counts)} different numbers, half of them of one image each: are they classes?",)
     if 10 <= len(first) == len(values):
         notes += ("every record has a label of its own: is this column one of labels?",)
     return Labels(classes, [of[value] for value in values], notes)
 
 
-def class_index(found: Iterable[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+def class_index(found: Iterable[str], names: bool = False) -> tuple[tuple[str, ...], dict[str, int]]:
     """Class names in order, and each one's label: numbers count from 0 to the largest, names are sorted.
+
+    Args:
+        names: they are names even where all are digits.
 
     Raises:
         DataError: a number that no class can have.
     """
     distinct = set(found)
-    if distinct and all(name.isdecimal() for name in distinct):
+    if distinct and not names and all(name.isdecimal() for name in distinct):
         largest = max(distinct, key=float)
         if float(largest) >= MOST_CLASSES:
             raise DataError(f"the label {shown(largest, 40)} is no class's number: there may be {MOST_CLASSES:,}.")
@@ -127,15 +142,16 @@ def _missing(where: str, value: object) -> str:
     )
 
 
-def _check(name: str, where: str, missing: frozenset[str]) -> None:
-    if not name or name in missing:
+def _check(name: str, where: str, as_classes: bool) -> None:
+    if not name:
         raise DataError(_missing(where, name))
     if len(name) > LONGEST or any(map(_is_control, name)):
         what = f"over {LONGEST} characters" if len(name) > LONGEST else "control or invisible characters in it"
         raise DataError(f"{where}: the label {shown(name, 80)} has {what}. Write a plain name on one line.")
     parts = re.split(r"[,\s]+", name)
-    if _SEVERAL.fullmatch(name) or (len(parts) > 1 and all(_NUMBER.fullmatch(part) for part in parts)):
-        raise DataError(f"{where}: {shown(name, 80)} is a list of several labels (or scores). {ONE}.")
+    several = len(parts) > 1 and all(_NUMBER.fullmatch(part) for part in parts) and not _COMMA.fullmatch(name)
+    if not as_classes and (several or _SEVERAL.fullmatch(name)):
+        raise DataError(f"{where}: {shown(name, 80)} is a list of several labels (or scores). {ONE}. {ANSWER}.")
 
 
 def _is_control(sign: str) -> bool:
@@ -143,64 +159,136 @@ def _is_control(sign: str) -> bool:
     return unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and sign not in "\u200c\u200d"
 
 
-def _numbers(first: Mapping[str, int], where: Where) -> dict[str, str] | None:
+def _numbers(first: Mapping[str, int], where: Where, as_classes: bool) -> dict[str, str] | None:
     """Each label as a whole number; None where they are names."""
-    numeric = [name for name in first if _NUMBER.fullmatch(name)]
-    odd = [name for name in first if not _NUMBER.fullmatch(name)]
-    if odd:
-        if len(numeric) >= len(odd) and (len(odd) == 1 or any(abs(float(one)) >= 10 for one in numeric)):
-            raise DataError(
-                f"{where(first[odd[0]])}: the label {shown(odd[0], 80)} among {len(numeric)} numbers. "
-                "Write every label as a number, or every one as a name."
-            )
+    plain = {name: _point(name) for name in first}
+    numeric = [name for name in first if _NUMBER.fullmatch(plain[name])]
+    odd = [name for name in first if not _NUMBER.fullmatch(plain[name])]
+    if odd or not numeric:
+        if numeric and not as_classes:
+            _refuse_odd(odd, numeric, first, where)
         return None
-    for name in numeric:
-        _check_number(name, len(numeric), where(first[name]))
-    return {name: str(int(float(name))) for name in numeric}
+    if _padded(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
+        return None
+    if {float(plain[name]) for name in numeric} != {-1, 1}:  # no and yes, of CelebA and of libsvm
+        for name in numeric:
+            _check_number(name, plain[name], len(numeric), where(first[name]))
+    return {name: str(int(float(plain[name]))) for name in numeric}
 
 
-def _check_number(name: str, distinct: int, where: str) -> None:
-    value = float(name)
+def _point(name: str) -> str:
+    """A number with a decimal comma, as Python writes it."""
+    return name.replace(",", ".") if _COMMA.fullmatch(name) else name
+
+
+def _refuse_odd(odd: Sequence[str], numeric: Sequence[str], first: Mapping[str, int], where: Where) -> None:
+    """A word among numbers is a typing error, mostly; codes are names, and so are a few numbers among names."""
+    place = where(first[odd[0]])
+    if set(odd) <= MISSING:
+        raise DataError(_missing(place, odd[0]))
+    if comma := next((name for name in numeric if _COMMA.fullmatch(name)), None):
+        raise DataError(f"{where(first[comma])}: {shown(comma, 80)} is a list of several labels. {ONE}. {ANSWER}.")
+    codes = [name for name in odd if any(map(str.isdecimal, name))]
+    padded = any(len(name) > 1 and name.startswith("0") and name.isdecimal() for name in numeric)
+    if len(codes) > 1 or any(map(_LITERAL.fullmatch, codes)) or (codes and padded):
+        return
+    if len(numeric) >= len(odd) and (len(odd) == 1 or any(abs(float(one)) >= 10 for one in numeric)):
+        raise DataError(
+            f"{place}: the label {shown(odd[0], 80)} among {len(numeric)} numbers. "
+            "Write every label as a number, or every one as a name; or take all of them for names with --as-classes."
+        )
+
+
+def _padded(numeric: Sequence[str]) -> bool:
+    """Codes: digits of one width with zeros before them, unless they count 0, 1, 2, … without a gap."""
+    if len({len(name) for name in numeric}) > 1 or not all(map(str.isdecimal, numeric)):
+        return False
+    zeros = any(len(name) > 1 and int(name[0]) == 0 for name in numeric)
+    return zeros and max(map(float, numeric)) + 1 != len(numeric)
+
+
+def _check_number(name: str, plain: str, distinct: int, where: str) -> None:
+    value = float(plain)
     if abs(value) >= MOST_CLASSES:
         raise DataError(f"{where}: the label {shown(name, 40)} is no class's number: there may be {MOST_CLASSES:,}.")
     if value != int(value):
+        comma = " with a decimal comma, or several labels" if plain != name else ""
         raise DataError(
-            f"{where}: the label {shown(name, 40)} is a measurement ({distinct} different numbers: a list for "
-            f"regression). {ONE}: a name, or a whole number from 0."
+            f"{where}: the label {shown(name, 40)} is a measurement{comma} ({distinct} different numbers: a list for "
+            f"regression). {ONE}: a name, or a whole number from 0. {ANSWER}."
         )
     if value < 0:
         raise DataError(_missing(where, int(value)))
 
 
-def _refuse_joined(first: Mapping[str, int], where: Where) -> None:
+def _refuse_measured(values: Sequence[str], numbers: Mapping[str, str], where: Where, column: str) -> None:
+    counts = Counter(int(numbers[value]) for value in values)
+    if (why := measured(column, counts)) is not None:
+        raise DataError(f"{where(0)}: {why}. {ONE}. {ANSWER}.")
+
+
+def _refuse_words(first: Mapping[str, int], where: Where) -> None:
+    """``NA`` among names in plain text: Namibia, or what a program wrote for no label."""
+    if (word := next((name for name in first if name in MISSING), None)) is not None:
+        raise DataError(f"{_missing(where(first[word]), word)} If a class is called so, say --as-classes.")
+
+
+def _refuse_several(first: Mapping[str, int], where: Where, column: str) -> None:
     """``cat dog`` beside ``cat`` and ``dog``; but ``tench, Tinca tinca`` is a name."""
     parts = {sign: {name: _parts(name, sign) for name in first if sign in name} for sign in _JOINS}
     counted = Counter(part for own in parts[","].values() for part in set(own))
     for sign, names in parts.items():
         for name, own in names.items():
             if len(own) > 1 and all(part in first or (sign == "," and counted[part] > 1) for part in own):
-                raise DataError(f"{where(first[name])}: {shown(name, 80)} is several labels in one. {ONE}.")
+                raise DataError(f"{where(first[name])}: {shown(name, 80)} is several labels in one. {ONE}. {ANSWER}.")
+    if (why := tags(column, first)) is not None:
+        raise DataError(f"{where(0)}: {why}. {ONE}. {ANSWER}.")
+
+
+def is_number(text: str) -> bool:
+    """As programs print numbers."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _parts(name: str, sign: str) -> list[str]:
     return [part.strip() for part in name.split(sign) if part.strip()]
 
 
-def _of_names(names: Iterable[str], missing: frozenset[str]) -> tuple[str, ...]:
+def _of_names(names: Iterable[str]) -> tuple[str, ...]:
+    """What is worth a look: names that differ little, numbers among them, words that others write for nothing."""
     folded = Counter(name.casefold() for name in names)
     alike = [name for name in names if folded[name.casefold()] > 1]
-    notes = [f"classes that differ in upper and lower case alone: {listed(sorted(alike))}"] if alike else []
-    if odd := sorted(MISSING.difference(missing).intersection(names)):
-        notes.append(f"taken as names of classes, not as missing labels: {listed(odd)}")
-    return tuple(notes)
+    digits = [name for name in names if name.isdecimal()]
+    words = [name for name in names if name in MISSING]
+    notes = [
+        (alike, "classes that differ in upper and lower case alone: {}"),
+        (
+            digits,
+            "labels are words, for not all are plain whole numbers without zeros in front: {} are sorted as words",
+        ),
+        (words, "taken as names of classes, not as missing labels: {}"),
+    ]
+    said = tuple(text.format(listed(sorted(found), 6)) for found, text in notes if found)
+    shared = few_words(names)
+    return (
+        said if shared is None else (*said, f"many labels share words ({shared}): each is a class, and no set of tags")
+    )
 
 
-def _of_numbers(numbers: Sequence[int]) -> tuple[str, ...]:
+def _of_numbers(numbers: Mapping[str, str]) -> tuple[str, ...]:
     """What is open where numbers do not count 0, 1, 2, …"""
-    absent = numbers[-1] + 1 - len(numbers)
+    found = sorted({int(number) for number in numbers.values()})
+    if found == [-1, 1]:
+        return ("labels are -1 and 1: two classes, -1 the first",)
+    padded = [name for name, number in numbers.items() if name.isdecimal() and name != number and number in numbers]
+    same = (f"numbers with and without zeros before them are one class: {listed(padded, 3)}",) if padded else ()
+    absent = found[-1] + 1 - len(found)
     if absent == 0:
-        return ()
-    said = f"labels are numbers and taken as they are; {absent} of the numbers 0 to {numbers[-1]} do not occur"
-    if numbers[0] == 1 and absent == 1:
-        said += ": they count from 1, so class 0 has no images. Where the first class is 1, subtract 1 first"
-    return (said,)
+        return same
+    said = f"labels are numbers and taken as they are; {absent} of the numbers 0 to {found[-1]} do not occur"
+    if found[0] == 1 and absent == 1:
+        said += (
+            ": they count from 1, so class 0 has no images, and a network needs "
+            f"{found[-1] + 1} outputs. For one of {found[-1]}, subtract 1 from each, or write the classes' names"
+        )
+    return (*same, said)

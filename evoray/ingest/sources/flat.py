@@ -7,8 +7,10 @@ from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import Asked, listed
-from evoray.ingest.labels.lists import Listed, read_list
-from evoray.ingest.labels.table import REMEDY, FileNames
+from evoray.ingest.labels.filenames import FileNames
+from evoray.ingest.labels.lists import read_list
+from evoray.ingest.labels.table import REMEDY
+from evoray.ingest.labels.taken import Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
 from evoray.ingest.sources.base import check_text
 from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
@@ -25,8 +27,13 @@ LISTS = (
     "LOC_val_solution.csv",
     "labels.csv",
     "labels.tsv",
+    "metadata.csv",
+    "metadata.jsonl",
+    "labels.jsonl",
+    "labels.json",
 )
-TABLES = (".csv", ".tsv", ".txt")
+TABLES = (".csv", ".tsv", ".jsonl", ".txt", ".json")
+"""Kinds of lists; the first three are nothing else, mostly."""
 
 
 def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> FolderSource:
@@ -50,11 +57,24 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
         return FolderSource(root, classes, files, own, (how, *notes), asked.follow_links)
     names = FileNames(files)
     found = read_list(listing, names, asked)
-    of = _by_order(root, listing, found, files) if not found.by_name else _by_name(root, listing, found, names)
-    values = [label_text(value, _line(listing, line)) for line, _, value in found.rows]
-    known = labelled(values, lambda row: _line(listing, found.rows[row][0]))
-    notes = (*found.notes, *_absent(found, of, len(files)), *known.notes, *notes)
-    return FolderSource(root, known.classes, files, _labels(of, known, len(files)), notes, asked.follow_links)
+    of, near = _by_name(root, listing, found, names) if found.by_name else (_by_order(root, listing, found, files), ())
+    known = _known(listing, found, asked)
+    notes = (*found.notes, *near, *_absent(found, of), *known.notes, *notes)
+    return FolderSource(
+        root, known.classes, [files[number] for number in sorted(of)],
+        [known.indices[of[number]] for number in sorted(of)], notes, asked.follow_links,
+    )  # fmt: skip
+
+
+def _known(listing: Path, found: Listed, asked: Asked) -> Labels:
+    """The classes of all lines, those that ``--only`` leaves out with them: train and test have the same ones."""
+    rows = [*found.rows, *(entry for entry in found.aside if entry[2])]
+
+    def where(row: int) -> str:
+        return _line(listing, found, rows[row][0])
+
+    values = [label_text(value, where(row)) for row, (_, _, value) in enumerate(rows)]
+    return labelled(values, where, found.column, asked.as_classes, found.null)
 
 
 def _images(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
@@ -91,8 +111,8 @@ def _tables(folder: Path) -> list[str]:
         return []
 
 
-def _line(listing: Path, line: int) -> str:
-    return f"{shown(listing)}, line {line}"
+def _line(listing: Path, found: Listed, line: int) -> str:
+    return f"{shown(listing)}, {found.place} {line}"
 
 
 def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) -> dict[int, int]:
@@ -105,33 +125,42 @@ def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) ->
     return {number: number for number in range(len(files))}
 
 
-def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> dict[int, int]:
-    """File -> row; a file that is listed again has the same label there."""
+def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tuple[dict[int, int], tuple[str, ...]]:
+    """File -> row, and what is to be said of the names; a file that is listed again has the same label there."""
     of: dict[int, int] = {}
     first: dict[str, int] = {}
+    near: dict[str, list[int]] = {}
     for row, (line, name, value) in enumerate(found.rows):
-        where = _line(listing, line)
         if not name:
-            raise DataError(f"{where}: a label and no file. {REMEDY}.")
+            raise DataError(f"{_line(listing, found, line)}: a label and no file. {REMEDY}.")
         before = first.setdefault(name, row)
-        numbers = names.find(name)
-        _refuse_several(where, name, [names.files[number] for number in numbers])
+        numbers, how = names.resolve(name)
+        if len(numbers) > 1:
+            raise DataError(_several(_line(listing, found, line), name, [names.files[number] for number in numbers]))
+        if how:
+            near.setdefault(how, []).append(row)
         for known in {before, *(of.setdefault(number, row) for number in numbers)}:
             if (other := found.rows[known])[2] != value:
                 raise DataError(
-                    f"{where}: {shown(name, 80)} has two labels, {shown(other[2], 60)} (line {other[0]}) and "
-                    f"{shown(value, 60)}. Leave the wrong one out."
+                    f"{_line(listing, found, line)}: {shown(name, 80)} has two labels, {shown(other[2], 60)} "
+                    f"({found.place} {other[0]}) and {shown(value, 60)}. Leave the wrong one out."
                 )
-    missing = [name for number, name in enumerate(names.files) if number not in of]
-    if missing:
-        raise DataError(_unlisted(root, listing, found, missing, len(of)))
-    return of
+    aside = {number for _, name, _ in found.aside for number in names.resolve(name)[0]}
+    missing = [name for number, name in enumerate(names.files) if number not in of and number not in aside]
+    if missing or not of:
+        raise DataError(_unlisted(root, listing, found, missing or list(names.files), len(of)))
+    return of, tuple(_near(found, names, how, rows) for how, rows in near.items())
 
 
-def _refuse_several(where: str, name: str, files: Sequence[str]) -> None:
-    """One name for files of several folders; with and without suffix it may be several pictures of one thing."""
-    if len({file.rpartition(".")[0] for file in files}) > 1:
-        raise DataError(f"{where}: {shown(name, 80)} could be {listed(files, 3)}. Write the paths from the folder.")
+def _near(found: Listed, names: FileNames, how: str, rows: Sequence[int]) -> str:
+    """``3 files are named in another case: A.JPG is a.jpg``."""
+    name = found.rows[rows[0]][1]
+    file = names.files[names.resolve(name)[0][0]]
+    return f"{len(rows)} files are named {how}: {shown(name, 60)} is {shown(file, 60)}"
+
+
+def _several(where: str, name: str, files: Sequence[str]) -> str:
+    return f"{where}: {shown(name, 80)} could be {listed(files, 3)}. Write the paths from the folder, as they are."
 
 
 def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], here: int) -> str:
@@ -147,7 +176,7 @@ def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], 
     )
 
 
-def _absent(found: Listed, of: dict[int, int], files: int) -> tuple[str, ...]:
+def _absent(found: Listed, of: dict[int, int]) -> tuple[str, ...]:
     """What the list says of files that are not here."""
     if not found.by_name:
         return ()
@@ -158,16 +187,12 @@ def _absent(found: Listed, of: dict[int, int], files: int) -> tuple[str, ...]:
     return (f"{len(absent)} lines name files that are not here (their labels count as classes): {listed(absent, 2)}",)
 
 
-def _labels(of: dict[int, int], known: Labels, files: int) -> list[int]:
-    return [known.indices[of[number]] for number in range(files)]
-
-
 def _of_devkit(root: Path, listing: Path, files: Sequence[str]) -> tuple[tuple[str, ...], list[int], str]:
     """Classes and labels by the devkit's ids, one a file in the order of the sorted names."""
     if listing.name == GROUND_TRUTH and not listing.is_dir():
         names = FileNames(files)
         found = read_list(listing, names, Asked())
-        rows = [row for _, row in sorted(_by_name(root, listing, found, names).items())] if found.by_name else None
+        rows = [row for _, row in sorted(_by_name(root, listing, found, names)[0].items())] if found.by_name else None
         ids = [found.rows[row][2] for row in (range(len(found.rows)) if rows is None else rows)]
         synsets = read_devkit(find_devkit(root, listing)).synsets
     else:

@@ -102,7 +102,7 @@ def open_parquet(pattern: str, asked: Asked | None = None) -> ParquetSource:
         values += column
     if not values:
         raise DataError(f"{shown(pattern)}: no rows in it.")
-    known = _labelled(names, values, classes, label)
+    known = _labelled(names, values, classes, label, asked.as_classes)
     nothing = np.zeros(len(values), np.int64)
     which = np.zeros(len(values), np.int32)
     tables = tuple(str(path.absolute()) for path in files)
@@ -254,14 +254,14 @@ def _values(path: Path, column: str) -> list[Any]:
     return values
 
 
-def _labelled(names: list[str], values: list[Any], classes: list[str] | None, column: str) -> Labels:
+def _labelled(names: list[str], values: list[Any], classes: list[str] | None, column: str, as_classes: bool) -> Labels:
     def where(row: int) -> str:
         file, _, number = names[row].rpartition("/")
         return f"{shown(file)}: row {number} of column {shown(column, 60)}"
 
     texts = [label_text(value, where(row)) for row, value in enumerate(values)]
     if classes is None:
-        return labelled(texts, where, missing=frozenset())  # a table has a null of its own: "NA" may be Namibia
+        return labelled(texts, where, column, as_classes, null=True)
     for row, text in enumerate(texts):
         if not (text.isdecimal() and len(text) < 10 and int(text) < len(classes)):
             raise DataError(

@@ -67,9 +67,15 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
     if labels is not None and not form.labels:
         raise ConfigError(f"--labels {shown(labels)}: {shown(name)} is read as {kind}, which brings its own labels.")
     if asked.columns and not form.columns:
-        raise ConfigError(f"--file-column, --label-column: {shown(name)} is read as {kind}, which has no columns.")
+        raise ConfigError(
+            f"--file-column, --label-column, --only: {shown(name)} is read as {kind}, which has no columns."
+        )
+    if asked.only is not None and kind != "flat":
+        raise ConfigError(f"--only: {shown(name)} is read as {kind}, which has no list. Name one split's files.")
     if asked.split is not None and not form.splits:
         raise ConfigError(f"--split {shown(asked.split, 60)}: {shown(name)} is read as {kind}. Name one split's files.")
+    if asked.as_classes and not form.columns:
+        raise ConfigError(f"--as-classes: {shown(name)} is read as {kind}, whose labels are classes anyway.")
     return form.open(name, labels, asked)
 
 
@@ -99,7 +105,7 @@ def _only_folder(name: str) -> tuple[str, str] | None:
         return None
     entries = [entry for entry in os.scandir(name) if not (is_aside(entry.name) or entry.name.startswith("."))]
     folders = [entry for entry in entries if entry.is_dir()]
-    lists = sorted(entry.name for entry in entries if entry.name.lower().endswith(TABLES[:2]) and entry.is_file())
+    lists = sorted(entry.name for entry in entries if entry.name.lower().endswith(TABLES[:3]) and entry.is_file())
     if len(folders) != 1 or not lists or not any(map(is_image, os.listdir(folders[0].path))):
         return None
     return folders[0].name, lists[0]

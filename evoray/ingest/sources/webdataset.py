@@ -96,7 +96,11 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
     kept, taken = records_of(pattern, [one.member.name for one in found], asked.split)
     found = found if kept is None else [found[record] for record in kept]
     known = labelled(
-        [one.label.text for one in found], lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}"
+        [one.label.text for one in found],
+        lambda row: f"{shown(files[found[row].tar])}: {found[row].member.name}",
+        asked.label_column or "",
+        asked.as_classes,
+        null=all(one.label.of.startswith("json") for one in found),
     )
     agreement.finish(known.classes)
     for one in found:

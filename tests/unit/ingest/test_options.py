@@ -211,3 +211,19 @@ def test_links_out_of_a_tree_are_opened_where_that_is_said(tmp_path):
         for root in (tmp_path / "links", tree)
     )
     assert found["digest"] == same["digest"]
+
+
+def test_lines_that_count_and_labels_that_are_classes_reach_the_shards(tmp_path):
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("RGB", (40, 40)).save(tmp_path / "images" / name)
+    lines = "file,tags,split\na.png,x y,train\nb.png,x z,test\nc.png,x z,train\n"
+    (tmp_path / "images" / "labels.csv").write_text(lines)
+    options = Options(only="split=train", as_classes=True, **SMALL)
+    report = ingest(str(tmp_path / "images"), tmp_path / "shards", options, Progress())
+    assert (report["rows"], report["classes"]) == (2, 2)
+    with pytest.raises(DataError, match="called tags"):
+        ingest(str(tmp_path / "images"), tmp_path / "others", Options(only="split=train", **SMALL), Progress())
+    for unused in ({"only": "split=train"}, {"as_classes": True}):
+        with pytest.raises(ConfigError, match="returns a Dataset, which brings its own labels"):
+            ingest("evoray.ingest:none", tmp_path / "others", Options(**unused), Progress())

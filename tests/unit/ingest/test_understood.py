@@ -20,7 +20,13 @@ def test_classes_first_records_and_counts_are_said():
 
 def test_of_many_classes_the_range_is_said():
     lines = understood(source([f"c{number:02d}" for number in range(30)], [0, 0, *range(1, 28)]))
-    assert lines[-1] == ("images a class: 0 (c28) to 2 (c00), half of them 1 or more; 2 classes have none: c28, c29")
+    assert lines[-1] == ("1 to 2 images a class; fewest: c01 (1), most: c00 (2); 2 classes have no images: c28, c29")
+    names = [f"c{number:02d}" for number in range(30)]
+    assert understood(source(names, range(30)))[-1] == "1 image of each class"
+    assert understood(source(names, [*range(30), *range(30)]))[-1] == "2 images of each class"
+    assert understood(source(names, [-1]))[-1] == "no images of any of the 30 classes"
+    lines = understood(source(names, [0] * 1234 + list(range(1, 30)) * 5))
+    assert lines[-1] == "5 to 1,234 images a class; fewest: c01 (5), most: c00 (1,234)"
 
 
 def test_it_is_a_screen_at_most_and_steers_no_terminal():

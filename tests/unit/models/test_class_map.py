@@ -160,3 +160,11 @@ def test_it_is_recorded_whole():
         "data_classes": [8, 1, 0, 2],
         "how": "by name",
     }
+
+
+def test_labels_that_count_from_one_are_told_from_too_many():
+    with pytest.raises(ModelError, match=r"3 outputs, the data 4 classes.*subtract 1 from each label, or"):
+        mapped(("0", "1", "2", "3"), None, 3)
+    with pytest.raises(ModelError) as refused:
+        mapped(("0", "1", "2", "3"), None, 2)
+    assert "subtract" not in str(refused.value)

@@ -7,29 +7,16 @@ from collections import Counter
 from random import Random
 
 import pytest
+from listing import meant, numbered, scanned
 
 from evoray.errors import DataError
+from evoray.ingest.labels import lists
 from evoray.ingest.labels.columns import Asked
+from evoray.ingest.labels.filenames import FIRST, FileNames
 from evoray.ingest.labels.lists import read_list
-from evoray.ingest.labels.table import FileNames
 from evoray.ingest.sources.flat import scan_flat
 
-FILES = ("a.jpg", "b.jpg", "c d.png")
 CATS = {"a.jpg": "cat", "b.jpg": "dog", "c d.png": "golden retriever"}
-
-
-def scanned(tmp_path, text, files=FILES, name="list.csv", **asked):
-    root = tmp_path / "images"
-    for file in files:
-        (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).touch()
-    listing = tmp_path / name
-    listing.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return scan_flat(root, listing, Asked(**asked))
-
-
-def meant(source):
-    return {name: source.classes[label] for name, label in zip(source.names, source.labels, strict=True)}
 
 
 TABLE = "filename,label\na.jpg,cat\nb.jpg,dog\nc d.png,golden retriever\n"
@@ -165,11 +152,17 @@ def test_columns_are_taken_by_name_or_number(text, asked, expected, tmp_path):
         ("file,label\n", "a header and no line below it"),
         ('my "cat" x\ndog\n', 'line 1: quotes in my "cat" x, and no table'),
         ("", "empty"),
-        ('{"a.jpg": "cat", "b.jpg": "dog"}', "JSON, and no list of labels.*header filename,label"),
-        ('{"file_name": "a.jpg", "label": 1}\n{"file_name": "b.jpg", "label": 0}\n', "JSON, and no list"),
+        (
+            '{"a.jpg": "cat", "b.jpg": [1]}',
+            "JSON with the keys a.jpg, b.jpg, and no list of labels.*header filename,label",
+        ),
         ("file,label\na.jpg," + "x" * 200_000 + "\nb.jpg,cat\n", "line 2: field larger than field limit"),
         ("tench, Tinca\nowl, Strix\n", "None of its files is here.*wants quotes"),
         ("# nothing\n\n", "empty"),
+        ("a.jpg=cat\nb.jpg=dog\n", "line 1: 'a.jpg=cat' names a file, and no label.*--format folder"),
+        ("images/a\nimages/b\n", "line 1: 'images/a' names a file, and no label"),
+        ("a.jpg,0\nb.jpg,nan\n", "line 2 has the label 'nan'.*give it one"),
+        ("a.jpg;0,5\nb.jpg;1,25\n", "line 1: the label 0,5 is a measurement with a decimal comma.*--as-classes"),
         ("label\ncat\n", "reads like a header"),
         ("cat\ndog\nbird\n", "3 labels for the 2 images"),
         ("x 1\ny 2\n", "no label for a.jpg"),
@@ -210,6 +203,46 @@ def test_a_column_that_is_not_there_is_named(asked, message, tmp_path):
 def test_a_list_without_columns_has_none_to_name(tmp_path):
     with pytest.raises(DataError, match="no table, so it has no columns to name"):
         scanned(tmp_path, "cat\ndog\ncat\n", label_column="2")
+
+
+def test_a_table_in_markdown_has_no_row_of_dashes(tmp_path):
+    source = scanned(tmp_path, "| file | label |\n|:---|---|\n| a.jpg | cat |\n| b.jpg | dog |\n", ("a.jpg", "b.jpg"))
+    assert source.classes == ("cat", "dog") and meant(source)["b.jpg"] == "dog"
+
+
+def test_columns_that_were_left_aside_are_noted(tmp_path):
+    source = scanned(tmp_path, "file,label,age,who\na.jpg,cat,3,x\nb.jpg,dog,4,y\n", ("a.jpg", "b.jpg"))
+    assert "columns left aside: age, who" in source.notes
+    source = scanned(tmp_path, "file,label\na.jpg,cat\nb.jpg,dog\n", ("a.jpg", "b.jpg"))
+    assert not any("left aside" in note for note in source.notes)
+
+
+CELEBA = "3\nEyebrows Smiling Young\na.jpg -1  1  1\nb.jpg  1 -1  1\nc d.png -1 -1 -1\n".replace("c d.png", "c.jpg")
+
+
+def test_a_list_of_attributes_with_its_count_above_is_asked_for_a_column(tmp_path):
+    files = ("a.jpg", "b.jpg", "c.jpg")
+    with pytest.raises(DataError, match=r"multi-label.*Eyebrows, Smiling, Young.*--label-column"):
+        scanned(tmp_path, CELEBA, files)
+    source = scanned(tmp_path, CELEBA, files, label_column="Smiling")
+    assert meant(source) == {"a.jpg": "1", "b.jpg": "-1", "c.jpg": "-1"} and source.classes == ("-1", "1")
+    assert "labels are -1 and 1: two classes, -1 the first" in source.notes
+
+
+def test_a_column_of_ages_is_no_column_of_classes(tmp_path):
+    text = "file,age\n" + "".join(f"{file},{number}\n" for number, file in enumerate(numbered(30), 20))
+    with pytest.raises(DataError, match=r"30 different whole numbers from 20 to 49.*called age: a list for regression"):
+        scanned(tmp_path, text, numbered(30))
+    assert len(scanned(tmp_path, text, numbered(30), as_classes=True).classes) == 50
+    assert len(scanned(tmp_path, text.replace("age", "label"), numbered(30)).classes) == 50
+
+
+def test_whoever_says_that_tags_are_classes_is_believed(tmp_path):
+    text = "image_name,tags\na,haze primary\nb,agriculture clear primary water\n"
+    with pytest.raises(DataError, match=r"the column is called tags: several tags a file.*--as-classes"):
+        scanned(tmp_path, text, ("a.jpg", "b.jpg"))
+    source = scanned(tmp_path, text, ("a.jpg", "b.jpg"), as_classes=True)
+    assert source.classes == ("agriculture clear primary water", "haze primary")
 
 
 def test_what_was_understood_is_noted(tmp_path):
@@ -268,7 +301,7 @@ def test_a_file_whose_name_is_like_a_comment_is_none(tmp_path):
 
 
 def test_a_list_of_any_length_is_no_list(tmp_path, monkeypatch):
-    monkeypatch.setattr("evoray.ingest.labels.lists.MOST_LINES", 3)
+    monkeypatch.setattr("evoray.ingest.labels.text.MOST_LINES", 3)
     assert meant(scanned(tmp_path, TABLE.partition("\n")[2])) == CATS
     with pytest.raises(DataError, match=r"more than 3 lines\. Cut it"):
         scanned(tmp_path, TABLE)
@@ -320,3 +353,33 @@ def written(random, truth, path):
             cells = {"row": row, "file": spelled(name), "label": truth[name]}
             writer.writerow([cells[column] for column in columns])
     return path
+
+
+@pytest.mark.parametrize(
+    "line", ["train/x{}.jpg,{}\n", "x{} {}\n", '"x{}";{}\n', '{{"file": "x{}.png", "label": {}}}\n', "x {} y.JPEG {}\n"]
+)
+def test_a_long_list_of_other_files_is_known_by_its_first_lines(line, tmp_path, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr("evoray.ingest.labels.lists._of_text", counted(lists._of_text, looked_at))
+    text = "".join(line.format(number, number % 7) for number in range(3 * FIRST))
+    with pytest.raises(
+        DataError, match=r"no label for a.jpg and 1 more images of .* None of its files is here, such as"
+    ):
+        scanned(tmp_path, text, ("a.jpg", "b.jpg"))
+    assert looked_at == [FIRST]
+
+
+def counted(function, counts):
+    def wrapper(path, text, *rest):
+        counts.append(text.count)
+        return function(path, text, *rest)
+
+    return wrapper
+
+
+def test_a_long_list_that_comes_to_the_files_at_its_end_is_read_whole(tmp_path):
+    absent = "".join(f"x{number}.jpg,cat\n" for number in range(3 * FIRST))
+    source = scanned(tmp_path, f"filename,label\n{absent}b.jpg,dog\na.jpg,cat\n", ("a.jpg", "b.jpg"))
+    assert meant(source) == {"a.jpg": "cat", "b.jpg": "dog"}
+    with pytest.raises(DataError, match=rf"{3 * FIRST} labels for the 2 images"):
+        scanned(tmp_path, "cat\n" * 3 * FIRST, ("a.jpg", "b.jpg"))

@@ -6,38 +6,11 @@ import pytest
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import Asked
-from evoray.ingest.labels.table import FileNames, file_column, label_column, split_header
+from evoray.ingest.labels.filenames import FileNames
+from evoray.ingest.labels.table import file_column, label_column, split_header
 
 PATH = Path("x.csv")
 FILES = FileNames(["1.jpg", "2.jpg", "a.b.png", "deep/3.jpg", "deep/er/3.png"])
-
-
-@pytest.mark.parametrize(
-    ("cell", "files"),
-    [
-        ("1.jpg", [0]),
-        ("1", [0]),
-        ("/data/val/1.jpg", [0]),
-        (r"C:\val\2.jpg", [1]),
-        (" 2.jpg ", [1]),
-        ("a.b", [2]),
-        ("a", []),
-        ("1.png", []),
-        ("deep/3", [3]),
-        ("root/deep/3.jpg", [3]),
-        ("3.jpg", [3]),
-        ("3", [3, 4]),
-        ("er/3.png", [4]),
-        ("", []),
-        ("/", []),
-    ],
-)
-def test_a_cell_names_files_of_the_folder(cell, files):
-    assert FILES.find(cell) == files
-
-
-def test_a_suffix_may_have_to_be_there():
-    assert FILES.exactly("x/1.jpg") == [0] and FILES.exactly("1") == []
 
 
 def rows(*cells):
@@ -93,7 +66,32 @@ def test_row_numbers_are_no_labels():
 
 def test_labels_that_read_like_files_are_none_where_a_column_of_files_is_named():
     files = FileNames(["0.png", "1.png", "2.png"])
-    rows = [(2, ["000", "2"]), (3, ["001", "0"]), (4, ["002", "1"])]
+    table = rows(("000", "2"), ("001", "0"), ("002", "1"))
+    assert file_column(PATH, ["id", "label"], table, files, Asked(), True) == 0
+    assert file_column(PATH, ["name", "pick"], table, files, Asked(), True) == 1
+    elsewhere = rows(("x", "2"), ("y", "0"), ("z", "1"))
     with pytest.raises(DataError, match=r"the column id does not name the folder's files, and label does.*--file-col"):
-        file_column(PATH, ["id", "label"], rows, files, Asked(), True)
-    assert file_column(PATH, ["name", "pick"], rows, files, Asked(), True) == 1
+        file_column(PATH, ["id", "label"], elsewhere, files, Asked(), True)
+
+
+@pytest.mark.parametrize(
+    ("cells", "at"),
+    [
+        ([("1", "cat"), ("2", "dog")], 0),
+        ([("cat", "1"), ("dog", "2")], 1),
+        ([("3", "1"), ("3", "2")], 1),
+        ([("1", "3"), ("2", "3")], 0),
+        ([("x", "cat"), ("y", "dog")], 0),
+    ],
+)
+def test_without_a_header_ids_without_zeros_are_the_files(cells, at):
+    files = FileNames(["000001.jpg", "000002.jpg", "000003.jpg"])
+    assert file_column(PATH, ["1", "2"], rows(*cells), files, Asked(), False) == at
+
+
+def test_a_column_of_splits_is_no_label():
+    table = rows(("1.jpg", "x", "train"), ("2.jpg", "y", "test"))
+    assert label_column(PATH, ["foto", "sorte", "split"], table, 0, Asked(), True) == 1
+    assert label_column(PATH, ["foto", "sorte", "part"], table, 0, Asked(only="part=train"), True) == 1
+    with pytest.raises(DataError, match="no column of labels"):
+        label_column(PATH, ["foto", "split"], rows(("1.jpg", "train")), 0, Asked(), True)

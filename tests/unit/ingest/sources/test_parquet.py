@@ -303,3 +303,13 @@ def test_words_for_nothing_are_names_in_a_column_of_strings(tmp_path):
 def test_a_null_is_no_name(label, tmp_path):
     with pytest.raises(DataError, match=r"row 0 of column label has the label .*cannot be judged"):
         open_parquet(str(table(tmp_path, image=[b"x", b"y"], label=label)))
+
+
+def test_tags_and_measurements_are_asked_about_by_column(tmp_path):
+    path = str(table(tmp_path, image=[b"x"] * 30, age=list(range(20, 50))))
+    with pytest.raises(DataError, match=r"row 0 of column age: 30 different whole numbers.*called age.*--as-classes"):
+        open_parquet(path, Asked(label_column="age"))
+    assert len(open_parquet(path, Asked(label_column="age", as_classes=True)).classes) == 50
+    path = str(table(tmp_path, image=[b"x"] * 2, tags=["haze primary", "clear primary"]))
+    with pytest.raises(DataError, match="called tags: several tags a file"):
+        open_parquet(path)

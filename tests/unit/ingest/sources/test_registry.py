@@ -167,6 +167,9 @@ def test_a_folder_of_images_beside_its_list_is_asked_about(tmp_path):
         ("webdataset", "val.txt", {}, "is read as webdataset, which brings"),
         (None, None, {"label_column": "x"}, "is read as folder, which has no columns"),
         ("ilsvrc", None, {"file_column": "x"}, "is read as ilsvrc, which has no columns"),
+        (None, None, {"only": "split=train"}, "--only: .* is read as folder, which has no columns"),
+        ("webdataset", None, {"only": "split=train"}, "--only: .* is read as webdataset, which has no list"),
+        ("folder", None, {"as_classes": True}, "--as-classes: .* is read as folder, whose labels are classes anyway"),
         ("zi\x1b", None, {}, r"--format zi\\x1b: give one of"),
     ],
 )

@@ -208,7 +208,7 @@ def test_a_record_has_the_label_that_was_meant(contents, expected, tmp_path):
         (with_json(0.25, 1.5), r"0\.jpg: the label 0\.25 is a measurement"),
         (with_json(0, -1), r"1\.jpg has the label -1"),
         (with_json(""), r"0\.jpg has the label ''"),
-        (with_json("None"), r"0\.jpg has the label 'None'"),
+        (with_json(1, "None"), r"1\.jpg has the label 'None'"),
         (with_json("cat", "dog", "cat,dog"), r"2\.jpg: cat,dog is several labels"),
         (with_json(1, 10**12), r"1\.jpg: the label 1000000000000 is no class's number"),
         (with_json(3, key="kind"), "holds no label under label, cls, class or class_name; its keys are kind, width"),
@@ -329,3 +329,25 @@ def test_folders_of_a_tar_that_are_no_splits_are_all_taken(tmp_path):
 def test_tars_without_pictures_say_what_they_hold(contents, holds, tmp_path):
     with pytest.raises(DataError, match=rf"no images in its tars \(.*\): {holds}"):
         opened(tmp_path, contents)
+
+
+def test_words_for_nothing_are_names_in_json_which_has_a_null(tmp_path):
+    source = opened(tmp_path, with_json("NA", "None"))
+    assert source.classes == ("NA", "None")
+    assert "taken as names of classes, not as missing labels: NA, None" in source.notes
+
+
+def test_a_text_that_says_nothing_may_be_a_name_if_the_user_says_so(tmp_path):
+    members = {"0.jpg": b"x", "0.cls": b"NA", "1.jpg": b"x", "1.cls": b"cat"}
+    with pytest.raises(DataError, match=r"0\.jpg has the label 'NA'.*If a class is called so, say --as-classes"):
+        opened(tmp_path, members)
+    assert open_webdataset(str(tmp_path / "a.tar"), Asked(as_classes=True)).classes == ("NA", "cat")
+    with pytest.raises(DataError, match=r"a/0\.jpg has the label 'NA'"):
+        opened(tmp_path, {**{f"a/{name}": content for name, content in members.items()}, **with_json("dog", "owl")})
+
+
+def test_whoever_says_that_labels_are_classes_is_believed(tmp_path):
+    tar = str(make_tar(tmp_path / "a.tar", with_json("a|b", "c")))
+    with pytest.raises(DataError, match=r"a\|b is a list of several labels.*--as-classes"):
+        open_webdataset(tar)
+    assert open_webdataset(tar, Asked(as_classes=True)).classes == ("a|b", "c")
