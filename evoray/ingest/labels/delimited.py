@@ -25,12 +25,12 @@ BLANKS = "blanks"
 class Table:
     """rows: up to the first whose quotes do not fit, which is ``error`` at ``line``.
 
-    hits: of the rows, how many have a cell that names a file.
+    names: whether a row has a cell that names a file.
     """
 
     rows: list[Row]
     parted: str
-    hits: int
+    names: bool
     error: str
     line: int
 
@@ -79,7 +79,7 @@ def find_table(text: ListText, files: FileNames, asked: Asked) -> Table | None:
     best = _loaded(dialects[0], files, Room(text.origin)) if dialects else None
     if best is None or (best.parted == BLANKS and not best.even):
         return None
-    return best if best.hits or _is_table(best, asked) else None
+    return best if best.names or _is_table(best, asked) else None
 
 
 def is_comment(cell: str, files: FileNames) -> bool:
@@ -122,8 +122,8 @@ def _loaded(dialect: _Dialect, files: FileNames, room: Room) -> Table | None:
     if not any(len(cells) > 1 for _, cells in rows):
         return None
     rows = _with_row_names(_without_empty_columns(rows), files)
-    hits = sum(any(map(files.find, cells)) for _, cells in rows)
-    return Table(rows, dialect.parted, hits, *(broken[0] if broken else ("", 0)))
+    names = any(any(map(files.find, cells)) for _, cells in rows)
+    return Table(rows, dialect.parted, names, *(broken[0] if broken else ("", 0)))
 
 
 def _without_empty_columns(rows: list[Row]) -> list[Row]:

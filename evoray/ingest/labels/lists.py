@@ -56,10 +56,10 @@ def _of_text(path: Path, text: ListText, files: FileNames, asked: Asked) -> List
     if is_json(text):
         return replace(_of_records(path, read_records(path, text), files, asked), null=True)
     table = find_table(text, files, asked)
-    if (table is None or not table.hits) and not files.loose:
+    if (table is None or not table.names) and not files.loose:
         files.loose, table = True, None  # none is named as it is: another case or suffix counts
         table = find_table(text, files, asked)
-        files.loose = table is not None and table.hits > 0
+        files.loose = table is not None and table.names
     if table is not None:
         return _of_table(path, table, files, asked)
     lines = [(number, line) for number, line in text.numbered() if not is_comment(line, files)]

@@ -37,7 +37,7 @@ def test_the_sign_is_the_one_that_makes_cells_name_files(text, parted, rows):
     if parted is None or (table is None and rows is None):
         assert table is None
     elif rows is not None and text.startswith("label"):
-        assert table is None or not table.hits
+        assert table is None or not table.names
     else:
         assert table.parted == parted and [cells for _, cells in table.rows] == rows
 
