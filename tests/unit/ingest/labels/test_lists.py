@@ -162,6 +162,7 @@ def test_columns_are_taken_by_name_or_number(text, asked, expected, tmp_path):
         ("a.jpg=cat\nb.jpg=dog\n", "line 1: 'a.jpg=cat' names a file, and no label.*--format folder"),
         ("images/a\nimages/b\n", "line 1: 'images/a' names a file, and no label"),
         ("a.jpg,0\nb.jpg,nan\n", "line 2 has the label 'nan'.*give it one"),
+        ("a.jpg,cat\nb.jpg,NA\n", "line 2 has the label 'NA'.*give it one.*If a class is called so, say --as-classes"),
         ("a.jpg;0,5\nb.jpg;1,25\n", "line 1: the label 0,5 is a measurement with a decimal comma.*--as-classes"),
         ("label\ncat\n", "reads like a header"),
         ("cat\ndog\nbird\n", "3 labels for the 2 images"),
