@@ -43,10 +43,10 @@ def tiny(own=torch.float32, seed=0):
     return model.to(own)
 
 
-def host_of(model, dtype=torch.float32, include=("*",), channels_last=False):
+def host_of(model, dtype=torch.float32, include=("*",), channels_last=False, drawn_by=None):
     state, _ = canonical_state(model)
     space = Space.from_state(state, mutable_names(model, include, ()), "rms")
-    return ModelHost(copy.deepcopy(model), space, "cpu", dtype, channels_last), state, space
+    return ModelHost(copy.deepcopy(model), space, "cpu", dtype, channels_last, drawn_by), state, space
 
 
 def mutation(seed, parts=7, sigma=0.1):
