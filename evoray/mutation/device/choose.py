@@ -17,9 +17,7 @@ LOG = logging.getLogger("evoray")
 DrawnBy = Literal["numpy", "torch", "triton"]
 
 
-def make_writer(
-    by: DrawnBy | None, space: Space, base: Tensor, buffer: Tensor, addresses: Addresses
-) -> Writer | None:
+def make_writer(by: DrawnBy | None, space: Space, base: Tensor, buffer: Tensor, addresses: Addresses) -> Writer | None:
     """The writer for a base and a buffer, or None where NumPy draws; ``by`` None: whatever is fastest there.
 
     On a CPU that is NumPy: torch's operations pass over memory some hundred times for a word.

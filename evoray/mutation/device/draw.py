@@ -26,7 +26,7 @@ def positions(strata: Strata, first: int, count: int, device: torch.device) -> T
 
 
 def noise(strata: Strata, first: int, count: int, table: Tensor) -> Tensor:
-    """float32 [count]: a standard normal value for each of the same strata; ``table`` as ``quantile_table`` gives it."""
+    """float32 [count]: a standard normal value for each of the same strata, from ``quantile_table``."""
     return table.index_select(0, words16(strata.noise_seed, NOISE, count, first, table.device))
 
 

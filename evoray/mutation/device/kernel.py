@@ -1,9 +1,9 @@
 """The writer as one Triton kernel: words, mask, table, scale, base and buffer in one pass over the changed weights.
 
 Imported where Triton is: it comes with PyTorch's CUDA builds. A program draws GROUPS counter blocks of the noise,
-sixteen strata each, and the two counter blocks of the mask beside each of them. Nothing is kept: to restore, the mask is
-drawn again. Every product and sum is rounded by itself (no fused multiply-add), and values are rounded to bfloat16 by
-their bits, so that the interpreter, which cuts them off, gives the same.
+sixteen strata each, and the two counter blocks of the mask beside each of them. Nothing is kept: to restore, the mask
+is drawn again. Every product and sum is rounded by itself (no fused multiply-add), and values are rounded to bfloat16
+by their bits: the interpreter would cut them off.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from evoray.mutation.partition import Partition
 from evoray.mutation.recipe import Entry
 from evoray.mutation.space import Space, TensorSpec
 
-GROUPS = 32
-"""Counter blocks a program draws of the noise: 512 strata."""
+GROUPS = 128
+"""Counter blocks a program draws of the noise, one a thread: 2,048 strata."""
 RESTORE, WRITE, ADD = 0, 1, 2
 OPTIONS = {"enable_fp_fusion": False}
 """What it is compiled with."""
 
-_jit: Any = triton.jit
 _scalars = ["mask_seed", "parts", "part", "noise_seed", "weight", "first", "stop", "start", "shift", "tensors"]
 
 
-@_jit
+@triton.jit
 def _round(x0, x1, x2, x3, k0, k1):  # type: ignore[no-untyped-def]
     a: tl.constexpr = 0xD2E7470EE14C6C93
     b: tl.constexpr = 0xCA5A826395121157
@@ -43,13 +42,16 @@ def _round(x0, x1, x2, x3, k0, k1):  # type: ignore[no-untyped-def]
     return high1 ^ x1 ^ k0, low1, high0 ^ x3 ^ k1, low0
 
 
-@_jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _philox(counters, seed, stream: tl.constexpr):  # type: ignore[no-untyped-def]
     """Four uint64 tensors: the outputs of Philox4x64-10 for uint64 counters."""
     zero = tl.zeros_like(counters)
     x0, x1, x2, x3 = counters, zero, zero, zero
     k0, k1 = zero + seed, zero + stream
-    step0, step1 = tl.full(zero.shape, 0x9E3779B97F4A7C15, tl.uint64), tl.full(zero.shape, 0xBB67AE8584CAA73B, tl.uint64)
+    step0, step1 = (
+        tl.full(zero.shape, 0x9E3779B97F4A7C15, tl.uint64),
+        tl.full(zero.shape, 0xBB67AE8584CAA73B, tl.uint64),
+    )
     for _ in tl.static_range(10):
         x0, x1, x2, x3 = _round(x0, x1, x2, x3, k0, k1)
         k0 += step0
@@ -57,21 +59,22 @@ def _philox(counters, seed, stream: tl.constexpr):  # type: ignore[no-untyped-de
     return x0, x1, x2, x3
 
 
-@_jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _words(block, seed, stream: tl.constexpr, blocks: tl.constexpr, each: tl.constexpr):  # type: ignore[no-untyped-def]
     """uint64 [blocks * each]: the words of counter blocks from ``block`` on, ``each`` of them in one."""
     counters = (block + tl.arange(0, blocks) + 1).to(tl.uint64)  # the counter is raised before each block
     x0, x1, x2, x3 = _philox(counters, seed, stream)
-    at = tl.arange(0, each)[None, :]
-    which, digit = at // (each // 4), at % (each // 4)
-    low = tl.where(which == 0, x0[:, None], x1[:, None])
-    high = tl.where(which == 2, x2[:, None], x3[:, None])
-    bits: tl.constexpr = 256 // each
-    words = tl.where(which < 2, low, high) >> (digit * bits).to(tl.uint64)
-    return tl.reshape(words & ((1 << bits) - 1), (blocks * each,))
+    # joined, not selected: so a thread draws a counter block once and holds all of its words
+    outputs = tl.join(tl.join(x0, x2), tl.join(x1, x3))
+    if each == 8:
+        words = tl.join(outputs & 0xFFFFFFFF, outputs >> 32)
+    else:
+        even = tl.join(outputs & 0xFFFF, (outputs >> 32) & 0xFFFF)
+        words = tl.join(even, tl.join((outputs >> 16) & 0xFFFF, outputs >> 48))
+    return tl.reshape(words, (blocks * each,))
 
 
-@_jit
+@triton.jit
 def _row(stops, drawn, low, high, span):  # type: ignore[no-untyped-def]
     """The first of the rows low … high whose stop is above ``drawn``, by halving; ``span`` is high - low at most."""
     while span > 0:
@@ -83,7 +86,7 @@ def _row(stops, drawn, low, high, span):  # type: ignore[no-untyped-def]
     return low
 
 
-@_jit
+@triton.jit
 def _bfloat16_bits(values):  # type: ignore[no-untyped-def]
     """The upper 16 bits of float32 values rounded to nearest even, as int32 of 32 bits; NaN stays one."""
     bits = values.to(tl.int32, bitcast=True)
@@ -91,7 +94,7 @@ def _bfloat16_bits(values):  # type: ignore[no-untyped-def]
     return tl.where(values != values, bits | 0x400000, rounded) & -65536
 
 
-@_jit
+@triton.jit
 def _drawn_rows(drawn, inside, lowest, highest, stops, tensors):  # type: ignore[no-untyped-def]
     """Whose each drawn coordinate is; all are from ``lowest`` to ``highest``, mostly of few tensors."""
     last = tensors.to(tl.int32) - 1
@@ -101,7 +104,7 @@ def _drawn_rows(drawn, inside, lowest, highest, stops, tensors):  # type: ignore
     return _row(stops, tl.where(inside, drawn, lowest), within + low, within + high, high - low)
 
 
-@_jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _place(inner, row, places, channels, window, transposed: tl.constexpr):  # type: ignore[no-untyped-def]
     """Where in the buffer: row-major (o, i, p) with p in the window goes to (o, p, i) where a tensor is transposed."""
     if transposed:
@@ -114,7 +117,7 @@ def _place(inner, row, places, channels, window, transposed: tl.constexpr):  # t
     return tl.load(places + row) + inner
 
 
-@_jit
+@triton.jit
 def _as_own(values, code):  # type: ignore[no-untyped-def]
     """float32 as the parent's own types hold it: OWN_TYPES of ``tables``."""
     values = tl.where(code == 1, _bfloat16_bits(values).to(tl.float32, bitcast=True), values)

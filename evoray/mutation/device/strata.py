@@ -1,14 +1,13 @@
 """The form of a mutation that a device can draw: strata of neighbours on a run of coordinates.
 
 ``strata_form`` gives it for a recipe, or None: then the recipe is drawn by NumPy and its deltas are transferred. A kind
-of one's own registers a function of (recipe, space): ``@strata_form.register``.
+that has such a form adds it to ``FORMS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import singledispatch
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -98,14 +97,7 @@ def drawn_offsets(space: Space, order: tuple[int, ...] | None) -> np.ndarray:
     return starts
 
 
-@singledispatch
-def strata_form(mutation: Recipe, space: Space) -> Strata | None:
-    """What a device draws for a mutation, or None where its kind has no such form."""
-    return None
-
-
-@strata_form.register
-def _(mutation: Partition, space: Space) -> Strata:
+def _partition(mutation: Partition, space: Space) -> Strata:
     return Strata(
         mutation.mask_seed,
         mutation.parts,
@@ -116,3 +108,13 @@ def _(mutation: Partition, space: Space) -> Strata:
         start=0,
         length=space.n,
     )
+
+
+FORMS: dict[type[Recipe], Callable[[Any, Space], Strata | None]] = {Partition: _partition}
+"""By the class itself: one derived from it may draw something else."""
+
+
+def strata_form(mutation: Recipe, space: Space) -> Strata | None:
+    """What a device draws for a mutation, or None where its kind has no such form."""
+    form = FORMS.get(type(mutation))
+    return None if form is None else form(mutation, space)

@@ -58,17 +58,23 @@ class Tables(NamedTuple):
     ) -> Self:
         """For tensors drawn in ``order`` and written to a buffer of ``dtype``."""
         by = np.arange(len(space.tensors)) if order is None else np.array(order, dtype=np.int64)
-        starts, sizes = drawn_offsets(space, order), np.diff(space.offsets)
-        types = [DTYPES[spec.dtype] for spec in space.tensors]
+        starts, types = drawn_offsets(space, order), [DTYPES[spec.dtype] for spec in space.tensors]
         own = np.array([0 if one == dtype else OWN_TYPES[one] for one in types], dtype=np.int32)
-        window = addresses.window
-        # not a view of NumPy's: nothing may write to the space through it
-        columns = (starts, starts + sizes, space.offsets[:-1], *addresses, space.scales, own)
-        codes = set(own.tolist())
+
+        def put(column: np.ndarray) -> Tensor:
+            return torch.tensor(column[by], device=device)
+
         return cls(
-            *(torch.tensor(column[by], device=device) for column in columns),
-            transposed=bool((window > 1).any()),
-            rounded=tuple(one for one, code in OWN_TYPES.items() if code and code in codes),
+            starts=put(starts),
+            stops=put(starts + np.diff(space.offsets)),
+            flat=put(space.offsets[:-1]),
+            places=put(addresses.places),
+            channels=put(addresses.channels),
+            window=put(addresses.window),
+            scales=put(space.scales),
+            own=put(own),
+            transposed=bool((addresses.window > 1).any()),
+            rounded=tuple(one for one, code in OWN_TYPES.items() if code and code in own),
         )
 
     def amplitudes(self, strata: Strata) -> Tensor:
