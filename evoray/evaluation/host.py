@@ -6,7 +6,8 @@ same way, so that not a bit of a child remains. A child of few weights is gather
 more than 1 / SPARSE_PARTS of them streams through the whole vector, which memory does as fast, and holds nothing.
 On a GPU both are drawn and written there, where the kind of mutation has a form for that (``mutation/device``).
 Memory: the base in float32, the buffer, and at most 12 bytes for n / SPARSE_PARTS weights of this child and of the
-next; from the second base on also the parent, on the host.
+next; from the second base on also the parent, on the host. Where the device draws, about 80 MB while it does, or up to
+DEVICE_SPAN weights of a child of several entries.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.evaluation.layout import Chunk, Layout, transposable
+from evoray.evaluation.layout import CHUNK, Chunk, Layout, transposable
 from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_
 from evoray.mutation.device.choose import DrawnBy, make_writer
+from evoray.mutation.device.writer import Writer
 
 SPARSE_PARTS = 48
 AHEAD_BYTES = 1 << 30
 """What a child drawn ahead for another device may hold on this one."""
+DEVICE_SPAN = 1 << 26
+"""Coordinates of a child of several entries that are added up at once on a device: 256 MB of float32."""
 
 Delta = tuple[Tensor, Tensor]
 """(indices [m], float32 [m])"""
@@ -219,21 +223,28 @@ class ModelHost:
 
     def _stream(self, drawn: Drawn) -> None:
         """Chunk after chunk: the base, every entry in order, rounded and written."""
+        if self._writer is not None and self._writes(drawn.tail):
+            self._stream_on_device(self._writer, drawn.tail)
+            return
         ahead = iter(drawn.deltas)
         for chunk in self._chunks:
             values = self._base[chunk.start : chunk.stop].clone()
-            if self._writes(drawn.tail):
-                self._draw_onto(values, drawn.tail, chunk)
-            else:
-                pairs = [next(ahead) for _ in drawn.tail] if drawn.deltas else self._between(drawn.tail, chunk)
-                for pair in pairs:
-                    add_delta_(values, *self._to_device(*pair))
+            pairs = [next(ahead) for _ in drawn.tail] if drawn.deltas else self._between(drawn.tail, chunk)
+            for pair in pairs:
+                add_delta_(values, *self._to_device(*pair))
             self._write(chunk, values)
 
-    def _draw_onto(self, values: Tensor, tail: Sequence[Entry], chunk: Chunk) -> None:
-        assert self._writer is not None
-        for entry in tail:
-            self._writer.add_(values, entry, chunk.start, chunk.stop)
+    def _stream_on_device(self, writer: Writer, tail: Sequence[Entry]) -> None:
+        """The same in longer pieces: there it is the launches that cost."""
+        longest = max(1, DEVICE_SPAN // CHUNK)
+        for first in range(0, len(self._chunks), longest):
+            chunks = self._chunks[first : first + longest]
+            start, stop = chunks[0].start, chunks[-1].stop
+            values = self._base[start:stop].clone()
+            for entry in tail:
+                writer.add_(values, entry, start, stop)
+            for chunk in chunks:
+                self._write(chunk, values[chunk.start - start : chunk.stop - start])
 
     def _between(self, tail: Sequence[Entry], chunk: Chunk) -> Iterator[Delta]:
         return (_tensors(*delta_between(self.space, entry, chunk.start, chunk.stop)) for entry in tail)

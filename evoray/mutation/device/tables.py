@@ -78,8 +78,8 @@ class Tables(NamedTuple):
         )
 
     def amplitudes(self, strata: Strata) -> Tensor:
-        """float32 [tensors]: sign times (sigma times scale), each product rounded."""
-        return (self.scales * float(np.float32(strata.sigma))).mul_(strata.sign)
+        """float32 [tensors]: sign times (sigma times scale), each product rounded; the sign, exact, goes first."""
+        return self.scales * float(strata.sign * np.float32(strata.sigma))
 
     def rows(self) -> tuple[Tensor, ...]:
         """Every column but the scales, as the kernel is given them."""

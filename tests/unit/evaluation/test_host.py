@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evoray.evaluation.host import ModelHost
+from evoray.evaluation.layout import CHUNK
 from evoray.models import canonical_state, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, apply_lineage, child_state, soup
 
@@ -201,6 +202,7 @@ def test_channels_last_transposes_the_weights_of_convolutions_alone():
 @pytest.mark.parametrize(("chunk", "drawn_by"), [(1, "numpy"), (7, "numpy"), (40, "numpy"), (7, "torch")])
 def test_a_network_is_written_in_chunks_of_any_size(monkeypatch, chunk, drawn_by):
     monkeypatch.setattr("evoray.evaluation.layout.CHUNK", chunk)
+    monkeypatch.setattr("evoray.evaluation.host.DEVICE_SPAN", 2 * CHUNK)  # two chunks at once
     host, state, space = host_of(tiny(torch.bfloat16), channels_last=True, drawn_by=drawn_by)
     entries = [Entry(1.0, mutation(1, 3)), Entry(0.5, mutation(2, 1)), Entry(1.0, mutation(3, 100))]
     with host.child(entries):
