@@ -29,9 +29,12 @@ from evoray.runtime.seeds import derive_seed
 
 PARTS = (10_000, 3000, 1000, 300, 100, 50, 40, 10, 3, 1)
 WAYS = {"cpu": ("numpy", "torch"), "cuda": ("numpy", "torch", "triton")}
-PREDICTION = """## Expected, before it was measured
+PREDICTION = """## Counted
 
-Counted for one weight. NumPy draws three quarters of a 64-bit output (32 bits of mask, 16 of noise), about 2 ns; the
+The count for the CPU was made before a first trial and written down after it; what is expected of a GPU has nothing
+measured behind it.
+
+For one weight, NumPy draws three quarters of a 64-bit output (32 bits of mask, 16 of noise), about 2 ns; the
 passes over index, offset, table, scale and place are another 5 to 8 ns; the rest of a sparse child's 30 ns are cache
 lines, of the base and the buffer, to write and to undo. Torch has no such generator: a counter block is 10 rounds of
 42 operations on int64, 420 passes over memory for 8 words of mask or 16 of noise. That is 79 element operations a
