@@ -4,27 +4,34 @@ A child costs O(mutated weights): its values are computed in float32 from the ba
 and then to the type of evaluation, and written into the buffer; undo writes the base's values back, rounded in the
 same way, so that not a bit of a child remains. A child of few weights is gathered and scattered. One that touches
 more than 1 / SPARSE_PARTS of them streams through the whole vector, which memory does as fast, and holds nothing.
+On a GPU both are drawn and written there, where the kind of mutation has a form for that (``mutation/device``).
 Memory: the base in float32, the buffer, and at most 12 bytes for n / SPARSE_PARTS weights of this child and of the
-next; from the second base on also the parent, on the host.
+next; from the second base on also the parent, on the host. Where the device draws, about 80 MB while it does, or up to
+DEVICE_SPAN weights of a child of several entries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.evaluation.layout import Chunk, Layout, transposable
+from evoray.evaluation.layout import CHUNK, Chunk, Layout, transposable
 from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_
+from evoray.mutation.device.choose import DrawnBy, make_writer
+from evoray.mutation.device.writer import Writer
 
 SPARSE_PARTS = 48
 AHEAD_BYTES = 1 << 30
 """What a child drawn ahead for another device may hold on this one."""
+DEVICE_SPAN = 1 << 26
+"""Coordinates of a child of several entries that are added up at once on a device: 256 MB of float32."""
 
 Delta = tuple[Tensor, Tensor]
 """(indices [m], float32 [m])"""
@@ -34,7 +41,8 @@ Delta = tuple[Tensor, Tensor]
 class Drawn:
     """A child's random part, in the host's memory: all that can be computed before its turn comes.
 
-    deltas: one an entry; of a child that streams, one a chunk and entry, or none where that would be too much.
+    deltas: one an entry; of a child that streams, one a chunk and entry, or none where that would be too much, or
+        where the device draws them itself.
     positions: places in the buffer of a single entry's indices.
     """
 
@@ -51,6 +59,7 @@ class ModelHost:
         space: the mutable tensors, by their names in the model.
         device, dtype: where and in what type children are evaluated.
         channels_last: lay the weights of convolutions out for batches in channels-last.
+        drawn_by: what draws children; the bits are the same. None: Triton or torch on a GPU, else NumPy.
     """
 
     def __init__(
@@ -60,6 +69,7 @@ class ModelHost:
         device: torch.device | str,
         dtype: torch.dtype = torch.float32,
         channels_last: bool = False,
+        drawn_by: DrawnBy | None = None,
     ) -> None:
         self.space, self.dtype, self.device = space, dtype, torch.device(device)
         self._base = torch.from_numpy(space.flatten(model.state_dict())).to(self.device)
@@ -75,8 +85,9 @@ class ModelHost:
         self._chunks = self._layout.chunks(self.buffer)
         self._lay_over()
         self._write_base()
-        self._touched: Delta | None = None
-        self._streamed = False
+        self.renew()
+        self._writer = make_writer(drawn_by, space, self._base, self.buffer, self._layout.addresses)
+        self._restore: Callable[[], None] | None = None
 
     @property
     def renews(self) -> bool:
@@ -121,14 +132,16 @@ class ModelHost:
             self._base.copy_(self._parent)
             known = 0
         for entry in entries[known:]:
-            for block in delta_blocks(self.space, entry):
-                add_delta_(self._base, *self._to_device(*_tensors(*block)))
+            self._add_to_base(entry)
         self._base_entries = entries
         self._write_base()
+        self.renew()
 
     def draw(self, tail: Sequence[Entry]) -> Drawn:
         """The random part of base + tail; may run on another thread while a child is evaluated."""
         tail = tuple(tail)
+        if self._writes(tail):
+            return Drawn(tail)
         if not self._streams(tail):
             parts = [self._whole(entry) for entry in tail]
             deltas = tuple(self._pinned(indices, delta) for indices, delta, _ in parts)
@@ -149,11 +162,14 @@ class ModelHost:
 
     def apply(self, tail: Sequence[Entry] | Drawn) -> None:
         """Writes a child into the buffer; the one before it must be undone."""
-        if self._touched is not None or self._streamed:
+        if self._restore is not None:
             raise RuntimeError("a child is applied already: undo it first")
         drawn = tail if isinstance(tail, Drawn) else self.draw(tail)
-        if self._streams(drawn.tail):
-            self._streamed = True
+        if self._writer is not None and len(drawn.tail) == 1 and self._writes(drawn.tail):
+            self._restore = partial(self._writer.restore, drawn.tail[0])
+            self._writer.write(drawn.tail[0])
+        elif self._streams(drawn.tail) or (drawn.tail and self._writes(drawn.tail)):
+            self._restore = self._write_base
             self._stream(drawn)
         elif drawn.tail:
             self._scatter(drawn)
@@ -161,13 +177,10 @@ class ModelHost:
 
     def undo(self) -> None:
         """Restores the base, bit for bit."""
-        if self._streamed:
-            self._write_base()
-        elif self._touched is not None:
-            for indices, positions in self._blocks(*self._touched):
-                put_(self.buffer, positions, self._rounded(self._base.index_select(0, indices), indices))
+        if self._restore is not None:
+            self._restore()
             self.renew()
-        self._touched, self._streamed = None, False
+        self._restore = None
 
     def renew(self) -> None:
         """Has what is computed from weights at ``eval()`` and kept (LeViT's attention biases) computed anew."""
@@ -181,6 +194,10 @@ class ModelHost:
     def _streams(self, tail: Sequence[Entry]) -> bool:
         return self._count(tail) * SPARSE_PARTS > self.space.n + SPARSE_PARTS
 
+    def _writes(self, tail: Sequence[Entry]) -> bool:
+        """Whether the device draws all of it."""
+        return self._writer is not None and all(map(self._writer.knows, tail))
+
     def _count(self, tail: Sequence[Entry]) -> int:
         return sum(entry.mutation.at_most(self.space) for entry in tail)
 
@@ -191,17 +208,24 @@ class ModelHost:
             indices, delta, positions = (
                 part.to(self.device, non_blocking=True) for part in (indices, delta, positions)
             )
-            self._touched = indices, positions
+            self._restore = partial(self._gather_base, indices, positions)
             for index, place, step in self._blocks(indices, positions, delta):
                 put_(self.buffer, place, self._rounded(self._base.index_select(0, index).add_(step), index))
             return
         indices, values = self._accumulate([self._to_device(*pair) for pair in drawn.deltas])
         positions = torch.from_numpy(self._layout.positions(indices.cpu().numpy())).to(self.device)
-        self._touched = self._small(indices), self._small(positions)
+        self._restore = partial(self._gather_base, self._small(indices), self._small(positions))
         put_(self.buffer, positions, self._rounded(values, indices))
+
+    def _gather_base(self, indices: Tensor, positions: Tensor) -> None:
+        for block, places in self._blocks(indices, positions):
+            put_(self.buffer, places, self._rounded(self._base.index_select(0, block), block))
 
     def _stream(self, drawn: Drawn) -> None:
         """Chunk after chunk: the base, every entry in order, rounded and written."""
+        if self._writer is not None and self._writes(drawn.tail):
+            self._stream_on_device(self._writer, drawn.tail)
+            return
         ahead = iter(drawn.deltas)
         for chunk in self._chunks:
             values = self._base[chunk.start : chunk.stop].clone()
@@ -210,13 +234,31 @@ class ModelHost:
                 add_delta_(values, *self._to_device(*pair))
             self._write(chunk, values)
 
+    def _stream_on_device(self, writer: Writer, tail: Sequence[Entry]) -> None:
+        """The same in longer pieces: there it is the launches that cost."""
+        longest = max(1, DEVICE_SPAN // CHUNK)
+        for first in range(0, len(self._chunks), longest):
+            chunks = self._chunks[first : first + longest]
+            start, stop = chunks[0].start, chunks[-1].stop
+            values = self._base[start:stop].clone()
+            for entry in tail:
+                writer.add_(values, entry, start, stop)
+            for chunk in chunks:
+                self._write(chunk, values[chunk.start - start : chunk.stop - start])
+
     def _between(self, tail: Sequence[Entry], chunk: Chunk) -> Iterator[Delta]:
         return (_tensors(*delta_between(self.space, entry, chunk.start, chunk.stop)) for entry in tail)
+
+    def _add_to_base(self, entry: Entry) -> None:
+        if self._writer is not None and self._writes([entry]):
+            self._writer.add_(self._base, entry, 0, self.space.n)
+            return
+        for block in delta_blocks(self.space, entry):
+            add_delta_(self._base, *self._to_device(*_tensors(*block)))
 
     def _write_base(self) -> None:
         for chunk in self._chunks:
             self._write(chunk, self._base[chunk.start : chunk.stop])
-        self.renew()
 
     def _write(self, chunk: Chunk, values: Tensor) -> None:
         for piece in chunk.pieces:

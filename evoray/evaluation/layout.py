@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.mutation import Space
+from evoray.mutation.device.tables import Addresses
 
 ALIGNMENT = 64
 CHUNK = 1 << 20
@@ -103,6 +104,11 @@ class Layout:
         moved = (row - channel) * window + (inner - row * window) * channels + channel
         places: np.ndarray = moved.astype(np.int64) + space.per_coordinate(place, indices)
         return places
+
+    @property
+    def addresses(self) -> Addresses:
+        """The same map, a row a tensor."""
+        return Addresses(self._places[:-1], self._channels, self._window)
 
     def _pieces(self, views: dict[str, Tensor]) -> list[Piece]:
         pieces = []

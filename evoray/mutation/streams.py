@@ -20,9 +20,14 @@ def words16(seed: int, stream: int, count: int, start: int = 0) -> np.ndarray:
     return _words(seed, stream, count, start, "<u2")
 
 
-def _words(seed: int, stream: int, count: int, start: int, kind: str) -> np.ndarray:
+def check_seed(seed: int) -> None:
+    """LineageError for what is no seed of a stream."""
     if not 0 <= seed < 2**64:
         raise LineageError(f"seed = {seed} is not a 64-bit unsigned number. Draw seeds with derive_seed.")
+
+
+def _words(seed: int, stream: int, count: int, start: int, kind: str) -> np.ndarray:
+    check_seed(seed)
     # a counter block is four 64-bit outputs; NumPy adds one to the counter before each block
     block, skipped = divmod(start, 32 // np.dtype(kind).itemsize)
     key = np.array([seed, stream], dtype=np.uint64)

@@ -12,6 +12,7 @@ from evoray.config import ParentConfig
 from evoray.evaluation.host import ModelHost
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Mutation, Space
+from evoray.mutation.device.choose import fastest
 
 PARTS = (1, 2, 10, 39, 41, 100, 1000, 10_000)
 
@@ -49,8 +50,12 @@ def recipes(count=100):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("deterministic", [False, True])
-def test_a_hundred_recipes_give_the_cpus_bits(parent, space, dtype, channels_last, deterministic):
-    hosts = [ModelHost(copy.deepcopy(parent), space, device, dtype, channels_last) for device in ("cpu", "cuda")]
+@pytest.mark.parametrize("drawn_by", ["numpy", "torch", "triton"])
+def test_a_hundred_recipes_give_the_cpus_bits(parent, space, dtype, channels_last, deterministic, drawn_by):
+    hosts = [
+        ModelHost(copy.deepcopy(parent), space, device, dtype, channels_last, by)
+        for device, by in (("cpu", "numpy"), ("cuda", drawn_by))
+    ]
     before = hosts[1].buffer.clone()
     torch.use_deterministic_algorithms(deterministic)
     try:
@@ -67,3 +72,21 @@ def test_a_hundred_recipes_give_the_cpus_bits(parent, space, dtype, channels_las
     finally:
         torch.use_deterministic_algorithms(False)
     assert torch.equal(hosts[1].buffer.view(torch.uint8), before.view(torch.uint8))
+
+
+def test_nothing_waits_for_the_gpu_while_a_child_is_drawn(parent, space):
+    """Asked of CUDA itself; one child of each density first, which makes the tables and compiles the kernel."""
+    for by in ("torch", "triton"):
+        host = ModelHost(copy.deepcopy(parent), space, "cuda", torch.bfloat16, True, by)
+        for mode in ("default", "error"):
+            torch.cuda.set_sync_debug_mode(mode)
+            try:
+                for entries in recipes(12):
+                    with host.child(entries):
+                        pass
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+
+
+def test_the_kernel_is_what_draws_here():
+    assert fastest(torch.device("cuda")) == "triton"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evoray.evaluation.host import ModelHost
+from evoray.evaluation.layout import CHUNK
 from evoray.models import canonical_state, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, apply_lineage, child_state, soup
 
@@ -43,10 +44,10 @@ def tiny(own=torch.float32, seed=0):
     return model.to(own)
 
 
-def host_of(model, dtype=torch.float32, include=("*",), channels_last=False):
+def host_of(model, dtype=torch.float32, include=("*",), channels_last=False, drawn_by=None):
     state, _ = canonical_state(model)
     space = Space.from_state(state, mutable_names(model, include, ()), "rms")
-    return ModelHost(copy.deepcopy(model), space, "cpu", dtype, channels_last), state, space
+    return ModelHost(copy.deepcopy(model), space, "cpu", dtype, channels_last, drawn_by), state, space
 
 
 def mutation(seed, parts=7, sigma=0.1):
@@ -76,7 +77,7 @@ def test_thousands_of_children_leave_no_trace(channels_last):
         assert torch.equal(host.buffer.view(torch.uint8), buffer.view(torch.uint8))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(
     own=st.sampled_from(DTYPES),
     dtype=st.sampled_from(DTYPES),
@@ -85,9 +86,10 @@ def test_thousands_of_children_leave_no_trace(channels_last):
     base=st.integers(0, 3),
     tail=st.integers(0, 5),
     weight=st.sampled_from([1.0, 0.125, 1 / 3, -0.5]),
+    drawn_by=st.sampled_from(["numpy", "torch"]),
 )
-def test_any_lineage_equals_the_reference(own, dtype, channels_last, parts, base, tail, weight):
-    host, state, space = host_of(tiny(own), dtype, channels_last=channels_last)
+def test_any_lineage_equals_the_reference(own, dtype, channels_last, parts, base, tail, weight, drawn_by):
+    host, state, space = host_of(tiny(own), dtype, channels_last=channels_last, drawn_by=drawn_by)
     entries = [Entry(weight, mutation(number, parts)) for number in range(base + tail)]
     drawn = host.draw(entries[base:])
     host.set_base(entries[:base])
@@ -96,8 +98,9 @@ def test_any_lineage_equals_the_reference(own, dtype, channels_last, parts, base
     assert torch.equal(host.flat, expected(space, state, entries[:base], dtype))
 
 
-def test_bases_extend_and_restart():
-    host, state, space = host_of(tiny())
+@pytest.mark.parametrize("drawn_by", ["numpy", "torch"])
+def test_bases_extend_and_restart(drawn_by):
+    host, state, space = host_of(tiny(), drawn_by=drawn_by)
     first, second = [Entry(1.0, mutation(1))], [Entry(1.0, mutation(1)), Entry(0.5, mutation(2, 1))]
     for entries in (first, second, [], [Entry(1.0, mutation(9))], second):
         host.set_base(entries)
@@ -149,8 +152,40 @@ def test_the_callers_model_is_not_written():
     assert all(torch.equal(model.state_dict()[name], before[name]) for name in before)
 
 
-def test_a_child_on_a_child_is_refused():
-    host, _, _ = host_of(tiny())
+class Own(Mutation):
+    """A kind without a form for devices, since it may draw something else than what it is derived from."""
+
+
+def own(seed, parts):
+    return Own(**mutation(seed, parts).model_dump())
+
+
+@pytest.mark.parametrize("own_type", DTYPES)
+@pytest.mark.parametrize(
+    "tail", [[own(1, 3)], [own(1, 200)], [own(2, 50), mutation(3, 50)], [mutation(3, 2), own(2, 2)]]
+)
+def test_kinds_without_a_form_for_devices_are_drawn_by_numpy(tail, own_type):
+    """Alone, sparse and streamed, and beside one that has a form."""
+    host, state, space = host_of(tiny(own_type), channels_last=True, drawn_by="torch")
+    base, entries = [Entry(0.5, own(7, 2))], [Entry(-1 / 3, one) for one in tail]
+    drawn = host.draw(entries)
+    host.set_base(base)
+    with host.child(drawn):
+        assert torch.equal(host.flat, expected(space, state, base + entries, torch.float32))
+    assert torch.equal(host.flat, expected(space, state, base, torch.float32))
+
+
+@pytest.mark.parametrize("drawn_by", ["numpy", "torch"])
+@pytest.mark.parametrize("parts", [[1], [7], [500], [500, 500]])
+def test_what_the_device_draws_nothing_is_prepared_for(drawn_by, parts):
+    host, _, _ = host_of(tiny(), drawn_by=drawn_by)
+    drawn = host.draw([Entry(1.0, mutation(seed, one)) for seed, one in enumerate(parts)])
+    assert len(drawn.deltas) == (len(parts) if drawn_by == "numpy" and parts[0] == 500 else 0)
+
+
+@pytest.mark.parametrize("drawn_by", ["numpy", "torch"])
+def test_a_child_on_a_child_is_refused(drawn_by):
+    host, _, _ = host_of(tiny(), drawn_by=drawn_by)
     host.apply([Entry(1.0, mutation(0))])
     with pytest.raises(RuntimeError, match="undo it first"):
         host.apply([Entry(1.0, mutation(1))])
@@ -164,10 +199,11 @@ def test_channels_last_transposes_the_weights_of_convolutions_alone():
     assert all(parameter.data_ptr() % 64 == host.buffer.data_ptr() % 64 for parameter in host.model.parameters())
 
 
-@pytest.mark.parametrize("chunk", [1, 7, 40])
-def test_a_network_is_written_in_chunks_of_any_size(monkeypatch, chunk):
+@pytest.mark.parametrize(("chunk", "drawn_by"), [(1, "numpy"), (7, "numpy"), (40, "numpy"), (7, "torch")])
+def test_a_network_is_written_in_chunks_of_any_size(monkeypatch, chunk, drawn_by):
     monkeypatch.setattr("evoray.evaluation.layout.CHUNK", chunk)
-    host, state, space = host_of(tiny(torch.bfloat16), channels_last=True)
+    monkeypatch.setattr("evoray.evaluation.host.DEVICE_SPAN", 2 * CHUNK)  # two chunks at once
+    host, state, space = host_of(tiny(torch.bfloat16), channels_last=True, drawn_by=drawn_by)
     entries = [Entry(1.0, mutation(1, 3)), Entry(0.5, mutation(2, 1)), Entry(1.0, mutation(3, 100))]
     with host.child(entries):
         assert torch.equal(host.flat, expected(space, state, entries, torch.float32))
@@ -191,11 +227,12 @@ class Kept(nn.Module):
 
 @pytest.mark.parametrize("inside", [False, True])
 @pytest.mark.parametrize("parts", [1, 100])
-def test_what_a_network_keeps_at_eval_follows_every_child(inside, parts):
+@pytest.mark.parametrize("drawn_by", ["numpy", "torch"])
+def test_what_a_network_keeps_at_eval_follows_every_child(inside, parts, drawn_by):
     torch.manual_seed(0)
     model = nn.Sequential(Kept(), nn.Identity()) if inside else Kept()
     model.eval()
-    host, _, space = host_of(model)
+    host, _, space = host_of(model, drawn_by=drawn_by)
     assert host.renews
     x = torch.randn(2, 4)
     with torch.inference_mode():
