@@ -17,9 +17,11 @@ from typing import Any, Protocol
 
 @dataclass
 class Counters:
-    """What a worker has done so far. images: evaluated. loads: shards read, which took ``loading`` seconds."""
+    """What a worker has done so far. images: evaluated. passes: how many of the whole network their work amounts to.
+    loads: shards read, which took ``loading`` seconds."""
 
     images: int = 0
+    passes: float = 0.0
     loads: int = 0
     loading: float = 0.0
 
@@ -131,7 +133,8 @@ class Report:
     """A unit's values, one an item, and what they cost on the worker.
 
     seconds: of which ``loading`` for reading ``loads`` shards; before it, ``waited`` without a unit.
-    held: (split, shard) of what is in memory now; None when that has not changed. images: evaluated.
+    held: (split, shard) of what is in memory now; None when that has not changed. images: evaluated, whose work
+    amounts to so many ``passes`` of the whole network.
     """
 
     values: list[Any]
@@ -141,6 +144,7 @@ class Report:
     held: tuple[tuple[str, int], ...] | None = None
     images: int = 0
     waited: float = 0.0
+    passes: float = 0.0
 
 
 @dataclass
@@ -151,7 +155,8 @@ class Work:
     workers, nodes: the most there were at a time, and how many were ever given the parent.
     models_built, shards_loaded: how often a worker built the model, and read a shard; 0 where it was warm.
     repeated: units done again elsewhere because they were late.
-    evaluations: children x shards that came back; images: evaluated for them, repeats included.
+    evaluations: children x shards that came back; images: evaluated for them, repeats included; passes: of the whole
+    network, that the work for them amounts to.
     seconds: of all workers by phase: ``build`` the model, ``load`` shards, ``evaluate``, ``wait`` for a unit.
     """
 
@@ -167,12 +172,14 @@ class Work:
     devices: list[str] = field(default_factory=list)
     evaluations: int = 0
     images: int = 0
+    passes: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
 
     def count(self, report: Report, fresh: bool) -> None:
         """Adds a unit's report; one that is not ``fresh`` came from a second worker."""
         self.shards_loaded += report.loads
         self.images += report.images
+        self.passes += report.passes
         self.evaluations += len(report.values) if fresh else 0
         self.spend("load", report.loading)
         self.spend("evaluate", report.seconds - report.loading)

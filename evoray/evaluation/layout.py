@@ -104,6 +104,10 @@ class Layout:
         places: np.ndarray = moved.astype(np.int64) + space.per_coordinate(place, indices)
         return places
 
+    def tensor_at(self, place: int) -> int:
+        """Which tensor of the space holds a place of the buffer."""
+        return int(np.searchsorted(self._places, place, side="right")) - 1
+
     def _pieces(self, views: dict[str, Tensor]) -> list[Piece]:
         pieces = []
         bounds = pairwise(self._space.offsets.tolist())

@@ -62,6 +62,10 @@ class Recipe(BaseModel, Variant, ABC):
         However the coordinates are cut into ranges, the ranges together are the whole, bit for bit.
         """
 
+    def tensors(self, space: Space) -> Sequence[int]:
+        """The tensors of the space, by number, that it may change; without a better answer all."""
+        return range(len(space.tensors))
+
     def width(self, space: Space, weights: int) -> int:
         """How many neighbouring coordinates to draw at once, so that about ``weights`` of them are changed."""
         return max(1, space.n * weights // max(1, self.at_most(space)))

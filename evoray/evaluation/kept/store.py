@@ -1,0 +1,108 @@
+"""What is kept of a base on a shard, in the worker's memory beside the shards themselves.
+
+It is found again by the shard, the place of the cut and the base's mutations before that: bases that differ only
+behind a cut have it in common. Its bytes count against the budget of the shards (``ShardCache``). What is larger than
+the whole budget is not kept: the first part is then run once for each batch and unit, for all its children together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from evoray.backends.base import Counters
+from evoray.evaluation.host import ModelHost
+from evoray.evaluation.kept.keeper import Keeper, Part
+from evoray.evaluation.shard_cache import Prepared, ShardCache
+from evoray.mutation import Entry, Lineage
+from evoray.tasks.base import Batch, Outputs
+
+
+class Worker(Protocol):
+    """What is asked of the evaluator."""
+
+    host: ModelHost
+    counters: Counters
+
+    def prepared(self, split: str, shard: int) -> Prepared: ...
+
+    def targets(self, split: str, shard: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """batches: each with the values that are alive at the cut; iterable again and again. rows: records in all.
+    streams: whether those values are made as they are asked for, because there is no room for them."""
+
+    part: Part
+    batches: Iterable[tuple[Batch, Sequence[Tensor]]]
+    rows: int
+    nbytes: int
+    streams: bool
+    outputs: Callable[[Batch, Sequence[Tensor]], Outputs]
+
+
+class KeptActivations:
+    """Gives what is kept for children of a base on a shard."""
+
+    def __init__(self, keeper: Keeper, cache: ShardCache, worker: Worker) -> None:
+        self._keeper, self._cache, self._worker = keeper, cache, worker
+
+    def of(self, base: Lineage, tails: Sequence[Sequence[Entry]], split: str, shard: int) -> Kept | None:
+        """None where these children have to run the whole network."""
+        part = self._keeper.part(tails, lambda: self._first_batch(split, shard))
+        if part is None:
+            return None
+        key = (split, shard, part.first, self._keeper.before(part, base))
+        kept: Kept | None = self._cache.made(key)
+        if kept is None:
+            kept = self._make(part, base, split, shard)
+            if not kept.streams:
+                self._cache.keep(key, kept)
+        return kept
+
+    def _make(self, part: Part, base: Lineage, split: str, shard: int) -> Kept:
+        """With the base in the host."""
+        self._worker.host.set_base(base.entries)
+        prepared = self._worker.prepared(split, shard)
+        outputs = lambda batch, alive: self._keeper.outputs(part, batch, alive)  # noqa: E731 (a method of the part)
+        rows, nbytes = len(self._worker.targets(split, shard)), 0
+        made: list[tuple[Batch, list[Tensor]]] = []
+        for batch, alive in self._alive(part, prepared):
+            nbytes += self._keeper.kept_bytes(part, batch)
+            if nbytes > self._cache.budget:
+                made.clear()
+                again = _Again(lambda: self._alive(part, prepared))
+                return Kept(part, again, rows, 0, True, outputs)
+            made.append((_without_values(batch), alive))
+        return Kept(part, tuple(made), rows, nbytes, False, outputs)
+
+    def _alive(self, part: Part, prepared: Prepared) -> Iterator[tuple[Batch, list[Tensor]]]:
+        for batch in prepared.batches:
+            with torch.inference_mode():
+                alive = self._keeper.alive(part, batch)
+            self._worker.counters.passes += batch.count * (1 - part.share)
+            yield batch, alive
+
+    def _first_batch(self, split: str, shard: int) -> Batch:
+        return next(iter(self._worker.prepared(split, shard).batches))
+
+
+class _Again:
+    """Made anew for every pass."""
+
+    def __init__(self, make: Callable[[], Iterator[tuple[Batch, list[Tensor]]]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[tuple[Batch, list[Tensor]]]:
+        return self._make()
+
+
+def _without_values(batch: Batch) -> Batch:
+    """A batch of the same form that holds no memory: the network's inputs are behind the cut already."""
+    return Batch(tree_map(lambda one: one.to("meta") if isinstance(one, Tensor) else one, batch.inputs), batch.count)
