@@ -35,8 +35,8 @@ def _transposed(args: tuple[Any, ...], result: Tensor) -> int:
 
 
 def _product(args: tuple[Any, ...], result: Tensor) -> int:
-    inner: int = args[0].shape[-1]
-    return 2 * result.numel() * inner
+    count: int = 2 * result.numel() * args[0].shape[-1]
+    return count
 
 
 def _attention(args: tuple[Any, ...], result: Any) -> int:
