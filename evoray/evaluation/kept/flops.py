@@ -42,7 +42,7 @@ def _product(args: tuple[Any, ...], result: Tensor) -> int:
 def _attention(args: tuple[Any, ...], result: Any) -> int:
     """queries x keys, and their weights x values."""
     queries, keys, values = args[:3]
-    rows = math.prod(queries.shape[:-1])
+    rows: int = math.prod(queries.shape[:-1])
     return 2 * rows * int(keys.shape[-2]) * (int(queries.shape[-1]) + int(values.shape[-1]))
 
 
