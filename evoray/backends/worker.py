@@ -101,7 +101,7 @@ def evaluate(unit: Unit, state: WorkerState, run: str) -> Report:
     loads = after.loads - before.loads
     held = state.held() if loads else None
     images, passes = after.images - before.images, after.passes - before.passes
-    return Report(values, seconds, after.loading - before.loading, loads, held, images, passes=passes)
+    return Report(values, seconds, after.loading - before.loading, loads, held, images, passes=passes, note=after.note)
 
 
 def own_error(error: BaseException | None) -> EvorayError:

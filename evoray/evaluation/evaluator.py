@@ -70,7 +70,8 @@ class Evaluator:
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
         self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)
         keeper = Keeper(self.host, self.task, self.network, make)
-        self._kept = KeptActivations(keeper, self._shard_cache, self) if program.keep_activations else None
+        keep = program.keep_activations
+        self._kept = None if keep is False else KeptActivations(keeper, self._shard_cache, self, keep is True)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
         self._targets: dict[tuple[str, int], Any] = {}
 
@@ -122,7 +123,7 @@ class Evaluator:
 
         about: entered, with its number, around what is done for one of them.
         """
-        kept = self._kept.of(base, tails, split, shard) if self._kept else None
+        kept = self.kept(base, tails, split, shard)
         if kept is not None and kept.streams:
             yield from self._by_batches(kept, base, tails, about)
             return
@@ -132,6 +133,10 @@ class Evaluator:
                 with self.host.child(ready):
                     found = self.outputs(split, shard) if kept is None else self._rest(kept)
             yield found
+
+    def kept(self, base: Lineage, tails: Sequence[Sequence[Entry]], split: str, shard: int) -> Kept | None:
+        """What is kept of a base for such children, made now where it is not there; None where nothing is."""
+        return self._kept.of(base, tails, split, shard) if self._kept else None
 
     def _rest(self, kept: Kept) -> Outputs:
         """What the network now in the host makes of what is kept."""

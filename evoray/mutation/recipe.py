@@ -179,3 +179,14 @@ def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Linea
     share = step / len(lineages)
     tails = (Entry(entry.weight * share, entry.mutation) for one in lineages for entry in one.tail(base))
     return base.then(tails)
+
+
+def first_used(space: Space, tail: Iterable[Entry]) -> int:
+    """Which tensor of the space a network uses first of those that a tail changes, as a place in ``space.depth``.
+
+    Children of one place need the same part of the network; 0 where the space knows no depth.
+    """
+    if space.depth is None:
+        return 0
+    place = {tensor: at for at, tensor in enumerate(space.depth)}
+    return min((place[number] for entry in tail for number in entry.mutation.tensors(space)), default=0)

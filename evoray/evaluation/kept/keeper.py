@@ -112,6 +112,19 @@ class Keeper:
             LOG.warning("activations are not kept: %s", self.why_not)
             return None
 
+    def order(self, batch: Batch) -> list[int]:
+        """The tensors of the space (by number) in the order of first use; those that are never used last.
+
+        Raises Unrepeatable where the network cannot be recorded.
+        """
+        with torch.inference_mode():
+            self._tape(batch)
+        return sorted(range(len(self._host.space.tensors)), key=lambda number: (self._order(number), number))
+
+    def together(self, one: int, other: int) -> bool:
+        """Whether two tensors are first used by the same operation."""
+        return self._order(one) == self._order(other)
+
     def alive(self, part: Part, batch: Batch) -> list[Tensor]:
         """The values at the cut, of the network now in the host: its base. Runs what lies before the cut."""
         rest = self._rest(part.first, batch)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from evoray.backends.base import Counters
+from evoray.errors import EvaluationError
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.kept.keeper import Keeper, Part
 from evoray.evaluation.shard_cache import Prepared, ShardCache
@@ -48,14 +49,23 @@ class Kept:
 
 
 class KeptActivations:
-    """Gives what is kept for children of a base on a shard."""
+    """Gives what is kept for children of a base on a shard; required: refuses a network that nothing is kept of."""
 
-    def __init__(self, keeper: Keeper, cache: ShardCache, worker: Worker) -> None:
-        self._keeper, self._cache, self._worker = keeper, cache, worker
+    def __init__(self, keeper: Keeper, cache: ShardCache, worker: Worker, required: bool = False) -> None:
+        self._keeper, self._cache, self._worker, self._required = keeper, cache, worker, required
 
     def of(self, base: Lineage, tails: Sequence[Sequence[Entry]], split: str, shard: int) -> Kept | None:
-        """None where these children have to run the whole network."""
+        """None where these children have to run the whole network.
+
+        Raises:
+            EvaluationError: where activations have to be kept, and this network's cannot be.
+        """
         part = self._keeper.part(tails, lambda: self._first_batch(split, shard))
+        if self._keeper.why_not:
+            note = f"children run the whole network, no activations are kept: {self._keeper.why_not}"
+            self._worker.counters.note = note
+            if self._required:
+                raise EvaluationError(f'compute.keep_activations = true: {self._keeper.why_not}. Set it to "auto".')
         if part is None:
             return None
         key = (split, shard, part.first, self._keeper.before(part, base))
