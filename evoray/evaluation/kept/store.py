@@ -80,15 +80,17 @@ class KeptActivations:
         """With the base in the host."""
         self._worker.host.set_base(base.entries)
         prepared = self._worker.prepared(split, shard)
-        outputs = lambda batch, alive: self._keeper.outputs(part, batch, alive)  # noqa: E731 (a method of the part)
         rows, nbytes = len(self._worker.targets(split, shard)), 0
+
+        def outputs(batch: Batch, alive: Sequence[Tensor]) -> Outputs:
+            return self._keeper.outputs(part, batch, alive)
+
+        first = next(iter(prepared.batches))
+        if self._keeper.kept_bytes(part, first) * rows > self._cache.budget * first.count:
+            return Kept(part, _Again(lambda: self._alive(part, prepared)), rows, 0, True, outputs)
         made: list[tuple[Batch, list[Tensor]]] = []
         for batch, alive in self._alive(part, prepared):
             nbytes += self._keeper.kept_bytes(part, batch)
-            if nbytes > self._cache.budget:
-                made.clear()
-                again = _Again(lambda: self._alive(part, prepared))
-                return Kept(part, again, rows, 0, True, outputs)
             made.append((_without_values(batch), alive))
         return Kept(part, tuple(made), rows, nbytes, False, outputs)
 

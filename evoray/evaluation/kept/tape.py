@@ -112,6 +112,8 @@ class _Recorder(Mode):  # type: ignore[no-untyped-call]
         written = frozenset(self._storage_of(one) for one in _written(func, args, kwargs))
         result = _without_chance(func, args, kwargs)
         several = isinstance(result, list | tuple)
+        if any(isinstance(one, bool | int | float | complex) for one in (result if several else [result])):
+            raise Unrepeatable(f"what {func} gives its code depends on the images")
         gives = tuple(
             self._new(one, memory) if isinstance(one, Tensor) else None for one in (result if several else [result])
         )
