@@ -27,6 +27,7 @@ from evoray.evaluation.forward import make_forward
 from evoray.evaluation.host import Drawn, ModelHost
 from evoray.evaluation.kept.keeper import Keeper
 from evoray.evaluation.kept.store import Kept, KeptActivations
+from evoray.evaluation.kept.tape import Unrepeatable
 from evoray.evaluation.program import DTYPES, Program
 from evoray.evaluation.shard_cache import Prepared, ShardCache
 from evoray.fitness import Fitness, record_scores
@@ -125,8 +126,15 @@ class Evaluator:
         """
         kept = self.kept(base, tails, split, shard)
         if kept is not None and kept.streams:
-            yield from self._by_batches(kept, base, tails, about)
-            return
+            try:
+                collected = self._by_batches(kept, base, tails, about)
+            except Unrepeatable as error:
+                assert self._kept is not None
+                self._kept.give_up(error)
+                kept = None
+            else:
+                yield from (one.outputs for one in collected)
+                return
         for number, ready in enumerate(self.drawn(tails)):
             with about(number):
                 self.host.set_base(base.entries)
@@ -153,7 +161,7 @@ class Evaluator:
         base: Lineage,
         tails: Sequence[Sequence[Entry]],
         about: Callable[[int], AbstractContextManager[None]],
-    ) -> Iterator[Outputs]:
+    ) -> list[Collected]:
         """Every child on a batch before the next: what is kept of one batch at a time is little."""
         collected = [Collected(kept.rows) for _ in tails]
         self.host.set_base(base.entries)
@@ -161,9 +169,8 @@ class Evaluator:
             for number, tail in enumerate(tails):
                 with about(number), self.host.child(tail), torch.inference_mode():
                     collected[number].add(kept.outputs(batch, alive), batch.count)
-        for one in collected:
-            self._count(one.done, kept.part.share)
-            yield one.outputs
+        self._count(kept.rows * len(tails), kept.part.share)
+        return collected
 
     def _count(self, images: int, share: float = 1.0) -> None:
         self.counters.images += images

@@ -15,7 +15,7 @@ from evoray.evaluation.program import Program
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space
-from tests.contracts.test_torchvision_families import FAMILIES, LARGE
+from tests.contracts.test_torchvision_families import FAMILIES
 
 SHARES = (0.5, 0.0)
 
@@ -46,9 +46,16 @@ def whole(name, dtype):
     return Evaluator(copy.deepcopy(parent.model), program), parent.model
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+QUICK = {("resnet18", "bfloat16"), ("densenet121", "float32"), ("googlenet", "float32"), ("swin_t", "float32")}
+
+
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FAMILIES]
+    ("name", "dtype"),
+    [
+        pytest.param(name, dtype, marks=() if (name, dtype) in QUICK else pytest.mark.slow)
+        for name in FAMILIES
+        for dtype in ("float32", "bfloat16")
+    ],
 )
 def test_kept_on_is_kept_off(name, dtype):
     evaluator, network = whole(name, dtype)

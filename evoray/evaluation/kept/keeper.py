@@ -100,35 +100,34 @@ class Keeper:
             return None
         try:
             if not self._tapes:
-                with torch.inference_mode():
-                    self._tape(some())
+                self._tape(some())
             first = min(changed, key=lambda number: (self._order(number), number))
             if first not in self._parts:
                 with torch.inference_mode():
                     self._parts[first] = self._checked(first, some())
             return self._parts[first]
         except Exception as error:
-            self.why_not = str(error) if isinstance(error, Unrepeatable) else reason_of(error)
-            LOG.warning("activations are not kept: %s", self.why_not)
+            self.give_up(error)
             return None
 
     def order(self, batch: Batch) -> list[int]:
-        """The tensors of the space (by number) in the order of first use; those that are never used last.
+        """The tensors of the space (by number) in the order of first use, without those that are never used.
 
         Raises Unrepeatable where the network cannot be recorded.
         """
-        with torch.inference_mode():
-            self._tape(batch)
-        return sorted(range(len(self._host.space.tensors)), key=lambda number: (self._order(number), number))
+        uses = self._tape(batch).first_use
+        return sorted(uses, key=lambda number: (uses[number], number))
 
     def together(self, one: int, other: int) -> bool:
         """Whether two tensors are first used by the same operation."""
         return self._order(one) == self._order(other)
 
     def alive(self, part: Part, batch: Batch) -> list[Tensor]:
-        """The values at the cut, of the network now in the host: its base. Runs what lies before the cut."""
-        rest = self._rest(part.first, batch)
-        return self._follow(rest.cut, batch)
+        """The values at the cut, of the network now in the host: its base. Runs what lies before the cut.
+
+        Raises Unrepeatable where the network does something else for this batch than for the first one.
+        """
+        return self._follow(self._rest(part.first, batch).cut, batch)
 
     def outputs(self, part: Part, batch: Batch, alive: Sequence[Tensor]) -> Outputs:
         """The task's outputs on a batch of the network now in the host."""
@@ -141,6 +140,11 @@ class Keeper:
         return tuple(
             entry for entry in base.entries if any(self._order(one) < at for one in entry.mutation.tensors(space))
         )
+
+    def give_up(self, error: Exception) -> None:
+        """From here on children run the whole network."""
+        self.why_not = str(error) if isinstance(error, Unrepeatable) else reason_of(error)
+        LOG.warning("activations are not kept: %s", self.why_not)
 
     def kept_bytes(self, part: Part, batch: Batch) -> int:
         """Of a batch of this shape."""
@@ -159,7 +163,8 @@ class Keeper:
         rest = self._rest(first, batch)
         if rest.cut.share > WORTH:
             return None
-        other, behind = _turned(batch), self._behind(first)
+        # what was read off one batch's values shows on another's
+        other, behind = _made_here(batch, turned=True), self._behind(first)
         alive = self._follow(rest.cut, other)
         for strength in STRENGTHS:
             with self._host.child(probe(strength, behind)):
@@ -195,7 +200,8 @@ class Keeper:
                 found.append(tape)
                 return output
 
-            self._task.outputs(recorded, batch)
+            with torch.inference_mode():
+                self._task.outputs(recorded, _made_here(batch))
             if not found:
                 raise Unrepeatable("the task does not run the network")
             self._tapes[key] = found[0]
@@ -209,8 +215,8 @@ class Keeper:
             alive.extend(follow(run, _tensors((args, kwargs)), cut))
             raise _Done
 
-        with contextlib.suppress(_Done):
-            self._task.outputs(followed, batch)
+        with contextlib.suppress(_Done), torch.inference_mode():
+            self._task.outputs(followed, _made_here(batch))
         return alive
 
 
@@ -230,13 +236,19 @@ def _shape(batch: Batch) -> Shape:
     )
 
 
-def _turned(batch: Batch) -> Batch:
-    """The same records in reverse: what was read off one batch's values shows on another's."""
+def _made_here(batch: Batch, turned: bool = False) -> Batch:
+    """A copy; turned: with its records in reverse.
 
-    def turned(one: Any) -> Any:
-        return torch.empty_like(one).copy_(one.flip(0)) if isinstance(one, Tensor) and one.ndim else one
+    Copies made in inference mode are all of one kind: some operations arrive whole where they are given such tensors,
+    and in parts where they are given others.
+    """
 
-    return Batch(tree_map(turned, batch.inputs), batch.count)
+    def made(one: Any) -> Any:
+        if not isinstance(one, Tensor):
+            return one
+        return torch.empty_like(one).copy_(one.flip(0) if turned and one.ndim else one)
+
+    return Batch(tree_map(made, batch.inputs), batch.count)
 
 
 def _copied(outputs: Outputs) -> tuple[Tensor, ...]:

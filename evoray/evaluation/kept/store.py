@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
@@ -19,6 +18,7 @@ from evoray.backends.base import Counters
 from evoray.errors import EvaluationError
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.kept.keeper import Keeper, Part
+from evoray.evaluation.kept.tape import Unrepeatable
 from evoray.evaluation.shard_cache import Prepared, ShardCache
 from evoray.mutation import Entry, Lineage
 from evoray.tasks.base import Batch, Outputs
@@ -61,20 +61,34 @@ class KeptActivations:
             EvaluationError: where activations have to be kept, and this network's cannot be.
         """
         part = self._keeper.part(tails, lambda: self._first_batch(split, shard))
-        if self._keeper.why_not:
-            note = f"children run the whole network, no activations are kept: {self._keeper.why_not}"
-            self._worker.counters.note = note
-            if self._required:
-                raise EvaluationError(f'compute.keep_activations = true: {self._keeper.why_not}. Set it to "auto".')
-        if part is None:
-            return None
-        key = (split, shard, part.first, self._keeper.before(part, base))
-        kept: Kept | None = self._cache.made(key)
-        if kept is None:
-            kept = self._make(part, base, split, shard)
-            if not kept.streams:
-                self._cache.keep(key, kept)
-        return kept
+        if part is not None:
+            key = (split, shard, part.first, self._keeper.before(part, base))
+            kept: Kept | None = self._cache.made(key)
+            if kept is not None:
+                return kept
+            try:
+                kept = self._make(part, base, split, shard)
+            except Unrepeatable as error:
+                self.give_up(error)
+            else:
+                if not kept.streams:
+                    self._cache.keep(key, kept)
+                return kept
+        self._say()
+        return None
+
+    def give_up(self, error: Exception) -> None:
+        """From here on children run the whole network, which is said. Raises as ``of``."""
+        self._keeper.give_up(error)
+        self._say()
+
+    def _say(self) -> None:
+        why = self._keeper.why_not
+        if not why:
+            return
+        self._worker.counters.note = f"children run the whole network, no activations are kept: {why}"
+        if self._required:
+            raise EvaluationError(f'compute.keep_activations = true: {why}. Set it to "auto".')
 
     def _make(self, part: Part, base: Lineage, split: str, shard: int) -> Kept:
         """With the base in the host."""
@@ -96,8 +110,7 @@ class KeptActivations:
 
     def _alive(self, part: Part, prepared: Prepared) -> Iterator[tuple[Batch, list[Tensor]]]:
         for batch in prepared.batches:
-            with torch.inference_mode():
-                alive = self._keeper.alive(part, batch)
+            alive = self._keeper.alive(part, batch)
             self._worker.counters.passes += batch.count * (1 - part.share)
             yield batch, alive
 
