@@ -27,6 +27,7 @@ ON_RAY = (
     "tests/integration/test_bench_scaling.py",
     "tests/integration/test_ingest.py",
     "tests/integration/test_keep_logits.py",
+    "tests/integration/test_kept.py",
     "tests/integration/test_warm_workers.py",
     "tests/system/",
     "tests/unit/backends/test_ray.py",

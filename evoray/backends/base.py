@@ -9,7 +9,7 @@ Torch-free, like everything a worker process imports before it is told what to b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,9 +17,12 @@ from typing import Any, Protocol
 
 @dataclass
 class Counters:
-    """What a worker has done so far. images: evaluated. loads: shards read, which took ``loading`` seconds."""
+    """What a worker has done so far. images: evaluated. passes: how many of the whole network their work amounts to.
+    loads: shards read, which took ``loading`` seconds. note: a sentence for the user, once there is one."""
 
     images: int = 0
+    note: str = ""
+    passes: float = 0.0
     loads: int = 0
     loading: float = 0.0
 
@@ -106,6 +109,7 @@ class Job:
     split: which images the shards hold; workers keep them, and times are alike, from one job to the next of a split.
     target_seconds: how long a unit should take on its worker.
     run: the run's id, for metrics and log lines; nothing is exported without one.
+    groups: by item, what it has in common with others (where their network is cut): a unit is of one group.
     """
 
     work: Mapping[int, Sequence[int]]
@@ -114,6 +118,7 @@ class Job:
     split: str = "select"
     target_seconds: float = 1.0
     run: str = ""
+    groups: Mapping[int, Hashable] | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,8 @@ class Report:
     """A unit's values, one an item, and what they cost on the worker.
 
     seconds: of which ``loading`` for reading ``loads`` shards; before it, ``waited`` without a unit.
-    held: (split, shard) of what is in memory now; None when that has not changed. images: evaluated.
+    held: (split, shard) of what is in memory now; None when that has not changed. images: evaluated, whose work
+    amounts to so many ``passes`` of the whole network. note: as in ``Counters``.
     """
 
     values: list[Any]
@@ -141,6 +147,8 @@ class Report:
     held: tuple[tuple[str, int], ...] | None = None
     images: int = 0
     waited: float = 0.0
+    passes: float = 0.0
+    note: str = ""
 
 
 @dataclass
@@ -151,7 +159,8 @@ class Work:
     workers, nodes: the most there were at a time, and how many were ever given the parent.
     models_built, shards_loaded: how often a worker built the model, and read a shard; 0 where it was warm.
     repeated: units done again elsewhere because they were late.
-    evaluations: children x shards that came back; images: evaluated for them, repeats included.
+    evaluations: children x shards that came back; images: evaluated for them, repeats included; passes: of the whole
+    network, that the work for them amounts to. notes: what workers had to say, each once.
     seconds: of all workers by phase: ``build`` the model, ``load`` shards, ``evaluate``, ``wait`` for a unit.
     """
 
@@ -167,12 +176,17 @@ class Work:
     devices: list[str] = field(default_factory=list)
     evaluations: int = 0
     images: int = 0
+    passes: float = 0.0
+    notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def count(self, report: Report, fresh: bool) -> None:
         """Adds a unit's report; one that is not ``fresh`` came from a second worker."""
         self.shards_loaded += report.loads
         self.images += report.images
+        self.passes += report.passes
+        if report.note and report.note not in self.notes:
+            self.notes.append(report.note)
         self.evaluations += len(report.values) if fresh else 0
         self.spend("load", report.loading)
         self.spend("evaluate", report.seconds - report.loading)

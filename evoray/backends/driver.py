@@ -49,7 +49,7 @@ class ReadyWorker:
 
     def facts_on(self, split: str) -> Facts:
         known = self.facts.get(split, Facts())
-        return Facts({shard for name, shard in self.held if name == split}, known.seconds, known.loading)
+        return Facts({shard for name, shard in self.held if name == split}, known.seconds, known.loading, known.prices)
 
 
 @dataclass
@@ -129,7 +129,7 @@ class Driver:
 
     def run(self, job: Job) -> Iterator[Outcome]:
         """Yields one Outcome for every (shard, item), as they finish."""
-        scheduler = Scheduler(job.work, target_seconds=job.target_seconds)
+        scheduler = Scheduler(job.work, target_seconds=job.target_seconds, groups=job.groups)
         if scheduler.finished:
             return
         now = self._begin(job, scheduler)

@@ -65,7 +65,7 @@ class LocalBackend:
         assert self._pool is not None, "open() comes before run()"
         if not self.work.units:  # the first job since it was opened
             self.on_workers({"ready": len(self._states), "starting": 0, "leaving": 0})
-        scheduler = Scheduler(job.work, repeat_late=False)
+        scheduler = Scheduler(job.work, repeat_late=False, groups=job.groups)
         running: Running = {}
         for worker, state in enumerate(self._states):
             held = {shard for split, shard in state.held() if split == job.split}

@@ -15,6 +15,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 WorkerId = Hashable
 
@@ -44,11 +45,15 @@ class Assignment:
 
 @dataclass
 class Facts:
-    """What is known of a worker: shards it holds, seconds an item, seconds to read a shard (None: unknown)."""
+    """What is known of a worker: shards it holds, seconds an item, seconds to read a shard (None: unknown).
+
+    prices: seconds an item by the group that it belongs to.
+    """
 
     held: set[int] = field(default_factory=set)
     seconds: float | None = None
     loading: float | None = None
+    prices: dict[Hashable, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,7 +71,8 @@ class Scheduler:
     An item that did so on one shard, or on several one after the other, is given up on all of them.
 
     ``now`` is seconds on any clock that does not go back. ``repeat_late`` is for workers that can be lost or be slow:
-    an idle one then does again what is late elsewhere.
+    an idle one then does again what is late elsewhere. groups: of items whose price is alike and whose units have
+    something in common; a unit is of one group.
     """
 
     def __init__(
@@ -75,7 +81,9 @@ class Scheduler:
         target_seconds: float = 1.0,
         max_attempts: int = 3,
         repeat_late: bool = True,
+        groups: Mapping[int, Hashable] | None = None,
     ) -> None:
+        self._groups = groups or {}
         self._pending = {shard: deque(items) for shard, items in work.items() if len(items)}
         self._left = sum(len(items) for items in self._pending.values())
         self._open = self._left
@@ -104,14 +112,14 @@ class Scheduler:
     def join(self, worker: WorkerId, facts: Facts | None = None) -> None:
         """A worker that can take units, with what an earlier job taught about it."""
         facts = facts or Facts()
-        self._workers[worker] = _State(set(facts.held), facts.seconds, facts.loading)
+        self._workers[worker] = _State(set(facts.held), facts.seconds, facts.loading, dict(facts.prices))
         self._active += 1
         for shard in facts.held:
             self._holders[shard].add(worker)
 
     def facts(self, worker: WorkerId) -> Facts:
         state = self._workers[worker]
-        return Facts(set(state.held), state.seconds, state.loading)
+        return Facts(set(state.held), state.seconds, state.loading, dict(state.prices))
 
     def retire(self, worker: WorkerId) -> None:
         """No more units for this worker; those it has go on."""
@@ -258,6 +266,9 @@ class Scheduler:
     ) -> None:
         each = max(seconds - loading, 1e-6) / len(unit.items)
         state.seconds = each if state.seconds is None else 0.3 * state.seconds + 0.7 * each
+        group = self._groups.get(unit.items[0])
+        known = state.prices.get(group)
+        state.prices[group] = each if known is None else 0.3 * known + 0.7 * each
         if loading > 0:
             state.loading = loading
         if held is None or state.retired:
@@ -273,6 +284,10 @@ class Scheduler:
         self._active -= 1
         for shard in state.held:
             self._holders[shard].discard(worker)
+
+    def _price(self, group: Hashable) -> float | None:
+        known = [state.prices[group] for state in self._workers.values() if group in state.prices]
+        return sum(known) / len(known) if known else None
 
     def _mean(self, name: str) -> float | None:
         known = [value for state in self._workers.values() if (value := getattr(state, name)) is not None]
@@ -318,7 +333,9 @@ class Scheduler:
         items = [queue.popleft()]
         # an item that may have killed a worker goes alone, so that it takes no other down with it
         if not self._is_suspected(shard, items[0]):
-            wanted = self._chunk(state, len(queue) + 1)
+            group = self._groups.get(items[0])
+            alike = takewhile(lambda item: self._groups.get(item) == group, queue) if self._groups else queue
+            wanted = self._chunk(state, 1 + sum(1 for _ in alike) if self._groups else 1 + len(queue), group)
             while len(items) < wanted and not self._is_suspected(shard, queue[0]):
                 items.append(queue.popleft())
         if not queue:
@@ -329,9 +346,9 @@ class Scheduler:
     def _is_suspected(self, shard: int, item: int) -> bool:
         return item in self._suspected or (shard, item) in self._attempts
 
-    def _chunk(self, state: _State, here: int) -> int:
-        """How many items make a unit of about the target on this worker, of ``here`` pending ones."""
-        seconds = state.seconds or self._mean("seconds")
+    def _chunk(self, state: _State, here: int, group: Hashable) -> int:
+        """How many items make a unit of about the target on this worker, of ``here`` pending ones of a group."""
+        seconds = state.prices.get(group) or self._price(group) or state.seconds or self._mean("seconds")
         if seconds is None:
             return 1
         wanted = max(1, round(self._target / seconds))

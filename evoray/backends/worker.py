@@ -100,7 +100,8 @@ def evaluate(unit: Unit, state: WorkerState, run: str) -> Report:
     after = state.counters
     loads = after.loads - before.loads
     held = state.held() if loads else None
-    return Report(values, seconds, after.loading - before.loading, loads, held, after.images - before.images)
+    images, passes = after.images - before.images, after.passes - before.passes
+    return Report(values, seconds, after.loading - before.loading, loads, held, images, passes=passes, note=after.note)
 
 
 def own_error(error: BaseException | None) -> EvorayError:

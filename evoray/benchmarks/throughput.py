@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import resource
 import statistics
 import sys
@@ -23,6 +24,7 @@ import torch
 from torch import nn
 
 from evoray.benchmarks.baselines import SIGMA, OwnProcess, Taken, Timed, evotorch_loop, naive_loop, take
+from evoray.benchmarks.behind import Contestant, contestants
 from evoray.config import DataConfig, ParentConfig
 from evoray.errors import ConfigError
 from evoray.evaluation.evaluator import Evaluator
@@ -53,6 +55,7 @@ def throughput(
     cuda_graphs: bool = False,
     naive: bool = True,
     evotorch: bool = True,
+    behind: Sequence[float] = (),
 ) -> list[dict[str, Any]]:
     """Images a second of a bare forward loop, of EvoRay, and of what else one would use; an entry a density.
 
@@ -65,6 +68,8 @@ def throughput(
             round.
         compile, cuda_graphs, layout: of the bare forward loop and of EvoRay alike. The naive loop and EvoTorch run
             what they run: float32, eager, contiguous, each in a process of its own.
+        behind: EvoRay's children change weights behind a cut alone, which leaves this share of all; the bare forward
+            loop stays that of the whole network.
 
     Returns:
         entries of ``{"results": […]}``; ``spread`` holds (smallest, largest) of each ratio. A contestant that is not
@@ -82,8 +87,10 @@ def throughput(
         if program.device == "cpu":
             opened.enter_context(freed_memory_kept())
         loops: dict[str, Timed] = {"forward": lambda _: take(lambda: _forward(evaluator))}
-        for density, k in zip(densities, parts, strict=True):
-            loops[f"evoray {density:g}"] = lambda number, k=k: take(lambda: _evoray(evaluator, k, number))  # type: ignore[misc]
+        cuts = contestants(evaluator, network, behind, images)
+        runs = [(cut, density, k) for cut in cuts for density, k in zip(densities, parts, strict=True)]
+        for cut, density, k in runs:
+            loops[_name(cut, density)] = functools.partial(_timed, cut.evaluator, k)
         with contextlib.ExitStack() as others:
             whole = torch.cat([batch.inputs.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
             setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
@@ -107,9 +114,24 @@ def throughput(
             "peak_memory_mb": _peak_memory_mb(),
         }
         return [
-            {**shared, "density": density, **_figures(seconds, f"evoray {density:g}", images, _rebuild(evaluator, k))}
-            for density, k in zip(densities, parts, strict=True)
+            {
+                **shared,
+                "density": density,
+                "behind": cut.behind,
+                "cut": cut.cut,
+                "kept_kib_per_image": cut.kept_kib_per_image,
+                **_figures(seconds, _name(cut, density), images, _rebuild(cut.evaluator, k)),
+            }
+            for cut, density, k in runs
         ]
+
+
+def _name(cut: Contestant, density: float) -> str:
+    return f"evoray {density:g} behind {cut.behind:g}"
+
+
+def _timed(evaluator: Evaluator, parts: int, number: int) -> Taken:
+    return take(lambda: _evoray(evaluator, parts, number))
 
 
 def _parts(density: float) -> int:

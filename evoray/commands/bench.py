@@ -37,6 +37,10 @@ def bench_throughput(
     compiled: Annotated[bool, typer.Option("--compile", help="torch.compile, forward and EvoRay alike.")] = False,
     cuda_graphs: Annotated[bool, typer.Option("--cuda-graphs")] = False,
     naive: Annotated[bool, typer.Option(help="Run the naive loop and EvoTorch beside it.")] = True,
+    behind: Annotated[
+        list[float] | None,
+        typer.Option(help="Children behind the cut that leaves this share of the weights, 0 to 1; repeatable."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in turn."""
@@ -59,6 +63,7 @@ def bench_throughput(
         cuda_graphs=cuda_graphs,
         naive=naive,
         evotorch=naive,
+        behind=behind or (),
     )
     if as_json:
         typer.echo(json.dumps({"results": results}))
@@ -76,12 +81,14 @@ def _batch_size(text: str) -> int | None:
 
 def _draw(results: list[dict[str, Any]], naive: bool) -> None:
     others = [name for name in ("forward", "naive", "evotorch") if results[0]["images_per_s"][name] is not None]
-    table = Table("density", "EvoRay", *others, *(f"to {name}" for name in others), "rebuild")
+    cuts = ("behind", "from", "kept") if any(one["cut"] for one in results) else ()
+    table = Table("density", *cuts, "EvoRay", *others, *(f"to {name}" for name in others), "rebuild")
     for one in results:
         rates = one["images_per_s"]
         ratios = (one[f"ratio_to_{name}"] for name in others)
         table.add_row(
             f"{one['density']:g}",
+            *((f"{one['behind']:.1%}", one["cut"] or "-", f"{one['kept_kib_per_image']:.0f} KiB") if cuts else ()),
             *(f"{rates[name]:.1f}" for name in ("evoray", *others)),
             *(f"{ratio:.3f}" for ratio in ratios),
             f"{one['rebuild_ms']:.1f} ms",

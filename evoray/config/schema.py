@@ -169,6 +169,9 @@ class ComputeConfig(Section):
     """Replay a captured forward pass in place of launching its kernels one by one; needs a GPU."""
     resident_gib: Annotated[float, Field(ge=0, le=limits.GIB, allow_inf_nan=False)] | Auto = "auto"
     """Shards that a worker keeps ready, in GiB; auto: 2, or half of a GPU's free memory."""
+    keep_activations: bool | Auto = "auto"
+    """Whether children that change only the last part of the network begin there, from kept activations of their base;
+    auto: where that is exact and saves work. ``true`` refuses a network that it cannot be done with."""
     deterministic: bool = True
 
     @model_validator(mode="after")

@@ -9,9 +9,12 @@ where a core is free or the network runs on a GPU, the next child is drawn while
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +25,9 @@ from evoray.data import Shard
 from evoray.data.splits import Splits
 from evoray.evaluation.forward import make_forward
 from evoray.evaluation.host import Drawn, ModelHost
+from evoray.evaluation.kept.keeper import Keeper
+from evoray.evaluation.kept.store import Kept, KeptActivations
+from evoray.evaluation.kept.tape import Unrepeatable
 from evoray.evaluation.program import DTYPES, Program
 from evoray.evaluation.shard_cache import Prepared, ShardCache
 from evoray.fitness import Fitness, record_scores
@@ -29,7 +35,7 @@ from evoray.mutation import Entry, Lineage
 from evoray.runtime.importing import import_function, make_importable
 from evoray.runtime.prefetch import one_ahead
 from evoray.tasks.base import Outputs, Preparation
-from evoray.tasks.outputs import put, room_for
+from evoray.tasks.outputs import Collected
 from evoray.tasks.registry import make_task
 
 KEPT_SCORES = 4096
@@ -59,11 +65,16 @@ class Evaluator:
         width = min(program.batch_size, longest) if fixed else program.batch_size
         # a graph replays what it captured, and would go on with what the network kept at eval() of another child
         graphs = program.cuda_graphs and not self.host.renews
-        self.network = make_forward(self.host.forward, compiled=program.compile, cuda_graphs=graphs)
+        make = functools.partial(make_forward, compiled=program.compile, cuda_graphs=graphs)
+        self.network = make(self.host.forward)
         self.preparation = Preparation(self.device, dtype, channels_last, program.mean, program.std)
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
         self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)
+        keeper = Keeper(self.host, self.task, self.network, make)
+        keep = program.keep_activations
+        self._kept = None if keep is False else KeptActivations(keeper, self._shard_cache, self, keep is True)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
+        self._targets: dict[tuple[str, int], Any] = {}
 
     @property
     def device_name(self) -> str:
@@ -84,19 +95,86 @@ class Evaluator:
         self.counters.loading = self._shard_cache.seconds
         return prepared
 
+    def targets(self, split: str, shard: int) -> Any:
+        """Targets of the split's records of a shard, [n, ...]; small, and so never read twice."""
+        self.splits.rows[split]  # as above
+        key = (split, shard)
+        if key not in self._targets:
+            self._targets[key] = self.prepared(split, shard).targets
+        return self._targets[key]
+
     def outputs(self, split: str, shard: int) -> Outputs:
         """The task's outputs (floating ones in float32) of the network now in the host, records in row order."""
-        prepared = self.prepared(split, shard)
-        done, outputs = 0, None
+        collected = Collected(len(self.targets(split, shard)))
         with torch.inference_mode():
-            for batch in prepared.batches:
-                part = self.task.outputs(self.network, batch)
-                if outputs is None:
-                    outputs = room_for(part, len(prepared.targets))
-                put(outputs, part, done, batch.count)
-                done += batch.count
-        self.counters.images += done
-        return outputs
+            for batch in self.prepared(split, shard).batches:
+                collected.add(self.task.outputs(self.network, batch), batch.count)
+        self._count(collected.done)
+        return collected.outputs
+
+    def outputs_of(
+        self,
+        base: Lineage,
+        tails: Sequence[Sequence[Entry]],
+        split: str,
+        shard: int,
+        about: Callable[[int], AbstractContextManager[None]] = lambda number: nullcontext(),
+    ) -> Iterator[Outputs]:
+        """Outputs of base + each tail, in order; what all have in common is run once (``evaluation/kept``).
+
+        about: entered, with its number, around what is done for one of them.
+        """
+        kept = self.kept(base, tails, split, shard)
+        if kept is not None and kept.streams:
+            try:
+                collected = self._by_batches(kept, base, tails, about)
+            except Unrepeatable as error:
+                assert self._kept is not None
+                self._kept.give_up(error)
+                kept = None
+            else:
+                yield from (one.outputs for one in collected)
+                return
+        for number, ready in enumerate(self.drawn(tails)):
+            with about(number):
+                self.host.set_base(base.entries)
+                with self.host.child(ready):
+                    found = self.outputs(split, shard) if kept is None else self._rest(kept)
+            yield found
+
+    def kept(self, base: Lineage, tails: Sequence[Sequence[Entry]], split: str, shard: int) -> Kept | None:
+        """What is kept of a base for such children, made now where it is not there; None where nothing is."""
+        return self._kept.of(base, tails, split, shard) if self._kept else None
+
+    def _rest(self, kept: Kept) -> Outputs:
+        """What the network now in the host makes of what is kept."""
+        collected = Collected(kept.rows)
+        with torch.inference_mode():
+            for batch, alive in kept.batches:
+                collected.add(kept.outputs(batch, alive), batch.count)
+        self._count(collected.done, kept.part.share)
+        return collected.outputs
+
+    def _by_batches(
+        self,
+        kept: Kept,
+        base: Lineage,
+        tails: Sequence[Sequence[Entry]],
+        about: Callable[[int], AbstractContextManager[None]],
+    ) -> list[Collected]:
+        """Every child on a batch before the next: what is kept of one batch at a time is little."""
+        collected = [Collected(kept.rows) for _ in tails]
+        self.host.set_base(base.entries)
+        for batch, alive in kept.batches:
+            for number, tail in enumerate(tails):
+                with about(number), self.host.child(tail), torch.inference_mode():
+                    collected[number].add(kept.outputs(batch, alive), batch.count)
+        self._count(kept.rows * len(tails), kept.part.share)
+        return collected
+
+    def _count(self, images: int, share: float = 1.0) -> None:
+        self.counters.images += images
+        self.counters.passes += images * share
 
     def drawn(self, tails: Iterable[Sequence[Entry]]) -> Iterator[Drawn]:
         """The random parts of children, each ready when its turn comes where that costs no other work its time."""
@@ -104,13 +182,15 @@ class Evaluator:
         return one_ahead(self.host.draw, tails) if idle else map(self.host.draw, tails)
 
     def evaluate(
-        self, base: Lineage, tail: Sequence[Entry] | Drawn, split: str, shard: int, *, paired: bool = False
+        self, base: Lineage, tail: Sequence[Entry], split: str, shard: int, *, paired: bool = False
     ) -> np.ndarray:
+        """Sums of one child on one shard, as in ``row``."""
+        (outputs,) = self.outputs_of(base, [tail], split, shard)
+        return self.row(base, outputs, split, shard, paired=paired)
+
+    def row(self, base: Lineage, outputs: Outputs, split: str, shard: int, *, paired: bool = False) -> np.ndarray:
         """Sums of one child on one shard: a row of ``fitness.layout``, with its paired sums where ``paired``."""
-        targets = self.prepared(split, shard).targets
-        self.host.set_base(base.entries)
-        with self.host.child(tail):
-            outputs = self.outputs(split, shard)
+        targets = self.targets(split, shard)
         sums = self.task.sums(outputs, targets), self.fitness.sums(outputs, targets)
         if not paired:
             return self.fitness.layout.row(*sums)
@@ -123,12 +203,24 @@ class Evaluator:
         if key not in self._base_scores:
             if len(self._base_scores) >= KEPT_SCORES:
                 self._base_scores.clear()
-            outputs, targets = self.lineage_outputs(base, base, split, shard), self.prepared(split, shard).targets
+            outputs, targets = self.lineage_outputs(base, base, split, shard), self.targets(split, shard)
             self._base_scores[key] = record_scores(self.fitness, self.task, outputs, targets)
         return self._base_scores[key]
 
+    def lineages_outputs(
+        self,
+        base: Lineage,
+        lineages: Sequence[Lineage],
+        split: str,
+        shard: int,
+        about: Callable[[int], AbstractContextManager[None]] = lambda number: nullcontext(),
+    ) -> Iterator[Outputs]:
+        """Outputs of lineages, in order, most of which start with ``base``."""
+        shared = base if all(base.is_prefix_of(one) for one in lineages) else Lineage()
+        return self.outputs_of(shared, [one.tail(shared) for one in lineages], split, shard, about)
+
     def lineage_outputs(self, base: Lineage, lineage: Lineage, split: str, shard: int) -> Outputs:
-        """Outputs of any lineage; ``base`` is what most of those asked for start with."""
+        """Outputs of any lineage, by the whole network; ``base`` is what most of those asked for start with."""
         shared = base if base.is_prefix_of(lineage) else Lineage()
         self.host.set_base(shared.entries)
         with self.host.child(lineage.entries[len(shared.entries) :]):

@@ -8,15 +8,17 @@ captured again. (Inductor would fold weights into its code only when asked to fr
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-Network = Callable[[Tensor], Tensor]
+Network = Callable[..., Any]
 
 
 def make_forward(model: Network, *, compiled: bool = False, cuda_graphs: bool = False) -> Network:
-    """From a batch [b, C, H, W] to logits [b, classes], which the next call may overwrite."""
+    """From tensors (a batch [b, C, H, W], or what is kept of one) to a tensor or several, which the next call may
+    overwrite."""
     run = torch.compile(model, dynamic=False) if compiled else model
     return GraphedNetwork(run) if cuda_graphs else run
 
@@ -28,23 +30,25 @@ class GraphedNetwork:
         self._run = run
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, batch: Tensor) -> Tensor:
+    def __call__(self, *inputs: Tensor) -> Any:
         if self._graph is None:
-            self._capture(batch)
+            self._capture(inputs)
         assert self._graph is not None
-        self._input.copy_(batch)
+        for own, given in zip(self._inputs, inputs, strict=True):
+            own.copy_(given)
         self._graph.replay()
         return self._output
 
-    def _capture(self, batch: Tensor) -> None:
-        self._input = batch.clone()
-        side = torch.cuda.Stream(batch.device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(batch.device))
+    def _capture(self, inputs: tuple[Tensor, ...]) -> None:
+        self._inputs = tuple(one.clone() for one in inputs)
+        device = inputs[0].device
+        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):
             for _ in range(3):  # libraries choose their kernels and allocate on the first calls
-                self._run(self._input)
-        torch.cuda.current_stream(batch.device).wait_stream(side)
+                self._run(*self._inputs)
+        torch.cuda.current_stream(device).wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self._output = self._run(self._input)
+            self._output = self._run(*self._inputs)
         self._graph = graph

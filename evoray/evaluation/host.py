@@ -114,6 +114,12 @@ class ModelHost:
         views = self._layout.views(self.buffer)
         return [name for name, tensor in weights.items() if not torch.equal(views[name], tensor.to(views[name]))]
 
+    def tensor_at(self, tensor: Tensor) -> int | None:
+        """Which tensor of the space (by number) this is a view of, if any."""
+        if tensor.untyped_storage().data_ptr() != self.buffer.untyped_storage().data_ptr():
+            return None
+        return self._layout.tensor_at(int(tensor.storage_offset()))
+
     def forward(self, batch: Tensor) -> Tensor:
         """Logits [b, classes] of the network now in the buffer."""
         logits = self.model(batch)

@@ -110,6 +110,10 @@ class Layout:
         """The same map, a row a tensor."""
         return Addresses(self._places[:-1], self._channels, self._window)
 
+    def tensor_at(self, place: int) -> int:
+        """Which tensor of the space holds a place of the buffer."""
+        return int(np.searchsorted(self._places, place, side="right")) - 1
+
     def _pieces(self, views: dict[str, Tensor]) -> list[Piece]:
         pieces = []
         bounds = pairwise(self._space.offsets.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,12 +17,13 @@ UNSCALED = 0.02
 
 
 class Probe(Recipe):
-    """Adds ``sigma`` of each tensor's scale times noise to all of its weights."""
+    """Adds ``sigma`` of each tensor's scale times noise to all of its weights; within: of these tensors alone."""
 
     Section: ClassVar[type[PartitionConfig]] = PartitionConfig
 
     kind: str = "probe"
     sigma: float
+    within: tuple[int, ...] | None = None
 
     @classmethod
     def draw(cls, config: Any, sigma: float, seed: int, generation: int, child: int) -> Self:
@@ -33,10 +35,14 @@ class Probe(Recipe):
     def delta(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         noise = np.random.default_rng(0).standard_normal(PERIOD, dtype=np.float32)
         indices = np.arange(start, stop)
+        if self.within is not None:
+            chosen = np.zeros(len(space.tensors), dtype=bool)
+            chosen[list(self.within)] = True
+            indices = indices[space.per_coordinate(chosen, indices)]
         scales = np.where(space.scales > 0, space.scales, np.float32(UNSCALED)) * np.float32(self.sigma)
         return indices, noise[indices % PERIOD] * space.per_coordinate(scales, indices)
 
 
-def probe(sigma: float) -> tuple[Entry, ...]:
+def probe(sigma: float, within: Sequence[int] | None = None) -> tuple[Entry, ...]:
     """As the tail of a child."""
-    return (Entry(1.0, Probe(sigma=sigma)),)
+    return (Entry(1.0, Probe(sigma=sigma, within=None if within is None else tuple(within))),)

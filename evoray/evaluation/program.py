@@ -41,3 +41,4 @@ class Program:
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     cuda_graphs: bool = False
     resident_gib: float | None = None
+    keep_activations: bool | Literal["auto"] = "auto"

@@ -1,4 +1,4 @@
-"""Shards where they are needed: the task's batches on the device, within a budget.
+"""Shards where they are needed: the task's batches on the device, and what was kept of them, within a budget.
 
 A shard's batches stay on the device until the budget wants their place for another's; the one used longest ago goes
 first. A shard that is larger than the whole budget is never held: its batches are made anew for every pass, the next
@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -57,6 +58,11 @@ class StreamedBatches:
         return batch, event
 
 
+class Sized(Protocol):
+    @property
+    def nbytes(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Prepared:
     """One shard's records of one split: batches on the device (iterable again and again), targets [n, ...].
@@ -88,28 +94,37 @@ class ShardCache:
     ) -> None:
         self._read, self._task, self._how, self._batch_size = read, task, how, batch_size
         self.budget = budget_bytes(gib, how.device)
-        self._kept: OrderedDict[tuple[str, int], Prepared] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], Sized] = OrderedDict()
         self.loads = 0
         self.seconds = 0.0
 
     def get(self, split: str, shard: int) -> Prepared:
         """Reads a shard at most once while it fits. Raises DataError when it is damaged."""
-        key = (split, shard)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        found = self.made((split, shard))
+        if found is not None:
+            return found  # type: ignore[no-any-return]
         started = time.perf_counter()
         fresh = self._prepare(*self._read(split, shard))
-        self._kept[key] = fresh
-        while sum(item.nbytes for item in self._kept.values()) > self.budget and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        self.keep((split, shard), fresh)
         self.loads += 1
         self.seconds += time.perf_counter() - started
         return fresh
 
     def held(self) -> tuple[tuple[str, int], ...]:
         """(split, shard) of what is in memory, the one used longest ago first."""
-        return tuple(self._kept)
+        return tuple(dict.fromkeys((key[0], key[1]) for key in self._kept))
+
+    def made(self, key: tuple[Any, ...]) -> Any:
+        """What was kept under a key that begins with (split, shard); None where it had to go, or never was."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: tuple[Any, ...], value: Sized) -> None:
+        """Keeps it in place of what was used longest ago."""
+        self._kept[key] = value
+        while sum(item.nbytes for item in self._kept.values()) > self.budget and len(self._kept) > 1:
+            self._kept.popitem(last=False)
 
     def _prepare(self, loaded: Shard, rows: np.ndarray) -> Prepared:
         parts = [rows[first : first + self._batch_size] for first in range(0, len(rows), self._batch_size)]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from evoray.mutation.recipe import Entry as Entry
     from evoray.mutation.recipe import Lineage as Lineage
     from evoray.mutation.recipe import Recipe as Recipe
+    from evoray.mutation.recipe import first_used as first_used
     from evoray.mutation.recipe import soup as soup
     from evoray.mutation.space import Space as Space
     from evoray.mutation.space import TensorSpec as TensorSpec
@@ -58,6 +59,7 @@ _LAZY = {
     "Entry": "recipe",
     "Lineage": "recipe",
     "Recipe": "recipe",
+    "first_used": "recipe",
     "soup": "recipe",
     "Space": "space",
     "TensorSpec": "space",

@@ -62,6 +62,10 @@ class Recipe(BaseModel, Variant, ABC):
         However the coordinates are cut into ranges, the ranges together are the whole, bit for bit.
         """
 
+    def tensors(self, space: Space) -> Sequence[int]:
+        """The tensors of the space, by number, that it may change; without a better answer all."""
+        return range(len(space.tensors))
+
     def width(self, space: Space, weights: int) -> int:
         """How many neighbouring coordinates to draw at once, so that about ``weights`` of them are changed."""
         return max(1, space.n * weights // max(1, self.at_most(space)))
@@ -175,3 +179,14 @@ def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Linea
     share = step / len(lineages)
     tails = (Entry(entry.weight * share, entry.mutation) for one in lineages for entry in one.tail(base))
     return base.then(tails)
+
+
+def first_used(space: Space, tail: Iterable[Entry]) -> int:
+    """Which tensor of the space a network uses first of those that a tail changes, as a place in ``space.depth``.
+
+    Children of one place need the same part of the network; 0 where the space knows no depth.
+    """
+    if space.depth is None:
+        return 0
+    place = {tensor: at for at, tensor in enumerate(space.depth)}
+    return min((place[number] for entry in tail for number in entry.mutation.tensors(space)), default=0)

@@ -41,6 +41,8 @@ class TensorSpec(NamedTuple):
 class Space:
     """Tensors in byte order of their names, flattened row-major and laid end to end: n coordinates."""
 
+    depth: tuple[int, ...] | None = None
+
     def __init__(self, tensors: Sequence[TensorSpec]) -> None:
         self.tensors = tuple(sorted(tensors, key=lambda spec: spec.name.encode()))
         sizes = np.array([spec.size for spec in self.tensors], dtype=np.int64)

@@ -230,6 +230,7 @@ def _work(session: Session) -> dict[str, Any]:
     return {
         **asdict(work),
         "images": session.tally.images,
+        "passes_saved": work.images - work.passes,
         "wall_s": wall,
         "images_per_s": session.tally.images / wall,
         "backend": session.config.compute.backend,

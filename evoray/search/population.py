@@ -10,7 +10,7 @@ import numpy as np
 from evoray.errors import RunError
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import Constrained, Fitness, MergedSums
-from evoray.mutation import Lineage
+from evoray.mutation import Lineage, first_used
 from evoray.search.session import Session
 from evoray.search.stages import GIVEN_UP, ROW, Part, Stage, StageKey, run_stage
 from evoray.strategies import Ask, Round
@@ -94,9 +94,11 @@ class Population:
             return ChildrenUnit(asked.base, children, "select", shard)
 
         names = [ask.name for ask in asked.asks]
+        space, tails = self._session.inputs.space, [ask.lineage.tail(asked.base) for ask in asked.asks]
+        groups = [first_used(space, tail) for tail in tails] if space.depth else None
         required = frozenset(number for number, ask in enumerate(asked.asks) if ask.kind == "parent")
         for result in run_stage(
-            self._session, Stage(key, names, images, unit, ROW, shared=(asked.base,), required=required)
+            self._session, Stage(key, names, images, unit, ROW, shared=(asked.base,), required=required, groups=groups)
         ):
             if result.value is None:
                 given_up[result.item] = result.reason

@@ -20,6 +20,8 @@ FREE = {
     "compute.workers",
     "compute.cpus_per_worker",
     "compute.gpus_per_worker",
+    "compute.keep_activations",
+    "compute.resident_gib",
     "data.path",
     "data.test_path",
     "data.cache_dir",

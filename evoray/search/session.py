@@ -31,9 +31,13 @@ from evoray.storage.journal import Journal, Records
 
 @dataclass
 class Tally:
-    """What a run has done so far, for ``summary.json``: images evaluated, and wall seconds of each kind of work."""
+    """What a run has done so far, for ``summary.json``: images evaluated, and wall seconds of each kind of work.
+
+    notes: what workers had to say, as far as it was shown.
+    """
 
     images: int = 0
+    notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -79,6 +79,7 @@ class Stage(Generic[V]):
     split: of the shards; held: under which name workers hold what they have read, the split's unless given.
     wanted: numbers of the items to evaluate, all unless given. required: those without which the run cannot go on.
     accept: whether a recorded result can be used, always unless given.
+    groups: of each item, what its units have in common with others (``Job.groups``).
     """
 
     key: StageKey
@@ -92,6 +93,7 @@ class Stage(Generic[V]):
     wanted: Sequence[int] | None = None
     required: frozenset[int] = frozenset()
     accept: Callable[[int, V], bool] | None = None
+    groups: Sequence[Hashable] | None = None
 
 
 class Result(NamedTuple, Generic[V]):
@@ -114,7 +116,8 @@ def run_stage(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:
     for result in _recorded(session, stage):
         left.done(result)
         yield result
-    job = Job(left.work(), stage.unit, stage.shared, stage.held or stage.split, run=session.run_id)
+    groups = dict(enumerate(stage.groups)) if stage.groups is not None else None
+    job = Job(left.work(), stage.unit, stage.shared, stage.held or stage.split, run=session.run_id, groups=groups)
     emit, started = session.observers.emit, time.perf_counter()
     emit(StageStarted(stage.key.name, stage.key.part, sum(len(items) for items in job.work.values())))
     for outcome in session.backend.run(job):
@@ -128,6 +131,9 @@ def run_stage(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:
         key = (stage.key.name, stage.items[outcome.item], outcome.shard)
         session.journal.add(key, stage.codec.pack(outcome.value))
         yield Result(outcome.item, outcome.shard, outcome.value, fresh=True)
+    for note in session.backend.work.notes[len(session.tally.notes) :]:
+        session.tally.notes.append(note)
+        session.observers.note(note)
     seconds = session.tally.seconds
     seconds[stage.key.part] = seconds.get(stage.key.part, 0.0) + time.perf_counter() - started
 
@@ -167,6 +173,12 @@ class _Left:
         self._open = np.zeros((len(stage.items), len(self._column)), dtype=bool)
         self._open[slice(None) if stage.wanted is None else list(stage.wanted)] = True
         self._wanted = list(range(len(stage.items)) if stage.wanted is None else stage.wanted)
+        self._place: Callable[[int], Any] | None = None
+        if stage.groups is not None:  # what is alike is done together; which first does not matter
+            first: dict[Hashable, int] = {}
+            places = [first.setdefault(group, number) for number, group in enumerate(stage.groups)]
+            self._place = places.__getitem__
+            self._wanted.sort(key=self._place)
         self._given_up: set[int] = set()
 
     def done(self, result: Result[Any]) -> None:
@@ -185,6 +197,10 @@ class _Left:
     def work(self) -> dict[int, list[int]]:
         """Numbers of items by shard; one list for all shards while nothing is known: it is not made for each."""
         return {
-            shard: self._wanted if self._open[self._wanted, at].all() else np.flatnonzero(self._open[:, at]).tolist()
+            shard: self._wanted if self._open[self._wanted, at].all() else self._open_on(at)
             for shard, at in self._column.items()
         }
+
+    def _open_on(self, at: int) -> list[int]:
+        found: list[int] = np.flatnonzero(self._open[:, at]).tolist()
+        return found if self._place is None else sorted(found, key=self._place)

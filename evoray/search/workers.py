@@ -66,6 +66,7 @@ def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
         layout=compute.layout,
         cuda_graphs=compute.cuda_graphs,
         resident_gib=given(compute.resident_gib),
+        keep_activations=compute.keep_activations,
         config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
         code=inputs.code,
     )

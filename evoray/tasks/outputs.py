@@ -34,6 +34,21 @@ def put(whole: Outputs, part: Outputs, start: int, count: int) -> None:
         into[start : start + count] = one[:count]
 
 
+class Collected:
+    """The outputs of ``rows`` records, as their batches come."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows, self.done = rows, 0
+        self.outputs: Outputs = None
+
+    def add(self, part: Outputs, count: int) -> None:
+        """The next batch's, of ``count`` records."""
+        if self.outputs is None:
+            self.outputs = room_for(part, self._rows)
+        put(self.outputs, part, self.done, count)
+        self.done += count
+
+
 def first_of(values: Any, count: int) -> Any:
     """The first rows of every tensor."""
     if isinstance(values, Tensor):

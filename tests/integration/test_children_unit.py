@@ -44,7 +44,8 @@ def test_a_fitness_that_raises_in_the_final_evaluation_names_network_and_shard(s
         evolve(config, folder / "run", config_dir=folder, page=False)
 
 
-def test_a_race_logs_its_children(small_run, folder):
+def test_a_race_logs_its_children(small_run, folder, monkeypatch):
+    monkeypatch.syspath_prepend(folder)  # the program's own folder: its modules stay
     config = small_run(fitness__name="users_scores:sure", search__racing=True, search__children=8, compute__workers=1)
     evolve(config, folder / "run", config_dir=folder, page=False)
     seen = sys.modules["users_scores"].SEEN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ import numpy as np
 from evoray.data.splits import SearchClosed
 from evoray.errors import EvaluationError, EvorayError
 from evoray.evaluation.evaluator import Evaluator
-from evoray.evaluation.host import Drawn
 from evoray.mutation import Entry, Lineage
 from evoray.runtime import logs
+from evoray.tasks.base import Outputs
 
 
 class Candidate(NamedTuple):
@@ -60,14 +60,16 @@ class ChildrenUnit:
             if self.paired:
                 with blamed("of these children's base", self.split, self.shard):
                     evaluator.base_scores(self.base, split, self.shard)
-            drawn = evaluator.drawn(child.tail for child in self.children)
-            return [
-                self._one(evaluator, child, ready, split) for child, ready in zip(self.children, drawn, strict=True)
-            ]
+            tails = [child.tail for child in self.children]
+            found = evaluator.outputs_of(self.base, tails, split, self.shard, self._blamed)
+            return [self._row(evaluator, number, outputs, split) for number, outputs in enumerate(found)]
 
-    def _one(self, evaluator: Evaluator, child: Candidate, ready: Drawn, split: str) -> np.ndarray:
-        with blamed(child.name, self.split, self.shard):
-            return evaluator.evaluate(self.base, ready, split, self.shard, paired=self.paired)
+    def _row(self, evaluator: Evaluator, number: int, outputs: Outputs, split: str) -> np.ndarray:
+        with self._blamed(number):
+            return evaluator.row(self.base, outputs, split, self.shard, paired=self.paired)
+
+    def _blamed(self, number: int) -> AbstractContextManager[None]:
+        return blamed(self.children[number].name, self.split, self.shard)
 
 
 VIEWED = "view size is not compatible"

@@ -9,7 +9,7 @@ member's logits, so 64 members need no more memory than one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,11 +49,11 @@ class OwnUnit:
     shard: int
 
     def run(self, evaluator: Evaluator) -> list[np.ndarray]:
-        labels = evaluator.prepared(self.split, self.shard).targets
-        return [
-            np.exp(-score_logits(_outputs(evaluator, self, one.name, self.base.then(one.tail)), labels).nll)
-            for one in self.candidates
-        ]
+        labels, tails = evaluator.targets(self.split, self.shard), [one.tail for one in self.candidates]
+        found = evaluator.outputs_of(
+            self.base, tails, self.split, self.shard, lambda number: _blamed(self, self.candidates[number].name)
+        )
+        return [np.exp(-score_logits(outputs, labels).nll) for outputs in found]
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ class PanelUnit:
         combiner = evaluator.task.combine(self.method)
         members, curve, answers, wrong, entropy = [], [], [], [], []
         with self._kept(sheet) as keep:
-            for member in self.members:
-                logits = _outputs(evaluator, self, member.name, member.lineage)
+            for member, logits in zip(self.members, self._outputs(evaluator), strict=True):
                 keep(member.name, logits)
                 so_far = combiner.add(logits, member.weight).log_()
                 own = torch.log_softmax(logits.double(), dim=1)
@@ -144,6 +143,13 @@ class PanelUnit:
         top = sheet.reported["ensemble"].exp().topk(min(MAX_CLASSES, so_far.shape[1]), dim=1)
         sheet.extra["classes"] = top.indices.int().cpu().numpy()
         sheet.extra["probability"] = top.values.float().cpu().numpy()
+
+    def _outputs(self, evaluator: Evaluator) -> Iterator[Outputs]:
+        """Of the members: they share what lies before the first weight that any of them changes."""
+        lineages = [member.lineage for member in self.members]
+        return evaluator.lineages_outputs(
+            self.base, lineages, self.split, self.shard, lambda number: _blamed(self, self.members[number].name)
+        )
 
     @contextmanager
     def _kept(self, sheet: _Sheet) -> Iterator[Callable[[str, Tensor], None]]:
@@ -224,6 +230,10 @@ class _Sheet:
         return result
 
 
-def _outputs(evaluator: Evaluator, unit: OwnUnit | PanelUnit, name: str, lineage: Lineage) -> Outputs:
-    with blamed(name, unit.split, unit.shard):
+def _outputs(evaluator: Evaluator, unit: PanelUnit, name: str, lineage: Lineage) -> Outputs:
+    with _blamed(unit, name):
         return evaluator.lineage_outputs(unit.base, lineage, unit.split, unit.shard)
+
+
+def _blamed(unit: OwnUnit | PanelUnit, name: str) -> AbstractContextManager[None]:
+    return blamed(name, unit.split, unit.shard)

@@ -349,3 +349,28 @@ def test_a_late_duplicate_counts_once():
 @pytest.mark.parametrize("empty", [{}, {0: []}])
 def test_no_work_is_finished_at_once(empty):
     assert Scheduler(empty).finished
+
+
+def test_a_unit_is_of_one_group_and_as_long_as_the_groups_price_says():
+    work, groups = {0: list(range(40))}, {item: "dear" if item < 20 else "cheap" for item in range(40)}
+    scheduler = Scheduler(work, target_seconds=1.0, groups=groups)
+    scheduler.join("w", Facts({0}, prices={"dear": 0.5, "cheap": 0.05}))
+    units, now = [], 0.0
+    while not scheduler.finished:
+        unit = scheduler.take("w", now)
+        units.append(unit.items)
+        now += len(unit.items) * (0.5 if unit.items[0] < 20 else 0.05)
+        scheduler.done(unit.number, now, len(unit.items) * (0.5 if unit.items[0] < 20 else 0.05))
+    assert all(len({groups[item] for item in items}) == 1 for items in units)
+    assert max(len(items) for items in units if items[0] < 20) <= 3
+    assert max(len(items) for items in units if items[0] >= 20) >= 10
+    assert sorted(item for items in units for item in items) == list(range(40))
+
+
+def test_prices_go_from_one_job_to_the_next():
+    scheduler = Scheduler({0: [0, 1]}, groups={0: "a", 1: "b"})
+    scheduler.join("w", Facts({0}))
+    for seconds in (2.0, 0.25):
+        unit = scheduler.take("w", 0.0)
+        scheduler.done(unit.number, 0.0, seconds)
+    assert scheduler.facts("w").prices == {"a": 2.0, "b": 0.25}

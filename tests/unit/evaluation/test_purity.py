@@ -10,6 +10,7 @@ import torch
 from evoray.config import parse_config
 from evoray.errors import ModelError
 from evoray.evaluation.host import ModelHost
+from evoray.models.precision import of_network
 from evoray.search.inputs import check_inputs
 
 FOLDER = Path(__file__).parent
@@ -154,7 +155,8 @@ def judge():
             "compute": {"backend": "local"},
         }
         inputs = check_inputs(parse_config(values | sections, config_dir=FOLDER), FOLDER)
-        return tuple(line for line in inputs.notes if line not in inputs.said.notes), inputs
+        of_others = (*inputs.said.notes, *of_network(inputs.parent.model, inputs.config.compute.dtype))
+        return tuple(line for line in inputs.notes if line not in of_others), inputs
 
     return judged
 

@@ -1,0 +1,133 @@
+"""What is kept of a base on a shard, in the worker's memory beside the shards themselves.
+
+It is found again by the shard, the place of the cut and the base's mutations before that: bases that differ only
+behind a cut have it in common. Its bytes count against the budget of the shards (``ShardCache``). What is larger than
+the whole budget is not kept: the first part is then run once for each batch and unit, for all its children together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from evoray.backends.base import Counters
+from evoray.errors import EvaluationError
+from evoray.evaluation.host import ModelHost
+from evoray.evaluation.kept.keeper import Keeper, Part
+from evoray.evaluation.kept.tape import Unrepeatable
+from evoray.evaluation.shard_cache import Prepared, ShardCache
+from evoray.mutation import Entry, Lineage
+from evoray.tasks.base import Batch, Outputs
+
+
+class Worker(Protocol):
+    """What is asked of the evaluator."""
+
+    host: ModelHost
+    counters: Counters
+
+    def prepared(self, split: str, shard: int) -> Prepared: ...
+
+    def targets(self, split: str, shard: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """batches: each with the values that are alive at the cut; iterable again and again. rows: records in all.
+    streams: whether those values are made as they are asked for, because there is no room for them."""
+
+    part: Part
+    batches: Iterable[tuple[Batch, Sequence[Tensor]]]
+    rows: int
+    nbytes: int
+    streams: bool
+    outputs: Callable[[Batch, Sequence[Tensor]], Outputs]
+
+
+class KeptActivations:
+    """Gives what is kept for children of a base on a shard; required: refuses a network that nothing is kept of."""
+
+    def __init__(self, keeper: Keeper, cache: ShardCache, worker: Worker, required: bool = False) -> None:
+        self._keeper, self._cache, self._worker, self._required = keeper, cache, worker, required
+
+    def of(self, base: Lineage, tails: Sequence[Sequence[Entry]], split: str, shard: int) -> Kept | None:
+        """None where these children have to run the whole network.
+
+        Raises:
+            EvaluationError: where activations have to be kept, and this network's cannot be.
+        """
+        part = self._keeper.part(tails, lambda: self._first_batch(split, shard))
+        if part is not None:
+            key = (split, shard, part.first, self._keeper.before(part, base))
+            kept: Kept | None = self._cache.made(key)
+            if kept is not None:
+                return kept
+            try:
+                kept = self._make(part, base, split, shard)
+            except Unrepeatable as error:
+                self.give_up(error)
+            else:
+                if not kept.streams:
+                    self._cache.keep(key, kept)
+                return kept
+        self._say()
+        return None
+
+    def give_up(self, error: Exception) -> None:
+        """From here on children run the whole network, which is said. Raises as ``of``."""
+        self._keeper.give_up(error)
+        self._say()
+
+    def _say(self) -> None:
+        why = self._keeper.why_not
+        if not why:
+            return
+        self._worker.counters.note = f"children run the whole network, no activations are kept: {why}"
+        if self._required:
+            raise EvaluationError(f'compute.keep_activations = true: {why}. Set it to "auto".')
+
+    def _make(self, part: Part, base: Lineage, split: str, shard: int) -> Kept:
+        """With the base in the host."""
+        self._worker.host.set_base(base.entries)
+        prepared = self._worker.prepared(split, shard)
+        rows, nbytes = len(self._worker.targets(split, shard)), 0
+
+        def outputs(batch: Batch, alive: Sequence[Tensor]) -> Outputs:
+            return self._keeper.outputs(part, batch, alive)
+
+        first = next(iter(prepared.batches))
+        if self._keeper.kept_bytes(part, first) * rows > self._cache.budget * first.count:
+            return Kept(part, _Again(lambda: self._alive(part, prepared)), rows, 0, True, outputs)
+        made: list[tuple[Batch, list[Tensor]]] = []
+        for batch, alive in self._alive(part, prepared):
+            nbytes += self._keeper.kept_bytes(part, batch)
+            made.append((_without_values(batch), alive))
+        return Kept(part, tuple(made), rows, nbytes, False, outputs)
+
+    def _alive(self, part: Part, prepared: Prepared) -> Iterator[tuple[Batch, list[Tensor]]]:
+        for batch in prepared.batches:
+            alive = self._keeper.alive(part, batch)
+            self._worker.counters.passes += batch.count * (1 - part.share)
+            yield batch, alive
+
+    def _first_batch(self, split: str, shard: int) -> Batch:
+        return next(iter(self._worker.prepared(split, shard).batches))
+
+
+class _Again:
+    """Made anew for every pass."""
+
+    def __init__(self, make: Callable[[], Iterator[tuple[Batch, list[Tensor]]]]) -> None:
+        self._make = make
+
+    def __iter__(self) -> Iterator[tuple[Batch, list[Tensor]]]:
+        return self._make()
+
+
+def _without_values(batch: Batch) -> Batch:
+    """A batch of the same form that holds no memory: the network's inputs are behind the cut already."""
+    return Batch(tree_map(lambda one: one.to("meta") if isinstance(one, Tensor) else one, batch.inputs), batch.count)

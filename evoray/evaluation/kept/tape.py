@@ -1,0 +1,183 @@
+"""What a network does with a batch, operation by operation, so that its last part can be done again alone.
+
+The operations are those that PyTorch's dispatcher sees (``TorchDispatchMode``): whatever the network's Python code
+is, this is the order in which its kernels run, and running the same kernels on the same values gives the same bits.
+Recording concerns the calling thread alone, unlike ``torch.fx``'s tracer, which replaces methods of ``nn.Module`` for
+the whole process while it looks. A tape knows one shape of batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from evoray.evaluation.kept.flops import flops
+
+Owner = Callable[[Tensor], int | None]
+"""Of a tensor, which one of the space it lies in; None for all others."""
+
+
+class Unrepeatable(Exception):  # noqa: N818 (no error of the user's: there is another way)
+    """The network's operations are not the same for every batch; says why."""
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A value: an input or what an operation gave (number >= 0), or ``Tape.constants[~number]``."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """args, kwargs: with a Ref for each tensor. gives: the numbers of the values that it returns, None for what is no
+    tensor; several: whether it returns a sequence. writes: to which storages. flops: of products and convolutions."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    gives: tuple[int | None, ...]
+    several: bool
+    writes: frozenset[int]
+    flops: int
+
+    def reads(self) -> Iterator[int]:
+        """Numbers of the values that it is given, constants apart."""
+        for one in tree_leaves((self.args, self.kwargs)):
+            if isinstance(one, Ref) and one.number >= 0:
+                yield one.number
+
+
+@dataclass
+class Tape:
+    """storage, nbytes: of each value, in which memory it lies, and its size. inputs: the first so many values.
+
+    first_use: of a tensor of the space (by number), the first operation that is given it. output: what the network
+    returned, with a Ref for each tensor.
+    """
+
+    inputs: int
+    operations: list[Operation] = field(default_factory=list)
+    constants: list[Tensor] = field(default_factory=list)
+    storage: list[int] = field(default_factory=list)
+    nbytes: list[int] = field(default_factory=list)
+    first_use: dict[int, int] = field(default_factory=dict)
+    output: Any = None
+
+
+def record(run: Callable[[], Any], inputs: Sequence[Tensor], owner: Owner) -> tuple[Tape, Any]:
+    """The tape of a network's call, and what it returned. Raises Unrepeatable."""
+    recorder = _Recorder(inputs, owner)
+    with recorder:
+        output = run()
+    recorder.tape.output = tree_map(recorder.ref, output)
+    return recorder.tape, output
+
+
+class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees every operation of this thread."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """The compiler would be imported to be kept out."""
+        return False
+
+
+class _Recorder(Mode):  # type: ignore[no-untyped-call]
+    def __init__(self, inputs: Sequence[Tensor], owner: Owner) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.tape = Tape(len(inputs))
+        self._owner = owner
+        self._known: Any = WeakTensorKeyDictionary()
+        for tensor in inputs:
+            self._new(tensor, {})
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        _check_repeatable(func, tensors)
+        for tensor in tensors:
+            number = self._owner(tensor)
+            if number is not None:
+                self.tape.first_use.setdefault(number, len(self.tape.operations))
+        given, named = tree_map(self.ref, (args, kwargs))
+        memory = {_address(one): self._storage_of(one) for one in tensors}
+        written = frozenset(self._storage_of(one) for one in _written(func, args, kwargs))
+        result = _without_chance(func, args, kwargs)
+        several = isinstance(result, list | tuple)
+        if any(isinstance(one, bool | int | float | complex) for one in (result if several else [result])):
+            raise Unrepeatable(f"what {func} gives its code depends on the images")
+        gives = tuple(
+            self._new(one, memory) if isinstance(one, Tensor) else None for one in (result if several else [result])
+        )
+        count = flops(func, args, kwargs, result)
+        self.tape.operations.append(Operation(func, given, named, gives, several, written, count))
+        return result
+
+    def ref(self, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        number = self._known.get(value)
+        if number is None:  # neither an input nor made here
+            number = self._known[value] = ~len(self.tape.constants)
+            self.tape.constants.append(value)
+        return Ref(number)
+
+    def _new(self, tensor: Tensor, memory: dict[int, int]) -> int:
+        known = self._known.get(tensor)
+        if known is not None:  # an operation in place gives what it was given
+            return int(known)
+        number = self._known[tensor] = len(self.tape.storage)
+        self.tape.storage.append(memory.get(_address(tensor), number) if tensor.numel() else number)
+        self.tape.nbytes.append(tensor.untyped_storage().nbytes())
+        return number
+
+    def _storage_of(self, tensor: Tensor) -> int:
+        number: int = self.ref(tensor).number
+        return self.tape.storage[number] if number >= 0 else number
+
+
+def _check_repeatable(func: Any, tensors: list[Tensor]) -> None:
+    """Refuses what depends on the values of a batch: numbers for Python's code, shapes, and so what comes next."""
+    by_mask = func._overloadpacket is not torch.ops.aten.index or any(
+        one.dtype in (torch.bool, torch.uint8) for one in tensors[1:]
+    )
+    if torch.Tag.data_dependent_output in func.tags or (torch.Tag.dynamic_output_shape in func.tags and by_mask):
+        raise Unrepeatable(f"what {func} gives its code depends on the images")
+
+
+def _without_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Dropout is in many networks, and draws nothing in evaluation mode."""
+    if torch.Tag.nondeterministic_seeded not in func.tags:
+        return func(*args, **kwargs)
+    before = _generators()
+    result = func(*args, **kwargs)
+    if _generators() != before:
+        raise Unrepeatable(f"{func} draws random numbers")
+    return result
+
+
+def _generators() -> list[bytes]:
+    states = [torch.get_rng_state()]
+    if torch.cuda.is_available():
+        states.append(torch.cuda.get_rng_state())
+    return [state.numpy().tobytes() for state in states]
+
+
+def _address(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[Tensor]:
+    """The tensors that an operation changes, as its schema says."""
+    for number, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            given = args[number] if number < len(args) else kwargs.get(argument.name)
+            yield from (one for one in tree_leaves(given) if isinstance(one, Tensor))

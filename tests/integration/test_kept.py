@@ -1,0 +1,57 @@
+"""Runs with kept activations: the same bytes as without, on every backend, raced and resumed; only the work is less."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from evoray import evolve
+
+FREE = ("work", "run_id", "config", "phases")
+
+
+def results(folder):
+    """Everything that a run says, without what it cost."""
+    summary = json.loads((folder / "summary.json").read_text())
+    population = pq.read_table(folder / "population.parquet").to_pylist()
+    predictions = pq.read_table(folder / "predictions.parquet").to_pylist()
+    return {key: value for key, value in summary.items() if key not in FREE}, population, predictions
+
+
+@pytest.fixture(scope="module")
+def last_layers(parent_file):
+    """The parameters of the second half of the demo's parent."""
+    from evoray.models import read_state
+
+    names = [name for name in read_state(parent_file) if name.endswith(("weight", "bias"))]
+    last = max(name.rpartition(".")[0] for name in names)
+    return tuple(name for name in names if name.startswith(last))
+
+
+def test_kept_on_every_backend_is_kept_off_locally(small_run, last_layers, any_backend, tmp_path):
+    how = {"mutation__include": last_layers, "mutation__parts": 2, "search__generations": 2, "soup__method": "greedy"}
+    runs = {
+        "off": small_run(compute__backend="local", compute__keep_activations=False, **how),
+        "on": small_run(compute__backend=any_backend, compute__keep_activations=True, **how),
+    }
+    found = {}
+    for name, config in runs.items():
+        evolve(config, tmp_path / name, page=False)
+        found[name] = results(tmp_path / name)
+    assert found["on"] == found["off"]
+    on, off = (json.loads((tmp_path / name / "summary.json").read_text())["work"] for name in ("on", "off"))
+    assert on["images"] == off["images"] and off["passes_saved"] == 0
+    assert on["passes_saved"] > 0.3 * on["images"] and on["notes"] == []
+
+
+def test_a_race_and_a_resumed_run_keep_too(small_run, last_layers, tmp_path):
+    how = {"mutation__include": last_layers, "mutation__parts": 2, "search__racing": True, "search__children": 12}
+    for name, keep in (("off", False), ("on", "auto")):
+        evolve(small_run(compute__keep_activations=keep, **how), tmp_path / name, page=False)
+    assert results(tmp_path / "on") == results(tmp_path / "off")
+    for path in ("summary.json", "population.parquet", "predictions.parquet"):
+        (tmp_path / "off" / path).unlink()
+    evolve(small_run(compute__keep_activations="auto", **how), tmp_path / "off", page=False, resume=True)
+    assert results(tmp_path / "on") == results(tmp_path / "off")
