@@ -10,6 +10,7 @@ import pytest
 from outputs import PulledPlug
 
 from evoray.backends import Outcome
+from evoray.backends.base import Work
 from evoray.errors import RunError
 from evoray.runtime.events import ChildGivenUp, Observers, StageProgress, StageStarted
 from evoray.search.session import Session, Tally
@@ -29,6 +30,7 @@ class Answers:
     stops: int = 10**9
     asked: list[tuple[int, int]] = field(default_factory=list)
     jobs: list = field(default_factory=list)
+    work: Work = field(default_factory=Work)
 
     def run(self, job):
         self.jobs.append(job)
@@ -194,3 +196,14 @@ def test_a_codec_gives_back_what_it_was_given(codec, value):
 
 def test_records_may_be_empty():
     assert list(Records().take("anything")) == []
+
+
+def test_items_of_a_group_stand_together_and_what_workers_say_is_told_once(open_at):
+    backend, seen = Answers(), Seen()
+    backend.work.notes.append("nothing is kept")
+    session = open_at(backend, seen)
+    collect(session, stage(["a", "b", "c", "d"], groups=["late", "early", "late", "early"]))
+    collect(session, Stage(StageKey("again", Part.CHILDREN), ["a"], IMAGES, lambda shard, items: None, ROW))
+    assert [item for item, shard in backend.asked if shard == 0][:4] == [0, 2, 1, 3]
+    assert backend.jobs[0].groups == {0: "late", 1: "early", 2: "late", 3: "early"}
+    assert [event.text for event in seen.events if hasattr(event, "text")] == ["nothing is kept"]
