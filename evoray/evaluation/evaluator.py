@@ -124,17 +124,15 @@ class Evaluator:
 
         about: entered, with its number, around what is done for one of them.
         """
-        kept = self.kept(base, tails, split, shard)
+        with about(0):
+            kept = self.kept(base, tails, split, shard)
         if kept is not None and kept.streams:
-            try:
+            with about(0):
                 collected = self._by_batches(kept, base, tails, about)
-            except Unrepeatable as error:
-                assert self._kept is not None
-                self._kept.give_up(error)
-                kept = None
-            else:
+            if collected is not None:
                 yield from (one.outputs for one in collected)
                 return
+            kept = None
         for number, ready in enumerate(self.drawn(tails)):
             with about(number):
                 self.host.set_base(base.entries)
@@ -161,14 +159,22 @@ class Evaluator:
         base: Lineage,
         tails: Sequence[Sequence[Entry]],
         about: Callable[[int], AbstractContextManager[None]],
-    ) -> list[Collected]:
-        """Every child on a batch before the next: what is kept of one batch at a time is little."""
+    ) -> list[Collected] | None:
+        """Every child on a batch before the next: what is kept of one batch at a time is little.
+
+        None: the network is not the same for every batch.
+        """
         collected = [Collected(kept.rows) for _ in tails]
         self.host.set_base(base.entries)
-        for batch, alive in kept.batches:
-            for number, tail in enumerate(tails):
-                with about(number), self.host.child(tail), torch.inference_mode():
-                    collected[number].add(kept.outputs(batch, alive), batch.count)
+        try:
+            for batch, alive in kept.batches:
+                for number, tail in enumerate(tails):
+                    with about(number), self.host.child(tail), torch.inference_mode():
+                        collected[number].add(kept.outputs(batch, alive), batch.count)
+        except Unrepeatable as error:
+            assert self._kept is not None
+            self._kept.give_up(error)
+            return None
         self._count(kept.rows * len(tails), kept.part.share)
         return collected
 

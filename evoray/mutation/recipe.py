@@ -181,12 +181,14 @@ def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Linea
     return base.then(tails)
 
 
-def first_used(space: Space, tail: Iterable[Entry]) -> int:
-    """Which tensor of the space a network uses first of those that a tail changes, as a place in ``space.depth``.
+def first_used(space: Space, tails: Iterable[Sequence[Entry]]) -> list[int] | None:
+    """Which tensor of the space a network uses first of those that each tail changes, as a place in ``space.depth``.
 
-    Children of one place need the same part of the network; 0 where the space knows no depth.
+    Children of one place need the same part of the network. None where the space knows no depth.
     """
     if space.depth is None:
-        return 0
+        return None
     place = {tensor: at for at, tensor in enumerate(space.depth)}
-    return min((place[number] for entry in tail for number in entry.mutation.tensors(space)), default=0)
+    return [
+        min((place[number] for entry in tail for number in entry.mutation.tensors(space)), default=0) for tail in tails
+    ]

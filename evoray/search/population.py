@@ -94,8 +94,7 @@ class Population:
             return ChildrenUnit(asked.base, children, "select", shard)
 
         names = [ask.name for ask in asked.asks]
-        space, tails = self._session.inputs.space, [ask.lineage.tail(asked.base) for ask in asked.asks]
-        groups = [first_used(space, tail) for tail in tails] if space.depth else None
+        groups = first_used(self._session.inputs.space, [ask.lineage.tail(asked.base) for ask in asked.asks])
         required = frozenset(number for number, ask in enumerate(asked.asks) if ask.kind == "parent")
         for result in run_stage(
             self._session, Stage(key, names, images, unit, ROW, shared=(asked.base,), required=required, groups=groups)

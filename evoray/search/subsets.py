@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evoray.evaluation.units.children import Candidate, ChildrenUnit, Rows
-from evoray.mutation import Lineage
+from evoray.mutation import Lineage, first_used
 from evoray.search.session import Session
 from evoray.search.stages import ROW, Stage, StageKey, run_stage
 from evoray.tasks.sums import merge_shards
@@ -89,7 +89,16 @@ def evaluate_subset(
     names = [name for name, _ in candidates]
     required = frozenset(number for number, name in enumerate(names) if name == "parent")
     stage = Stage(
-        key, names, subset.images, unit, ROW, shared=(base,), held=subset.name, wanted=wanted, required=required
+        key,
+        names,
+        subset.images,
+        unit,
+        ROW,
+        shared=(base,),
+        held=subset.name,
+        wanted=wanted,
+        required=required,
+        groups=first_used(session.inputs.space, [lineage.tail(base) for _, lineage in candidates]),
     )
     for result in run_stage(session, stage):
         if result.value is None:

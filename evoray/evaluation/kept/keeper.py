@@ -86,6 +86,7 @@ class Keeper:
         self._parts: dict[int, Part | None] = {}
         parameters = {one.data_ptr(): one.numel() for one in host.model.parameters()}
         self._is_whole = sum(parameters.values()) == host.space.n
+        self._last: tuple[Lineage, int, tuple[Entry, ...]] | None = None
         self.why_not = ""
         """Why the whole network is run, where it is."""
 
@@ -136,10 +137,13 @@ class Keeper:
 
     def before(self, part: Part, base: Lineage) -> tuple[Entry, ...]:
         """The base's entries that change weights before the cut: bases that agree in them agree in what is kept."""
-        space, at = self._host.space, self._order(part.first)
-        return tuple(
-            entry for entry in base.entries if any(self._order(one) < at for one in entry.mutation.tensors(space))
-        )
+        if self._last is None or self._last[0] is not base or self._last[1] != part.first:
+            space, at = self._host.space, self._order(part.first)
+            found = tuple(
+                entry for entry in base.entries if any(self._order(one) < at for one in entry.mutation.tensors(space))
+            )
+            self._last = base, part.first, found
+        return self._last[2]
 
     def give_up(self, error: Exception) -> None:
         """From here on children run the whole network."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from evoray.errors import EvaluationError
+from evoray.evaluation.kept.tape import Unrepeatable
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.mutation import Entry, Lineage, Mutation
 from tests.unit.evaluation.kept.nets import CUTTABLE, NOT, Plain, Unused, worker
@@ -131,3 +132,27 @@ def test_an_error_of_the_rest_names_its_child():
     assert part.first is not None
     with pytest.raises(EvaluationError, match=r"child c0 on shard 0 of select: ZeroDivisionError"):
         rows(on)
+
+
+@pytest.mark.parametrize("gib", [1.0, 1e-7])
+def test_an_error_of_the_first_part_names_a_child_too(gib, monkeypatch):
+    on = worker(Plain, ("head",), keep_activations="auto", resident_gib=gib)
+    monkeypatch.setattr(on._kept._keeper, "alive", lambda *_: 1 / 0)
+    with pytest.raises(EvaluationError, match=r"child c0 on shard 0 of select: ZeroDivisionError"):
+        rows(on)
+
+
+@pytest.mark.parametrize("gib", [1.0, 1e-7])
+def test_a_network_that_turns_out_to_differ_later_runs_whole(gib, monkeypatch):
+    on, off = worker(Plain, ("head",), keep_activations="auto", resident_gib=gib), worker(Plain, ("head",))
+    follow, calls = on._kept._keeper._follow, []
+
+    def later(cut, batch):
+        calls.append(batch)
+        if len(calls) == 3:
+            raise Unrepeatable("it changed its mind")
+        return follow(cut, batch)
+
+    monkeypatch.setattr(on._kept._keeper, "_follow", later)
+    assert np.array_equal(rows(on), rows(off))
+    assert "it changed its mind" in on.counters.note
