@@ -34,6 +34,8 @@ class Recipe(BaseModel, Variant, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     Section: ClassVar[type[MutationConfig]]
+    FORMAT: ClassVar[int] = 1
+    """Of the lineages it stands in; 2: it asks in which order the parent uses its tensors (``Space.depth``)."""
     columns: ClassVar[Mapping[str, str]] = {}
     """Its fields that are columns of ``population.parquet``: name -> Arrow type, such as ``uint64``."""
 
@@ -63,7 +65,7 @@ class Recipe(BaseModel, Variant, ABC):
         """
 
     def tensors(self, space: Space) -> Sequence[int]:
-        """The tensors of the space, by number, that it may change; without a better answer all."""
+        """Numbers (positions in ``space.tensors``) of the tensors that it may change; nothing is drawn."""
         return range(len(space.tensors))
 
     def width(self, space: Space, weights: int) -> int:
@@ -93,7 +95,7 @@ class Recipe(BaseModel, Variant, ABC):
                 f"{_key(item)}{item['msg'].removeprefix('Value error, ')}, found {quoted(item['input'], 60)}"
                 for item in error.errors()[:3]
             )
-            raise LineageError(f"not a mutation of format 1: {'; '.join(wrong)}.") from None
+            raise LineageError(f"not a mutation of format {cls.FORMAT}: {'; '.join(wrong)}.") from None
 
 
 def _key(item: Any) -> str:
