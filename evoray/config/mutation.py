@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator
@@ -43,6 +44,23 @@ class MutationConfig(Section, ABC):
     def with_disjoint(self, disjoint: int) -> Self:
         """The same kind at another density; ConfigError for a kind whose density is not one number."""
         raise ConfigError(f'mutation.kind = "{self.kind}": its density cannot be swept. Sweep that of "partition".')
+
+    def credit(self, gains: Sequence[tuple[Any, float]]) -> Any:
+        """What its kind remembers of a generation, to draw later ones by; None where it learns nothing.
+
+        gains: each child's recipe, and its fitness minus its base's.
+        """
+        return None
+
+    @property
+    def asks_for_work(self) -> bool:
+        """Whether it has to be told how much of a forward pass lies behind each tensor (``with_work``)."""
+        return False
+
+    def with_work(self, space: Any, behind: Sequence[float]) -> Self:
+        """The same, once that is known. behind: of each tensor of the space, the share of the pass's operations from
+        its first use to the end."""
+        return self
 
     def check_weights(self, n: int) -> None:
         """Raises ConfigError where n mutable weights are too few."""

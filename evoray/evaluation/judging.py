@@ -81,33 +81,37 @@ def with_fitting_layout(inputs: Inputs, samples: Samples) -> tuple[RunConfig, tu
     return config, ()
 
 
-def by_depth(inputs: Inputs, samples: Samples) -> tuple[Space, tuple[str, ...]]:
-    """The space as the run's kind of mutation asks for it, and what is to be said of it.
+def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunConfig, Space, tuple[str, ...]]:
+    """Configuration and space as the run's kind of mutation asks for them, and what is to be said of them.
 
-    A kind of format 2 gets the order in which the parent first uses its tensors, from one pass over one image.
+    A kind of format 2 gets the order in which the parent first uses its tensors, and where it asks for it how much of a
+    pass lies behind each, from one pass over one image.
 
     Raises:
         ModelError: the pass fails, or uses none of the tensors.
     """
-    kind, space = inputs.config.mutation.kind, inputs.space
+    kind, space = config.mutation.kind, inputs.space
     if KINDS.find(kind).FORMAT < 2:
-        return space, ()
+        return config, space, ()
     found = _first_use(inputs, samples)
     if not found.used:
         raise ModelError(
             f'mutation.kind = "{kind}": in a pass of the parent {inputs.parent.name} none of the {len(space.tensors)} '
             'tensors that may be mutated was seen in use. Use mutation.kind = "partition".'
         )
+    space = space.with_depth(found.order)
+    if config.mutation.asks_for_work:
+        config = config.model_copy(update={"mutation": config.mutation.with_work(space, found.behind)})
     unused = [space.tensors[number] for number in found.order[found.used :]]
     share = sum(spec.size for spec in unused) / space.n
     if share < UNUSED:
-        return space.with_depth(found.order), ()
+        return config, space, ()
     line = (
         f"{share:.0%} of the weights that may be mutated are in tensors that the parent does not use "
         f"({unused[0].name}, …): they make up the last blocks, whose children equal their parent. mutation.exclude "
         "leaves them out."
     )
-    return space.with_depth(found.order), (line,)
+    return config, space, (line,)
 
 
 def _first_use(inputs: Inputs, samples: Samples) -> FirstUse:
@@ -121,7 +125,8 @@ def _first_use(inputs: Inputs, samples: Samples) -> FirstUse:
         images.run(model, images.alone)
 
     try:
-        return first_use(model, [spec.name for spec in space.tensors], run)
+        names = [spec.name for spec in space.tensors]
+        return first_use(model, names, run, flops=inputs.config.mutation.asks_for_work)
     except Exception as error:
         raise ModelError(
             f'mutation.kind = "{inputs.config.mutation.kind}": the order in which the parent {inputs.parent.name} uses '

@@ -6,7 +6,9 @@ base's activations there runs the rest alone. Inside a block mask and noise are 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -14,22 +16,39 @@ from pydantic import Field, model_validator
 
 from evoray.config.mutation import MutationConfig
 from evoray.errors import ConfigError, LineageError
+from evoray.mutation.allocation import CHEAPEST, allocate, credit_of, shares
 from evoray.mutation.masks import strata_of
 from evoray.mutation.partition import U64, Partition, Sigma, Sign
 from evoray.mutation.recipe import Recipe
-from evoray.runtime.seeds import Stream, derive_seed
+from evoray.runtime.limits import ITEMS
+from evoray.runtime.seeds import Stream, derive_seed, generator
 
 if TYPE_CHECKING:
     from evoray.mutation.space import Space
+
+
+Price = Annotated[float, Field(gt=0, le=1)]
 
 
 class LayeredConfig(MutationConfig):
     """``blocks`` by depth, ``parts`` inside each; a mutation changes one weight in blocks x parts."""
 
     kind: Literal["layered"] = "layered"
-    blocks: Annotated[int, Field(ge=1, le=2**20)] = 10
+    blocks: Annotated[int, Field(ge=1, le=ITEMS)] = 10
     parts: Annotated[int, Field(ge=1, le=2**31)] = 1
     """With one part a child changes a whole block: with ten blocks the density is that of ``partition``."""
+    allocation: Literal["equal", "adaptive"] = "equal"
+    """How many children each block gets: as many as the others, or by what its children gained per work."""
+    prices: Annotated[tuple[Price, ...], Field(max_length=ITEMS)] = ()
+    """What a child of each block costs, as a share of a forward pass; an adaptive run counts it where left out."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.allocation == "adaptive" and self.subspace == "static":
+            raise ValueError('allocation = "adaptive": a static subspace is one block; leave one of the two out')
+        if len(self.prices) not in (0, self.blocks):
+            raise ValueError(f"prices has {len(self.prices)} of them for {self.blocks} blocks; give one each, or none")
+        return self
 
     @property
     def disjoint(self) -> int:
@@ -38,6 +57,22 @@ class LayeredConfig(MutationConfig):
     def with_disjoint(self, disjoint: int) -> Self:
         """The same blocks with so many parts inside each of them."""
         return self.model_copy(update={"parts": disjoint})
+
+    def credit(self, gains: Sequence[tuple[Any, float]]) -> Any:
+        if self.allocation == "equal":
+            return None
+        return credit_of(self.blocks, [(recipe.block, gain) for recipe, gain in gains])
+
+    @property
+    def asks_for_work(self) -> bool:
+        return self.allocation == "adaptive" and not self.prices
+
+    def with_work(self, space: Space, behind: Sequence[float]) -> Self:
+        """With the price of each block: what of a pass follows the first use of its first tensor, at least CHEAPEST."""
+        edges = [block * space.n // self.blocks for block in range(self.blocks + 1)]
+        first = [space.runs(*bounds).tensors[:1].tolist() for bounds in pairwise(edges)]
+        prices = tuple(max([CHEAPEST, *(behind[number] for number in tensors)]) for tensors in first)
+        return self.model_copy(update={"prices": prices})
 
     def check_weights(self, n: int) -> None:
         if self.disjoint > n:
@@ -107,11 +142,37 @@ class Layered(Recipe):
         every child of the run mutates part 0 of block 0 of one mask.
         """
         index = child // 2 if config.antithetic else child
-        group, inside = divmod(index, config.disjoint)
-        part, block = divmod(inside, config.blocks)
+        turn, block = divmod(index, config.blocks)
+        return cls._of_block(config, sigma, seed, generation, child, 0 if config.subspace == "static" else block, turn)
+
+    @classmethod
+    def draw_all(
+        cls, config: LayeredConfig, sigma: float, seed: int, generation: int, count: int, credits: Sequence[Any] = ()
+    ) -> list[Self]:
+        """As ``draw``, until something was gained or not; then blocks get children as ``allocation.py`` says."""
+        if not len(credits):
+            return super().draw_all(config, sigma, seed, generation, count)
+        each = 2 if config.antithetic else 1
+        offset = float(generator(seed, Stream.ALLOCATION, generation).random())
+        blocks = allocate(shares(credits, config.prices or (1.0,) * config.blocks), -(-count // each), offset)
+        turns: Counter[int] = Counter()
+        found = []
+        for child in range(count):
+            block = blocks[child // each]
+            found.append(cls._of_block(config, sigma, seed, generation, child, block, turns[block]))
+            turns[block] += child % each == each - 1
+        return found
+
+    @classmethod
+    def _of_block(
+        cls, config: LayeredConfig, sigma: float, seed: int, generation: int, child: int, block: int, turn: int
+    ) -> Self:
+        """A child of a block; turn: how many the block has had in this generation, opposite pairs counting once."""
+        index = child // 2 if config.antithetic else child
+        group, part = divmod(turn, config.parts)
         address = (generation, group)
         if config.subspace == "static":
-            address, part, block = (0, 0), 0, 0
+            address, part = (0, 0), 0
         return cls(
             blocks=config.blocks,
             block=block,

@@ -53,6 +53,16 @@ class Recipe(BaseModel, Variant, ABC):
             seed: the run's; draw under it with ``derive_seed`` and the streams of ``evoray.runtime.seeds``.
         """
 
+    @classmethod
+    def draw_all(
+        cls, config: Any, sigma: float, seed: int, generation: int, count: int, credits: Sequence[Any] = ()
+    ) -> list[Self]:
+        """The recipes of a generation's children, in order; each by itself unless its kind learns.
+
+        credits: what ``config.credit`` made of the generations before, the latest last.
+        """
+        return [cls.draw(config, sigma, seed, generation, child) for child in range(count)]
+
     @abstractmethod
     def at_most(self, space: Space) -> int:
         """How many weights it changes at most; nothing is drawn for the answer."""

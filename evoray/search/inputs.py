@@ -98,7 +98,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(fitness, trial)
     config, layout = with_fitting_layout(inputs, trial.sample)
-    space, depth = by_depth(inputs, trial.sample)
+    config, space, depth = by_depth(inputs, config, trial.sample)
     notes = *parent.notes, *of_network(parent.model, config.compute.dtype), *said.notes, *found, *layout, *depth
     return replace(inputs, config=config, space=space, notes=notes)
 

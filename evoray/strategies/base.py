@@ -20,6 +20,7 @@ from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.config.variants import Variant
 from evoray.errors import ConfigError
 from evoray.mutation import Lineage
+from evoray.mutation.allocation import HISTORY
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Replayed(Strategy):
 
     def __init__(self) -> None:
         self._told: list[list[float]] = []
+        self.credits: tuple[Any, ...] = ()
+        """What the kind of mutation remembers of the last generations (``MutationConfig.credit``)."""
 
     @abstractmethod
     def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
@@ -108,6 +111,13 @@ class Replayed(Strategy):
             raise ValueError("tell takes one fitness for every candidate of the round asked last")
         self._told.append([float(value) for value in fitness])
         self._tell(list(zip(fitness, asked.asks, strict=True)))
+
+    def learn(self, mutation: MutationConfig, base: float, children: Sequence[tuple[float, Ask]]) -> None:
+        """Lets the kind of mutation learn from a generation. base: fitness of what its children were made from."""
+        gains = [(ask.lineage.entries[-1].mutation, fitness - base) for fitness, ask in children]
+        credit = mutation.credit(gains)
+        if credit is not None:
+            self.credits = (*self.credits, credit)[-HISTORY:]
 
     def state_dict(self) -> dict[str, Any]:
         return {"told": [[value if math.isfinite(value) else None for value in told] for told in self._told]}

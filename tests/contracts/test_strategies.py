@@ -45,6 +45,10 @@ def variants():
             yield pytest.param(name, {"subspace": "static"}, id=f"{name}-static")
         if name != "randopt":
             yield pytest.param(name, {"parts": 1}, id=f"{name}-dense")
+            yield pytest.param(name, {"kind": "layered", "blocks": 3, "parts": 2}, id=f"{name}-layered")
+        if name not in ("randopt", "cma-es"):
+            learns = {"kind": "layered", "blocks": 3, "parts": 2, "allocation": "adaptive", "prices": [1, 0.5, 0.02]}
+            yield pytest.param(name, learns, id=f"{name}-adaptive")
 
 
 every = pytest.mark.parametrize(("name", "mutation"), list(variants()))

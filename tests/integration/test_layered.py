@@ -89,6 +89,24 @@ def test_stopped_and_resumed_it_ends_in_the_same_bytes(finished, config, tmp_pat
     assert (tmp_path / "cut" / "space.json").read_bytes() == (out / "space.json").read_bytes()
 
 
+def test_an_adaptive_run_records_its_prices_and_ends_in_the_same_bytes(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
+    adaptive = config(mutation__allocation="adaptive", search__generations=4)
+    seen = StopsAfter(10**9)
+    whole = evolve(adaptive, tmp_path / "whole", progress=seen, page=False)
+    mutation = read(tmp_path / "whole" / "config.json")["mutation"]
+    prices = mutation["prices"]
+    assert len(prices) == 4 and prices[0] == 1 and prices == sorted(prices, reverse=True)
+    generations = {}
+    for row in whole.population.to_pylist():
+        generations.setdefault(row["generation"], []).append(row["block"])
+    assert generations[0] == [0, 1, 2, 3] * 2 and any(blocks != generations[0] for blocks in generations.values())
+    with pytest.raises(PulledPlug):
+        evolve(adaptive, tmp_path / "cut", progress=StopsAfter((10**9 - seen.left) * 2 // 3))
+    two = config(mutation__allocation="adaptive", search__generations=4, compute__workers=2)
+    assert bytes_of(evolve(two, tmp_path / "cut", resume=True, page=False).directory) == bytes_of(whole.directory)
+
+
 def test_a_run_of_other_blocks_is_another_run(finished, config):
     with pytest.raises(UsageError, match=r"mutation\.blocks was 4 and is 5"):
         evolve(config(mutation__blocks=5), finished[0], resume=True)
@@ -119,5 +137,5 @@ def test_the_window_sweeps_parts_inside_blocks(config, tmp_path):
     assert {(cell["parts"], cell["density"]) for cell in drawn["cells"]} == {(4, 0.25), (20, 0.05)}
     assert [one["density"] for one in drawn["widest"]] == [0.25, 0.05]
     with pytest.raises(UsageError, match="less than one of the"):
-        window(config(mutation__blocks=50_000), tmp_path / "other", densities=(0.2,))
+        window(config(mutation__blocks=10_000, mutation__parts=10), tmp_path / "other", densities=(0.01,))
     assert not (tmp_path / "other").exists()

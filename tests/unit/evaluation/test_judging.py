@@ -86,4 +86,4 @@ def test_weights_that_are_never_used_are_last_and_said():
 def test_a_network_whose_order_is_not_found_is_refused(run, words):
     inputs = check_inputs(config("Plain", kind="layered", blocks=2), NETWORKS)
     with pytest.raises(ModelError, match=words):
-        by_depth(inputs, lambda dtype: Sample(None, None, None, run))
+        by_depth(inputs, inputs.config, lambda dtype: Sample(None, None, None, run))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -12,10 +14,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from recipes import DEEP_LINEAGE, DEPTH, layered, parent, space
 
 from evoray.errors import ConfigError, LineageError
 from evoray.mutation import Entry, Lineage, Mutation, Space, delta, delta_blocks, lineage_document, rebuild
+from evoray.mutation.allocation import CHEAPEST
 from evoray.mutation.layered import Layered, LayeredConfig
 
 STATE = parent()
@@ -133,6 +137,78 @@ def test_a_static_subspace_is_one_for_the_run() -> None:
     assert len({m.noise_seed for m in drawn}) == 12
 
 
+def gains(*blocks: tuple[int, float]) -> list[tuple[Layered, float]]:
+    return [(Layered(**GOOD | {"block": block}), gain) for block, gain in blocks]
+
+
+ADAPTIVE = LayeredConfig(blocks=4, parts=2, allocation="adaptive", prices=(1.0, 0.5, 0.1, 0.1))
+
+
+def test_before_anything_is_told_adaptive_children_are_the_equal_ones() -> None:
+    equal = LayeredConfig(blocks=4, parts=2)
+    assert Layered.draw_all(ADAPTIVE, 0.1, 7, 0, 20) == [Layered.draw(equal, 0.1, 7, 0, child) for child in range(20)]
+    assert equal.credit(gains((0, 1.0))) is None
+
+
+def test_children_go_where_they_gained() -> None:
+    credits = [ADAPTIVE.credit(gains((0, -1.0), (1, 0.5), (2, -math.inf), (3, math.nan)))]
+    drawn = Layered.draw_all(ADAPTIVE, 0.1, 7, 1, 40, credits)
+    assert drawn == Layered.draw_all(ADAPTIVE, 0.1, 7, 1, 40, credits)
+    counts = Counter(one.block for one in drawn)
+    assert set(counts) == {0, 1, 2, 3} and counts[1] > counts[0]
+    dear = Counter(
+        one.block
+        for one in Layered.draw_all(ADAPTIVE.model_copy(update={"prices": (1, 1, 1, 1)}), 0.1, 7, 1, 40, credits)
+    )
+    assert dear[1] == max(dear.values()) and dear[2] < counts[2]
+
+
+@pytest.mark.parametrize("antithetic", [False, True])
+@pytest.mark.parametrize("count", [1, 7, 40])
+def test_children_of_one_block_share_its_parts_out(count: int, antithetic: bool) -> None:
+    config = ADAPTIVE.model_copy(update={"antithetic": antithetic})
+    drawn = Layered.draw_all(config, 0.1, 7, 1, count, [config.credit(gains((1, 0.5), (0, 0.1)))])
+    assert len(drawn) == count
+    single = drawn[::2] if antithetic else drawn
+    assert len({one.noise_seed for one in single}) == len(single)
+    if antithetic:
+        for first, second in zip(drawn[::2], drawn[1::2], strict=False):
+            assert first == second.model_copy(update={"sign": 1}) and second.sign == -1
+    masks = [(one.mask_seed, one.block, one.part) for one in single]
+    assert len(set(masks)) == len(masks)
+    for block in range(4):
+        assert [one.part for one in single if one.block == block] == [
+            i % 2 for i in range(sum(one.block == block for one in single))
+        ]
+
+
+def test_a_block_costs_what_follows_the_first_use_of_its_first_tensor() -> None:
+    behind = [0.6, 1.0, 0.002, 0.2, 0.4]  # by number; depth is 1 0 4 3 2
+    priced = LayeredConfig(blocks=4, allocation="adaptive").with_work(SPACE, behind)
+    firsts = [Layered(**GOOD | {"block": block}).tensors(SPACE)[0] for block in range(4)]
+    assert priced.prices == tuple(max(behind[number], CHEAPEST) for number in firsts)
+    finest = LayeredConfig(blocks=500, allocation="adaptive").with_work(SPACE, behind)
+    assert (finest.prices[0], finest.prices[1], finest.prices[-1]) == (CHEAPEST, 1.0, CHEAPEST)  # the first is empty
+    assert not priced.asks_for_work and LayeredConfig(allocation="adaptive").asks_for_work
+    assert not LayeredConfig().asks_for_work
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"allocation": "adaptive", "subspace": "static"}, "a static subspace is one block"),
+        ({"prices": (0.5,)}, "prices has 1 of them for 4 blocks"),
+        ({"prices": (0.5, 0.0, 1, 1)}, "greater than 0"),
+        ({"prices": (0.5, 1.5, 1, 1)}, "less than or equal to 1"),
+        ({"allocation": "greedy"}, "allocation"),
+        ({"blocks": 0}, "blocks"),
+    ],
+)
+def test_a_configuration_that_means_nothing_is_refused(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        LayeredConfig(**{"blocks": 4, **wrong})
+
+
 def test_the_density_is_that_of_partition_unless_told() -> None:
     assert LayeredConfig().disjoint == LayeredConfig(blocks=5, parts=2).disjoint == 10
     finer = LayeredConfig(blocks=5).with_disjoint(7)
@@ -149,7 +225,7 @@ def test_round_trips(mutation: Layered) -> None:
     lineage = Lineage((Entry(1.0, mutation),))
     found = Lineage.from_json(json.loads(json.dumps(lineage.to_json())))
     assert found == lineage == pickle.loads(pickle.dumps(lineage))
-    assert len(pickle.dumps(mutation)) < 110
+    assert len(pickle.dumps(mutation)) < 125
 
 
 @given(layered())
