@@ -37,6 +37,16 @@ class MutationConfig(Section, ABC):
         return given(self.sigma) is None
 
     @property
+    def one_sigma(self) -> float | None:
+        """It as one number; None where the run chooses it."""
+        return given(self.sigma)
+
+    @property
+    def groups(self) -> int:
+        """Groups of weights that children change in turn, each with a sigma of its own where the run chooses it."""
+        return 1
+
+    @property
     @abstractmethod
     def disjoint(self) -> float:
         """How many mutations with disjoint masks change every weight once (the paper's K): density is its inverse."""
@@ -68,7 +78,12 @@ class MutationConfig(Section, ABC):
     @field_validator("sigma", mode="before")
     @classmethod
     def _positive(cls, sigma: Any) -> Any:
-        number = isinstance(sigma, int | float) and not isinstance(sigma, bool)
-        if given(sigma) is not None and not (number and math.isfinite(sigma) and sigma > 0):
+        if given(sigma) is not None and not is_sigma(sigma):
             raise ValueError('a number greater than 0, or "auto"')
         return sigma
+
+
+def is_sigma(value: Any) -> bool:
+    """Whether it is a finite number above zero."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value > 0

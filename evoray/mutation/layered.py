@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from evoray.config.mutation import MutationConfig
+from evoray.config.mutation import MutationConfig, is_sigma
+from evoray.config.section import Auto
 from evoray.errors import ConfigError, LineageError
 from evoray.mutation.allocation import CHEAPEST, allocate, credit_of, shares
 from evoray.mutation.masks import strata_of
 from evoray.mutation.partition import U64, Partition, Sigma, Sign
 from evoray.mutation.recipe import Recipe
+from evoray.runtime.auto import AUTO, given
 from evoray.runtime.limits import ITEMS
 from evoray.runtime.seeds import Stream, derive_seed, generator
 
@@ -37,6 +40,8 @@ class LayeredConfig(MutationConfig):
     blocks: Annotated[int, Field(ge=1, le=ITEMS)] = 10
     parts: Annotated[int, Field(ge=1, le=2**31)] = 1
     """With one part a child changes a whole block: with ten blocks the density is that of ``partition``."""
+    sigma: float | tuple[float, ...] | Auto = 0.1  # type: ignore[assignment]  # wider than of other kinds
+    """One for all blocks, or one for each; "auto" finds one for each where its share of the run is enough for that."""
     allocation: Literal["equal", "adaptive"] = "equal"
     """How many children each block gets: as many as the others, or by what its children gained per work."""
     prices: Annotated[tuple[Price, ...], Field(max_length=ITEMS)] = ()
@@ -46,17 +51,36 @@ class LayeredConfig(MutationConfig):
     def _check(self) -> Self:
         if self.allocation == "adaptive" and self.subspace == "static":
             raise ValueError('allocation = "adaptive": a static subspace is one block; leave one of the two out')
+        if isinstance(self.sigma, tuple) and len(self.sigma) != self.blocks:
+            raise ValueError(f"sigma has {len(self.sigma)} of them for {self.blocks} blocks; give one, or one each")
         if len(self.prices) not in (0, self.blocks):
             raise ValueError(f"prices has {len(self.prices)} of them for {self.blocks} blocks; give one each, or none")
         return self
+
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def _positive(cls, sigma: Any) -> Any:
+        several = sigma if isinstance(sigma, list | tuple) else [sigma]
+        if given(sigma) is not None and not all(map(is_sigma, several)):
+            raise ValueError('a number greater than 0, one for each block, or "auto"')
+        return sigma
+
+    @property
+    def one_sigma(self) -> float | None:
+        """Of several their geometric mean."""
+        return float(f"{geometric_mean(self.sigma):.3g}") if isinstance(self.sigma, tuple) else given(self.sigma)
+
+    @property
+    def groups(self) -> int:
+        return 1 if self.subspace == "static" else self.blocks
 
     @property
     def disjoint(self) -> int:
         return self.blocks * self.parts
 
     def with_disjoint(self, disjoint: int) -> Self:
-        """The same blocks with so many parts inside each of them."""
-        return self.model_copy(update={"parts": disjoint})
+        """The same blocks with so many parts inside each of them, and one sigma for all."""
+        return self.model_copy(update={"parts": disjoint, "sigma": self.one_sigma or AUTO})
 
     def credit(self, gains: Sequence[tuple[Any, float]]) -> Any:
         if self.allocation == "equal":
@@ -180,7 +204,7 @@ class Layered(Recipe):
             part=part,
             mask_seed=derive_seed(seed, Stream.MASKS, *address),
             noise_seed=derive_seed(seed, Stream.NOISE, generation, index),
-            sigma=sigma,
+            sigma=config.sigma[block] if isinstance(config.sigma, tuple) else sigma,
             sign=-1 if config.antithetic and child % 2 else 1,
         )
 

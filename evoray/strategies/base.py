@@ -141,8 +141,8 @@ def child_name(generation: int, child: int) -> str:
 
 def drawn_by(config: RunConfig) -> tuple[MutationConfig, float, int]:
     """What every strategy draws by: (mutation, sigma, seed). Raises ConfigError while sigma is ``"auto"``."""
-    sigma = config.mutation.sigma
-    if isinstance(sigma, str):
+    sigma = config.mutation.one_sigma
+    if sigma is None:
         raise ConfigError('mutation.sigma = "auto" is chosen by the run; give a strategy a number.')
     return config.mutation, sigma, config.seed
 

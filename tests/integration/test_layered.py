@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from evoray.errors import UsageError
 from evoray.evolution import evolve
 from evoray.mutation import Space
+from evoray.search import auto_sigma
 from evoray.search.window import window
 from evoray.storage import journal
 
@@ -91,7 +92,7 @@ def test_stopped_and_resumed_it_ends_in_the_same_bytes(finished, config, tmp_pat
 
 def test_an_adaptive_run_records_its_prices_and_ends_in_the_same_bytes(config, tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
-    adaptive = config(mutation__allocation="adaptive", search__generations=4)
+    adaptive = config(mutation__allocation="adaptive", search__generations=3)
     seen = StopsAfter(10**9)
     whole = evolve(adaptive, tmp_path / "whole", progress=seen, page=False)
     mutation = read(tmp_path / "whole" / "config.json")["mutation"]
@@ -103,8 +104,28 @@ def test_an_adaptive_run_records_its_prices_and_ends_in_the_same_bytes(config, t
     assert generations[0] == [0, 1, 2, 3] * 2 and any(blocks != generations[0] for blocks in generations.values())
     with pytest.raises(PulledPlug):
         evolve(adaptive, tmp_path / "cut", progress=StopsAfter((10**9 - seen.left) * 2 // 3))
-    two = config(mutation__allocation="adaptive", search__generations=4, compute__workers=2)
+    two = config(mutation__allocation="adaptive", search__generations=3, compute__workers=2)
     assert bytes_of(evolve(two, tmp_path / "cut", resume=True, page=False).directory) == bytes_of(whole.directory)
+
+
+@pytest.mark.parametrize(("least", "count"), [(1, 4), (10**6, 1)])
+def test_sigma_is_found_for_each_block_where_the_budget_is_enough(config, tmp_path, monkeypatch, least, count):
+    monkeypatch.setattr(auto_sigma, "LEAST_IMAGES", least)
+    auto = config(mutation__sigma="auto", mutation__parts=1)
+    run = evolve(auto, tmp_path / "run", page=False)
+    sigma = read(tmp_path / "run" / "config.json")["mutation"]["sigma"]
+    found = sigma if isinstance(sigma, list) else [sigma]
+    assert len(found) == count and all(0.001 < one < 10 for one in found)
+    rows = run.population.to_pylist()
+    assert all(row["sigma"] == found[row["block"] % count] for row in rows)
+    said = run.summary["mutation"]
+    assert said["sigma"] == auto.mutation.model_copy(update={"sigma": tuple(found)}).one_sigma
+    assert said["sigma_chosen"]["sigma"] == sigma
+    if count > 1:
+        assert [block["sigma"] for block in said["sigma_chosen"]["blocks"]] == found
+        assert 0 < said["sigma_chosen"]["share_of_run"] < 0.1
+    again = evolve(auto, tmp_path / "run", resume=True, page=False)
+    assert again.summary["run_id"] == run.summary["run_id"]
 
 
 def test_a_run_of_other_blocks_is_another_run(finished, config):

@@ -202,11 +202,32 @@ def test_a_block_costs_what_follows_the_first_use_of_its_first_tensor() -> None:
         ({"prices": (0.5, 1.5, 1, 1)}, "less than or equal to 1"),
         ({"allocation": "greedy"}, "allocation"),
         ({"blocks": 0}, "blocks"),
+        ({"sigma": (0.1, 0.2)}, "sigma has 2 of them for 4 blocks"),
+        ({"sigma": (0.1, 0.2, 0.0, 0.1)}, "a number greater than 0, one for each block"),
+        ({"sigma": (0.1, 0.2, True, 0.1)}, "a number greater than 0, one for each block"),
+        ({"sigma": "0.1"}, "a number greater than 0, one for each block"),
     ],
 )
 def test_a_configuration_that_means_nothing_is_refused(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         LayeredConfig(**{"blocks": 4, **wrong})
+
+
+def test_each_block_may_have_a_sigma_of_its_own() -> None:
+    config = LayeredConfig(blocks=3, parts=2, sigma=[0.1, 0.4, 1.6])
+    assert [Layered.draw(config, 9.0, 7, 0, child).sigma for child in range(6)] == [0.1, 0.4, 1.6] * 2
+    assert (config.one_sigma, config.sigma_is_auto, config.groups) == (0.4, False, 3)
+    swept = config.with_disjoint(4)
+    assert (swept.sigma, Layered.draw(swept, 9.0, 7, 0, 0).sigma) == (0.4, 9.0)
+    assert LayeredConfig.model_validate(config.model_dump(mode="json")) == config
+    found = LayeredConfig(sigma="auto")
+    assert (found.one_sigma, found.sigma_is_auto, found.with_disjoint(2).sigma, found.groups) == (
+        None,
+        True,
+        "auto",
+        10,
+    )
+    assert LayeredConfig(subspace="static").groups == 1
 
 
 def test_the_density_is_that_of_partition_unless_told() -> None:
