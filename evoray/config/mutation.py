@@ -51,6 +51,10 @@ class MutationConfig(Section, ABC):
     def disjoint(self) -> float:
         """How many mutations with disjoint masks change every weight once (the paper's K): density is its inverse."""
 
+    def independent(self, mutations: Sequence[Any]) -> float:
+        """How many of some recipes can be added up before a weight is changed by more than one, as expected."""
+        return float(min(len(mutations), 1 if self.subspace == "static" else self.disjoint))
+
     def with_disjoint(self, disjoint: int) -> Self:
         """The same kind at another density; ConfigError for a kind whose density is not one number."""
         raise ConfigError(f'mutation.kind = "{self.kind}": its density cannot be swept. Sweep that of "partition".')

@@ -78,6 +78,13 @@ class LayeredConfig(MutationConfig):
     def disjoint(self) -> int:
         return self.blocks * self.parts
 
+    def independent(self, mutations: Sequence[Layered]) -> float:
+        if self.allocation == "equal" or not mutations:
+            return super().independent(mutations)
+        crowds = Counter(one.block for one in mutations).values()
+        overlap = sum(crowd * max(1.0, crowd / self.parts) for crowd in crowds) / len(mutations)
+        return len(mutations) / overlap
+
     def with_disjoint(self, disjoint: int) -> Self:
         """The same blocks with so many parts inside each of them, and one sigma for all."""
         return self.model_copy(update={"parts": disjoint, "sigma": self.one_sigma or AUTO})

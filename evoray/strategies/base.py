@@ -152,8 +152,3 @@ def refuse_racing(config: RunConfig) -> None:
     if config.search.racing:
         name = config.search.strategy
         raise ValueError(f"search.racing = true: {name} learns from every child, and racing tells only the best apart")
-
-
-def children_to_change_all(mutation: MutationConfig) -> float:
-    """How many children it takes to change every weight that the run may change once."""
-    return 1 if mutation.subspace == "static" else mutation.disjoint

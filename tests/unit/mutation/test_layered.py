@@ -163,6 +163,14 @@ def test_children_go_where_they_gained() -> None:
     assert dear[1] == max(dear.values()) and dear[2] < counts[2]
 
 
+def test_crowded_blocks_are_counted_as_what_they_are() -> None:
+    """Of eight children on one block of two parts four change each of its weights."""
+    crowd = [recipe for recipe, _ in gains(*[(0, 0.0)] * 8)]
+    assert ADAPTIVE.independent(crowd) == 2 and LayeredConfig(blocks=4, parts=2).independent(crowd) == 8
+    spread = [recipe for recipe, _ in gains((0, 0.0), (1, 0.0), (2, 0.0), (2, 0.0))]
+    assert ADAPTIVE.independent(spread) == 4 and ADAPTIVE.independent([]) == 0
+
+
 @pytest.mark.parametrize("antithetic", [False, True])
 @pytest.mark.parametrize("count", [1, 7, 40])
 def test_children_of_one_block_share_its_parts_out(count: int, antithetic: bool) -> None:
