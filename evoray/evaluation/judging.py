@@ -91,7 +91,7 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
         ModelError: the pass fails, or uses none of the tensors.
     """
     kind, space = config.mutation.kind, inputs.space
-    if KINDS.find(kind).FORMAT < 2:
+    if KINDS.find(kind, inputs.config_dir).FORMAT < 2:
         return config, space, ()
     found = _first_use(inputs, samples)
     if not found.used:
@@ -124,13 +124,14 @@ def _first_use(inputs: Inputs, samples: Samples) -> FirstUse:
         images = samples(_own_type(model))
         images.run(model, images.alone)
 
+    names, count = [spec.name for spec in space.tensors], inputs.config.mutation.asks_for_work
     try:
-        names = [spec.name for spec in space.tensors]
-        return first_use(model, names, run, flops=inputs.config.mutation.asks_for_work)
+        return first_use(model, names, run, flops=count)
     except Exception as error:
+        also = ' Or leave the count of its operations out: mutation.allocation = "equal".' if count else ""
         raise ModelError(
             f'mutation.kind = "{inputs.config.mutation.kind}": the order in which the parent {inputs.parent.name} uses '
-            f'its weights could not be found ({reason_of(error)}). Use mutation.kind = "partition".'
+            f'its weights could not be found ({reason_of(error)}). Use mutation.kind = "partition".{also}'
         ) from error
 
 

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from evoray.mutation.space import Space
 
 
-Price = Annotated[float, Field(gt=0, le=1)]
-
-
 class LayeredConfig(MutationConfig):
     """``blocks`` by depth, ``parts`` inside each; a mutation changes one weight in blocks x parts."""
 
@@ -44,7 +41,7 @@ class LayeredConfig(MutationConfig):
     """One for all blocks, or one for each; "auto" finds one for each where its share of the run is enough for that."""
     allocation: Literal["equal", "adaptive"] = "equal"
     """How many children each block gets: as many as the others, or by what its children gained per work."""
-    prices: Annotated[tuple[Price, ...], Field(max_length=ITEMS)] = ()
+    prices: Annotated[tuple[float, ...], Field(max_length=ITEMS)] = ()
     """What a child of each block costs, as a share of a forward pass; an adaptive run counts it where left out."""
 
     @model_validator(mode="after")
@@ -64,6 +61,13 @@ class LayeredConfig(MutationConfig):
         if given(sigma) is not None and not all(map(is_sigma, several)):
             raise ValueError('a number greater than 0, one for each block, or "auto"')
         return sigma
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _shares(cls, prices: Any) -> Any:
+        if not (isinstance(prices, list | tuple) and all(is_sigma(one) and one <= 1 for one in prices)):
+            raise ValueError("a share of a forward pass for each block, above 0 and at most 1")
+        return prices
 
     @property
     def one_sigma(self) -> float | None:

@@ -206,8 +206,11 @@ def test_a_block_costs_what_follows_the_first_use_of_its_first_tensor() -> None:
     [
         ({"allocation": "adaptive", "subspace": "static"}, "a static subspace is one block"),
         ({"prices": (0.5,)}, "prices has 1 of them for 4 blocks"),
-        ({"prices": (0.5, 0.0, 1, 1)}, "greater than 0"),
-        ({"prices": (0.5, 1.5, 1, 1)}, "less than or equal to 1"),
+        ({"prices": (0.5, 0.0, 1, 1)}, "a share of a forward pass for each block, above 0 and at most 1"),
+        ({"prices": (0.5, 1.5, 1, 1)}, "at most 1"),
+        ({"prices": (0.5, math.nan, 1, 1)}, "at most 1"),
+        ({"prices": (0.5, True, 1, 1)}, "at most 1"),
+        ({"prices": 0.5}, "at most 1"),
         ({"allocation": "greedy"}, "allocation"),
         ({"blocks": 0}, "blocks"),
         ({"sigma": (0.1, 0.2)}, "sigma has 2 of them for 4 blocks"),
