@@ -6,7 +6,7 @@ taken (discounted UCB's estimate: Garivier & Moulines 2011, section 3; Fialho et
 
 - the credit of a child is what it gained over its base, a child that gained nothing having none;
 - q_b is the mean credit of a block's children, those of t generations ago counting DISCOUNT^t, and PRIOR more children
-  of every block with the mean credit of all;
+  of every block having the mean credit of all;
 - a block's share of children is FLOOR / B + (1 - FLOOR) r_b / sum r with r_b = q_b / price_b: so work is spent on each
   block in proportion to what its children gain. Where nobody gained anything, all q_b are equal.
 
@@ -24,7 +24,7 @@ DISCOUNT = 0.8
 """Of a generation: what was gained three generations ago counts half."""
 HISTORY = 32
 """Generations that are remembered; the one before them would count a thousandth."""
-PRIOR = 2.0
+PRIOR = 1.0
 """Children of every block that are assumed to have gained what all gain in the mean."""
 FLOOR = 0.2
 """Share of the children that goes to all blocks alike, so that none is forgotten."""
