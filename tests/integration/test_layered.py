@@ -111,7 +111,7 @@ def test_an_adaptive_run_records_its_prices_and_ends_in_the_same_bytes(config, t
 @pytest.mark.parametrize(("least", "count"), [(1, 4), (10**6, 1)])
 def test_sigma_is_found_for_each_block_where_the_budget_is_enough(config, tmp_path, monkeypatch, least, count):
     monkeypatch.setattr(auto_sigma, "LEAST_IMAGES", least)
-    auto = config(mutation__sigma="auto", mutation__parts=1)
+    auto = config(mutation__sigma="auto", mutation__parts=1, search__generations=3)
     run = evolve(auto, tmp_path / "run", page=False)
     sigma = read(tmp_path / "run" / "config.json")["mutation"]["sigma"]
     found = sigma if isinstance(sigma, list) else [sigma]
