@@ -240,11 +240,11 @@ class Layered(Recipe):
 
         With ``first`` or ``count``: in ``count`` strata from ``first`` on, the same as in the whole.
         """
-        return self._inside.indices(m, first, count)
+        return self.inside.indices(m, first, count)
 
     def noise(self, m: int, first: int = 0, count: int | None = None) -> np.ndarray:
         """float32: one standard normal value for each of ``positions`` of the same strata."""
-        return self._inside.noise(m, first, count)
+        return self.inside.noise(m, first, count)
 
     def delta(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         pieces = self._pieces(space, start, stop)
@@ -284,10 +284,10 @@ class Layered(Recipe):
         return _Pieces(runs.tensors[inside], low, begin, begin + high - low)
 
     @property
-    def _inside(self) -> Partition:
+    def inside(self) -> Partition:
         """The same mutation of a space that is the block alone."""
         return Partition.model_construct(
-            mask_seed=self.mask_seed, parts=self.parts, part=self.part, noise_seed=self.noise_seed
+            **{name: getattr(self, name) for name in ("mask_seed", "parts", "part", "noise_seed", "sigma", "sign")}
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -90,6 +90,12 @@ def test_stopped_and_resumed_it_ends_in_the_same_bytes(finished, config, tmp_pat
     assert (tmp_path / "cut" / "space.json").read_bytes() == (out / "space.json").read_bytes()
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_kept_activations_change_no_byte(finished, config, tmp_path, keep):
+    run = evolve(config(compute__keep_activations=keep), tmp_path / "run", page=False)
+    assert bytes_of(run.directory) == bytes_of(finished[1].directory)
+
+
 def test_an_adaptive_run_records_its_prices_and_ends_in_the_same_bytes(config, tmp_path, monkeypatch):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     adaptive = config(mutation__allocation="adaptive", search__generations=3)
