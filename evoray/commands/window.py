@@ -20,7 +20,9 @@ def window(
         str | None, typer.Option(help="Directory or URI: new, begun before, or of that run; default runs/NAME-window.")
     ] = None,
     sigmas: Annotated[str | None, typer.Option(help="Numbers with commas; default 0.0125,0.025,…,1.6.")] = None,
-    densities: Annotated[str | None, typer.Option(help="Fractions with commas; default 1,0.32,0.1,0.032.")] = None,
+    densities: Annotated[
+        str | None, typer.Option(help="Of a mask (layered: in its block); default 1,0.32,0.1,0.032.")
+    ] = None,
     children: Annotated[int, typer.Option(min=2, max=10**6, help="Of each sigma and density.")] = 12,
     images: Annotated[int | None, typer.Option(min=1, max=2**26, help="Of select; default all.")] = None,
     share: Annotated[float, typer.Option(help="Of the parent's accuracy that the widest sigma keeps.")] = 0.95,

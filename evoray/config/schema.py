@@ -217,7 +217,7 @@ class RunConfig(Section):
     statistics: StatisticsConfig = StatisticsConfig()
     compute: ComputeConfig = ComputeConfig()
 
-    def with_sigma(self, sigma: float) -> Self:
+    def with_sigma(self, sigma: float | tuple[float, ...]) -> Self:
         """The same run with that sigma, where the file says ``"auto"``."""
         return self.model_copy(update={"mutation": self.mutation.model_copy(update={"sigma": sigma})})
 

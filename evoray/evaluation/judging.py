@@ -11,15 +11,21 @@ from torch import Tensor, nn
 
 from evoray.config import RunConfig
 from evoray.data.splits import Splits
+from evoray.errors import ModelError
+from evoray.evaluation.host import kept_at_eval
 from evoray.evaluation.passes import Sample
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import Export, check_purity
 from evoray.evaluation.transform_notes import transform_notes
 from evoray.models import Parent, fresh_network
+from evoray.models.depth import FirstUse, first_use
 from evoray.mutation import Space
+from evoray.mutation.registry import KINDS
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Task
 
+UNUSED = 0.01
+"""Share of the weights that a network may leave unused before it is said."""
 Samples = Callable[[torch.dtype], Sample]
 """Batches of an image of ``select`` in a type."""
 
@@ -59,8 +65,7 @@ def with_fitting_layout(inputs: Inputs, samples: Samples) -> tuple[RunConfig, tu
     config, model = inputs.config, inputs.parent.model
     if config.compute.layout == "contiguous":
         return config, ()
-    own = next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
-    images = samples(own)
+    images = samples(_own_type(model))
     if not (isinstance(images.alone, Tensor) and images.alone.ndim == 4):
         return config, ()
     try:
@@ -74,6 +79,64 @@ def with_fitting_layout(inputs: Inputs, samples: Samples) -> tuple[RunConfig, tu
         compute = config.compute.model_copy(update={"layout": "contiguous"})
         return config.model_copy(update={"compute": compute}), (line,)
     return config, ()
+
+
+def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunConfig, Space, tuple[str, ...]]:
+    """Configuration and space as the run's kind of mutation asks for them, and what is to be said of them.
+
+    A kind of format 2 gets the order in which the parent first uses its tensors, and where it asks for it how much of a
+    pass lies behind each, from one pass over one image.
+
+    Raises:
+        ModelError: the pass fails, or uses none of the tensors.
+    """
+    kind, space = config.mutation.kind, inputs.space
+    if KINDS.find(kind, inputs.config_dir).FORMAT < 2:
+        return config, space, ()
+    found = _first_use(inputs, samples)
+    if not found.used:
+        raise ModelError(
+            f'mutation.kind = "{kind}": in a pass of the parent {inputs.parent.name} none of the {len(space.tensors)} '
+            'tensors that may be mutated was seen in use. Use mutation.kind = "partition".'
+        )
+    space = space.with_depth(found.order)
+    if config.mutation.asks_for_work:
+        config = config.model_copy(update={"mutation": config.mutation.with_work(space, found.behind)})
+    unused = [space.tensors[number] for number in found.order[found.used :]]
+    share = sum(spec.size for spec in unused) / space.n
+    if share < UNUSED:
+        return config, space, ()
+    line = (
+        f"{share:.0%} of the weights that may be mutated are in tensors that the parent does not use "
+        f"({unused[0].name}, …): they make up the last blocks, whose children equal their parent. mutation.exclude "
+        "leaves them out."
+    )
+    return config, space, (line,)
+
+
+def _first_use(inputs: Inputs, samples: Samples) -> FirstUse:
+    model, space = inputs.parent.model, inputs.space
+
+    def run() -> None:
+        for module in kept_at_eval(model):  # what is computed of weights at eval(), and kept, is computed in the pass
+            module.train()
+            module.eval() if module is model else module.train(False)
+        images = samples(_own_type(model))
+        images.run(model, images.alone)
+
+    names, count = [spec.name for spec in space.tensors], inputs.config.mutation.asks_for_work
+    try:
+        return first_use(model, names, run, flops=count)
+    except Exception as error:
+        also = ' Or leave the count of its operations out: mutation.allocation = "equal".' if count else ""
+        raise ModelError(
+            f'mutation.kind = "{inputs.config.mutation.kind}": the order in which the parent {inputs.parent.name} uses '
+            f'its weights could not be found ({reason_of(error)}). Use mutation.kind = "partition".{also}'
+        ) from error
+
+
+def _own_type(model: nn.Module) -> torch.dtype:
+    return next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
 
 
 def export_of(inputs: Inputs) -> Export:

@@ -71,7 +71,7 @@ def lineage_document(
     if aliases:
         parent["aliases"] = dict(aliases)
     document = {
-        "format": 1,
+        "format": space.format,
         "parent": parent,
         "space": {"sha256": space.sha256, **space.to_json()},
         "entries": lineage.to_json(),
@@ -106,10 +106,9 @@ def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
         raise LineageError(f"lineage: {kind_of(document)} where an object is expected. {_REMEDY}")
     if "format" not in document:
         raise LineageError(f"lineage: it says no format, so it is no lineage. {_REMEDY}")
-    if document["format"] != 1:
-        raise LineageError(
-            f"lineage: format is {shown(document['format'], 40)}, this program knows 1. Use the EvoRay that wrote it."
-        )
+    if document["format"] not in (1, 2):
+        said_of = f"format is {shown(document['format'], 40)}, this program knows 1 and 2"
+        raise LineageError(f"lineage: {said_of}. Use the EvoRay that wrote it.")
     if not document.keys() <= KEYS:
         raise LineageError(f"lineage: {shown(sorted(document.keys() - KEYS))} is no part of it. The file was changed.")
     whole = checked(Document, document, "lineage", _REMEDY, LineageError)
@@ -121,6 +120,10 @@ def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
         raise LineageError("lineage: it holds no space; put the run's space.json beside it.")
     for one in (own, space or own):
         _same("space", said, one.sha256, "Use the space.json that the run wrote.")
+    if document["format"] != own.format:
+        raise LineageError(
+            f"lineage: it is of format {document['format']}, its space of format {own.format}. The file was changed."
+        )
     return parent, own
 
 

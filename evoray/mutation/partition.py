@@ -35,6 +35,10 @@ def _positive(sigma: float) -> float:
     return sigma
 
 
+Sigma = Annotated[float, Field(strict=True), AfterValidator(_positive)]
+Sign = Annotated[Literal[1, -1], BeforeValidator(_whole)]
+
+
 class PartitionConfig(MutationConfig):
     """``parts``: the paper's K; a mutation changes one weight in K."""
 
@@ -78,8 +82,8 @@ class Partition(Recipe):
     parts: Annotated[int, Field(ge=1, le=2**32, strict=True)]
     part: Annotated[int, Field(ge=0, strict=True)]
     noise_seed: U64
-    sigma: Annotated[float, Field(strict=True), AfterValidator(_positive)]
-    sign: Annotated[Literal[1, -1], BeforeValidator(_whole)] = 1
+    sigma: Sigma
+    sign: Sign = 1
 
     @model_validator(mode="after")
     def _part_of_parts(self) -> Self:

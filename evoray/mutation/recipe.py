@@ -34,6 +34,8 @@ class Recipe(BaseModel, Variant, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     Section: ClassVar[type[MutationConfig]]
+    FORMAT: ClassVar[int] = 1
+    """Of the lineages it stands in; 2: it asks in which order the parent uses its tensors (``Space.depth``)."""
     columns: ClassVar[Mapping[str, str]] = {}
     """Its fields that are columns of ``population.parquet``: name -> Arrow type, such as ``uint64``."""
 
@@ -51,6 +53,16 @@ class Recipe(BaseModel, Variant, ABC):
             seed: the run's; draw under it with ``derive_seed`` and the streams of ``evoray.runtime.seeds``.
         """
 
+    @classmethod
+    def draw_all(
+        cls, config: Any, sigma: float, seed: int, generation: int, count: int, credits: Sequence[Any] = ()
+    ) -> list[Self]:
+        """The recipes of a generation's children, in order; each by itself unless its kind learns.
+
+        credits: what ``config.credit`` made of the generations before, the latest last.
+        """
+        return [cls.draw(config, sigma, seed, generation, child) for child in range(count)]
+
     @abstractmethod
     def at_most(self, space: Space) -> int:
         """How many weights it changes at most; nothing is drawn for the answer."""
@@ -63,7 +75,7 @@ class Recipe(BaseModel, Variant, ABC):
         """
 
     def tensors(self, space: Space) -> Sequence[int]:
-        """The tensors of the space, by number, that it may change; without a better answer all."""
+        """Numbers (positions in ``space.tensors``) of the tensors that it may change; nothing is drawn."""
         return range(len(space.tensors))
 
     def width(self, space: Space, weights: int) -> int:
@@ -93,7 +105,7 @@ class Recipe(BaseModel, Variant, ABC):
                 f"{_key(item)}{item['msg'].removeprefix('Value error, ')}, found {quoted(item['input'], 60)}"
                 for item in error.errors()[:3]
             )
-            raise LineageError(f"not a mutation of format 1: {'; '.join(wrong)}.") from None
+            raise LineageError(f"not a mutation of format {cls.FORMAT}: {'; '.join(wrong)}.") from None
 
 
 def _key(item: Any) -> str:

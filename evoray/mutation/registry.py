@@ -12,5 +12,6 @@ KINDS: Variants[Recipe] = Variants(
     Recipe,  # type: ignore[type-abstract]  # no class is made from it, others are compared with it
     {
         "partition": "evoray.mutation.partition:Partition",
+        "layered": "evoray.mutation.layered:Layered",
     },
 )

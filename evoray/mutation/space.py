@@ -1,4 +1,8 @@
-"""The parameter space: which tensors may be mutated, laid end to end, and the scale of each."""
+"""The parameter space: which tensors may be mutated, laid end to end, and the scale of each.
+
+Laid end to end in byte order of names they are the flat vector. A space of format 2 also says in which order the parent
+first uses them: laid end to end in that order they are the deep vector, the same n values.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +42,28 @@ class TensorSpec(NamedTuple):
         return math.prod(self.shape)
 
 
+class Runs(NamedTuple):
+    """A stretch of the deep vector in the flat one, a run a tensor, in the order of first use; int64 [runs] each.
+
+    tensors: numbers in ``Space.tensors``. flat, deep: where each run begins in either vector. sizes: coordinates.
+    """
+
+    tensors: np.ndarray
+    flat: np.ndarray
+    deep: np.ndarray
+    sizes: np.ndarray
+
+
 class Space:
-    """Tensors in byte order of their names, flattened row-major and laid end to end: n coordinates."""
+    """Tensors in byte order of their names, flattened row-major and laid end to end: n coordinates.
 
-    depth: tuple[int, ...] | None = None
+    Args:
+        depth: the numbers of the tensors (positions in ``tensors``) in the order in which the parent first uses them,
+            those that it never uses last; None for a space of format 1. ValueError for anything but a permutation.
+    """
 
-    def __init__(self, tensors: Sequence[TensorSpec]) -> None:
+    def __init__(self, tensors: Sequence[TensorSpec], depth: Sequence[int] | None = None) -> None:
+        self.depth = None if depth is None else _permutation(depth, len(tensors))
         self.tensors = tuple(sorted(tensors, key=lambda spec: spec.name.encode()))
         sizes = np.array([spec.size for spec in self.tensors], dtype=np.int64)
         self.offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
@@ -67,6 +87,15 @@ class Space:
             specs.append(spec._replace(scale=_rms(name, state[name])) if scale == "rms" else spec)
         return cls(specs)
 
+    @property
+    def format(self) -> int:
+        """Of ``space.json`` and of the lineages in this space."""
+        return 1 if self.depth is None else 2
+
+    def with_depth(self, depth: Sequence[int]) -> Space:
+        """The same space with the order of first use: format 2."""
+        return Space(self.tensors, depth)
+
     @cached_property
     def sha256(self) -> str:
         """Digest of ``to_json`` with sorted keys and no white space."""
@@ -84,25 +113,30 @@ class Space:
             }
             for t in self.tensors
         ]
-        return {"format": 1, "tensors": tensors}
+        depth = {} if self.depth is None else {"depth": list(self.depth)}
+        return {"format": self.format, "tensors": tensors, **depth}
 
     @classmethod
     def from_json(cls, value: Any) -> Space:
-        """Raises LineageError when it is not a space of format 1."""
+        """Raises LineageError when it is not a space of format 1 or 2."""
         try:
             if not isinstance(value, Mapping):
                 raise ValueError(f"{kind_of(value)} where an object is expected")
-            if value["format"] != 1:
-                raise ValueError(f"format is {value['format']!r}, this program knows 1")
+            if value["format"] not in (1, 2):
+                raise ValueError(f"format is {value['format']!r}, this program knows 1 and 2")
+            if (value["format"] == 2) != ("depth" in value):
+                raise ValueError("depth is there in format 2, and only there")
             specs = [_spec(tensor) for tensor in value["tensors"]]
             if sum(spec.size for spec in specs) >= LARGEST:
                 raise ValueError(f"it has {sum(spec.size for spec in specs):,} weights, more than {LARGEST:,}")
             names = [spec.name.encode() for spec in specs]
+            if any(one >= other for one, other in pairwise(names)):
+                raise ValueError("its tensors are not in byte order of names")
+            return cls(specs, _permutation(value["depth"], len(specs)) if "depth" in value else None)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise LineageError(f"the space is not one of format 1 ({type(error).__name__}: {said(error)}).") from None
-        if any(one >= other for one, other in pairwise(names)):
-            raise LineageError("the space is not one of format 1 (its tensors are not in byte order of names).")
-        return cls(specs)
+            raise LineageError(
+                f"the space is not one of format 1 or 2 ({type(error).__name__}: {said(error)})."
+            ) from None
 
     def check(self, state: Mapping[str, Tensor]) -> None:
         """Raises LineageError naming a tensor that ``state`` lacks, or has in another shape or type."""
@@ -136,8 +170,37 @@ class Space:
         edges = np.searchsorted(indices, self.offsets)
         return np.repeat(values, np.diff(edges))
 
+    def runs(self, first: int, last: int) -> Runs:
+        """Where the coordinates first … last - 1 of the deep vector lie in the flat one, in O(tensors).
+
+        Raises LineageError for a space of format 1.
+        """
+        tensors, offsets = self._deep
+        low, high = np.maximum(offsets[:-1], first), np.minimum(offsets[1:], last)
+        inside = np.flatnonzero(low < high)
+        deep, numbers = low[inside], tensors[inside]
+        return Runs(numbers, self.offsets[numbers] + (deep - offsets[inside]), deep, high[inside] - deep)
+
+    @cached_property
+    def _deep(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64: the tensors' numbers in the order of first use, and where each begins in the deep vector (and n)."""
+        if self.depth is None:
+            raise LineageError(
+                "the space is one of format 1, which does not say in which order tensors are used; a mutation of kind "
+                '"layered" needs one of format 2. Use the space.json that the run wrote.'
+            )
+        tensors = np.array(self.depth, dtype=np.int64)
+        return tensors, np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.diff(self.offsets)[tensors])])
+
     def _slices(self, flat: np.ndarray) -> list[np.ndarray]:
         return [flat[start:stop] for start, stop in pairwise(self.offsets.tolist())]
+
+
+def _permutation(depth: Any, tensors: int) -> tuple[int, ...]:
+    whole = isinstance(depth, list | tuple) and all(type(number) is int for number in depth)
+    if not whole or sorted(depth) != list(range(tensors)):
+        raise ValueError(f"depth is not each of the numbers 0 to {tensors - 1} of its tensors once")
+    return tuple(depth)
 
 
 def _shortest(scale: float) -> float:

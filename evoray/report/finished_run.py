@@ -25,7 +25,7 @@ NETWORKS = {
 COLUMNS = ("child_id", "generation", "rank", "status")
 FIGURES = ("select_", "test_")
 """Beginnings of columns that hold figures of a child."""
-RECIPE = ("parts", "part", "sigma")
+RECIPE = ("blocks", "block", "parts", "part", "sigma")
 """Columns that are there where the run's kind of mutation has them."""
 
 

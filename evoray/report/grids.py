@@ -137,9 +137,10 @@ def children(run: Run, limit: int = TOP_CHILDREN) -> Grid:
 def _recipe(row: Mapping[str, Any]) -> dict[str, str]:
     """What a child's kind of mutation lets be said of it in a word: column -> text."""
     said = {}
-    if "parts" in row:
-        part, parts = row.get("part"), row["parts"]
-        said["Part"] = text.NOTHING if part is None or parts is None else f"{part + 1}/{parts}"
+    for one in ("block", "part"):
+        if f"{one}s" in row:
+            number, count = row.get(one), row[f"{one}s"]
+            said[one.title()] = text.NOTHING if number is None or count is None else f"{number + 1}/{count}"
     if "sigma" in row:
         said["Sigma"] = text.plain(row["sigma"])
     return said

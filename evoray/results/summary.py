@@ -72,7 +72,7 @@ def make_summary(
         "mutation": {
             "n": session.inputs.space.n,
             "density": 1 / config.mutation.disjoint,
-            "sigma": config.mutation.sigma,
+            "sigma": config.mutation.one_sigma,
             "vanished": vanished_share(session, choices.best.ask),
             **({"sigma_chosen": sigma} if sigma else {}),
         },

@@ -28,6 +28,8 @@ class Stream(enum.IntEnum):
     """Children of the mutation window: (parts,)."""
     AUTO_SIGMA = 7
     """Children that ``sigma = "auto"`` is read from: (stage, sigma)."""
+    ALLOCATION = 8
+    """Where the children of an adaptive allocation are rounded to whole ones: (generation,)."""
     TEST_SAMPLE = 11
     """Children looked at on ``test``, under the run's seed."""
     SMALL_PARENT_IMAGES = 11

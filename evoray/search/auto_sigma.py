@@ -12,6 +12,10 @@ damage D (the first order cancels), their half differences the first order alone
 Worth of sigma: D + i tau r, where i is the mean of the best ``search.elite`` of ``search.children`` standard normal
 draws, and r = rho / sqrt(rho^2 + 1 / images of select) is what is left of a lead that was measured on those images.
 The chosen sigma has the largest worth between the smallest and the largest probe.
+
+Where children change groups of weights in turn (the blocks of ``layered``), each group has probes and a sigma of its
+own, on the images that the same budget leaves for it; where that is less than a pair at every sigma on LEAST_IMAGES
+images, one sigma is found for all.
 """
 
 from __future__ import annotations
@@ -80,20 +84,28 @@ def choose_sigma(session: Session) -> tuple[Session, ChosenSigma]:
     return session.with_config(session.config.with_sigma(sigma)), how
 
 
-def _choose(session: Session) -> tuple[float, dict[str, Any]]:
+def _choose(session: Session) -> tuple[float | tuple[float, ...], dict[str, Any]]:
     search, images = session.config.search, session.inputs.splits.images("select")
     budget = COST * search.children * search.generations * images
     unit = _unit(session)
     grid = [sigma * unit for sigma in SIGMAS]
     intensity = selection_intensity(search.children, session.config.elite)
-    stage = _probe(session, 1, grid, budget / 2)
-    first = best_sigma(stage.probes, images, intensity)
-    closer = _probe(session, 2, [first.sigma / 1.6, first.sigma, first.sigma * 1.6], budget / 2)
-    probes = stage.probes + closer.probes
-    chosen = best_sigma(probes, images, intensity)
-    how = _record(session, chosen, probes)
-    write_window(session, closer.parent, stage.cells + closer.cells, how)
-    return chosen.sigma, how
+    groups = session.config.mutation.groups
+    if budget / 2 < groups * len(grid) * 2 * LEAST_IMAGES:
+        groups = 1
+    stage = _probe(session, 1, [grid] * groups, budget / 2)
+    firsts = [best_sigma(own, images, intensity).sigma for own in stage.probes]
+    closer = _probe(session, 2, [[first / 1.6, first, first * 1.6] for first in firsts], budget / 2)
+    probes = [own + other for own, other in zip(stage.probes, closer.probes, strict=True)]
+    chosen = [best_sigma(own, images, intensity) for own in probes]
+    how = [_record(session, one, own) for one, own in zip(chosen, probes, strict=True)]
+    if groups == 1:
+        write_window(session, closer.parent, stage.cells + closer.cells, how[0])
+        return chosen[0].sigma, how[0]
+    sums = {key: sum(one[key] for one in how) for key in ("images", "share_of_run")}
+    whole = {"sigma": [one.sigma for one in chosen], **sums, "blocks": how}
+    write_window(session, closer.parent, stage.cells, whole)
+    return tuple(one.sigma for one in chosen), whole
 
 
 @dataclass(frozen=True)
@@ -155,36 +167,44 @@ def _rho(probes: Sequence[Probe]) -> float:
 
 @dataclass(frozen=True)
 class _Stage:
-    """Probes, the parent on the same images, and what the window shows of each sigma."""
+    """Probes of each group, the parent on the same images, and what the window shows of each sigma of all groups."""
 
     parent: np.ndarray
-    probes: list[Probe]
+    probes: list[list[Probe]]
     cells: list[dict[str, Any]]
 
 
-def _probe(session: Session, stage: int, sigmas: Sequence[float], budget: float) -> _Stage:
-    """Evaluates as many pairs on as many images as the budget (children x images) allows, at least one on a few."""
-    rows = session.splits.images_by_shard("select")
-    each = budget / (2 * len(sigmas))
+def _probe(session: Session, stage: int, grids: Sequence[Sequence[float]], budget: float) -> _Stage:
+    """Evaluates as many pairs on as many images as the budget (children x images) allows, at least one on a few.
+
+    grids: the sigmas of each group of weights; child numbers g, g + groups, … (pairs of them) change group g.
+    """
+    rows, groups = session.splits.images_by_shard("select"), len(grids)
+    each = budget / (2 * sum(map(len, grids)))
     pairs = max(1, min(8, int(math.sqrt(each / (2 * LEAST_IMAGES)))))
     subset = some_of(rows, max(LEAST_IMAGES, int(each / pairs)))
     mutation = session.config.mutation.model_copy(update={"antithetic": True})
+    cells = [(group, at, sigma) for group, grid in enumerate(grids) for at, sigma in enumerate(grid)]
     plan = [("parent", Lineage())]
-    for at, sigma in enumerate(sigmas):
+    for group, at, sigma in cells:
         seed = derive_seed(session.config.seed, Stream.AUTO_SIGMA, stage, at)
-        plan += [
-            (f"s{at}/c{child:04d}", Lineage().child(draw_mutation(mutation, sigma, seed, 0, child)))
-            for child in range(2 * pairs)
-        ]
+        prefix = f"b{group}/" if groups > 1 else ""
+        for child in range(2 * pairs):
+            number = 2 * (group + groups * (child // 2)) + child % 2
+            mutated = Lineage().child(draw_mutation(mutation, sigma, seed, 0, number))
+            plan.append((f"{prefix}s{at}/c{child:04d}", mutated))
     sums = evaluate_subset(session, StageKey(f"auto/{stage}", Part.SIGMA), Lineage(), plan, subset)
     parent = sums.total(0)
     assert parent is not None, "a parent that is given up ends the run"
-    probes, cells = [], []
-    for at, sigma in enumerate(sigmas):
-        totals = [sums.total(1 + at * 2 * pairs + child) for child in range(2 * pairs)]
-        probes.append(_summed(session.fitness.layout.with_pairs, sigma, totals))
-        cells.append(describe_cell(session.inputs.task, sigma, session.config.mutation.disjoint, totals, parent))
-    return _Stage(parent, probes, cells)
+    probes: list[list[Probe]] = [[] for _ in grids]
+    seen: dict[float, list[np.ndarray | None]] = {}
+    for place, (group, _, sigma) in enumerate(cells):
+        totals = [sums.total(1 + place * 2 * pairs + child) for child in range(2 * pairs)]
+        probes[group].append(_summed(session.fitness.layout.with_pairs, sigma, totals))
+        seen.setdefault(sigma, []).extend(totals)
+    disjoint = session.config.mutation.disjoint
+    shown = [describe_cell(session.inputs.task, sigma, disjoint, totals, parent) for sigma, totals in seen.items()]
+    return _Stage(parent, probes, shown)
 
 
 def _summed(layout: SumsLayout, sigma: float, totals: Sequence[np.ndarray | None]) -> Probe:

@@ -14,7 +14,7 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.evaluation.judging import judge, with_fitting_layout
+from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.precision import of_network
@@ -98,8 +98,9 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(fitness, trial)
     config, layout = with_fitting_layout(inputs, trial.sample)
-    in_types = of_network(parent.model, config.compute.dtype)
-    return replace(inputs, config=config, notes=(*parent.notes, *in_types, *said.notes, *found, *layout))
+    config, space, depth = by_depth(inputs, config, trial.sample)
+    notes = *parent.notes, *of_network(parent.model, config.compute.dtype), *said.notes, *found, *layout, *depth
+    return replace(inputs, config=config, space=space, notes=notes)
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:

@@ -55,6 +55,7 @@ def window(
 
     Args:
         out: a new directory, one where this window was begun (it goes on), or a run of the same configuration.
+        densities: of a mask; kind ``layered`` takes that share of a block.
         children: of each cell. images: of ``select``, all unless given. share: of the parent's accuracy that the
             widest sigma keeps, as the mean of its children.
 
@@ -66,9 +67,9 @@ def window(
     directory = RunDirectory(str(out))
     check_free(directory)
     check_makeable(directory)
-    config.mutation.with_disjoint(max(parts))  # a kind that cannot be swept is refused before work starts
+    sparsest = config.mutation.with_disjoint(max(parts))  # a kind that cannot be swept is refused before work starts
     inputs = check_inputs(config, config_dir)
-    if max(parts) > inputs.space.n:
+    if sparsest.disjoint > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
     with claimed(directory, progress.note):
         backend, resolved = open_workers(inputs, None, progress.note)
@@ -154,13 +155,14 @@ def _document(
     parent, *others = (sums.total(i) for i in range(len(plan)))
     assert parent is not None, "a parent that is given up ends the run"
     task = session.inputs.task
+    masks = {k: session.config.mutation.with_disjoint(k).disjoint for k in parts}
     described = [
-        describe_cell(task, sigma, k, others[at * children : (at + 1) * children], parent)
+        describe_cell(task, sigma, masks[k], others[at * children : (at + 1) * children], parent)
         for at, (sigma, k) in enumerate(cells)
     ]
     main, layout = main_figure(task), session.fitness.layout
     bar = task.figures(layout.by_name(parent))[main].value
-    widest = [_widest(described, k, share, bar, task.measures[main].sign) for k in parts]
+    widest = [_widest(described, masks[k], share, bar, task.measures[main].sign) for k in parts]
     return {**_head(session, parent), "cells": described, "widest": widest}
 
 
@@ -206,7 +208,7 @@ def describe_cell(
     }
 
 
-def _widest(cells: Sequence[dict[str, Any]], parts: int, share: float, parent: float, sign: int) -> dict[str, Any]:
+def _widest(cells: Sequence[dict[str, Any]], parts: float, share: float, parent: float, sign: int) -> dict[str, Any]:
     """The largest sigma up to which the mean child keeps the share; None where not even the smallest does."""
     widest = None
     for cell in sorted((one for one in cells if one["parts"] == parts), key=lambda one: float(one["sigma"])):

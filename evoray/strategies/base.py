@@ -20,6 +20,7 @@ from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.config.variants import Variant
 from evoray.errors import ConfigError
 from evoray.mutation import Lineage
+from evoray.mutation.allocation import HISTORY
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ class Replayed(Strategy):
 
     def __init__(self) -> None:
         self._told: list[list[float]] = []
+        self.credits: tuple[Any, ...] = ()
+        """What the kind of mutation remembers of the last generations (``MutationConfig.credit``)."""
 
     @abstractmethod
     def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
@@ -108,6 +111,13 @@ class Replayed(Strategy):
             raise ValueError("tell takes one fitness for every candidate of the round asked last")
         self._told.append([float(value) for value in fitness])
         self._tell(list(zip(fitness, asked.asks, strict=True)))
+
+    def learn(self, mutation: MutationConfig, base: float, children: Sequence[tuple[float, Ask]]) -> None:
+        """Lets the kind of mutation learn from a generation. base: fitness of what its children were made from."""
+        gains = [(ask.lineage.entries[-1].mutation, fitness - base) for fitness, ask in children]
+        credit = mutation.credit(gains)
+        if credit is not None:
+            self.credits = (*self.credits, credit)[-HISTORY:]
 
     def state_dict(self) -> dict[str, Any]:
         return {"told": [[value if math.isfinite(value) else None for value in told] for told in self._told]}
@@ -131,8 +141,8 @@ def child_name(generation: int, child: int) -> str:
 
 def drawn_by(config: RunConfig) -> tuple[MutationConfig, float, int]:
     """What every strategy draws by: (mutation, sigma, seed). Raises ConfigError while sigma is ``"auto"``."""
-    sigma = config.mutation.sigma
-    if isinstance(sigma, str):
+    sigma = config.mutation.one_sigma
+    if sigma is None:
         raise ConfigError('mutation.sigma = "auto" is chosen by the run; give a strategy a number.')
     return config.mutation, sigma, config.seed
 
@@ -142,8 +152,3 @@ def refuse_racing(config: RunConfig) -> None:
     if config.search.racing:
         name = config.search.strategy
         raise ValueError(f"search.racing = true: {name} learns from every child, and racing tells only the best apart")
-
-
-def children_to_change_all(mutation: MutationConfig) -> float:
-    """How many children it takes to change every weight that the run may change once."""
-    return 1 if mutation.subspace == "static" else mutation.disjoint

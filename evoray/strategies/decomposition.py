@@ -81,13 +81,15 @@ class Decomposition(Replayed):
         if self._generation == 0:
             self._base_fitness = pairs[0][0]
             pairs = pairs[1:]
+        self.learn(self._mutation, self._base_fitness, pairs)
         self._ranked = ranked(pairs)[: self._soup_size]
         if len(self._ranked) < 2:
             self._finish_generation(self._ranked)
 
     def _ask_children(self) -> list[Ask]:
         base, generation = self._base, self._generation
-        children = draw_children(self._mutation, self._sigma, self._seed, generation, self._children, base.lineage)
+        drawn = self._mutation, self._sigma, self._seed, generation, self._children
+        children = draw_children(*drawn, base.lineage, self.credits)
         return [base, *children] if generation == 0 else children
 
     def _ask_soups(self) -> list[Ask]:

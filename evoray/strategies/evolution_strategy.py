@@ -31,7 +31,7 @@ from pydantic import Field, model_validator
 
 from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Entry, Lineage
-from evoray.strategies.base import Ask, children_to_change_all, drawn_by, refuse_racing
+from evoray.strategies.base import Ask, drawn_by, refuse_racing
 from evoray.strategies.moving_centre import MovingCentre
 from evoray.strategies.shaping import centred_ranks
 
@@ -98,7 +98,8 @@ class EvolutionStrategy(MovingCentre):
         entries = estimate(pairs, self._mutation.antithetic)
         self._estimates.append(entries)
         self._sums.append(0.0)
-        length = self._length(np.array([entry.weight for entry in entries]))
+        own = [ask.lineage.entries[-1].mutation for _, ask in pairs][:: 2 if self._mutation.antithetic else 1]
+        length = self._length(np.array([entry.weight for entry in entries]), len(own) / self._mutation.independent(own))
         if length > 0:
             time = len(self._sums)
             rate = self._rate / (length * (1 - self._beta**time))
@@ -115,8 +116,11 @@ class EvolutionStrategy(MovingCentre):
             )
         )
 
-    def _length(self, weights: np.ndarray) -> float:
-        """N: root mean square, over the weights it changes, of an estimate in units of sigma."""
+    def _length(self, weights: np.ndarray, overlap: float) -> float:
+        """N: root mean square, over the weights it changes, of an estimate in units of sigma.
+
+        overlap: how many of a generation's masks hold such a weight.
+        """
         pairs, singles = divmod(self._children, 2) if self._mutation.antithetic else (0, self._children)
         # ranks without meaning have variance 1/12, the difference of two of them 1/6
         expected = (pairs / 6 + singles / 12) / (pairs + singles)
@@ -125,7 +129,6 @@ class EvolutionStrategy(MovingCentre):
             time = len(self._sums)
             self._second = SECOND_MOMENT * self._second + (1 - SECOND_MOMENT) * mean_square
             expected = self._second / (1 - SECOND_MOMENT**time)
-        overlap = max(1.0, (pairs + singles) / children_to_change_all(self._mutation))
         return math.sqrt(expected * overlap)
 
 

@@ -43,9 +43,8 @@ class MovingCentre(Replayed):
 
     def _draw(self) -> list[Ask]:
         """The children of this generation."""
-        return draw_children(
-            self._mutation, self._sigma, self._seed, self._generation, self._children, self._centre.lineage
-        )
+        drawn = self._mutation, self._sigma, self._seed, self._generation, self._children
+        return draw_children(*drawn, self._centre.lineage, self.credits)
 
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
         """The next centre, from all children and their fitness in the order drawn (some may have failed)."""
@@ -56,6 +55,7 @@ class MovingCentre(Replayed):
         if self._generation == 0 or fitness > self._best_fitness:
             self._best, self._best_fitness = self._centre, fitness
         if children:
+            self.learn(self._mutation, fitness, children)
             moved = self._move(children)
             name = f"g{self._generation:04d}/step"
             self._centre = Ask(name, moved, self._generation, "soup", own=len(moved.entries))

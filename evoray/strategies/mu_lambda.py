@@ -20,7 +20,7 @@ from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.config.section import Auto
 from evoray.mutation import Lineage, soup
 from evoray.runtime.auto import given
-from evoray.strategies.base import Ask, children_to_change_all, drawn_by, ranked
+from evoray.strategies.base import Ask, drawn_by, ranked
 from evoray.strategies.moving_centre import MovingCentre
 
 
@@ -77,5 +77,5 @@ class MuLambda(MovingCentre):
             return self._centre.lineage
         step = self._step
         if step is None:
-            step = float(min(len(best), children_to_change_all(self._mutation)))
+            step = self._mutation.independent([lineage.entries[-1].mutation for lineage in best])
         return soup(best, self._centre.lineage, step)

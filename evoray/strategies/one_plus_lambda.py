@@ -47,13 +47,15 @@ class OnePlusLambda(Replayed):
         generation, base = self._generation, self._base
         if generation >= self._generations:
             return None
-        children = draw_children(self._mutation, self._sigma, self._seed, generation, self._children, base.lineage)
+        drawn = self._mutation, self._sigma, self._seed, generation, self._children
+        children = draw_children(*drawn, base.lineage, self.credits)
         return Round(base.lineage, tuple([base, *children] if generation == 0 else children))
 
     def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
         if self._generation == 0:
             self._base_fitness = pairs[0][0]
             pairs = pairs[1:]
+        self.learn(self._mutation, self._base_fitness, pairs)
         for fitness, ask in ranked(pairs)[:1]:
             if fitness > self._base_fitness:
                 self._base, self._base_fitness = ask, fitness

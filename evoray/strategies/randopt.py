@@ -32,7 +32,7 @@ class RandOpt(Replayed):
     """``children`` is N."""
 
     Section = RandOptSearch
-    mutation_defaults: ClassVar = {"parts": 1}
+    mutation_defaults: ClassVar = {"parts": 1, "blocks": 1}
     elite = 0
     soup = None
 
@@ -44,7 +44,9 @@ class RandOpt(Replayed):
     @classmethod
     def check(cls, config: RunConfig) -> None:
         if config.mutation.disjoint != 1:
-            raise ValueError(f"mutation.parts = {config.mutation.disjoint}: randopt is dense, leave it out or set 1")
+            given = config.mutation.model_dump(include=set(cls.mutation_defaults))
+            keys = ", ".join(f"mutation.{name} = {value}" for name, value in given.items() if value != 1)
+            raise ValueError(f"{keys or 'mutation'}: randopt is dense, leave it out or set 1")
 
     @classmethod
     def from_config(cls, config: RunConfig, search: RandOptSearch) -> RandOpt:

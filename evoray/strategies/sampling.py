@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from evoray.config import MutationConfig
 from evoray.mutation import Lineage, Recipe
 from evoray.mutation.registry import KINDS
@@ -14,15 +17,20 @@ def draw_mutation(config: MutationConfig, sigma: float, seed: int, generation: i
 
 
 def draw_children(
-    config: MutationConfig, sigma: float, seed: int, generation: int, count: int, base: Lineage
+    config: MutationConfig,
+    sigma: float,
+    seed: int,
+    generation: int,
+    count: int,
+    base: Lineage,
+    credits: Sequence[Any] = (),
 ) -> list[Ask]:
-    """A generation's children of one base, each with one mutation of its own."""
+    """A generation's children of one base, each with one mutation of its own.
+
+    credits: ``Replayed.credits``, for kinds that learn which weights are worth a child.
+    """
+    drawn = KINDS.find(config.kind).draw_all(config, sigma, seed, generation, count, credits)
     return [
-        Ask(
-            child_name(generation, child),
-            base.child(draw_mutation(config, sigma, seed, generation, child)),
-            generation,
-            "child",
-        )
-        for child in range(count)
+        Ask(child_name(generation, child), base.child(mutation), generation, "child")
+        for child, mutation in enumerate(drawn)
     ]

@@ -45,6 +45,10 @@ def variants():
             yield pytest.param(name, {"subspace": "static"}, id=f"{name}-static")
         if name != "randopt":
             yield pytest.param(name, {"parts": 1}, id=f"{name}-dense")
+            yield pytest.param(name, {"kind": "layered", "blocks": 3, "parts": 2}, id=f"{name}-layered")
+        if name not in ("randopt", "cma-es"):
+            learns = {"kind": "layered", "blocks": 3, "parts": 2, "allocation": "adaptive", "prices": [1, 0.5, 0.02]}
+            yield pytest.param(name, learns, id=f"{name}-adaptive")
 
 
 every = pytest.mark.parametrize(("name", "mutation"), list(variants()))
@@ -223,3 +227,27 @@ def test_each_climbs_a_smooth_hill(name):
     while (asked := strategy.ask()) is not None:
         strategy.tell([height(ask) for ask in asked.asks])
     assert height(strategy.soup) > start + {"cma-es": 5, "one-plus-lambda": 5}.get(name, 60)
+
+
+@pytest.mark.parametrize("name", ["decomposition", "one-plus-lambda", "mu-lambda", "evolution-strategy", OWN])
+def test_adaptive_children_follow_the_block_that_gains(name):
+    """Only the weights of block 2 count; a user's strategy that tells its kind nothing goes on with equal shares."""
+    from evoray.mutation import Space, TensorSpec, apply_lineage
+
+    space = Space([TensorSpec(f"w{i}", (50,), "float32", 1.0) for i in range(4)], (3, 0, 2, 1))
+    aim = np.random.default_rng(1).normal(size=50).astype(np.float32)
+
+    def height(ask):
+        weights = apply_lineage(np.zeros(200, np.float32), space, ask.lineage.entries)
+        return -float(np.square(weights[100:150] - aim).sum())
+
+    learns = {"kind": "layered", "blocks": 4, "parts": 1, "allocation": "adaptive", "prices": [1, 1, 1, 0.2]}
+    values = config_of(name, **learns, sigma=0.05, antithetic=name == "evolution-strategy").model_dump()
+    values["search"] |= {"generations": 8, "children": 24}
+    strategy, children = make_strategy(parse_config(values)), []
+    while (asked := strategy.ask()) is not None:
+        strategy.tell([height(ask) for ask in asked.asks])
+        children += [ask for ask in asked.asks if ask.kind == "child" and ask.generation >= 3]
+    blocks = [ask.lineage.entries[-1].mutation.block for ask in children]
+    share = blocks.count(2) / len(blocks)
+    assert share == 0.25 if name == OWN else share > 0.5

@@ -35,10 +35,11 @@ class Stretch(Recipe):
 
     @classmethod
     def draw(cls, config, sigma, seed, generation, child):
+        index = child // 2 if config.antithetic else child
         return cls(
-            stretch=0 if config.subspace == "static" else child % config.stretches,
+            stretch=0 if config.subspace == "static" else index % config.stretches,
             stretches=config.stretches,
-            seed=derive_seed(seed, Stream.NOISE, generation, child // 2 if config.antithetic else child),
+            seed=derive_seed(seed, Stream.NOISE, generation, index),
             strength=-sigma if config.antithetic and child % 2 else sigma,
         )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evoray.mutation.layered import Layered
 from evoray.mutation.masks import mask_indices
 from evoray.mutation.partition import Partition
 from evoray.mutation.recipe import Recipe
@@ -110,7 +111,15 @@ def _partition(mutation: Partition, space: Space) -> Strata:
     )
 
 
-FORMS: dict[type[Recipe], Callable[[Any, Space], Strata | None]] = {Partition: _partition}
+def _layered(mutation: Layered, space: Space) -> Strata | None:
+    if space.depth is None:
+        return None  # NumPy's way says what is wrong
+    first, last = mutation.bounds(space.n)
+    whole = _partition(mutation.inside, space)
+    return whole._replace(start=first, length=last - first, order=space.depth)
+
+
+FORMS: dict[type[Recipe], Callable[[Any, Space], Strata | None]] = {Partition: _partition, Layered: _layered}
 """By the class itself: one derived from it may draw something else."""
 
 

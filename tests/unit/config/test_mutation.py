@@ -35,6 +35,22 @@ def test_a_kind_says_how_many_of_its_mutations_change_every_weight():
     assert Halves().disjoint == 2
 
 
+def test_mutations_add_up_until_a_weight_is_changed_twice():
+    assert [Halves().independent([None] * count) for count in (0, 1, 2, 5)] == [0, 1, 2, 2]
+    assert Halves(subspace="static").independent([None] * 5) == 1
+
+
+def test_a_kind_learns_nothing_and_asks_for_nothing_unless_it_says_so():
+    config = Halves(sigma=0.3)
+    assert (config.credit([(None, 1.0)]), config.asks_for_work, config.groups, config.one_sigma) == (
+        None,
+        False,
+        1,
+        0.3,
+    )
+    assert config.with_work(None, [1.0]) is config and Halves(sigma="auto").one_sigma is None
+
+
 def test_a_density_that_is_not_one_number_cannot_be_swept():
     with pytest.raises(ConfigError, match=r'mutation\.kind = "halves": its density cannot be swept'):
         Halves().with_disjoint(3)

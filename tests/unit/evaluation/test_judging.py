@@ -8,17 +8,19 @@ import pytest
 
 from evoray.config import parse_config
 from evoray.errors import ModelError
-from evoray.evaluation.judging import export_of
+from evoray.evaluation.judging import by_depth, export_of
+from evoray.evaluation.passes import Sample
 from evoray.evolution import evolve
 from evoray.search.inputs import check_inputs
 
 NETWORKS = Path(__file__).parent
 
 
-def config(name):
+def config(name, **mutation):
     values = {
         "parent": {"source": "module", "name": f"networks:{name}"},
         "data": {"path": "mock:images=16,size=8,classes=5"},
+        "mutation": mutation,
         "compute": {"backend": "local", "workers": 1},
     }
     return parse_config(values, config_dir=NETWORKS)
@@ -34,3 +36,54 @@ def test_an_export_holds_every_name_of_a_tied_tensor():
     inputs = check_inputs(config("Tied"), NETWORKS)
     model = export_of(inputs).loaded({"first.weight": inputs.state["first.weight"] + 1})
     assert (model.second.weight == inputs.state["first.weight"] + 1).all()
+
+
+def order(name, **mutation):
+    """Names of the tensors in the order of first use, and what is said of them."""
+    inputs = check_inputs(config(name, kind="layered", blocks=2, **mutation), NETWORKS)
+    space = inputs.space
+    assert (space.format, space.sha256) == (2, check_inputs(inputs.config, NETWORKS).space.sha256)
+    return [space.tensors[number].name for number in space.depth], inputs.notes
+
+
+def test_the_space_of_a_kind_by_depth_has_the_order_of_first_use():
+    assert order("Plain")[0] == ["conv.weight", "conv.bias", "fc.weight", "fc.bias"]
+    assert order("Plain", exclude=["*.bias"])[0] == ["conv.weight", "fc.weight"]
+    names, _ = order("Tied")
+    assert names == ["conv.weight", "conv.bias", "first.weight", "first.bias", "second.bias", "fc.weight", "fc.bias"]
+
+
+def test_other_kinds_have_the_space_that_they_had():
+    space = check_inputs(config("Plain"), NETWORKS).space
+    assert (space.format, space.depth) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("BiasesKeptAtEval", ["conv.weight", "conv.bias", "biases"]),
+        ("FusesAtEvalAnew", ["fc.weight", "conv.weight", "conv.bias"]),
+        ("FusesInEval", ["fc.weight", "conv.weight", "conv.bias"]),
+    ],
+)
+def test_what_is_computed_of_a_weight_at_eval_is_its_use(name, first):
+    assert order(name)[0][:3] == first
+
+
+def test_weights_that_are_never_used_are_last_and_said():
+    names, notes = order("UnusedOnly")
+    assert names[-2:] == ["unused.bias", "unused.weight"]
+    assert any("17% of the weights that may be mutated are in tensors that the parent does not use" in n for n in notes)
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (lambda network, batch: 1 / 0, "could not be found .*division by zero.*Use mutation.kind = .partition."),
+        (lambda network, batch: None, "none of the 4 tensors that may be mutated was seen in use"),
+    ],
+)
+def test_a_network_whose_order_is_not_found_is_refused(run, words):
+    inputs = check_inputs(config("Plain", kind="layered", blocks=2), NETWORKS)
+    with pytest.raises(ModelError, match=words):
+        by_depth(inputs, inputs.config, lambda dtype: Sample(None, None, None, run))

@@ -11,6 +11,7 @@ from evoray.config.mutation import MutationConfig
 from evoray.evaluation.layout import Layout
 from evoray.mutation import Entry, Mutation, Recipe, Space, TensorSpec, apply_lineage, mask_indices, words16
 from evoray.mutation.device.strata import FORMS, Strata
+from evoray.mutation.layered import Layered
 from evoray.mutation.streams import NOISE
 from evoray.mutation.table import normal
 
@@ -25,7 +26,7 @@ def space_of(own: str = "float32") -> Space:
     scales = np.float32([0.3, 0.0, 1.0, 1.7, 1e-3])
     types = [own] * 4 + ["float32"]
     rows = zip(SHAPES.items(), types, scales, strict=True)
-    return Space([TensorSpec(name, shape, dtype, float(scale)) for (name, shape), dtype, scale in rows])
+    return Space([TensorSpec(name, shape, dtype, float(scale)) for (name, shape), dtype, scale in rows], ORDER)
 
 
 class Deep(Recipe):
@@ -66,6 +67,11 @@ def mutation(seed: int, parts: int = 7, sigma: float = 0.1, sign: int = 1) -> Mu
     return Mutation(mask_seed=seed, parts=parts, part=seed % parts, noise_seed=seed // 3, sigma=sigma, sign=sign)
 
 
+def layered(seed: int, block: int, blocks: int, parts: int, sign: int = 1) -> Layered:
+    mask = {"mask_seed": seed, "parts": parts, "part": seed % parts, "noise_seed": seed // 3}
+    return Layered(blocks=blocks, block=block, **mask, sigma=0.1, sign=sign)
+
+
 ENTRIES = (
     Entry(1.0, mutation(2**64 - 1)),
     Entry(1.0, mutation(5, 1)),
@@ -75,6 +81,8 @@ ENTRIES = (
     Entry(1.0, mutation(1, 3, 1e-44)),
     Entry(0.7, Deep(seed=9)),
     Entry(1.0, Deep(seed=8, parts=1)),
+    Entry(0.7, layered(2**64 - 1, 1, 2, 3)),
+    Entry(1.0, layered(12, 4, 5, 1, -1)),
 )
 """Sparse and dense, weighted and of either sign, more parts than weights, a delta below the normal numbers."""
 

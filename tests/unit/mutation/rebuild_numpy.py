@@ -1,4 +1,4 @@
-"""Format 1 in NumPy alone: python rebuild_numpy.py lineage.json space.json parent.safetensors out.npz"""
+"""Formats 1 and 2 in NumPy alone: python rebuild_numpy.py lineage.json space.json parent.safetensors out.npz"""
 
 import json
 import sys
@@ -36,15 +36,19 @@ def words(seed, stream, kind, count):
 parts = [load(t) for t in space["tensors"]]
 scale = np.repeat(np.float32([t["scale"] for t in space["tensors"]]), [len(part) for part in parts])
 flat = np.concatenate(parts)
+n, sizes = len(flat), [len(part) for part in parts]
+by_name = np.split(np.arange(n), np.cumsum(sizes)[:-1])
+deep = np.concatenate([by_name[t] for t in space.get("depth", range(len(parts)))])
 for entry in lineage["entries"]:
     m = entry["mutation"]
-    strata, k = -(-len(flat) // m["parts"]), np.uint64(m["parts"])
+    at, total = (deep, m["blocks"]) if m["kind"] == "layered" else (np.arange(n), 1)
+    at = at[m.get("block", 0) * n // total : (m.get("block", 0) + 1) * n // total]
+    strata, k = -(-len(at) // m["parts"]), np.uint64(m["parts"])
     u = words(m["mask_seed"], 1, "<u4", strata).astype(np.uint64)
     j = np.arange(strata, dtype=np.uint64) * k + ((u * k >> np.uint64(32)) + np.uint64(m["part"])) % k
-    z = table[words(m["noise_seed"], 2, "<u2", strata)][j < len(flat)]
-    j = j[j < len(flat)]
+    z = table[words(m["noise_seed"], 2, "<u2", strata)][j < len(at)]
+    j = at[j[j < len(at)]]
     a = np.float32(m["sign"]) * (np.float32(m["sigma"]) * scale[j])
     flat[j] = flat[j] + np.float32(entry["weight"]) * (z * a)
-ends = np.cumsum([len(part) for part in parts])[:-1]
-children = zip(space["tensors"], np.split(flat, ends), strict=True)
+children = zip(space["tensors"], np.split(flat, np.cumsum(sizes)[:-1]), strict=True)
 np.savez(sys.argv[4], **{t["name"]: save(t, x) for t, x in children})

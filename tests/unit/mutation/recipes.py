@@ -6,6 +6,7 @@ import torch
 from hypothesis import strategies as st
 
 from evoray.mutation import Entry, Lineage, Mutation, Space
+from evoray.mutation.layered import Layered
 
 U64 = st.integers(0, 2**64 - 1)
 PARTS = st.one_of(st.integers(1, 40), st.sampled_from([2**31, 2**32]))
@@ -19,6 +20,21 @@ def mutations(draw: st.DrawFn) -> Mutation:
         mask_seed=draw(U64),
         parts=parts,
         part=draw(st.integers(0, parts - 1)),
+        noise_seed=draw(U64),
+        sigma=draw(SIGMAS),
+        sign=draw(st.sampled_from([1, -1])),
+    )
+
+
+@st.composite
+def layered(draw: st.DrawFn) -> Layered:
+    blocks, parts = draw(st.one_of(st.integers(1, 40), st.sampled_from([2**20, 2**62]))), draw(PARTS)
+    return Layered(
+        blocks=blocks,
+        block=draw(st.integers(0, blocks - 1)),
+        parts=parts,
+        part=draw(st.integers(0, parts - 1)),
+        mask_seed=draw(U64),
         noise_seed=draw(U64),
         sigma=draw(SIGMAS),
         sign=draw(st.sampled_from([1, -1])),
@@ -45,6 +61,10 @@ def space(state: dict[str, torch.Tensor]) -> Space:
     return Space.from_state(state, names, "rms")
 
 
+DEPTH = (1, 0, 4, 3, 2)
+"""An order of first use of the tensors of ``parent``, in their order by name."""
+
+
 def bits(tensor: torch.Tensor) -> bytes:
     """The tensor's own bytes, so that -0.0 and 0.0 differ."""
     return tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
@@ -58,3 +78,11 @@ LINEAGE = Lineage(
     )
 )
 """Sparse, dense, and again on the first one's coordinates; weights that float32 does and does not hold."""
+DEEP_LINEAGE = Lineage(
+    (
+        Entry(1.0, Layered(blocks=4, block=0, parts=1, part=0, mask_seed=11, noise_seed=77, sigma=0.05)),
+        Entry(0.3, Layered(blocks=3, block=2, parts=7, part=3, mask_seed=5, noise_seed=2**63 + 9, sigma=0.01, sign=-1)),
+        *LINEAGE.entries[:2],
+    )
+)
+"""Whole and sparse blocks of a space of format 2, and format 1's kind among them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recipes import LINEAGE, parent, space
+from recipes import DEEP_LINEAGE, DEPTH, LINEAGE, parent, space
 from safetensors.torch import save_file
 
 from evoray.mutation import lineage_document, little_endian, rebuild
@@ -19,11 +19,13 @@ from evoray.mutation import lineage_document, little_endian, rebuild
 PROGRAM = Path(__file__).parent / "rebuild_numpy.py"
 
 
+@pytest.mark.parametrize("format_", [1, 2])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_the_numpy_program_gives_the_same_bits(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_the_numpy_program_gives_the_same_bits(dtype: torch.dtype, format_: int, tmp_path: Path) -> None:
     state = parent(dtype)
-    ours = space(state)
-    document = lineage_document("tiny", state, ours, LINEAGE)
+    ours, lineage = (space(state), LINEAGE) if format_ == 1 else (space(state).with_depth(DEPTH), DEEP_LINEAGE)
+    document = lineage_document("tiny", state, ours, lineage)
+    assert document["format"] == document["space"]["format"] == format_
     paths = [tmp_path / name for name in ("lineage.json", "space.json", "parent.safetensors", "out.npz")]
     paths[0].write_text(json.dumps(document))
     paths[1].write_text(json.dumps(ours.to_json()))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from recipes import bits, parent, space
+from recipes import DEPTH, bits, parent, space
 
 from evoray.errors import LineageError, ModelError
 from evoray.mutation import Space, TensorSpec
@@ -129,7 +129,71 @@ def test_a_malformed_space_is_refused(change: dict[str, Any]) -> None:
         Space.from_json(document)
 
 
-@pytest.mark.parametrize("document", [None, [], "x", {}, {"format": 2, "tensors": []}, {"format": 1, "tensors": [1]}])
+@pytest.mark.parametrize("document", [None, [], "x", {}, {"format": 3, "tensors": []}, {"format": 1, "tensors": [1]}])
 def test_what_is_no_space_is_refused(document: Any) -> None:
     with pytest.raises(LineageError, match="the space is not one of format 1"):
         Space.from_json(document)
+
+
+def test_a_space_without_depth_is_what_it_was() -> None:
+    ours = space(parent())
+    assert (ours.format, ours.to_json().keys()) == (1, {"format", "tensors"})
+    assert ours.sha256 != ours.with_depth(DEPTH).sha256
+    assert ours.with_depth(DEPTH).to_json() == {**ours.to_json(), "format": 2, "depth": list(DEPTH)}
+
+
+@given(st.permutations(range(5)))
+def test_the_order_of_first_use_is_kept_and_covered_by_the_digest(depth: list[int]) -> None:
+    ours = space(parent()).with_depth(depth)
+    document = json.loads(json.dumps(ours.to_json()))
+    again = Space.from_json(document)
+    assert again.depth == ours.depth == tuple(depth)
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    assert again.sha256 == ours.sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+@given(st.permutations(range(5)), st.integers(0, 317), st.integers(0, 317))
+def test_a_stretch_of_the_deep_vector_lies_in_runs_of_the_flat_one(depth: list[int], one: int, other: int) -> None:
+    ours, (first, last) = space(parent()).with_depth(depth), sorted((one, other))
+    edges = ours.offsets.tolist()
+    deep = [i for t in depth for i in range(edges[t], edges[t + 1])]
+    runs = ours.runs(first, last)
+    assert [i for at, n in zip(runs.flat, runs.sizes, strict=True) for i in range(at, at + n)] == deep[first:last]
+    assert runs.deep.tolist() == [first + int(runs.sizes[:i].sum()) for i in range(len(runs.sizes))]
+    assert all(edges[t] <= at < edges[t + 1] for t, at in zip(runs.tensors, runs.flat, strict=True))
+    assert runs.tensors.tolist() == [t for t in depth if t in runs.tensors]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth": None},
+        {"depth": [0, 1, 2, 3]},
+        {"depth": [0, 1, 2, 3, 3]},
+        {"depth": [1, 2, 3, 4, 5]},
+        {"depth": [0, True, 2, 3, 4]},
+        {"depth": [0, 1.0, 2, 3, 4]},
+        {"depth": ["0", 1, 2, 3, 4]},
+        {"depth": [[0], 1, 2, 3, 4]},
+        {"depth": {"0": 1}},
+        {"depth": 3},
+        {"format": 1},
+        {"format": 3},
+    ],
+)
+def test_a_malformed_depth_is_refused(change: dict[str, Any]) -> None:
+    document = space(parent()).with_depth(DEPTH).to_json() | change
+    with pytest.raises(LineageError, match="the space is not one of format 1 or 2"):
+        Space.from_json(document)
+
+
+def test_a_space_of_format_2_without_depth_is_refused() -> None:
+    with pytest.raises(LineageError, match="depth is there in format 2, and only there"):
+        Space.from_json({**space(parent()).to_json(), "format": 2})
+    with pytest.raises(ValueError, match="numbers 0 to 4"):
+        space(parent()).with_depth((0, 1))
+
+
+def test_the_deep_vector_of_a_space_of_format_1_is_not_known() -> None:
+    with pytest.raises(LineageError, match="does not say in which order tensors are used"):
+        space(parent()).runs(0, 1)

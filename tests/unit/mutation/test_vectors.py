@@ -1,4 +1,4 @@
-"""Format 1's known answers, every one of them."""
+"""The known answers of formats 1 and 2, every one of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 
 from evoray.mutation import TABLE_SHA256, Entry, Mutation, Space, TensorSpec, apply_lineage, delta, quantiles
+from evoray.mutation.layered import Layered
 
-VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text())
+VECTORS, LAYERED = (
+    json.loads((Path(__file__).parent / name).read_text()) for name in ("vectors.json", "vectors-layered.json")
+)
 
 
 def sha256(array: np.ndarray) -> str:
@@ -55,3 +58,23 @@ def test_parent_as_described_below_two_to_the_24() -> None:
 def test_delta_of_an_empty_mask() -> None:
     indices, values = delta(space(10), Mutation(**VECTORS["cases"][-1]["mutation"]))
     assert (indices.dtype, values.dtype, len(indices), len(values)) == (np.int64, np.float32, 0, 0)
+
+
+@pytest.mark.parametrize("case", LAYERED["cases"], ids=lambda case: f"b{case['mutation']['blocks']}-k{case['count']}")
+def test_case_of_format_2(case: dict[str, Any]) -> None:
+    mutation, sizes = Layered(**case["mutation"]), case["tensor_sizes"]
+    first, last = mutation.bounds(1000)
+    deep = np.concatenate([np.arange(1000)[sum(sizes[:t]) : sum(sizes[: t + 1])] for t in case["depth_order"]])
+    indices, noise = deep[first + mutation.positions(last - first)], mutation.noise(last - first)
+    assert len(indices) == len(noise) == case["count"]
+    assert indices[:6].tolist() == case["first_indices"]
+    assert noise[:6].tolist() == case["first_z"]
+    assert sha256(indices) == case["indices_sha256"]
+    assert sha256(noise) == case["z_sha256"]
+    # the vectors' scale changes at 500, inside the last tensor: as two tensors, one after the other, it is the same
+    assert (sizes, case["depth_order"]) == ([100, 300, 5, 595], [2, 0, 3, 1])
+    halves = zip((100, 300, 5, 95, 500), (0.5, 0.5, 0.5, 0.5, 2.0), strict=True)
+    cut = Space([TensorSpec(f"t{i}", (n,), "float32", s) for i, (n, s) in enumerate(halves)], (2, 0, 3, 4, 1))
+    assert delta(cut, mutation)[0].tolist() == sorted(indices)
+    child = apply_lineage(parent(1000), cut, [Entry(case["weight"], mutation)])
+    assert sha256(child) == case["child_sha256"]

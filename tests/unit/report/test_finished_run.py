@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from evoray.errors import UsageError
-from evoray.report.finished_run import COLUMNS, FIGURES, RECIPE, Run
+from evoray.report.finished_run import COLUMNS, FIGURES, Run
 
 
 @pytest.fixture
@@ -17,13 +17,17 @@ def run(summary: dict[str, Any], population: pa.Table) -> Run:
 
 def test_children_are_rows_of_the_columns_that_are_shown(run: Run, population: pa.Table) -> None:
     assert len(run.children) == population.num_rows
-    assert [name for name in run.children[0] if not name.startswith(FIGURES)] == [*COLUMNS, *RECIPE]
+    assert [name for name in run.children[0] if not name.startswith(FIGURES)] == [*COLUMNS, "parts", "part", "sigma"]
     assert "select_fitness" in run.children[0]
 
 
 def test_another_kind_of_mutation_has_other_columns(summary: dict[str, Any], population: pa.Table) -> None:
     children = Run.of(summary, population.drop_columns(["parts", "part"])).children
     assert [name for name in children[0] if not name.startswith(FIGURES)] == [*COLUMNS, "sigma"]
+    layered = population.append_column("blocks", pa.array([4] * population.num_rows))
+    layered = layered.append_column("block", pa.array([i % 4 for i in range(population.num_rows)]))
+    shown = [name for name in Run.of(summary, layered).children[0] if not name.startswith(FIGURES)]
+    assert set(shown) == {*COLUMNS, "blocks", "block", "parts", "part", "sigma"}
 
 
 def test_every_missing_column_is_named(summary: dict[str, Any], population: pa.Table) -> None:

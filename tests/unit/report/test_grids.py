@@ -36,6 +36,15 @@ def test_children_are_ranked_and_only_members_have_test_figures(summary: dict[st
     assert "1 failed" in grid.note and "NaN" in grid.note
 
 
+def test_a_child_of_a_block_says_which(summary: dict[str, Any], population: pa.Table) -> None:
+    count = population.num_rows
+    layered = population.append_column("blocks", pa.array([4] * count))
+    layered = layered.append_column("block", pa.array([3] * (count - 1) + [None], pa.int64()))
+    grid = grids.children(Run.of(summary, layered))
+    assert grid.columns[3:6] == ("Block", "Part", "Sigma")
+    assert {row[3] for row in grid.rows} == {"4/4"}
+
+
 def test_settings_are_dotted_and_nothing_is_invented(config: dict[str, Any]) -> None:
     rows = {row[0]: row[1] for row in grids.settings(config).rows}
     assert rows["mutation.sigma"] == "0.1" and rows["mutation.include"] == "*"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from evoray.config import parse_config
 from evoray.errors import ConfigError
 from evoray.mutation import Lineage
+from evoray.mutation.allocation import HISTORY
 from evoray.mutation.partition import PartitionConfig
-from evoray.strategies.base import Ask, Replayed, Round, child_name, children_to_change_all, drawn_by, ranked
+from evoray.strategies.base import Ask, Replayed, Round, child_name, drawn_by, ranked
 from evoray.strategies.sampling import draw_children
 
 PARENT = Ask("parent", Lineage(), 0, "parent", own=0)
@@ -105,6 +106,25 @@ def test_a_strategy_draws_by_numbers():
         drawn_by(run(sigma="auto"))
 
 
-def test_how_many_children_touch_every_weight_once():
-    assert children_to_change_all(PartitionConfig(parts=7)) == 7
-    assert children_to_change_all(PartitionConfig(parts=7, subspace="static")) == 1
+class Learner(Replayed):
+    """Only what ``Replayed`` itself does."""
+
+    Section = from_config = elite = soup = ask = _tell = None
+
+
+Learner.__abstractmethods__ = frozenset()
+
+
+def test_a_kind_is_told_what_children_gained_over_their_base():
+    strategy, config = Learner(), PartitionConfig(parts=4)
+    strategy.learn(config, -1.0, [(-0.5, child) for child in CHILDREN])
+    assert strategy.credits == ()
+
+    class Learns(PartitionConfig):
+        def credit(self, gains):
+            return [(recipe.part, gain) for recipe, gain in gains]
+
+    for round_ in range(HISTORY + 3):
+        strategy.learn(Learns(), -1.0, [(float(round_), child) for child in CHILDREN])
+    assert len(strategy.credits) == HISTORY
+    assert strategy.credits[-1] == [(part, HISTORY + 3.0) for part in range(3)]

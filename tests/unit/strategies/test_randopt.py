@@ -33,6 +33,9 @@ def test_its_perturbations_are_dense():
     assert [len(ask.lineage.entries[0].mutation.indices(50)) for ask in children] == [50] * 4
     with pytest.raises(ConfigError, match=r"mutation\.parts = 10: randopt is dense"):
         config(mutation={"parts": 10})
+    with pytest.raises(ConfigError, match=r"mutation\.blocks = 2, mutation\.parts = 3: randopt is dense"):
+        config(mutation={"kind": "layered", "blocks": 2, "parts": 3})
+    assert config(mutation={"kind": "layered"}).mutation.disjoint == 1
 
 
 def test_it_draws_once():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from recipes import PARTS, U64, mutations
+from recipes import PARTS, U64, layered, mutations
 
 from evoray.mutation import Space, TensorSpec, mask_indices
 from evoray.mutation.device.strata import Strata, drawn_offsets, runs, strata_form
@@ -67,3 +67,17 @@ def test_a_kind_without_such_a_form_says_so() -> None:
     values = {"mask_seed": 1, "parts": 3, "part": 2, "noise_seed": 4, "sigma": 0.5, "sign": -1}
     assert strata_form(Own(**values), SPACE) is None
     assert strata_form(Partition(**values), SPACE) == Strata(1, 3, 2, 4, 0.5, -1, 0, 17, None)
+
+
+@given(layered())
+def test_a_block_is_strata_on_a_stretch_of_the_deep_vector(mutation) -> None:
+    space = SPACE.with_depth(ORDER)
+    form = strata_form(mutation, space)
+    assert form is not None
+    drawn = []
+    for run in runs(form, space, 0, space.n):
+        first, count = form.between(run.start, run.stop)
+        indices = mask_indices(form.length, form.mask_seed, form.parts, form.part, first, count)
+        drawn += (indices + run.shift).tolist()
+    assert drawn == mutation.delta(space, 0, space.n)[0].tolist()
+    assert strata_form(mutation, SPACE) is None
