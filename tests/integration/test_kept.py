@@ -55,3 +55,14 @@ def test_a_race_and_a_resumed_run_keep_too(small_run, last_layers, tmp_path):
         (tmp_path / "off" / path).unlink()
     evolve(small_run(compute__keep_activations="auto", **how), tmp_path / "off", page=False, resume=True)
     assert results(tmp_path / "on") == results(tmp_path / "off")
+
+
+def test_children_of_each_block_begin_where_it_does(small_run, tmp_path):
+    how = {"search__children": 12, "search__generations": 2}
+    mutation = {"kind": "layered", "blocks": 4, "sigma": 0.05}
+    for name, keep in (("off", False), ("on", True)):
+        config = small_run(compute__keep_activations=keep, **how).model_dump()
+        evolve({**config, "mutation": mutation}, tmp_path / name, page=False)
+    assert results(tmp_path / "on") == results(tmp_path / "off")
+    work = json.loads((tmp_path / "on" / "summary.json").read_text())["work"]
+    assert work["passes_saved"] > 0.2 * work["images"]
