@@ -19,6 +19,7 @@ from evoray.config.mutation import MutationConfig
 from evoray.config.variants import Variant
 from evoray.errors import ConfigError, LineageError
 from evoray.mutation.table import FLOAT32_MAX
+from evoray.runtime.importing import folder_of
 from evoray.runtime.reading import quoted, shown
 
 if TYPE_CHECKING:
@@ -167,17 +168,19 @@ def _entry(position: int, item: Any) -> Entry:
 
 
 def _kind_of(mutation: Any) -> type[Recipe]:
-    """A file never decides what is imported: a user's own kind has to be imported by the program that reads it."""
+    """A file never decides what is imported: a user's own kind has to be imported by the program that reads it, or by a
+    run of its own."""
     # only now: the registry's table is of classes derived from Recipe
     from evoray.mutation.registry import DEFAULT, KINDS
 
     kind = mutation.get("kind", DEFAULT) if isinstance(mutation, dict) else DEFAULT
     module, colon, _ = str(kind).partition(":")
-    if colon and module not in sys.modules:
+    folder = None
+    if colon and module not in sys.modules and (folder := folder_of(module)) is None:
         raise LineageError(
             f"its kind is {quoted(kind)}, of somebody's own module. Where you trust it, import {shown(module)} first."
         )
-    return KINDS.find(kind)
+    return KINDS.find(kind, folder)
 
 
 def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Lineage:

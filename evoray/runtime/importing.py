@@ -123,6 +123,13 @@ def leaving_no_modules() -> Iterator[None]:
                 _leave()
 
 
+def folder_of(module: str) -> Path | None:
+    """The folder from which a run of this process took a module of that name, the last one to do so."""
+    with _lock:
+        found = [folder for folder, modules in _loaded.items() if module in modules]
+    return Path(found[-1]) if found else None
+
+
 def _leave() -> None:
     for folder in _added:
         for name, one in _loaded.get(folder, {}).items():
