@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
 from evoray.errors import UsageError
+from evoray.evaluation.program import DTYPES
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.results.final_test import final_test
 from evoray.results.members import choose
@@ -30,6 +31,12 @@ from evoray.storage.directory import RunDirectory, free_path
 from evoray.storage.documents import BEGINNING, remedy_of
 from evoray.storage.lock import LOCK, check_free, check_makeable, claimed
 from evoray.storage.metrics import MetricsFile
+
+MEASURED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("batch_size", lambda value: type(value) is int and value >= 1, "number"),
+    ("dtype", lambda value: type(value) is str and value in DTYPES, "type"),
+)
+"""Keys of ``[compute]`` that a run may find by itself; what a recorded value has to be."""
 
 
 @like_a_fresh_thread()
@@ -124,15 +131,15 @@ def _finished(directory: RunDirectory, page: bool) -> RunResult:
 
 def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
     """What was measured when the run began is not measured again: another value would change last bits."""
-    compute = config.compute
-    if given(compute.batch_size) is not None:
-        return config
-    recorded = (directory.read_json("config.json").get("compute") or {}).get("batch_size")
-    if type(recorded) is not int or recorded < 1:
-        raise UsageError(
-            f"{directory.location}/config.json: damaged (compute.batch_size is no number). {remedy_of(CONFIG)}"
-        )
-    return config.model_copy(update={"compute": compute.model_copy(update={"batch_size": recorded})})
+    compute, found = config.compute, {}
+    for key, fits, what in MEASURED:
+        if given(getattr(compute, key)) is None:
+            found[key] = (directory.read_json("config.json").get("compute") or {}).get(key)
+            if not fits(found[key]):
+                raise UsageError(
+                    f"{directory.location}/config.json: damaged (compute.{key} is no {what}). {remedy_of(CONFIG)}"
+                )
+    return config.model_copy(update={"compute": compute.model_copy(update=found)}) if found else config
 
 
 def check_new(directory: RunDirectory) -> None:

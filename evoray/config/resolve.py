@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evoray.config.schema import ComputeConfig, RunConfig
+from evoray.config.schema import ComputeConfig, Dtype, RunConfig
 from evoray.errors import ConfigError
 from evoray.runtime.auto import given
 
@@ -17,11 +17,12 @@ from evoray.runtime.auto import given
 class Facts:
     """What a configuration is resolved with.
 
-    has_gpu: whether a worker could have one. batch_size: the fastest, where it was looked for.
+    has_gpu: whether a worker could have one. batch_size, dtype: the fastest, where they were looked for.
     """
 
     has_gpu: bool
     batch_size: int | None = None
+    dtype: Dtype | None = None
 
 
 class ResolvedCompute(ComputeConfig):
@@ -30,6 +31,7 @@ class ResolvedCompute(ComputeConfig):
     device: str
     threads_per_worker: int
     gpus_per_worker: float
+    dtype: Dtype
     batch_size: int
 
 
@@ -43,7 +45,7 @@ def resolve(config: RunConfig, facts: Facts) -> ResolvedConfig:
     """Every ``"auto"`` replaced by what it stands for here.
 
     Raises:
-        ConfigError: a GPU is asked for and there is none; a batch size is to be found and ``facts`` has none.
+        ConfigError: a GPU is asked for and there is none; a batch size or a type is to be found and ``facts`` has none.
     """
     compute = config.compute
     device = _device(compute, facts.has_gpu)
@@ -53,10 +55,14 @@ def resolve(config: RunConfig, facts: Facts) -> ResolvedConfig:
     size = given(compute.batch_size) or facts.batch_size
     if size is None:
         raise ConfigError('compute.batch_size = "auto": no size was found. Set a number.')
+    dtype = given(compute.dtype) or facts.dtype
+    if dtype is None:
+        raise ConfigError('compute.dtype = "auto": no type was found. Set one.')
     resolved = {
         "device": device,
         "threads_per_worker": max(1, int(compute.cpus_per_worker)) if threads is None else threads,
         "gpus_per_worker": (0.0 if device == "cpu" else 1.0) if gpus is None else gpus,
+        "dtype": dtype,
         "batch_size": size,
     }
     fields = {name: getattr(config, name) for name in RunConfig.model_fields}

@@ -147,6 +147,9 @@ class StatisticsConfig(Section):
     """Children drawn by chance and looked at on ``test``, to see what ``select`` is worth; auto costs about a tenth."""
 
 
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
 class ComputeConfig(Section):
     """Where and how children are evaluated; all of it is a recorded part of a run."""
 
@@ -159,7 +162,8 @@ class ComputeConfig(Section):
     accelerator: str | None = None
     """Only nodes with this kind of accelerator (Ray's ``accelerator_type``, such as A100)."""
     device: str = "auto"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal[Dtype, Auto] = "float32"
+    """In which children are evaluated; ``auto`` times float32 and bfloat16 on a worker, and the run records one."""
     batch_size: Annotated[int, Field(ge=1, le=limits.BATCH)] | Auto = 256
     """Images a forward pass; ``auto`` times a few on a worker, and the run records what it found."""
     layout: Literal["channels-last", "contiguous"] = "channels-last"

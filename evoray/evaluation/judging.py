@@ -21,6 +21,7 @@ from evoray.models import Parent, fresh_network
 from evoray.models.depth import FirstUse, first_use
 from evoray.mutation import Space
 from evoray.mutation.registry import KINDS
+from evoray.runtime.auto import given
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Task
 
@@ -53,7 +54,8 @@ class Inputs(Protocol):
 
 def judge(inputs: Inputs, samples: Samples) -> tuple[str, ...]:
     """Sentences to be shown; raises ModelError as ``check_purity`` does."""
-    said = check_purity(inputs.parent, export_of(inputs), samples, DTYPES[inputs.config.compute.dtype])
+    dtype = DTYPES[given(inputs.config.compute.dtype) or "bfloat16"]
+    said = check_purity(inputs.parent, export_of(inputs), samples, dtype)
     return (*transform_notes(inputs.parent, inputs.splits), *said)
 
 

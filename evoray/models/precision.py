@@ -29,13 +29,13 @@ def of_file(kept: Mapping[str, Any], own: Mapping[str, Tensor], origin: str) -> 
     )
 
 
-def of_network(model: nn.Module, evaluated: str) -> tuple[str, ...]:
+def of_network(model: nn.Module, evaluated: str | None) -> tuple[str, ...]:
     """A line where a network's own weights are of another type than the one that a run evaluates it in.
 
-    A network in float32 that is to be evaluated in less is what its user asked for.
+    A network in float32 that is to be evaluated in less is what its user asked for. None: not known yet.
     """
     own = _main_type(model.parameters())
-    if own is None or own == torch.float32 or _name(own) == evaluated:
+    if own is None or evaluated is None or own == torch.float32 or _name(own) == evaluated:
         return ()
     return (
         f"the parent's weights are {_name(own)}: every child's are rounded to that, and it is evaluated in {evaluated} "

@@ -19,6 +19,7 @@ from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.precision import of_network
 from evoray.mutation import Space, tensors_sha256
+from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
@@ -99,7 +100,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
         _try_scores(fitness, trial)
     config, layout = with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
-    notes = *parent.notes, *of_network(parent.model, config.compute.dtype), *said.notes, *found, *layout, *depth
+    in_types = of_network(parent.model, given(config.compute.dtype))
+    notes = *parent.notes, *in_types, *said.notes, *found, *layout, *depth
     return replace(inputs, config=config, space=space, notes=notes)
 
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from evoray.backends import Backend, Job, make_backend
+from evoray.backends.base import Unit
 from evoray.config import RunConfig
 from evoray.config.resolve import Facts, ResolvedConfig, resolve
 from evoray.errors import BackendError
 from evoray.evaluation.packing import EvaluatorSource, packed_bulk
 from evoray.evaluation.program import Program
 from evoray.evaluation.units.batch_size import LARGEST, TuneUnit
+from evoray.evaluation.units.dtype import DtypeUnit, Found, SlowUnit
+from evoray.models.precision import of_network
 from evoray.runtime.auto import given
 from evoray.search.inputs import Inputs, normalisation
 
@@ -34,14 +37,30 @@ def open_workers(
 
 
 def _open(backend: Backend, inputs: Inputs, note: Callable[[str], None]) -> ResolvedConfig:
-    facts, parent = Facts(backend.has_gpu(), LARGEST), packed_bulk(inputs.parent.model, inputs.config_dir)
-    config = resolve(inputs.config, facts)
-    backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
-    if given(inputs.config.compute.batch_size) is None:
-        note("looking for the fastest batch size")
-        size = tuned_batch_size(backend, inputs.splits.shards("select")[0])
-        config = resolve(inputs.config, replace(facts, batch_size=size))
+    compute, shard = inputs.config.compute, inputs.splits.shards("select")[0]
+    facts, parent = Facts(backend.has_gpu(), LARGEST, "float32"), packed_bulk(inputs.parent.model, inputs.config_dir)
+
+    def opened(facts: Facts) -> ResolvedConfig:
+        config = resolve(inputs.config, facts)
         backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
+        return config
+
+    config = opened(facts)
+    if given(compute.dtype) is None:
+        note("looking for the fastest type")
+        found = found_dtype(backend, shard)
+        for line in (found.line, *of_network(inputs.parent.model, found.dtype)):
+            note(line)
+        facts = replace(facts, dtype=found.dtype)
+        config = opened(facts)
+    elif reason := slow_dtype(backend, shard, config.compute.dtype):
+        note(
+            f"compute.dtype = {config.compute.dtype}: {reason}, so large layers take several times what they take in "
+            "float32. Set compute.dtype to float32, or to auto, which times both"
+        )
+    if given(compute.batch_size) is None:
+        note("looking for the fastest batch size")
+        config = opened(replace(facts, batch_size=tuned_batch_size(backend, shard)))
     return config
 
 
@@ -82,13 +101,29 @@ def _absolute(config: RunConfig, config_dir: Path | None) -> Any:
     return config.data.model_copy(update=update)
 
 
+def found_dtype(backend: Backend, shard: int) -> Found:
+    """Asks one worker of an open backend. Raises BackendError when it died of the question."""
+    return _asked(backend, DtypeUnit("select", shard), 'compute.dtype = "auto": no type', "one")  # type: ignore[no-any-return]
+
+
+def slow_dtype(backend: Backend, shard: int, dtype: str) -> str:
+    """Why a worker computes slowly in a type; empty where it does not, and where it could not be asked."""
+    try:
+        return "" if dtype == "float32" else str(_asked(backend, SlowUnit(dtype, shard), dtype, "another"))
+    except BackendError:  # whatever is wrong with the worker, the run itself will say it
+        return ""
+
+
 def tuned_batch_size(backend: Backend, shard: int) -> int:
     """Asks one worker of an open backend. Raises BackendError when it died of the question."""
-    job = Job({shard: [0]}, lambda number, items: TuneUnit("select", number))
-    for outcome in backend.run(job):
+    return int(_asked(backend, TuneUnit("select", shard), 'compute.batch_size = "auto": no size', "a number"))
+
+
+def _asked(backend: Backend, unit: Unit, what: str, remedy: str) -> Any:
+    """The value of one unit, on any worker. What it takes says nothing of how long a run's units take, so it is a job
+    of a split of its own."""
+    for outcome in backend.run(Job({unit.shard: [0]}, lambda number, items: unit, split="trial")):
         if outcome.failure is not None:
-            raise BackendError(
-                f'compute.batch_size = "auto": no size could be tried ({outcome.failure}). Set a number.'
-            )
-        return int(outcome.value)
-    raise BackendError('compute.batch_size = "auto": no worker answered. Set a number.')
+            raise BackendError(f"{what} could be tried ({outcome.failure}). Set {remedy}.")
+        return outcome.value
+    raise BackendError(f"{what} could be tried, for no worker answered. Set {remedy}.")
