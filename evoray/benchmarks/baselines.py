@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.errors import EvaluationError
+from evoray.evaluation.program import DTYPES
 
 Loop = Callable[[int], None]
 """One child, by number."""
@@ -23,6 +24,10 @@ Taken = tuple[float, float]
 Timed = Callable[[int], Taken]
 SIGMA = 0.05
 """Of every child that is measured."""
+Other = tuple[str, Callable[..., Loop | None], tuple[Any, ...]]
+"""(name, how it is made, what it takes beside the setting of all)"""
+OTHERS = ("naive", "naive_dtype", "evotorch")
+"""Of these ``naive_dtype`` is the naive loop in EvoRay's type; the other two run in float32, whatever that is."""
 
 
 def take(work: Callable[[], None]) -> Taken:
@@ -38,17 +43,20 @@ def _synchronise() -> None:
         torch.cuda.synchronize()
 
 
-def naive_loop(parent: nn.Module, images: Tensor, batch_size: int, density: float, device: str) -> Loop:
-    """A copy of the parent, dense noise under a dense mask, float32, a plain loop, and the parent loaded again."""
-    batches = torch.split(images.to(device), batch_size)
-    parent = parent.to(device)
+def naive_loop(
+    parent: nn.Module, images: Tensor, batch_size: int, density: float, device: str, dtype: torch.dtype = torch.float32
+) -> Loop:
+    """A copy of the parent, dense noise under a dense mask, one type throughout, a plain loop, and the parent loaded
+    again."""
+    batches = torch.split(images.to(device, dtype), batch_size)
+    parent = parent.to(device, dtype)
 
     def run(number: int) -> None:
         child = copy.deepcopy(parent)
         generator = torch.Generator(device=device).manual_seed(number)
         with torch.no_grad():
             for weight in child.parameters():
-                noise = torch.randn(weight.shape, generator=generator, device=device)
+                noise = torch.randn(weight.shape, generator=generator, device=device, dtype=dtype)
                 mask = torch.rand(weight.shape, generator=generator, device=device) < density
                 weight.add_(SIGMA * weight.std() * noise * mask if weight.numel() > 1 else SIGMA * noise * mask)
             for batch in batches:
@@ -83,6 +91,28 @@ def evotorch_loop(parent: nn.Module, images: Tensor, batch_size: int, density: f
         problem.evaluate(solutions)
 
     return run
+
+
+def others_of(dtype: str, naive: bool, evotorch: bool) -> list[Other]:
+    """Those that are wanted. In float32 ``naive_dtype`` would be the naive loop again, which then stands for both."""
+    found: list[Other] = []
+    if naive:
+        found.append(("naive", naive_loop, ()))
+    if naive and dtype != "float32":
+        found.append(("naive_dtype", naive_loop, (DTYPES[dtype],)))
+    if evotorch:
+        found.append(("evotorch", evotorch_loop, ()))
+    return found
+
+
+def shared_loops(seconds: dict[str, list[Taken]], dtype: str) -> dict[str, list[Taken]]:
+    """In float32 the naive loop's seconds under ``naive_dtype`` as well."""
+    return seconds | {"naive_dtype": seconds["naive"]} if dtype == "float32" and "naive" in seconds else seconds
+
+
+def types_of(dtype: str) -> dict[str, str]:
+    """In which type each contestant runs."""
+    return {"forward": dtype, "evoray": dtype, "naive": "float32", "naive_dtype": dtype, "evotorch": "float32"}
 
 
 class OwnProcess:

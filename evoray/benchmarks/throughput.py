@@ -23,7 +23,17 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from evoray.benchmarks.baselines import SIGMA, OwnProcess, Taken, Timed, evotorch_loop, naive_loop, take
+from evoray.benchmarks.baselines import (
+    OTHERS,
+    SIGMA,
+    OwnProcess,
+    Taken,
+    Timed,
+    others_of,
+    shared_loops,
+    take,
+    types_of,
+)
 from evoray.benchmarks.behind import Contestant, contestants
 from evoray.config import DataConfig, ParentConfig
 from evoray.errors import ConfigError
@@ -32,6 +42,7 @@ from evoray.evaluation.program import DTYPES, Program
 from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.batch_size import TuneUnit
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
+from evoray.evaluation.units.dtype import slow_reason
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space
@@ -67,7 +78,8 @@ def throughput(
         repeats: rounds; each runs every contestant once, beginning with another one, and ratios are taken within a
             round.
         compile, cuda_graphs, layout: of the bare forward loop and of EvoRay alike. The naive loop and EvoTorch run
-            what they run: float32, eager, contiguous, each in a process of its own.
+            what they run: float32, eager, contiguous, each in a process of its own. ``naive_dtype`` is the naive loop
+            in ``dtype``; ``dtypes`` says which type each ran in, ``slow_dtype`` why ``dtype`` is slow here, if it is.
         behind: EvoRay's children change weights behind a cut alone, which leaves this share of all; the bare forward
             loop stays that of the whole network.
 
@@ -94,13 +106,15 @@ def throughput(
         with contextlib.ExitStack() as others:
             whole = torch.cat([batch.inputs.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
             setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
-            for name, make, wanted in (("naive", naive_loop, naive), ("evotorch", evotorch_loop, evotorch)):
-                if wanted and (other := others.enter_context(OwnProcess(make, setting, name))).there:
+            for name, make, own in others_of(dtype, naive, evotorch):
+                if (other := others.enter_context(OwnProcess(make, (*setting, *own), name))).there:
                     loops[name] = other
-            seconds = _alternate(loops, repeats)
+            seconds = shared_loops(_alternate(loops, repeats), dtype)
         shared = {
             "model": model,
             "dtype": dtype,
+            "dtypes": types_of(dtype),
+            "slow_dtype": slow_reason(dtype, evaluator.device) or None,
             "images": images,
             "layout": layout,
             "compile": compile,
@@ -210,10 +224,10 @@ def _rates(seconds: dict[str, list[float]], own: str, images: int) -> dict[str, 
         return images / statistics.median(seconds[name]) if name in seconds else None
 
     entry: dict[str, Any] = {
-        "images_per_s": {"evoray": rate(own)} | {name: rate(name) for name in ("forward", "naive", "evotorch")},
+        "images_per_s": {"evoray": rate(own)} | {name: rate(name) for name in ("forward", *OTHERS)},
         "spread": {},
     }
-    for other in ("forward", "naive", "evotorch"):
+    for other in ("forward", *OTHERS):
         if other in seconds:
             ratios = [b / a for a, b in zip(seconds[own], seconds[other], strict=True)]
             entry[f"ratio_to_{other}"] = statistics.median(ratios)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from evoray.commands.common import Bars, Json
 from evoray.errors import ConfigError
@@ -80,9 +80,15 @@ def _batch_size(text: str) -> int | None:
 
 
 def _draw(results: list[dict[str, Any]], naive: bool) -> None:
-    others = [name for name in ("forward", "naive", "evotorch") if results[0]["images_per_s"][name] is not None]
+    first, types = results[0], results[0]["dtypes"]
+    heads = {"forward": "forward", "naive": "naive", "naive_dtype": f"naive {first['dtype']}", "evotorch": "evotorch"}
+    if first["dtype"] == "float32":  # one naive loop
+        del heads["naive_dtype"]
+    others = [name for name in heads if first["images_per_s"][name] is not None]
     cuts = ("behind", "from", "kept") if any(one["cut"] for one in results) else ()
-    table = Table("density", *cuts, "EvoRay", *others, *(f"to {name}" for name in others), "rebuild")
+    names = [heads[name] for name in others]
+    titles = ("density", *cuts, "EvoRay", *names, *(f"to {name}" for name in names), "rebuild")
+    table = Table(*(Column(title, overflow="fold") for title in titles), padding=(0, 1, 0, 0))
     for one in results:
         rates = one["images_per_s"]
         ratios = (one[f"ratio_to_{name}"] for name in others)
@@ -99,8 +105,17 @@ def _draw(results: list[dict[str, Any]], naive: bool) -> None:
         f", naive {results[0]['naive_batch_size']}" if naive else ""
     )
     console.print(f"images a second; ratios are medians of EvoRay's within each round; {batches}", style="dim")
-    if naive and results[0]["images_per_s"]["evotorch"] is None:
+    console.print(_types({"EvoRay": types["evoray"], **{heads[name]: types[name] for name in others}}), style="dim")
+    if first["slow_dtype"] is not None:
+        console.print(f"{first['dtype']} is slow here: {first['slow_dtype']}. Give --dtype float32", style="yellow")
+    if naive and first["images_per_s"]["evotorch"] is None:
         console.print("EvoTorch is not installed, so it did not run: uv sync --group bench", style="yellow")
+
+
+def _types(types: dict[str, str]) -> str:
+    """Who ran in which type."""
+    names = {dtype: [name for name, own in types.items() if own == dtype] for dtype in types.values()}
+    return "; ".join(f"{dtype}: {', '.join(who)}" for dtype, who in names.items())
 
 
 @bench.command("scaling")

@@ -6,6 +6,7 @@ import pytest
 
 from evoray.benchmarks import scaling as scaling_module
 from evoray.benchmarks import throughput as throughput_module
+from evoray.benchmarks.baselines import types_of
 from evoray.errors import ConfigError, UsageError
 
 
@@ -18,9 +19,12 @@ def measured(monkeypatch):
         asked.append((model, densities, images, dtype, options))
         beside = options["naive"]
         one = {
-            "images_per_s": {"evoray": 98.76, "forward": 100.0, "naive": 50.0 if beside else None, "evotorch": None},
-            "ratio_to_forward": 0.9876, "ratio_to_naive": 1.975, "ratio_to_evotorch": None,
-            "rebuild_ms": 12.34, "batch_size": options["batch_size"], "naive_batch_size": options["naive_batch_size"],
+            "images_per_s": {"evoray": 98.76, "forward": 100.0, "naive": 50.0 if beside else None,
+                             "naive_dtype": 12.5 if beside else None, "evotorch": None},
+            "ratio_to_forward": 0.9876, "ratio_to_naive": 1.975, "ratio_to_naive_dtype": 7.9, "ratio_to_evotorch": None,
+            "dtypes": types_of(dtype), "slow_dtype": "no units" if dtype == "bfloat16" else None,
+            "rebuild_ms": 12.34, "dtype": dtype, "batch_size": options["batch_size"],
+            "naive_batch_size": options["naive_batch_size"],
         }  # fmt: skip
         return [one | {"density": density} for density in densities]
 
@@ -48,6 +52,21 @@ def test_throughput_is_a_row_a_density(evoray, measured):
     shown = evoray("bench", "throughput", "--no-naive", "--batch-size", "auto")
     assert "naive" not in shown and "EvoTorch" not in shown
     assert (measured[-1][1], measured[-1][4]["batch_size"]) == ([0.01], None)
+
+
+def test_the_table_says_which_type_each_ran_in(evoray, measured):
+    shown = evoray("bench", "throughput", "--dtype", "bfloat16")
+    words = shown.split("rebuild")[0].replace("┃", " ").split()
+    assert words[-2:] == ["naive", "bfloat16"] and words.count("bfloat16") == 2, "one naive loop is of that type"
+    assert "bfloat16: EvoRay, forward, naive bfloat16; float32: naive" in shown
+    assert "12.5" in shown and "7.900" in shown
+    assert "bfloat16 is slow here: no units. Give --dtype float32" in shown
+
+
+def test_in_float32_the_naive_loop_is_one_and_nothing_is_slow(evoray, measured):
+    shown = evoray("bench", "throughput")
+    assert "float32: EvoRay, forward, naive" in shown
+    assert "bfloat16" not in shown and "12.5" not in shown and "slow" not in shown
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "many", "2.5"])
