@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evoray.backends import Backend, Job, make_backend
-from evoray.backends.base import Unit
+from evoray.backends.base import Bulk, Unit
 from evoray.config import RunConfig
 from evoray.config.resolve import Facts, ResolvedConfig, resolve
 from evoray.errors import BackendError
@@ -20,6 +20,11 @@ from evoray.evaluation.units.dtype import DtypeUnit, Found, SlowUnit
 from evoray.models.precision import of_network
 from evoray.runtime.auto import given
 from evoray.search.inputs import Inputs, normalisation
+
+SLOW = (
+    ", so large layers take several times what they take in float32. Set compute.dtype to float32, or to auto, which "
+    "times both"
+)
 
 
 def open_workers(
@@ -40,27 +45,35 @@ def _open(backend: Backend, inputs: Inputs, note: Callable[[str], None]) -> Reso
     compute, shard = inputs.config.compute, inputs.splits.shards("select")[0]
     facts, parent = Facts(backend.has_gpu(), LARGEST, "float32"), packed_bulk(inputs.parent.model, inputs.config_dir)
 
-    def opened(facts: Facts) -> ResolvedConfig:
-        config = resolve(inputs.config, facts)
-        backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
-        return config
+    def reopened(facts: Facts) -> ResolvedConfig:
+        return _reopened(backend, parent, inputs, resolve(inputs.config, facts))
 
-    config = opened(facts)
+    config = resolve(inputs.config, facts)
+    backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
     if given(compute.dtype) is None:
         note("looking for the fastest type")
         found = found_dtype(backend, shard)
         for line in (found.line, *of_network(inputs.parent.model, found.dtype)):
             note(line)
         facts = replace(facts, dtype=found.dtype)
-        config = opened(facts)
-    elif reason := slow_dtype(backend, shard, config.compute.dtype):
-        note(
-            f"compute.dtype = {config.compute.dtype}: {reason}, so large layers take several times what they take in "
-            "float32. Set compute.dtype to float32, or to auto, which times both"
-        )
+        config = reopened(facts)
+    elif config.compute.dtype != "float32":
+        if reason := slow_dtype(backend, shard, config.compute.dtype):
+            note(f"compute.dtype = {config.compute.dtype}: {reason}{SLOW}")
+        config = reopened(facts)
     if given(compute.batch_size) is None:
         note("looking for the fastest batch size")
-        config = opened(replace(facts, batch_size=tuned_batch_size(backend, shard)))
+        config = reopened(replace(facts, batch_size=tuned_batch_size(backend, shard)))
+    return config
+
+
+def _reopened(backend: Backend, parent: Bulk, inputs: Inputs, config: ResolvedConfig) -> ResolvedConfig:
+    """Opens a backend that has answered a question for the run itself: its units count from here on, and what it took
+    to send and build the parent is the run's as well."""
+    before = backend.work
+    backend.open(EvaluatorSource(make_program(inputs, config), parent.key), parent)
+    for name in ("models_built", "nodes", "bytes_to_workers", "retries"):
+        setattr(backend.work, name, getattr(backend.work, name) + getattr(before, name))
     return config
 
 
@@ -109,7 +122,7 @@ def found_dtype(backend: Backend, shard: int) -> Found:
 def slow_dtype(backend: Backend, shard: int, dtype: str) -> str:
     """Why a worker computes slowly in a type; empty where it does not, and where it could not be asked."""
     try:
-        return "" if dtype == "float32" else str(_asked(backend, SlowUnit(dtype, shard), dtype, "another"))
+        return str(_asked(backend, SlowUnit(dtype, shard), dtype, "another"))
     except BackendError:  # whatever is wrong with the worker, the run itself will say it
         return ""
 

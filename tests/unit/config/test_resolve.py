@@ -66,6 +66,30 @@ def test_a_batch_size_that_nobody_looked_for_is_no_guess():
         resolve(config(batch_size="auto"), Facts(has_gpu=False))
 
 
+@pytest.mark.parametrize(
+    ("asked", "found", "expected"),
+    [
+        ({}, None, "float32"),
+        ({}, "bfloat16", "float32"),
+        ({"dtype": "float16"}, "bfloat16", "float16"),
+        ({"dtype": "auto"}, "float32", "float32"),
+        ({"dtype": "auto"}, "bfloat16", "bfloat16"),
+        ({"dtype": "auto", "batch_size": "auto"}, "bfloat16", "bfloat16"),
+    ],
+)
+def test_a_type_is_the_given_one_or_the_one_found_and_is_recorded(asked, found, expected):
+    resolved = resolve(config(**asked), Facts(has_gpu=False, batch_size=64, dtype=found))
+    assert resolved.compute.dtype == expected
+    recorded = resolved.model_dump(mode="json")
+    assert parse_config(recorded).compute.dtype == recorded["compute"]["dtype"] == expected
+    assert "auto" not in (resolved.compute.dtype, resolved.compute.batch_size)
+
+
+def test_a_type_that_nobody_looked_for_is_no_guess():
+    with pytest.raises(ConfigError, match=r'compute\.dtype = "auto": no type was found\. Set one'):
+        resolve(config(dtype="auto"), HERE)
+
+
 def test_a_sigma_that_is_found_later_keeps_the_rest():
     resolved = resolve(config(), HERE).with_sigma(0.05)
     assert (resolved.mutation.sigma, resolved.compute.device) == (0.05, "cpu")

@@ -16,12 +16,12 @@ from evoray.search.inputs import check_inputs
 NETWORKS = Path(__file__).parent
 
 
-def config(name, **mutation):
+def config(name, dtype="float32", **mutation):
     values = {
         "parent": {"source": "module", "name": f"networks:{name}"},
         "data": {"path": "mock:images=16,size=8,classes=5"},
         "mutation": mutation,
-        "compute": {"backend": "local", "workers": 1},
+        "compute": {"backend": "local", "workers": 1, "dtype": dtype},
     }
     return parse_config(values, config_dir=NETWORKS)
 
@@ -87,3 +87,14 @@ def test_a_network_whose_order_is_not_found_is_refused(run, words):
     inputs = check_inputs(config("Plain", kind="layered", blocks=2), NETWORKS)
     with pytest.raises(ModelError, match=words):
         by_depth(inputs, inputs.config, lambda dtype: Sample(None, None, None, run))
+
+
+def test_a_type_that_is_found_later_may_be_the_only_one_in_which_a_network_runs():
+    with pytest.raises(ModelError, match=r"float32 \(compute\.dtype\)"):
+        check_inputs(config("AlwaysHalf"), NETWORKS)
+    assert check_inputs(config("AlwaysHalf", dtype="auto"), NETWORKS).config.compute.dtype == "auto"
+
+
+def test_of_a_type_that_is_found_later_nothing_is_said_yet():
+    assert any("evaluated in float32" in note for note in check_inputs(config("HalfWeights"), NETWORKS).notes)
+    assert not any("evaluated in" in note for note in check_inputs(config("HalfWeights", dtype="auto"), NETWORKS).notes)

@@ -54,3 +54,7 @@ def test_a_network_that_is_evaluated_in_another_type_than_its_own(own, evaluated
 
 def test_a_network_without_weights():
     assert of_network(nn.Identity(), "float32") == ()
+
+
+def test_before_the_type_is_found_nothing_is_said_of_it():
+    assert of_network(nn.Linear(4, 3).half(), None) == ()
