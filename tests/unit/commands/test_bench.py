@@ -25,6 +25,7 @@ def measured(monkeypatch):
             "dtypes": types_of(dtype), "slow_dtype": "no units" if dtype == "bfloat16" else None,
             "rebuild_ms": 12.34, "dtype": dtype, "batch_size": options["batch_size"],
             "naive_batch_size": options["naive_batch_size"],
+            "behind": 1.0, "cut": None, "kept_kib_per_image": 0.0,
         }  # fmt: skip
         return [one | {"density": density} for density in densities]
 
@@ -41,7 +42,7 @@ def test_every_option_of_throughput_arrives(evoray, measured):
     assert (model, densities, images, dtype) == ("resnet50", [0.1, 0.01], 64, "bfloat16")
     assert options == {
         "size": 32, "batch_size": 16, "naive_batch_size": 8, "repeats": 2, "threads": 1, "layout": "contiguous",
-        "compile": True, "cuda_graphs": True, "naive": False, "evotorch": False,
+        "compile": True, "cuda_graphs": True, "naive": False, "evotorch": False, "behind": (),
     }  # fmt: skip
 
 
