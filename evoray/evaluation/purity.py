@@ -42,7 +42,7 @@ from evoray.runtime.reading import reason_of
 
 SIGMAS = (0.25, 0.01)
 """Strengths of the child that is tried, in each tensor's scale; the second where the first gives infinities."""
-REPEATED = 24
+REPEATED = 100
 """Passes over one image, where passes draw random numbers."""
 TWO_PASSES = "two passes over the same images give different outputs"
 NO_CHANCE = "Dropout and noise have to be off in evaluation mode, and nothing may be kept from one pass to the next"
