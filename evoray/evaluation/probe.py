@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -33,14 +34,20 @@ class Probe(Recipe):
         return space.n
 
     def delta(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        noise = np.random.default_rng(0).standard_normal(PERIOD, dtype=np.float32)
         indices = np.arange(start, stop)
+        noise = np.resize(np.roll(_noise(), -start), stop - start)  # as of noise[indices % PERIOD], without an index
+        scales = np.where(space.scales > 0, space.scales, np.float32(UNSCALED)) * np.float32(self.sigma)
         if self.within is not None:
             chosen = np.zeros(len(space.tensors), dtype=bool)
             chosen[list(self.within)] = True
-            indices = indices[space.per_coordinate(chosen, indices)]
-        scales = np.where(space.scales > 0, space.scales, np.float32(UNSCALED)) * np.float32(self.sigma)
-        return indices, noise[indices % PERIOD] * space.per_coordinate(scales, indices)
+            inside = space.per_coordinate(chosen, indices)
+            indices, noise = indices[inside], noise[inside]
+        return indices, noise * space.per_coordinate(scales, indices)
+
+
+@cache
+def _noise() -> np.ndarray:
+    return np.random.default_rng(0).standard_normal(PERIOD, dtype=np.float32)
 
 
 def probe(sigma: float, within: Sequence[int] | None = None) -> tuple[Entry, ...]:
