@@ -7,13 +7,22 @@ captured again. (Inductor would fold weights into its code only when asked to fr
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from evoray.errors import EvaluationError
+from evoray.evaluation.accelerator import accelerator_of
+from evoray.runtime.reading import reason_of
+
 Network = Callable[..., Any]
+WARM_UP = 3
+"""Calls before one is captured: libraries choose their kernels and allocate on the first ones."""
+ONE_CAPTURE = threading.Lock()
+"""What other threads ask of the stream would be captured too."""
 
 
 def make_forward(model: Network, *, compiled: bool = False, cuda_graphs: bool = False) -> Network:
@@ -28,27 +37,35 @@ class GraphedNetwork:
 
     def __init__(self, run: Network) -> None:
         self._run = run
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._replay: Callable[[], None] | None = None
 
     def __call__(self, *inputs: Tensor) -> Any:
-        if self._graph is None:
-            self._capture(inputs)
-        assert self._graph is not None
+        if self._replay is None:
+            self._replay = self._capture(inputs)
         for own, given in zip(self._inputs, inputs, strict=True):
+            if own.shape != given.shape:  # a copy would be spread over it
+                raise ValueError(f"a graph of inputs {list(own.shape)} is given {list(given.shape)}")
             own.copy_(given)
-        self._graph.replay()
+        self._replay()
         return self._output
 
-    def _capture(self, inputs: tuple[Tensor, ...]) -> None:
+    def _capture(self, inputs: tuple[Tensor, ...]) -> Callable[[], None]:
         self._inputs = tuple(one.clone() for one in inputs)
-        device = inputs[0].device
-        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):
-            for _ in range(3):  # libraries choose their kernels and allocate on the first calls
-                self._run(*self._inputs)
-        torch.cuda.current_stream(device).wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._output = self._run(*self._inputs)
-        self._graph = graph
+        accelerator = accelerator_of(inputs[0].device)
+        with ONE_CAPTURE:
+            current, side = accelerator.current_stream(), accelerator.stream("capture")
+            accelerator.wait_event(side, accelerator.record_event(current))
+            with accelerator.use(side):
+                for _ in range(WARM_UP):
+                    self._run(*self._inputs)
+            accelerator.wait_event(current, accelerator.record_event(side))
+            try:
+                replay, self._output = accelerator.capture(lambda: self._run(*self._inputs), side)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise EvaluationError(
+                    f"compute.cuda_graphs = true: the network ran, and cannot be captured ({reason_of(error)}). "
+                    "Leave it out."
+                ) from error
+        return replay

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evoray.evaluation.accelerator import accelerator_of
 from evoray.evaluation.layout import CHUNK, Chunk, Layout, transposable
 from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_
 from evoray.mutation.device.choose import DrawnBy, make_writer
@@ -72,6 +73,7 @@ class ModelHost:
         drawn_by: DrawnBy | None = None,
     ) -> None:
         self.space, self.dtype, self.device = space, dtype, torch.device(device)
+        self._accelerator = accelerator_of(self.device)
         self._base = torch.from_numpy(space.flatten(model.state_dict())).to(self.device)
         self._base_entries: tuple[Entry, ...] = ()
         self._parent: Tensor | None = None
@@ -151,8 +153,8 @@ class ModelHost:
         if not self._streams(tail):
             parts = [self._whole(entry) for entry in tail]
             deltas = tuple(self._pinned(indices, delta) for indices, delta, _ in parts)
-            return Drawn(tail, deltas, parts[0][2] if len(parts) == 1 else None)
-        if self.device.type == "cpu" or 12 * self._count(tail) > AHEAD_BYTES:
+            return Drawn(tail, deltas, self._accelerator.pin(parts[0][2]) if len(parts) == 1 else None)
+        if not self._accelerator.asynchronous or 12 * self._count(tail) > AHEAD_BYTES:
             return Drawn(tail)
         pairs = (pair for chunk in self._chunks for pair in self._between(tail, chunk))
         return Drawn(tail, tuple(self._pinned(self._small(indices), delta) for indices, delta in pairs))
@@ -211,9 +213,7 @@ class ModelHost:
         if len(drawn.tail) == 1:
             (indices, delta), positions = drawn.deltas[0], drawn.positions
             assert positions is not None
-            indices, delta, positions = (
-                part.to(self.device, non_blocking=True) for part in (indices, delta, positions)
-            )
+            indices, delta, positions = map(self._accelerator.to_device, (indices, delta, positions))
             self._restore = partial(self._gather_base, indices, positions)
             for index, place, step in self._blocks(indices, positions, delta):
                 put_(self.buffer, place, self._rounded(self._base.index_select(0, index).add_(step), index))
@@ -307,13 +307,13 @@ class ModelHost:
 
     def _pinned(self, indices: Tensor, delta: Tensor) -> Delta:
         """In memory that a GPU reads while the CPU goes on, where there is one."""
-        return (indices.pin_memory(), delta.pin_memory()) if self.device.type == "cuda" else (indices, delta)
+        return self._accelerator.pin(indices), self._accelerator.pin(delta)
 
     def _small(self, whole: Tensor) -> Tensor:
         return whole.int() if self._layout.size < 2**31 else whole
 
     def _to_device(self, indices: Tensor, delta: Tensor) -> Delta:
-        return indices.to(self.device, non_blocking=True).long(), delta.to(self.device, non_blocking=True)
+        return self._accelerator.to_device(indices).long(), self._accelerator.to_device(delta)
 
     def _lay_over(self) -> None:
         """Makes every parameter of the space (under all its names) a view of the buffer."""

@@ -2,7 +2,7 @@
 
 A shard's batches stay on the device until the budget wants their place for another's; the one used longest ago goes
 first. A shard that is larger than the whole budget is never held: its batches are made anew for every pass, the next
-one on another thread while one is evaluated, through pinned memory and a stream of its own on CUDA. Either way the
+one on another thread while one is evaluated, on CUDA through pinned memory and a stream beside it. Either way the
 same batches arrive in the same order, so the budget changes time and memory, and not a bit of a result.
 """
 
@@ -18,11 +18,12 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from evoray.data import Shard
+from evoray.evaluation.accelerator import Event, accelerator_of
 from evoray.runtime.prefetch import one_ahead
 from evoray.tasks.base import Batch, Preparation, Task
-from evoray.tasks.outputs import tensors_of
 
 GIB = 2**30
 CPU_GIB = 2.0
@@ -34,27 +35,28 @@ class StreamedBatches:
     """Batches that are made for every pass; see the module's docstring."""
 
     def __init__(self, task: Task, records: Shard, parts: list[np.ndarray], how: Preparation) -> None:
-        self._task, self._records, self._parts, self._how = task, records, parts, how
+        self._task, self._records, self._parts = task, records, parts
+        self._accelerator = accelerator_of(how.device)
+        self._how = dataclasses.replace(how, pinned=self._accelerator.asynchronous)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._how.device.type != "cuda":
-            yield from one_ahead(lambda rows: self._task.batch(self._records, rows, self._how), self._parts)
-            return
-        stream = torch.cuda.Stream(self._how.device)  # type: ignore[no-untyped-call]
-        for batch, event in one_ahead(lambda rows: self._beside(rows, stream), self._parts):
-            current = torch.cuda.current_stream(self._how.device)
-            current.wait_event(event)
-            for tensor in tensors_of(batch.inputs):
-                tensor.record_stream(current)
+        accelerator = self._accelerator
+        for batch, event in one_ahead(self._beside, self._parts):
+            current = accelerator.current_stream()
+            accelerator.wait_event(current, event)
+            for leaf in tree_leaves(batch.inputs):
+                if isinstance(leaf, Tensor):
+                    accelerator.record_stream(leaf, current)
             yield batch
 
-    def _beside(self, rows: np.ndarray, stream: torch.cuda.Stream) -> tuple[Batch, torch.cuda.Event]:
+    def _beside(self, rows: np.ndarray) -> tuple[Batch, Event]:
         """A batch made on another stream, from pinned memory; the event says when it is there."""
-        with torch.cuda.stream(stream):
-            batch = self._task.batch(self._records, rows, dataclasses.replace(self._how, pinned=True))
-            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            event.record(stream)
-        event.synchronize()  # on the thread that fetches: whoever gets the batch finds it whole
+        accelerator = self._accelerator
+        stream = accelerator.stream("batches")
+        with accelerator.use(stream):
+            batch = self._task.batch(self._records, rows, self._how)
+            event = accelerator.record_event(stream)
+        event.synchronize()  # on the thread that fetches: no more than two batches hold pinned memory
         return batch, event
 
 
@@ -148,6 +150,5 @@ def budget_bytes(gib: float | None, device: torch.device) -> int:
     """Bytes of ``gib``; ``auto``: CPU_GIB on the CPU, FREE_SHARE of what is free on a GPU."""
     if gib is not None:
         return int(gib * GIB)
-    if device.type == "cuda":
-        return int(FREE_SHARE * torch.cuda.mem_get_info(device)[0])
-    return int(CPU_GIB * GIB)
+    free = accelerator_of(device).free_bytes()
+    return int(CPU_GIB * GIB) if free is None else int(FREE_SHARE * free)

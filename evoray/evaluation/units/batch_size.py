@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from evoray.errors import BackendError
+from evoray.evaluation.accelerator import accelerator_of
 from evoray.evaluation.evaluator import Evaluator
 
 CPU_SIZES = (16, 32, 64, 128, 256)
@@ -48,8 +49,8 @@ class TuneUnit:
         for size in sizes:
             try:
                 seconds[size] = seconds_per_image(evaluator, self.shard, size)
-            except torch.cuda.OutOfMemoryError:
-                torch.cuda.empty_cache()
+            except torch.OutOfMemoryError:
+                accelerator_of(evaluator.device).empty_cache()
                 break
         return [choose(seconds)]
 
@@ -63,8 +64,7 @@ def seconds_per_image(evaluator: Evaluator, shard: int, size: int) -> float:
         for _ in range(ROUNDS + 1):
             started = time.perf_counter()
             evaluator.task.outputs(evaluator.host.forward, batch)
-            if evaluator.device.type == "cuda":
-                torch.cuda.synchronize(evaluator.device)
+            accelerator_of(evaluator.device).synchronize()
             times.append(time.perf_counter() - started)
     return statistics.median(times[1:]) / size
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -275,3 +277,51 @@ def test_a_train_that_returns_nothing_is_fine():
             super().train(mode)
 
     assert isinstance(host_of(Silent(3, 2).requires_grad_(False))[0].model, Silent)
+
+
+# a device that works beside the host
+
+
+def on_a_device(stand_in, parts, count=1, dtype=torch.float32):
+    """A worker's way: drawn on another thread, applied and undone on this one; the reference's bits."""
+    with stand_in.watched():
+        host, state, space = host_of(tiny(), dtype)
+        for seed in range(3):
+            entries = [Entry(1.0, mutation(seed + number, parts)) for number in range(count)]
+            with ThreadPoolExecutor(1) as pool:
+                drawn = pool.submit(host.draw, entries).result()
+            with host.child(drawn):
+                assert torch.equal(host.flat, expected(space, state, entries, dtype))
+            del drawn
+            assert torch.equal(host.flat, expected(space, state, [], dtype))
+    return host
+
+
+@pytest.mark.parametrize(("parts", "count"), [(100, 1), (100, 2), (7, 1), (2, 3), (1, 1)])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_all_that_is_drawn_ahead_is_copied_from_pinned_memory(stand_in, parts, count, dtype):
+    """Sparse, streamed and dense children: while a copy from other memory starts, the thread that asks has to wait."""
+    on_a_device(stand_in, parts, count, dtype)
+    copies = stand_in.did("to_device")
+    assert len(copies) >= 6 and all(pinned for _, _, pinned in copies)
+    assert stand_in.errors == [] and not stand_in.borrowed
+
+
+def test_a_single_sparse_child_is_three_copies(stand_in):
+    """Coordinates, what is added, and places: each pinned where it was drawn."""
+    on_a_device(stand_in, 100)
+    assert len(stand_in.did("pin")) == len(stand_in.did("to_device")) == 3 * 3
+    assert {entry[1] for entry in stand_in.did("pin")} != {threading.current_thread().name}
+
+
+def test_what_would_take_too_much_memory_is_not_drawn_ahead(stand_in, monkeypatch):
+    monkeypatch.setattr("evoray.evaluation.host.AHEAD_BYTES", 0)
+    host, _, _ = host_of(tiny())
+    assert host.draw([Entry(1.0, mutation(1, 2))]).deltas == ()
+    assert len(host.draw([Entry(1.0, mutation(1, 100))]).deltas) == 1
+
+
+def test_on_the_cpu_nothing_is_pinned_and_dense_children_are_not_held():
+    host, _, _ = host_of(tiny())
+    assert host.draw([Entry(1.0, mutation(1, 2))]).deltas == ()
+    assert not any(one.is_pinned() for one in host.draw([Entry(1.0, mutation(1, 100))]).deltas[0])
