@@ -9,6 +9,8 @@ large images beat, since they are bound by memory.
 from __future__ import annotations
 
 import argparse
+import copy
+import dataclasses
 import functools
 import json
 import platform
@@ -22,11 +24,13 @@ import torch
 
 from evoray.benchmarks.baselines import take
 from evoray.benchmarks.behind import Contestant, contestants
-from evoray.benchmarks.throughput import _alternate, _forward, _program, _timed
+from evoray.benchmarks.throughput import _alternate, _forward, _mutation, _program, _timed
 from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.kept.keeper import Keeper
 from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.mutation import Entry, Lineage
+from evoray.mutation.layered import Layered
 from evoray.runtime.malloc import freed_memory_kept
 
 IMAGES = {
@@ -46,7 +50,7 @@ def measured(name: str, dtype: str, repeats: int, threads: int) -> list[dict[str
     images = IMAGES[name]
     program, network = _program(name, images, dtype, 224, threads, "channels-last", False, False)
     with like_a_worker(program), freed_memory_kept():
-        whole = Evaluator(network, program)
+        whole = Evaluator(copy.deepcopy(network), program)
         cuts = contestants(whole, network, (*SHARES, *EXTRA.get(name, ())), images)
         loops = {"forward": lambda _: take(lambda: _forward(whole))}
         for number, cut in enumerate(cuts):
@@ -65,8 +69,6 @@ def _rest(cut: Contestant) -> None:
 
 
 def _kept(cut: Contestant) -> Any:
-    from evoray.benchmarks.throughput import _mutation
-
     kept = cut.evaluator.kept(Lineage(), [(Entry(1.0, _mutation(100, 0)),)], "select", 0)
     assert kept is not None, cut.evaluator.counters.note
     return kept
@@ -94,14 +96,12 @@ def _row(name: str, dtype: str, images: int, number: int, cut: Contestant, taken
 
 def layered(name: str, dtype: str, repeats: int, threads: int, blocks: int = 10) -> dict[str, Any]:
     """One child of each of ten equal blocks over all weights, what is kept made once: against ten forward passes."""
-    from evoray.mutation.layered import Layered
-
-    images = IMAGES[name]
+    images = 48
     program, network = _program(name, images, dtype, 224, threads, "channels-last", False, False)
     with like_a_worker(program), freed_memory_kept():
-        whole = Evaluator(network, program)
+        whole = Evaluator(copy.deepcopy(network), program)
         space = program.space.with_depth(_depth(whole))
-        own = Evaluator(network, type(program)(**{**vars(program), "space": space}))
+        own = Evaluator(copy.deepcopy(network), dataclasses.replace(program, space=space))
         children = [
             Layered(blocks=blocks, block=block, parts=1, part=0, mask_seed=1, noise_seed=2 + block, sigma=0.01)
             for block in range(blocks)
@@ -123,8 +123,6 @@ def layered(name: str, dtype: str, repeats: int, threads: int, blocks: int = 10)
 
 
 def _depth(whole: Evaluator) -> list[int]:
-    from evoray.evaluation.kept.keeper import Keeper
-
     keeper = Keeper(whole.host, whole.task, whole.network, lambda network: network)
     used = keeper.order(next(iter(whole.prepared("select", 0).batches)))
     return [*used, *(number for number in range(len(whole.host.space.tensors)) if number not in set(used))]
