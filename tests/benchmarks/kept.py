@@ -54,6 +54,9 @@ def measured(name: str, dtype: str, repeats: int, threads: int) -> list[dict[str
         cuts = contestants(whole, network, (*SHARES, *EXTRA.get(name, ())), images)
         loops = {"forward": lambda _: take(lambda: _forward(whole))}
         for number, cut in enumerate(cuts):
+            if cut.cut is None:  # all of the work is behind it, so nothing is kept
+                loops |= {f"{one} {number}": loops["forward"] for one in ("evoray", "rest")}
+                continue
             loops[f"evoray {number}"] = functools.partial(_timed, cut.evaluator, 100)
             loops[f"rest {number}"] = lambda _, cut=cut: take(lambda: _rest(cut))  # type: ignore[misc]
         taken = _alternate(loops, repeats)
@@ -86,7 +89,7 @@ def _row(name: str, dtype: str, images: int, number: int, cut: Contestant, taken
         "behind": round(cut.behind, 4),
         "cut": cut.cut,
         "kept_kib_per_image": round(cut.kept_kib_per_image, 1),
-        "expected": round(1 / max(_kept(cut).part.share, 1e-9), 2),
+        "expected": round(1 / max(_kept(cut).part.share, 1e-9), 2) if cut.cut else 1.0,
         "rest_to_forward": round(float(np.median(ratios(f"rest {number}", "forward"))), 3),
         "ratio_to_forward": round(float(np.median(to_forward)), 3),
         "spread": [round(min(to_forward), 3), round(max(to_forward), 3)],
