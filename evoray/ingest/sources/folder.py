@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.names import SUFFIXES, is_aside_folder, is_image
-from evoray.ingest.sources.base import check_text
+from evoray.ingest.sources.base import check_text, state_of
 from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.tree import Walked, walk
 from evoray.ingest.sources.tree_splits import NONE, TreeSplits, class_parents, find_splits, refuse, same_below, take
@@ -61,6 +61,9 @@ class FolderSource:
 
     def prepare(self, directory: Path) -> None:
         """Nothing: the files are read where they are."""
+
+    def state(self, records: Iterable[int]) -> str:
+        return state_of(os.path.join(self.root, self.names[record]) for record in records)
 
 
 def _of_splits(
