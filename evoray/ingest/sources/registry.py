@@ -129,7 +129,12 @@ def _files(name: str, suffix: str) -> bool:
         below = path / "data"  # as Hugging Face's repositories have it
         here = any(entry.lower().endswith(suffix) and not is_aside(entry) for entry in os.listdir(path))
         return (here or (below.is_dir() and bool(expand(str(below), suffix)))) and not _images_in(name)
-    return name.lower().endswith(suffix) and (path.is_file() or any(sign in name for sign in "*?{"))
+    if not any(sign in name for sign in "*?{"):
+        return name.lower().endswith(suffix) and path.is_file()
+    if name.lower().endswith(suffix):
+        return True
+    found = [one.name.lower() for one in expand(name, suffix)]  # data/train-*
+    return bool(found) and all(one.endswith(suffix) for one in found)
 
 
 def _images_in(name: str) -> bool:
