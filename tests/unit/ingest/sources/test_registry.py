@@ -308,3 +308,16 @@ def test_a_pattern_without_a_suffix_is_known_by_its_files(pattern, tmp_path):
     (tmp_path / "data" / "train-notes.txt").write_text("x")
     with pytest.raises(DataError):
         open_source(str(tmp_path / "data" / "train-*"))
+
+
+@pytest.mark.parametrize("folder", ["train", "default/train", "data", "data/en"])
+def test_parquet_in_folders_below_is_found(folder, tmp_path):
+    table = pa.table({"image": [jpeg(0), jpeg(1)], "label": [0, 1]})
+    (tmp_path / folder).mkdir(parents=True)
+    pq.write_table(table, tmp_path / folder / "0000.parquet")
+    assert open_source(str(tmp_path)).names == ["0000.parquet/0", "0000.parquet/1"]
+    (tmp_path / "validation").mkdir()
+    pq.write_table(table, tmp_path / "validation" / "0000.parquet")
+    if folder.endswith("train"):
+        with pytest.raises(DataError, match=r"several splits \(train, validation\)\. Name one, such as"):
+            open_source(str(tmp_path))
