@@ -4,7 +4,8 @@ The order of records is a seeded shuffle over all of them, so that every shard i
 that order before anything is decoded; a record that cannot be decoded leaves its place empty.
 
 Work goes on in ``.DEST.part`` beside DEST, which becomes DEST when everything is there. Killed at any moment and
-started again in the same way, an ingest checks the digests of the shards that are finished and makes the others.
+started again in the same way, an ingest checks the digests of the shards that are finished and makes the others. It
+does not go on where the files that it reads were written since: its shards would be of two sets of pictures.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from evoray.tasks.registry import make_task
 
 BOUNDS = {"per_class": (1, 2**26), "seed": (0, SEED), "workers": (1, LOCAL_WORKERS), "shard_size": (1, 2**20)}
 """Of an option, its least and its largest value."""
+FILES = "files"
+"""In a plan: the state of the files that are read."""
 Advance = Callable[[int, int], None]
 """Called with (records just done, records in all)."""
 
@@ -91,6 +94,7 @@ def ingest_source(
         raise ConfigError(f'task.name = "{task}": its records hold {", ".join(lacking)}, which ingest does not write.')
     if os.path.lexists(dest):
         raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
+    _refuse_inside(source, dest)
     order = _order(np.asarray(source.labels), per_class, seed)
     plan = _plan(source, transform, order, shard_size)
     advance = on_progress or (lambda *_: None)
@@ -108,6 +112,18 @@ def ingest_source(
     except OSError as error:
         raise DataError(f"{shown(dest)}: cannot be written ({said(error)}).") from None
     return manifest
+
+
+def _refuse_inside(source: Source, dest: Path) -> None:
+    """Shards in a tree of folders would be one of its classes when it is read again."""
+    root = getattr(source, "root", None)
+    if root is None or "/" not in next(iter(source.names), ""):
+        return
+    if os.path.realpath(dest).startswith(os.path.realpath(root).rstrip("/") + "/"):
+        raise DataError(
+            f"{shown(dest)}: inside the tree that is read, {shown(root)}, where the next ingest would take it for a "
+            "class. Name a directory outside of it."
+        )
 
 
 def _order(labels: np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
@@ -135,6 +151,7 @@ def _plan(source: Source, transform: ImageTransform, order: np.ndarray, shard_si
         "classes": list(source.classes),
         "records": records.hexdigest(),
         "shard_size": shard_size,
+        FILES: state(order.tolist()) if (state := getattr(source, "state", None)) is not None else "",
     }
 
 
@@ -162,9 +179,14 @@ def _begin(directory: Path, dest: Path, plan: dict[str, Any], restart: bool) -> 
         before = parse_json(read_file(path), str(path))
     except DataError:
         before = None
-    before = before if isinstance(before, dict) else None
+    before = {FILES: plan[FILES], **before} if isinstance(before, dict) else None  # an older one says nothing of them
     if before is not None and before != plan and not restart:
-        other = ", ".join(key for key, value in plan.items() if before.get(key) != value)
+        other = ", ".join(key for key, value in plan.items() if before.get(key) != value and key != FILES)
+        if not other:
+            raise DataError(
+                f"{dest}: an ingest was interrupted there, and files that it reads were written since (their sizes or "
+                "times have changed). Its finished shards may hold what they were before: begin again with --restart."
+            )
         raise DataError(
             f"{dest}: an ingest with another {other} was interrupted there, and its shards are in {directory}. "
             "Finish it as it was begun, or throw it away with --restart."

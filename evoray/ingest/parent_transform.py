@@ -38,7 +38,9 @@ def transform_for(path: Path, decoder: str, *, answered: bool) -> ParentTransfor
     from evoray.models import parent_preprocessing
 
     config = load_config(path)
-    parent, whose = _published(config.parent)
+    if answered and config.parent.source != "module" and config.parent.weights == UNTRAINED:
+        return ParentTransform(None, f"transform: as the options say, for {shown(config.parent.name)} is untrained")
+    parent, whose = _published(config.parent, path.parent.resolve())
     wanted = parent_preprocessing(parent, path.parent.resolve(), seed=config.seed)
     own_file = whose is None
     if own_file or (wanted.crop is None and wanted.resize is None):
@@ -58,14 +60,23 @@ def transform_for(path: Path, decoder: str, *, answered: bool) -> ParentTransfor
     return ParentTransform(transform, f"transform: {_cut(wanted)}, as {whose} say{unused}")
 
 
-def _published(parent: ParentConfig) -> tuple[ParentConfig, str | None]:
-    """The parent by the name of its weights where their file is torchvision's, and whose transform it is."""
+def _published(parent: ParentConfig, config_dir: Path) -> tuple[ParentConfig, str | None]:
+    """The parent by the name of its weights where their file is torchvision's, and whose transform it is.
+
+    Raises:
+        ConfigError: torchvision has no weights of that name, and there is no such file.
+    """
+    from evoray.models import find_weights
+
     weights = str(parent.weights)
     if parent.source == "module":
         return parent, f"the preprocessing that {shown(parent.name)} brings would"
     if weights == UNTRAINED:
         return parent, f"{parent.source}'s defaults for {shown(parent.name)}, whose weights are random,"
     if not any(sign in weights for sign in "./"):
+        if parent.source == "torchvision" and weights not in (known := _torchvision_files(parent.name)) and known:
+            find_weights(parent, config_dir)
+            return parent, None  # a file without a suffix
         return parent, f"the weights {shown(weights)} of {shown(parent.name)}"
     if parent.source == "torchvision":
         for name, url in _torchvision_files(parent.name).items():

@@ -56,6 +56,29 @@ def find(config: ParentConfig, config_dir: Path | None) -> Path | None:
     return _hub_file(timm, _name(config, timm), config)
 
 
+def preprocessing(config: ParentConfig) -> Preprocessing | None:
+    """What the weights, or the architecture's default ones, ask of images, without reading any; None: unknown so.
+
+    Raises:
+        ConfigError: timm has no such weights.
+    """
+    timm = _import_timm()
+    is_file = config.weights == "random" or _is_file(config, timm)
+    known = _default(timm, config.name) if is_file else _known(timm, _name(config, timm), config)
+    if known is None:
+        return None
+    found = _of_data(timm.data.resolve_data_config(pretrained_cfg=known.to_dict()))
+    return configured(config, found) if is_file else found
+
+
+def _default(timm: Any, name: str) -> Any:
+    """What timm knows of the architecture's default weights."""
+    try:
+        return timm.models.get_pretrained_cfg(name)
+    except RuntimeError:
+        return None
+
+
 def _import_timm() -> Any:
     try:
         import timm
@@ -84,16 +107,7 @@ def _hub_file(timm: Any, name: str, config: ParentConfig) -> Path:
     """The weights' file in the hub's cache; fetched only where that is asked for."""
     import huggingface_hub
 
-    try:
-        known = timm.models.get_pretrained_cfg(name)
-    except RuntimeError:  # the architecture is there, the tag is not
-        known = None
-    if known is None or not known.has_weights or not known.hf_hub_id:
-        close = timm.list_pretrained(f"{config.name}*")[:6]
-        raise ConfigError(
-            f'parent.name = "{config.name}", weights = "{config.weights}": timm has no such weights. '
-            f"Near it: {', '.join(close) or 'none'}."
-        )
+    known = _known(timm, name, config)
     for file in ("model.safetensors", "pytorch_model.bin"):
         cached = huggingface_hub.try_to_load_from_cache(known.hf_hub_id, file)
         if isinstance(cached, str):
@@ -113,9 +127,27 @@ def _hub_file(timm: Any, name: str, config: ParentConfig) -> Path:
         ) from None
 
 
+def _known(timm: Any, name: str, config: ParentConfig) -> Any:
+    """What timm knows of its own weights; raises ConfigError where it has none such."""
+    try:
+        known = timm.models.get_pretrained_cfg(name)
+    except RuntimeError:  # the architecture is there, the tag is not
+        known = None
+    if known is None or not known.has_weights or not known.hf_hub_id:
+        close = timm.list_pretrained(f"{config.name}*")[:6]
+        raise ConfigError(
+            f'parent.name = "{config.name}", weights = "{config.weights}": timm has no such weights. '
+            f"Near it: {', '.join(close) or 'none'}."
+        )
+    return known
+
+
 def _preprocessing(timm: Any, model: nn.Module) -> Preprocessing:
     """timm's evaluation transform, where it resizes the shorter side and cuts the centre."""
-    data = timm.data.resolve_model_data_config(model)
+    return _of_data(timm.data.resolve_model_data_config(model))
+
+
+def _of_data(data: dict[str, Any]) -> Preprocessing:
     crop = int(data["input_size"][1])
     central = data["crop_mode"] == "center"
     return Preprocessing(

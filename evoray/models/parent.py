@@ -54,9 +54,11 @@ def find_weights(config: ParentConfig, config_dir: Path | None = None) -> Path |
 
 
 def parent_preprocessing(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Preprocessing:
-    """What a configuration's parent asks of its images; torchvision says so without its weights."""
+    """What a configuration's parent asks of its images; torchvision and timm say so without its weights."""
     if config.source == "torchvision":
         return from_torchvision.preprocessing(config)
+    if config.source == "timm" and (known := from_timm.preprocessing(config)) is not None:
+        return known
     return load_parent(config, config_dir, seed=seed).preprocessing
 
 

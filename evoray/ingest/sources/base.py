@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,8 @@ from evoray.runtime.reading import shown
 class Source(Protocol):
     """Picklable; ``open`` runs on the workers, and may raise anything for a bad record.
 
-    names: unique, of one record each; labels: indices into ``classes``.
+    names: unique, of one record each; labels: indices into ``classes``. One that reads files may have a method
+    ``state(records)``, as ``state_of`` gives it: an interrupted ingest then does not go on with changed ones.
     """
 
     @property
@@ -73,6 +75,21 @@ class SlicedSource:
 
     def prepare(self, directory: Path) -> None:
         """Nothing: the files are read where they are."""
+
+    def state(self, _: Iterable[int]) -> str:
+        return state_of(self.files)
+
+
+def state_of(files: Iterable[str]) -> str:
+    """A digest of files' sizes and times of writing: another one where one of them was written since."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            found = os.stat(file)
+            digest.update(b"%d %d\n" % (found.st_size, found.st_mtime_ns))
+        except (OSError, ValueError):
+            digest.update(b"gone\n")
+    return digest.hexdigest()
 
 
 class _Opened:

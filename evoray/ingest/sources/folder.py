@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed
-from evoray.ingest.names import SUFFIXES, is_image
-from evoray.ingest.sources.base import check_text
+from evoray.ingest.names import SUFFIXES, is_aside_folder, is_image
+from evoray.ingest.sources.base import check_text, state_of
 from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.tree import Walked, walk
-from evoray.ingest.sources.tree_splits import NONE, TreeSplits, find_splits, refuse, same_below, take
+from evoray.ingest.sources.tree_splits import NONE, TreeSplits, class_parents, find_splits, refuse, same_below, take
 from evoray.runtime.reading import shown
 
 
@@ -50,9 +50,9 @@ class FolderSource:
             check_text(root, name)
         _check(root, walked, names)
         beside = len(walked.files) - len(names)
-        folders, names, level, notes = _of_splits(root, walked, names, split)
+        folders, names, own, notes = _of_splits(root, walked, names, split)
         label = {folder: number for number, folder in enumerate(folders)}
-        labels = [label[name.split("/", level + 1)[level]] for name in names]
+        labels = [label[folder] for folder in own]
         notes = (*_notes(walked, folders, labels, beside), *notes)
         return cls(root, _classes(root, folders), names, labels, notes, follow)
 
@@ -62,11 +62,14 @@ class FolderSource:
     def prepare(self, directory: Path) -> None:
         """Nothing: the files are read where they are."""
 
+    def state(self, records: Iterable[int]) -> str:
+        return state_of(os.path.join(self.root, self.names[record]) for record in records)
+
 
 def _of_splits(
     root: Path, walked: Walked, names: list[str], asked: str | None
-) -> tuple[list[str], list[str], int, tuple[str, ...]]:
-    """The class folders, the images, where in their paths the class stands, and what was left out.
+) -> tuple[list[str], list[str], list[str], tuple[str, ...]]:
+    """The class folders, the images, the class folder of each, and what was left out.
 
     Raises:
         DataError: a tree of several splits, and nobody said which.
@@ -76,7 +79,7 @@ def _of_splits(
     if splits is None:
         if asked not in (None, NONE):
             raise DataError(f"{shown(root)}: no splits in it, train and test or the like. Leave --split out.")
-        return walked.folders, names, 0, ()
+        return walked.folders, names, _tops(names), ()
     if asked is None:
         raise refuse(root, splits)
     return _taken(root, walked, names, splits, take(root, splits, asked))
@@ -84,19 +87,47 @@ def _of_splits(
 
 def _taken(
     root: Path, walked: Walked, names: list[str], splits: TreeSplits, chosen: frozenset[str] | None
-) -> tuple[list[str], list[str], int, tuple[str, ...]]:
+) -> tuple[list[str], list[str], list[str], tuple[str, ...]]:
     wanted = chosen if chosen is not None else frozenset(splits.folders)
-    said = f"splits taken: {listed(sorted(wanted))}"
+    said = [f"splits taken: {listed(sorted(wanted))}"]
     if splits.above:
-        kept = [name for name in names if name.partition("/")[0] in wanted and name.count("/") > 1]
-        folders = sorted({path.partition("/")[2] for path in walked.seconds if path.partition("/")[0] in wanted})
+        folders, kept, own, deeper = _in_splits(root, walked, names, class_parents(root, splits, sorted(wanted), names))
+        said += [f"the class folders are those in {listed(deeper, 4)}"] if deeper else []
     else:
         kept = names if chosen is None else [name for name in names if wanted & set(name.split("/")[1:-1])]
-        folders = walked.folders
+        folders, own = walked.folders, _tops(kept)
     if not kept:
         raise DataError(f"{shown(root)}: no images in class folders below {listed(sorted(wanted))}. Name others.")
-    left = len(names) - len(kept)
-    return folders, kept, int(splits.above), (f"{said}; {left} images of others are left out" if left else said,)
+    if left := len(names) - len(kept):
+        said[0] += f"; {left} images of others are left out"
+    return folders, kept, own, tuple(said)
+
+
+def _in_splits(
+    root: Path, walked: Walked, names: list[str], parents: Mapping[str, str]
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """The class folders in each split's own folder, the images in them with their class folders, and which are deeper.
+
+    parents: as ``class_parents`` gives them.
+    """
+    kept, own = [], []
+    for name in names:
+        parent = parents.get(name.partition("/")[0])
+        inside = name.removeprefix(f"{parent}/") if parent is not None else name
+        if inside != name and "/" in inside:
+            kept.append(name)
+            own.append(inside.partition("/")[0])
+    folders = {path.partition("/")[2] for path in walked.seconds if (top := path.partition("/")[0]) == parents.get(top)}
+    deeper = sorted(parent for top, parent in parents.items() if parent != top)
+    for parent in deeper:
+        with os.scandir(root / parent) as entries:
+            found = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
+        folders |= {folder for folder in found if not is_aside_folder(folder)}
+    return sorted(folders | set(own)), kept, own, deeper
+
+
+def _tops(names: Sequence[str]) -> list[str]:
+    return [name.partition("/")[0] for name in names]
 
 
 def _check(root: Path, walked: Walked, names: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from evoray.errors import DataError
 from evoray.ingest.foreign import mistaken
 from evoray.ingest.labels.columns import LABELS, Asked, listed, plain, position
 from evoray.ingest.labels.values import Labels, label_text, labelled
-from evoray.ingest.sources.base import SlicedSource, expand
+from evoray.ingest.sources.base import SlicedSource, expand, state_of
 from evoray.ingest.sources.splits import refuse_several
 from evoray.runtime.reading import parse_json, shown
 
@@ -63,6 +63,9 @@ class ParquetSource(SlicedSource):
         self.files = (str(spool.absolute()),)
         self.sizes = np.load(index)
         self.offsets = np.cumsum(self.sizes) - self.sizes
+
+    def state(self, _: Iterable[int]) -> str:
+        return state_of(self.tables)
 
     def _copy(self, path: Path) -> np.ndarray:
         sizes: list[int] = []

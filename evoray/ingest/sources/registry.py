@@ -126,10 +126,13 @@ def _files(name: str, suffix: str) -> bool:
     """A file, a pattern, or a folder that holds files of this kind and no images: an archive of them may lie beside."""
     path = Path(name)
     if path.is_dir():
-        below = path / "data"  # as Hugging Face's repositories have it
-        here = any(entry.lower().endswith(suffix) and not is_aside(entry) for entry in os.listdir(path))
-        return (here or (below.is_dir() and bool(expand(str(below), suffix)))) and not _images_in(name)
-    return name.lower().endswith(suffix) and (path.is_file() or any(sign in name for sign in "*?{"))
+        return not _images_in(name) and bool(expand(name, suffix))  # data/train-*.parquet, train/0000.parquet
+    if not any(sign in name for sign in "*?{"):
+        return name.lower().endswith(suffix) and path.is_file()
+    if name.lower().endswith(suffix):
+        return True
+    found = [one.name.lower() for one in expand(name, suffix)]  # data/train-*
+    return bool(found) and all(one.endswith(suffix) for one in found)
 
 
 def _images_in(name: str) -> bool:

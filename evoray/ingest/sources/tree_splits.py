@@ -30,6 +30,8 @@ _FILLING = frozenset(_FILLS.split())
 _BACKGROUND = "background"
 """Omniglot's ``images_background`` is one; ``background`` alone is a class."""
 _TOKENS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_JOINED = {word: pair for a in SPLITS for b in _FILLING for pair in ((a, b), (b, a)) if (word := "".join(pair))}
+"""Two words written as one: ``traindata``, ``imgtest``."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class TreeSplits:
 
 def split_name(name: str, parts: bool = False) -> SplitName | None:
     """What a folder's name says of a split; None where it says nothing. parts: whether ``part_1`` is one."""
-    words = [word.lower() for word in _TOKENS.findall(name)]
+    tokens = [word.lower() for word in _TOKENS.findall(name)]
+    words = [word for token in tokens for word in ((token,) if token in SPLITS else _JOINED.get(token, (token,)))]
     numbers = [word for word in words if word.isdecimal()]
     core = [word for word in words if word in SPLITS]
     if _BACKGROUND in words and _FILLING & set(words):
@@ -104,6 +107,54 @@ def refuse(root: Path, splits: TreeSplits) -> DataError:
         f"Or take several as one set with --split {shown(several, 80)} or --split {ALL}; "
         f"--split {NONE} where they are classes."
     )
+
+
+def class_parents(root: Path, splits: TreeSplits, wanted: Iterable[str], names: Sequence[str]) -> dict[str, str]:
+    """Of each split above the classes, the folder that holds its class folders: itself, or ``train/train``.
+
+    Raises:
+        DataError: another folder stands between a split and what seem to be its classes.
+    """
+    within = {name.rpartition("/")[0] for name in names}
+    return {top: _class_parent(root, splits, top, within) for top in wanted}
+
+
+def _class_parent(root: Path, splits: TreeSplits, top: str, within: set[str]) -> str:
+    at, own = top, split_name(top, parts=True)
+    while (only := _only(_inside(at, within))) is not None:
+        inner = _inside(f"{at}/{only}", within)
+        same = own is not None and _is_same(own, split_name(only, parts=True))
+        filling = {word.lower() for word in _TOKENS.findall(only)} <= _FILLING
+        if not same and (len(inner) < 2 or "" in inner):
+            break  # a class
+        if not (same or filling):
+            beside = [_inside(other, within) for other in splits.folders]
+            if any(only in folders and len(folders) > 1 for folders in beside):
+                break  # a class among others, in another split
+            raise DataError(
+                f"{shown(root)}: {shown(top, 60)} holds one folder, {shown(only, 60)}, and the folders in that seem to "
+                f"be the classes ({listed(sorted(inner), 3)}). Name it: {shown(root / at / only)}"
+            )
+        at = f"{at}/{only}"
+    return at
+
+
+def _inside(folder: str, within: Iterable[str]) -> set[str]:
+    """Names of the folders in a folder that hold images, itself ("") where images lie in it."""
+    below = (path.removeprefix(folder) for path in within if path == folder or path.startswith(f"{folder}/"))
+    return {rest.lstrip("/").partition("/")[0] for rest in below}
+
+
+def _only(below: set[str]) -> str | None:
+    return next(iter(below)) if len(below) == 1 and "" not in below else None
+
+
+def _is_same(split: SplitName, other: SplitName | None) -> bool:
+    """``train`` and ``training``, ``fold 1`` and ``fold 1``."""
+    if other is None or other.rest not in ((), split.rest):
+        return False
+    first, second = sorted((split.value, other.value), key=len)
+    return first == second or (second.startswith(first) and first.isalpha() and second.isalpha())
 
 
 def take(root: Path, splits: TreeSplits, asked: str) -> frozenset[str] | None:
@@ -162,8 +213,8 @@ def _above(folders: Sequence[str], within: Iterable[str]) -> TreeSplits | None:
         top, _, rest = path.partition("/")
         below[top].add(rest.partition("/")[0])
     found = _siblings(folders)
-    plain = sum(name.casefold() in SPLITS and name in below for name in found)
-    if found and (plain > 1 or set(below) <= found or _shared([below[name] for name in found if name in below])):
+    plain = {words for name in found if name in below and (words := _plain_split(name))}
+    if found and (len(plain) > 1 or set(below) <= found or _shared([below[name] for name in found if name in below])):
         return TreeSplits(tuple(sorted(found)), above=True)
     found = _siblings(folders, parts=True)
     if set(below) <= found and _shared([below[name] for name in found]):
@@ -172,6 +223,12 @@ def _above(folders: Sequence[str], within: Iterable[str]) -> TreeSplits | None:
     if len(folders) > 1 and "" not in below[only] and len(below[only]) > 1 and split_name(only):
         return TreeSplits((only,), above=True)  # beside folders without images
     return None
+
+
+def _plain_split(name: str) -> frozenset[str]:
+    """``train`` of ``train``, ``seg_train`` and ``train_2019``; nothing of a name with more in it."""
+    of = split_name(name)
+    return SPLITS.intersection(of.value.split()) if of is not None and not of.rest else frozenset()
 
 
 def _siblings(names: Iterable[str], parts: bool = False) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import random
 import resource
@@ -84,6 +85,64 @@ def test_another_ingest_is_not_mixed_in(options, named, tree, tmp_path):
     ingest_folder(tree, tmp_path / "shards", transform, restart=True, **wanted)
     ingest_folder(tree, tmp_path / "fresh", transform, **wanted)
     assert files(tmp_path / "shards") == files(tmp_path / "fresh")
+
+
+def written_again(tree, how):
+    """A picture of the tree, the last by name, with another content, size or time."""
+    path = sorted(tree.rglob("*.*"))[-1]
+    content, found = path.read_bytes(), path.stat()
+    path.unlink()
+    if how != "gone":
+        path.write_bytes(content + b" " * (how == "size"))
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1000 * (how == "time")))
+
+
+@pytest.mark.parametrize("how", ["size", "time", "gone"])
+def test_pictures_that_were_written_since_are_not_mixed_in(how, tree, tmp_path):
+    source = FolderSource.scan(tree)
+    part = interrupted(tree, tmp_path / "shards", after=13)
+    written_again(tree, how)
+    again = {"shard_size": 5, "workers": 1}
+    with pytest.raises(DataError, match=r"interrupted there, and files that it reads were written since.*--restart"):
+        ingest_source(source, tmp_path / "shards", SMALL, **again)
+    assert (part / "shards" / "shard-00000.arrow").exists()
+    source = FolderSource.scan(tree)
+    ingest_source(source, tmp_path / "shards", SMALL, restart=True, **again)
+    ingest_source(source, tmp_path / "fresh", SMALL, **again)
+    assert files(tmp_path / "shards") == files(tmp_path / "fresh")
+
+
+def test_files_that_are_the_same_again_are_no_other_ones(tree, tmp_path):
+    interrupted(tree, tmp_path / "shards", after=13)
+    written_again(tree, "as it was")
+    (tree / "labels.csv").write_text("x")
+    (tree / "class0").touch()
+    assert ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=5, workers=1).rows
+
+
+def test_what_an_older_version_began_is_finished(tree, tmp_path):
+    part = interrupted(tree, tmp_path / "shards", after=13)
+    plan = json.loads((part / "plan.json").read_text())
+    assert len(plan.pop("files")) == 64
+    (part / "plan.json").write_text(json.dumps(plan))
+    made = (part / "shards" / "shard-00000.arrow").stat().st_mtime_ns
+    ingest_folder(tree, tmp_path / "shards", SMALL, shard_size=5, workers=1)
+    assert (tmp_path / "shards" / "shard-00000.arrow").stat().st_mtime_ns == made
+
+
+def test_only_the_records_that_count_are_looked_at(tree):
+    source = FolderSource.scan(tree)
+    first = source.state([0])
+    written_again(tree, "time")
+    assert source.state([0]) == first != source.state([0, len(source.names) - 1])
+
+
+@pytest.mark.parametrize("dest", ["shards", "class0/shards", "a/b/shards", "../tree/shards"])
+def test_shards_inside_the_tree_are_refused(dest, tree, tmp_path):
+    with pytest.raises(DataError, match=r"inside the tree that is read, .*take it for a class\. Name a directory out"):
+        ingest_folder(tree, tree / dest, SMALL, workers=1)
+    assert not list(tree.rglob("*shards*"))
+    assert ingest_folder(tree, tmp_path / "tree2", SMALL, workers=1).rows
 
 
 def test_what_a_second_run_of_a_task_has_begun_does_not_stay(tree, tmp_path):

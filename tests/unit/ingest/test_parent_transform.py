@@ -58,7 +58,8 @@ def config(tmp_path, monkeypatch):
         ("torchvision", "resnet50", "resnet50-11ad3fa6.pth", (232, 224, "bilinear"), "IMAGENET1K_V2, whose file"),
         ("torchvision", "resnet50", "a/resnet50-0676ba61.pth", (256, 224, "bilinear"), "IMAGENET1K_V1, whose file"),
         ("torchvision", "vit_b_16", "vit_b_16_swag-9ac1b537.pth", (384, 384, "bicubic"), "IMAGENET1K_SWAG_E2E_V1"),
-        ("torchvision", "resnet18", "random", (256, 224, "bilinear"), "whose weights are random"),
+        ("timm", "resnet18", "a1_in1k", (235, 224, "bicubic"), "as the weights a1_in1k of resnet18"),
+        ("timm", "vit_base_patch16_clip_224", "openai", (248, 224, "bicubic"), "as the weights openai of vit_base"),
         ("module", "own_parents:whole", None, (40, 32, "bicubic"), "the preprocessing that own_parents:whole brings"),
         ("module", "own_parents:cropped", None, (None, 32, "bilinear"), "--resize none --crop 32"),
     ],
@@ -98,3 +99,33 @@ def test_without_a_configuration_the_options_have_their_defaults():
 def test_an_architecture_that_does_not_exist_is_named(config):
     with pytest.raises(ConfigError, match="no such classifier"):
         transform_for(config("torchvision", "resnet19", "mine.pth"), "pil", answered=True)
+
+
+def test_of_random_weights_an_answer_counts_before_the_defaults(config):
+    for source in ("torchvision", "timm"):
+        path = config(source, "resnet18", "random")
+        assert "whose weights are random" in chosen(Options(config=path))[1]
+        found, why = chosen(Options(config=path, resize="64", crop=56))
+        assert (found.resize, found.crop) == (64, 56) and "as the options say" in why
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize(
+    ("source", "name", "weights"),
+    [
+        ("torchvision", "resnet50", "IMAGENET1K_V9"),
+        ("torchvision", "resnet18", "IMAGENET1K_V2"),
+        ("torchvision", "resnet50", "mychk"),
+        ("timm", "resnet18", "a9_in1k"),
+    ],
+)
+def test_weights_that_do_not_exist_are_refused_as_a_run_refuses_them(source, name, weights, answered, config):
+    path = config(source, name, weights)
+    with pytest.raises(ConfigError, match=rf'weights = "{weights}": (no such file, and none of|timm has no such)'):
+        transform_for(path, "pil", answered=answered)
+
+
+def test_a_file_without_a_suffix_is_asked_about(config, tmp_path):
+    (tmp_path / "mychk").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"weights = 'mychk' is a file of yours"):
+        transform_for(config("torchvision", "resnet50", "mychk"), "pil", answered=False)

@@ -6,9 +6,11 @@ import resource
 
 import numpy as np
 import pytest
+from forms import flat_by_name, parquet, webdataset
 
 from evoray.errors import DataError
-from evoray.ingest.sources.base import SlicedSource, check_text, expand
+from evoray.ingest.sources import open_source
+from evoray.ingest.sources.base import SlicedSource, check_text, expand, state_of
 
 
 def sliced(tmp_path, contents):
@@ -137,3 +139,23 @@ def test_a_range_of_any_length_ends_at_the_first_file_that_is_missing(folder):
     with pytest.raises(DataError, match=r"x-11\.tar: no such file, though"):
         expand(f"{folder}/x-{{08..999999999}}.tar", ".tar")
     assert expand(f"{folder}/x-{{10..08}}.tar", ".tar") == []
+
+
+def test_the_state_of_files_tells_when_one_was_written(tmp_path):
+    files = [str(tmp_path / name) for name in ("a", "b")]
+    states = [state_of(files)]
+    for name, content in (("a", "1"), ("b", "1"), ("a", "12"), ("a", "")):
+        (tmp_path / name).write_text(content)
+        states.append(state_of(files))
+    assert len(set(states)) == len(states)
+    assert state_of(files) == states[-1] != state_of(files[:1])
+
+
+@pytest.mark.parametrize("form", [webdataset, parquet, flat_by_name])
+def test_every_source_of_files_says_their_state(form, tmp_path):
+    name = str(form(tmp_path))
+    before = open_source(name).state(range(4))
+    assert open_source(name).state(range(4)) == before
+    for path in tmp_path.rglob("*.*"):
+        os.utime(path, (1, 1))
+    assert open_source(name).state(range(4)) != before

@@ -293,3 +293,31 @@ def test_parquet_and_tars_are_known_by_their_suffix_in_any_case(tmp_path):
     assert len(open_source(str(tmp_path / "a.pq"), "parquet").names) == len(FILES)
     make_tar(tmp_path / "W.TAR", {"1.jpg": b"x", "1.cls": b"0"})
     assert len(open_source(str(tmp_path / "W.TAR")).names) == 1
+
+
+@pytest.mark.parametrize(
+    "pattern", ["data/train-*", "data/t*", "data/train-0000?-of-00001*", "d*/train-*", "**/train-*"]
+)
+def test_a_pattern_without_a_suffix_is_known_by_its_files(pattern, tmp_path):
+    (tmp_path / "data").mkdir()
+    for split in ("train", "validation"):
+        parquet = tmp_path / "data" / f"{split}-00000-of-00001.parquet"
+        pq.write_table(pa.table({"image": [jpeg(0), jpeg(1)], "label": [0, 1]}), parquet)
+    source = open_source(str(tmp_path / pattern))
+    assert source.names == [f"train-00000-of-00001.parquet/{row}" for row in range(2)]
+    (tmp_path / "data" / "train-notes.txt").write_text("x")
+    with pytest.raises(DataError):
+        open_source(str(tmp_path / "data" / "train-*"))
+
+
+@pytest.mark.parametrize("folder", ["train", "default/train", "data", "data/en"])
+def test_parquet_in_folders_below_is_found(folder, tmp_path):
+    table = pa.table({"image": [jpeg(0), jpeg(1)], "label": [0, 1]})
+    (tmp_path / folder).mkdir(parents=True)
+    pq.write_table(table, tmp_path / folder / "0000.parquet")
+    assert open_source(str(tmp_path)).names == ["0000.parquet/0", "0000.parquet/1"]
+    (tmp_path / "validation").mkdir()
+    pq.write_table(table, tmp_path / "validation" / "0000.parquet")
+    if folder.endswith("train"):
+        with pytest.raises(DataError, match=r"several splits \(train, validation\)\. Name one, such as"):
+            open_source(str(tmp_path))

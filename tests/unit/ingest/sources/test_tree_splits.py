@@ -32,6 +32,7 @@ CATS = ("cat", "dog")
         ("images_background", "background"), ("images_evaluation", "evaluation"), ("fold1", "fold 1"),
         ("fold_0", "fold 0"), ("Fold-10", "fold 10"), ("split2", "split 2"), ("cv3", "cv 3"), ("trainA", "train"),
         ("background", None), ("fold", None), ("constraint", None), ("trainer", None), ("cat", None), ("part1", None),
+        ("traindata", "train"), ("imgtest", "test"), ("ValImages", "val"), ("contest", None), ("trainee", None),
         ("2019", None), ("testimony", None), ("n01440764", None), ("", None),
     ],
 )  # fmt: skip
@@ -84,6 +85,12 @@ def test_splits_below_the_classes_are_asked_about(folders, tmp_path):
         ["fold1", "fold2"],
         ["train", "test", "extra"],
         ["train", "val", "cat", "dog"],
+        [*product(("seg_train/seg_train", "seg_test/seg_test"), CATS), "seg_pred/seg_pred"],
+        product(("train/train", "test/test"), CATS),
+        product(("traindata", "testdata"), CATS),
+        product(("trainimages", "valimages"), CATS),
+        [*product(("train_images",), CATS), "test_images", "samples"],
+        [*product(("img_train", "img_val"), CATS), "extra/a", "extra/b"],
     ],
 )
 def test_splits_above_the_classes_are_asked_about(folders, tmp_path):
@@ -108,6 +115,8 @@ def test_splits_above_the_classes_are_asked_about(folders, tmp_path):
         ["2019", "2020"],
         ["evaluation", "report"],
         ["cat", "dog", "test/"],
+        ["test_1", "test_2", "cat"],
+        ["contest", "protest"],
     ],
 )
 def test_what_only_sounds_like_a_split_is_a_class(folders, tmp_path):
@@ -174,3 +183,57 @@ def test_other_formats_have_no_use_for_it(tmp_path):
     (tmp_path / "a.parquet").touch()
     with pytest.raises(ConfigError, match=r"--split train: .* is read as parquet\. Name one split's files"):
         open_source(str(tmp_path / "a.parquet"), asked=Asked(split="train"))
+
+
+DOUBLED = [
+    (product(("train/train", "test/test"), CATS), "test", "train"),
+    ([*product(("seg_train/seg_train", "seg_test/seg_test"), CATS), "seg_pred/seg_pred"], "seg_test", "seg_train"),
+    (product(("train/training", "test/testing"), CATS), "test", "train"),
+    (product(("train/train_images", "val/val_images"), CATS), "val", "train"),
+    (product(("train/images", "test/images"), CATS), "test", "train"),
+    (product(("train/train/train", "test"), CATS), "test", "train"),
+    (product(("fold1/fold1", "fold2/fold2"), CATS), "fold2", "fold1"),
+]
+
+
+@pytest.mark.parametrize(("folders", "one", "other"), DOUBLED)
+def test_a_split_folder_in_its_own_is_no_class(folders, one, other, tmp_path):
+    root = tree(tmp_path, *folders)
+    for split in (one, other, "all", f"{one},{other}"):
+        source = FolderSource.scan(root, split=split)
+        assert source.classes == CATS, split
+        assert all(f"/{CATS[label]}/" in name for name, label in zip(source.names, source.labels, strict=True))
+        tops = {name.partition("/")[0] for name in source.names}
+        assert tops == ({one, other} if split in ("all", f"{one},{other}") else {split})
+        assert any("the class folders are those in" in note for note in source.notes) or split == "test"
+
+
+def test_a_doubled_split_keeps_class_folders_without_images(tmp_path):
+    root = tree(tmp_path, *product(("train/train", "test/test"), CATS), "train/train/ant/", "train/train/.hidden/")
+    assert FolderSource.scan(root, split="train").classes == ("ant", *CATS)
+    assert FolderSource.scan(root, split="test").classes == CATS
+
+
+@pytest.mark.parametrize(
+    ("folders", "split", "classes"),
+    [
+        (["train/cat", "test/cat"], "train", ("cat",)),
+        (["train/cat/a", "train/cat/b", "test/cat", "test/dog"], "train", ("cat",)),
+        (["images_background/Latin/1", "images_evaluation/Greek/1"], "all", ("Greek", "Latin")),
+    ],
+)
+def test_one_class_in_a_split_is_a_class(folders, split, classes, tmp_path):
+    assert FolderSource.scan(tree(tmp_path, *folders), split=split).classes == classes
+
+
+@pytest.mark.parametrize("split", ["train", "all"])
+def test_another_folder_between_a_split_and_its_classes_is_asked_about(split, tmp_path):
+    root = tree(tmp_path, *product(("train/animals", "test/animals"), CATS))
+    with pytest.raises(DataError, match=r"holds one folder, animals, .*\(cat, dog\)\. Name it: .*/animals$"):
+        FolderSource.scan(root, split=split)
+
+
+def test_a_doubled_split_without_class_folders_is_refused(tmp_path):
+    root = tree(tmp_path, "train/train", "test/test")
+    with pytest.raises(DataError, match="no images in class folders below train"):
+        FolderSource.scan(root, split="train")
