@@ -12,6 +12,7 @@ from evoray.ingest.labels.lists import read_list
 from evoray.ingest.labels.table import REMEDY
 from evoray.ingest.labels.taken import Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
+from evoray.ingest.other_folders import of_others
 from evoray.ingest.sources.base import check_text
 from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
 from evoray.ingest.sources.folder import FolderSource
@@ -129,8 +130,11 @@ def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tupl
     """File -> row, and what is to be said of the names; a file that is listed again has the same label there."""
     of: dict[int, int] = {}
     first: dict[str, int] = {}
-    near: dict[str, list[int]] = {}
+    others, renamed = of_others(root, listing, found, names)
+    near: dict[str, list[int]] = {"by paths of another folder": renamed} if renamed else {}
     for row, (line, name, value) in enumerate(found.rows):
+        if row in others:
+            continue
         if not name:
             raise DataError(f"{_line(listing, found, line)}: a label and no file. {REMEDY}.")
         before = first.setdefault(name, row)
