@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -123,7 +124,24 @@ def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) ->
             f"{shown(listing)}: {len(found.rows)} labels for the {len(files)} images of {shown(root)}. "
             "Give its own list."
         )
+    _refuse_open_order(listing, found, files)
     return {number: number for number in range(len(files))}
+
+
+def _refuse_open_order(listing: Path, found: Listed, files: Sequence[str]) -> None:
+    """``10.png`` is before ``2.png`` as words are sorted, and after it as numbers: the labels must say the same."""
+    labels = [label for _, _, label in found.rows]
+    for row, number in enumerate(sorted(range(len(files)), key=lambda at: _as_numbers(files[at]))):
+        if labels[row] != labels[number]:
+            raise DataError(
+                f"{shown(listing)}: a label a line, and the files' order is open: the {row + 1}. is "
+                f"{shown(files[row], 60)} as words are sorted and {shown(files[number], 60)} by number. {REMEDY}."
+            )
+
+
+def _as_numbers(name: str) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", name)
+    return [(int(part[:4000]), "") if at % 2 else (0, part) for at, part in enumerate(parts)]
 
 
 def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tuple[dict[int, int], tuple[str, ...]]:
