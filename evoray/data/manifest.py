@@ -22,7 +22,7 @@ ROWS, SHARDS = 2**26, 10**6
 """Images and shards of a directory, at most."""
 SHARD_ROWS, SHARD_BYTES = 2**24, 2**40
 """Of one shard, at most."""
-SIDE, CHANNELS, CLASSES, WORD = 2**16, 64, 10**5, 1000
+SIDE, CHANNELS, CLASSES, WORD = 2**16, 64, 10**6, 1000
 """Of an image's height and width, its channels, classes, and a class name's characters, at most."""
 Word = Annotated[str, Field(max_length=WORD)]
 Side = Annotated[int, Field(ge=1, le=SIDE)]

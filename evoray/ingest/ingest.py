@@ -26,6 +26,7 @@ from evoray.data.manifest import NAME, Manifest
 from evoray.data.schema import DEFAULT_TASK, Schema
 from evoray.data.transform import ImageTransform
 from evoray.errors import ConfigError, DataError, UsageError
+from evoray.ingest.names import check_classes
 from evoray.ingest.processes import Mapper, in_processes
 from evoray.ingest.shard_file import WRITTEN
 from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
@@ -95,6 +96,7 @@ def ingest_source(
     if os.path.lexists(dest):
         raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
     _refuse_inside(source, dest)
+    check_classes(source.classes)
     order = _order(np.asarray(source.labels), per_class, seed)
     plan = _plan(source, transform, order, shard_size)
     advance = on_progress or (lambda *_: None)

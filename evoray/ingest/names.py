@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
+from evoray.data.manifest import CLASSES, WORD
+from evoray.errors import DataError
+from evoray.runtime.reading import JSON_BYTES, shown
+
 IMAGEFOLDER = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """What torchvision's ImageFolder reads."""
 SUFFIXES = (*IMAGEFOLDER, ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".gif", ".apng", ".dib", ".pbm", ".pnm")
@@ -28,3 +35,28 @@ def is_aside(name: str) -> bool:
 def is_aside_folder(name: str) -> bool:
     """The same of folders, hidden ones among them (``.ipynb_checkpoints``)."""
     return name.startswith(".") or is_aside(name)
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """What a manifest cannot hold is refused before anything is decoded.
+
+    Raises:
+        DataError: too many classes, two of one name, a name without letters or that is no line of plain text.
+    """
+    if len(classes) > CLASSES:
+        raise DataError(f"{len(classes):,} classes: there may be {CLASSES:,}. Leave out those without images.")
+    first: dict[str, int] = {}
+    for number, name in enumerate(classes):
+        if (before := first.setdefault(name, number)) != number:
+            raise DataError(
+                f"class {number}: {shown(name, 80)!r} is the name of class {before} too. Give each class its own name."
+            )
+        what = "is empty" if not name.strip() else f"has over {WORD:,} characters" if len(name) > WORD else ""
+        if not what and any(sign in name for sign in "\n\r\t\0\x1b"):
+            what = "has control characters in it"
+        if what:
+            raise DataError(f"class {number}: its name {shown(name, 80)!r} {what}. Write a plain name on one line.")
+    if sum(len(json.dumps(name)) + 4 for name in classes) > JSON_BYTES // 2:
+        raise DataError(
+            f"the names of {len(classes):,} classes take over {JSON_BYTES // 2:,} bytes. Give shorter ones, or numbers."
+        )

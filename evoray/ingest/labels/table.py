@@ -87,7 +87,37 @@ def file_column(
             f"{shown(names[found[0]], 60)} does. Write the files' names as they are, or say which counts with "
             "--file-column."
         )
-    return found[0]
+    return found[0] if any(exact) else _not_row_numbers(path, names, rows, files, header, found[0])
+
+
+def _not_row_numbers(
+    path: Path, names: Sequence[str], rows: Sequence[Row], files: FileNames, header: bool, chosen: int
+) -> int:
+    """The column of files where numbers name pictures (``2`` is 2.png) beside names such as ``10.jpg`` of 10.png.
+
+    Names with a picture's suffix count before numbers without one, and a column that is called so before row numbers.
+    """
+    columns = range(len(names))
+    pictures = {at for at in columns if 2 * sum(is_image(cells[at]) for _, cells in rows) > len(rows)}
+    called = {at for at, name in enumerate(names) if header and plain(name) in FILES - LABELS}
+    if header:
+        pictures -= {at for at, name in enumerate(names) if plain(name) in LABELS - FILES}
+    row_numbers = header and INDEX.fullmatch(plain(names[chosen])) is not None
+    if chosen in pictures or not (pictures or row_numbers or chosen in called):
+        return chosen
+    own = [files.resolve(cells[chosen])[0] for _, cells in rows]
+    others = {at: [files.resolve(cells[at])[0] for _, cells in rows] for at in (pictures or called) - {chosen}}
+    differs = {at: any(one and one != two for one, two in zip(found, own, strict=True)) for at, found in others.items()}
+    others = {at: found for at, found in others.items() if differs[at] or (row_numbers and not any(found))}
+    best = [at for at, found in others.items() if 2 * sum(map(bool, found)) > sum(map(bool, own))]
+    if not others:
+        return chosen
+    if len(best) == 1 and (row_numbers or best[0] in pictures):
+        return best[0]
+    raise DataError(
+        f"{shown(path)}: which of the columns {listed([names[at] for at in sorted({chosen, *others})])} names the "
+        "folder's files? Say which counts with --file-column."
+    )
 
 
 def _nearly(

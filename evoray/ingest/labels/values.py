@@ -34,6 +34,8 @@ _NUMBER = re.compile(r"[+-]?(\d+|(\d+\.\d*|\.\d+)([eE][+-]?\d+)?|\d+[eE][+-]\d+)
 _LITERAL = re.compile(r"\d+[eE]\d+|0[xXbBoO][0-9a-fA-F]+|\d+(_\d+)+")
 """What programs take for a number though people mean a code."""
 _COMMA = re.compile(r"[+-]?\d+,\d+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,])000")
+"""``1,000``: a thousand where a program parts digits so, else one with a decimal comma."""
 _SEVERAL = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)|.*[|;].*", re.DOTALL)
 _JOINS = (",", " ", "/", "+", "&")
 BOOLEANS = ("false", "true")
@@ -168,7 +170,14 @@ def _numbers(first: Mapping[str, int], where: Where, as_classes: bool) -> dict[s
         if numeric and not as_classes:
             _refuse_odd(odd, numeric, first, where)
         return None
-    if _padded(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
+    thousands = _thousands(numeric)
+    if thousands and not as_classes:
+        raise DataError(
+            f"{where(first[thousands])}: the label {shown(thousands, 40)} is a thousand, or "
+            f"{_point(thousands).partition('.')[0]} with decimals. Write {thousands[:-4]}000 or {thousands[:-4]}. "
+            f"{ANSWER}."
+        )
+    if thousands or _padded(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
         return None
     if {float(plain[name]) for name in numeric} != {-1, 1}:  # no and yes, of CelebA and of libsvm
         for name in numeric:
@@ -179,6 +188,14 @@ def _numbers(first: Mapping[str, int], where: Where, as_classes: bool) -> dict[s
 def _point(name: str) -> str:
     """A number with a decimal comma, as Python writes it."""
     return name.replace(",", ".") if _COMMA.fullmatch(name) else name
+
+
+def _thousands(numeric: Sequence[str]) -> str | None:
+    """A number that may have a thousands sign, where none beside it (``0,000``, ``1,5``) shows that it has decimals."""
+    found = [name for name in numeric if _THOUSANDS.fullmatch(name)]
+    parted = [name for name in numeric if re.search(r"[.,]", name)]
+    decimals = len(found) < len(parted) or (len(found) == len(numeric) and found[0][-4] == ".")
+    return None if not found or decimals else found[0]
 
 
 def _refuse_odd(odd: Sequence[str], numeric: Sequence[str], first: Mapping[str, int], where: Where) -> None:

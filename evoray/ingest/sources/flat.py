@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from evoray.ingest.labels.lists import read_list
 from evoray.ingest.labels.table import REMEDY
 from evoray.ingest.labels.taken import Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
+from evoray.ingest.other_folders import of_others
 from evoray.ingest.sources.base import check_text
 from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
 from evoray.ingest.sources.folder import FolderSource
@@ -122,15 +124,35 @@ def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) ->
             f"{shown(listing)}: {len(found.rows)} labels for the {len(files)} images of {shown(root)}. "
             "Give its own list."
         )
+    _refuse_open_order(listing, found, files)
     return {number: number for number in range(len(files))}
+
+
+def _refuse_open_order(listing: Path, found: Listed, files: Sequence[str]) -> None:
+    """``10.png`` is before ``2.png`` as words are sorted, and after it as numbers: the labels must say the same."""
+    labels = [label for _, _, label in found.rows]
+    for row, number in enumerate(sorted(range(len(files)), key=lambda at: _as_numbers(files[at]))):
+        if labels[row] != labels[number]:
+            raise DataError(
+                f"{shown(listing)}: a label a line, and the files' order is open: the {row + 1}. is "
+                f"{shown(files[row], 60)} as words are sorted and {shown(files[number], 60)} by number. {REMEDY}."
+            )
+
+
+def _as_numbers(name: str) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", name)
+    return [(int(part[:4000]), "") if at % 2 else (0, part) for at, part in enumerate(parts)]
 
 
 def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tuple[dict[int, int], tuple[str, ...]]:
     """File -> row, and what is to be said of the names; a file that is listed again has the same label there."""
     of: dict[int, int] = {}
     first: dict[str, int] = {}
-    near: dict[str, list[int]] = {}
+    others, renamed = of_others(root, listing, found, names)
+    near: dict[str, list[int]] = {"by paths of another folder": renamed} if renamed else {}
     for row, (line, name, value) in enumerate(found.rows):
+        if row in others:
+            continue
         if not name:
             raise DataError(f"{_line(listing, found, line)}: a label and no file. {REMEDY}.")
         before = first.setdefault(name, row)

@@ -95,3 +95,43 @@ def test_a_column_of_splits_is_no_label():
     assert label_column(PATH, ["foto", "sorte", "part"], table, 0, Asked(only="part=train"), True) == 1
     with pytest.raises(DataError, match="no column of labels"):
         label_column(PATH, ["foto", "split"], rows(("1.jpg", "train")), 0, Asked(), True)
+
+
+PNGS = FileNames([f"{number}.png" for number in range(12)])
+ORDER = sorted(range(12), key=str)
+
+
+@pytest.mark.parametrize(
+    ("names", "cell", "expected"),
+    [
+        (["Unnamed: 0", "image", "label"], "{}.jpg", 1),
+        (["", "file", "label"], "data/train/{}.jpg", 1),
+        (["", "file", "label"], "imgs/{}.JPG", 1),
+        (["id", "path", "label"], "{}.jpeg", 1),
+        (["index", "foto", "label"], "{}.tif", 1),
+        (["", "image", "label"], "{:03d}", 1),
+        (["1", "2", "3"], "{}.jpg", 1),
+        (["", "image", "label"], "{}", 1),
+        (["id", "image", "label"], "{:03d}", None),  # two of files that differ
+        (["", "image", "label"], "pic_{}.jpg", None),  # row numbers beside the files of another folder
+        (["id", "url", "label"], "pic_{}.jpg", 0),
+    ],
+)
+def test_row_numbers_are_no_files_where_another_column_names_them(names, cell, expected):
+    table = rows(*[(str(row), cell.format(number), "cat") for row, number in enumerate(ORDER)])
+    header = names[0] != "1"
+    if expected is None:
+        with pytest.raises(DataError, match="Say which counts with --file-column"):
+            file_column(PATH, names, table, PNGS, Asked(), header)
+        return
+    assert file_column(PATH, names, table, PNGS, Asked(), header) == expected
+
+
+def test_labels_without_a_header_are_no_files_beside_pictures():
+    table = rows(*[(f"{number}.jpg", str(number % 3)) for number in range(12)])
+    assert file_column(PATH, ["1", "2"], table, PNGS, Asked(), False) == 0
+
+
+def test_a_column_of_masks_is_no_question():
+    table = rows(*[(str(number), f"{number}_mask.png", "cat") for number in range(12)])
+    assert file_column(PATH, ["id", "mask", "label"], table, PNGS, Asked(), True) == 0

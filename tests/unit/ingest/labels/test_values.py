@@ -209,3 +209,29 @@ def test_a_word_for_nothing_among_numbers_is_no_label_in_any_format():
 def test_an_empty_cell_is_no_class_whatever_the_user_says():
     with pytest.raises(DataError, match="line 2 has the label ''"):
         labelled(["cat", ""], where, as_classes=True)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["0", "1", "1,000"],
+        ["0", "12,000", "1"],
+        ["999", "1,000"],
+        ["1,000", "2,000"],
+        ["0", "1", "1.000"],
+        ["997", "998", "999", "1.000", "2.000"],
+    ],
+)
+def test_a_thousand_with_a_sign_is_not_taken_for_one(values):
+    with pytest.raises(DataError, match=r"is a thousand, or \d+ with decimals. Write \d+000 or \d+\."):
+        labelled(values, where)
+    assert "1000" not in labelled(values, where, as_classes=True).classes
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["0,000", "1,000"], ["0.000", "1.000"], ["1.000", "2.000"], ["1,000", "2,0"], ["0,0", "1,000"], ["0.0", "1.000"]],
+)
+def test_decimals_that_can_be_nothing_else_are_whole_numbers(values):
+    found = labelled(values, where)
+    assert [found.classes[index] for index in found.indices] == [str(int(float(v.replace(",", ".")))) for v in values]

@@ -165,3 +165,28 @@ def test_an_image_that_is_a_link_out_of_the_folder_is_not_opened_unasked(tmp_pat
 def test_no_folder_is_named(tmp_path):
     with pytest.raises(DataError, match=r"absent: no such directory\. Name a folder of images"):
         scan_flat(tmp_path / "absent", None)
+
+
+def in_order(tmp_path, names, labels):
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
+    return scan_flat(tmp_path, None)
+
+
+@pytest.mark.parametrize("form", ["{}.png", "img_{}.jpg", "IMG ({}).jpg", "a{}b7.png"])
+def test_labels_by_order_are_asked_about_where_words_and_numbers_differ(form, tmp_path):
+    names = [form.format(number) for number in range(12)]
+    with pytest.raises(
+        DataError, match=r"the files' order is open: the \d. is .*10.* by number. Write a line for each"
+    ):
+        in_order(tmp_path, names, [f"c{number % 3}" for number in range(12)])
+
+
+@pytest.mark.parametrize(
+    ("form", "count", "labels"), [("{}.png", 10, "abc"), ("{:04d}.png", 12, "abc"), ("{}.png", 12, "a")]
+)
+def test_labels_by_order_are_taken_where_both_orders_say_the_same(form, count, labels, tmp_path):
+    own = [labels[number % len(labels)] for number in range(count)]
+    found = in_order(tmp_path, [form.format(number) for number in range(count)], own)
+    assert [found.classes[label] for label in found.labels] == own
