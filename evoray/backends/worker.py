@@ -19,6 +19,7 @@ from evoray.errors import EvaluationError, EvorayError
 from evoray.runtime import logs
 from evoray.runtime.importing import make_importable
 from evoray.runtime.malloc import keep_freed_memory
+from evoray.runtime.reading import reason_of
 
 LOG = logging.getLogger("evoray")
 
@@ -108,4 +109,4 @@ def own_error(error: BaseException | None) -> EvorayError:
     """What a unit raised, as EvoRay's own error."""
     if isinstance(error, EvorayError):
         return error
-    return EvaluationError(f"a worker raised {type(error).__name__}: {error}")
+    return EvaluationError(f"a worker raised {'nothing' if error is None else reason_of(error)}")

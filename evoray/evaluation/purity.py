@@ -9,7 +9,7 @@ at fault is named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -46,6 +46,10 @@ REPEATED = 100
 """Passes over one image, where passes draw random numbers."""
 TWO_PASSES = "two passes over the same images give different outputs"
 NO_CHANCE = "Dropout and noise have to be off in evaluation mode, and nothing may be kept from one pass to the next"
+LOGITS = (
+    "EvoRay takes logits, and applies softmax itself. Return what goes into that last step, or the logarithm of the "
+    "probabilities"
+)
 FAR = (100.0, -100.0, 30.0, -30.0)
 """Strengths of the children whose outputs tell probabilities from logits that happen to be small."""
 
@@ -282,6 +286,9 @@ class _Check:
         own = [one[0] for one in passes.said if len(one) == 1 and one[0].ndim == 2 and one[0].is_floating_point()]
         said = [one.double() for one in own]
         said = [one for one in said if one.shape[1] > 1 and bool(torch.isfinite(one).all())]
+        total = _one_total(said)
+        if total is not None and total > 1 and self._keeps_total(passes, host, total):
+            self._refuse(f"its outputs are probabilities times {total:g}: each image's add up to that", LOGITS)
         if not said or not all(map(_bounded, said)):
             return
         far = []
@@ -297,9 +304,17 @@ class _Check:
         last = next(call for call in calls if call.outputs == calls[-1].outputs)
         self._refuse(
             f"its outputs are {what}; they come from {last.where}",
-            "EvoRay takes logits, and applies softmax itself. Return what goes into that last step, or the logarithm "
-            "of the probabilities",
+            LOGITS,
         )
+
+    def _keeps_total(self, passes: Passes, host: ModelHost, total: float) -> bool:
+        """Whether outputs are never negative and add up to the total however strong the weights are."""
+        far = []
+        for sigma in FAR:
+            with host.child(probe(sigma)):
+                far.append(passes(host.forward, passes.sample.alone)[0].double())
+        finite = [one for one in far if bool(torch.isfinite(one).all())]
+        return len(finite) > 1 and all(_one_total([one]) == total for one in finite)
 
     def _copies_images(self) -> list[str]:
         self._parent.model.register_forward_pre_hook(copied_images, prepend=True)
@@ -330,6 +345,14 @@ def same_as_fresh(
     if close(found, expected) and equal(passes(laid_over.forward, batch), expected):
         return None
     return f"by up to {distance(found, expected):.3g}"
+
+
+def _one_total(outputs: Sequence[Tensor]) -> float | None:
+    """What every row adds up to, to three digits, where nothing is negative and all add up to the same."""
+    if any(bool((one < 0).any()) for one in outputs):
+        return None
+    totals = {float(f"{total:.3g}") for one in outputs for total in one.sum(1).tolist()}
+    return totals.pop() if len(totals) == 1 else None
 
 
 def _bounded(outputs: Tensor) -> bool:

@@ -19,11 +19,15 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ConfigError
-from evoray.fitness.base import Fitness
-from evoray.fitness.constraints import Constrained
 from evoray.fitness.scores import mean_of_own
 from evoray.tasks.base import Measure, Outputs
 from evoray.tasks.sums import SumsLayout
+
+SCORES = "one score a record (a tensor [n]), or one number"
+
+
+class AnswerError(ValueError):
+    """What a user's function returned is no score."""
 
 
 class MeanScore:
@@ -38,10 +42,7 @@ class MeanScore:
         if scores.ndim == 0:
             return np.array([float(scores) * len(targets)])
         if scores.shape != (len(targets),):
-            raise ValueError(
-                f"{self.name} returned shape {tuple(scores.shape)} for {len(targets)} records: "
-                "return one score a record, or one number"
-            )
+            raise AnswerError(_wrong_shape(self.name, scores, len(targets)))
         return np.array([math.fsum(scores.tolist())])
 
     def scores(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
@@ -58,13 +59,16 @@ class MeanScore:
     def value(self, total: np.ndarray) -> float:
         return mean_of_own(self.layout, total)
 
-    def gives_one_number(self, outputs: Outputs, targets: Tensor) -> bool:
-        """Whether it gives one number for all of these records, which a run can only average over its shards."""
-        return self._called(outputs, targets).ndim == 0
+    def answer(self, outputs: Outputs, targets: Tensor) -> Tensor:
+        """What it gives for these records, float64 [n] or []; AnswerError where that is no score."""
+        scores = self._called(outputs, targets)
+        if scores.ndim and scores.shape != (len(targets),):
+            raise AnswerError(_wrong_shape(self.name, scores, len(targets)))
+        return scores
 
     def _called(self, outputs: Outputs, targets: Tensor) -> Tensor:
         """What the function says, float64 on the CPU."""
-        return torch.as_tensor(self._function(outputs, targets)).detach().double().cpu()
+        return _numbers(self.name, self._function(outputs, targets), SCORES)
 
 
 class MergeableScore:
@@ -77,13 +81,25 @@ class MergeableScore:
         self._mergeable = measure
 
     def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
-        sums = torch.as_tensor(self._mergeable.sums(outputs, targets)).detach().double().cpu().numpy()
+        wanted = f"a tensor of its width, [{self.layout.own}]"
+        sums = _numbers(f"{self.name}.sums", self._mergeable.sums(outputs, targets), wanted).numpy()
         if sums.shape != (self.layout.own,):
-            raise ValueError(f"{self.name}.sums returned shape {sums.shape}, its width says ({self.layout.own},)")
+            raise AnswerError(f"{self.name}.sums returned shape {sums.shape}, its width says ({self.layout.own},)")
         return np.asarray(sums, dtype=np.float64)
 
     def value(self, total: np.ndarray) -> float:
-        return float(self._mergeable.value(self.layout.of_fitness(total)))
+        return self._number(self.layout.of_fitness(total))
+
+    def answer(self, outputs: Outputs, targets: Tensor) -> Tensor:
+        """The number it makes of these records, float64 []; AnswerError where that is none."""
+        return torch.tensor(self._number(self.sums(outputs, targets)), dtype=torch.float64)
+
+    def _number(self, sums: np.ndarray) -> float:
+        answer = self._mergeable.value(sums)
+        try:
+            return float(answer)
+        except (TypeError, ValueError, RuntimeError):
+            raise AnswerError(_no_score(f"{self.name}.value", answer, "one number")) from None
 
 
 def user_fitness(name: str, columns: tuple[str, ...], target: Any) -> MeanScore | MergeableScore:
@@ -103,10 +119,25 @@ def user_fitness(name: str, columns: tuple[str, ...], target: Any) -> MeanScore 
     )
 
 
-def gives_one_number(fitness: Fitness, outputs: Outputs, targets: Tensor) -> bool:
-    """Whether a user's function gives one number for all of these records, whatever is wrapped around it."""
-    inner = fitness.fitness if isinstance(fitness, Constrained) else fitness
-    return isinstance(inner, MeanScore) and inner.gives_one_number(outputs, targets)
+def _numbers(name: str, answer: Any, wanted: str) -> Tensor:
+    """What a user's function returned, float64 on the CPU; AnswerError where it is no numbers."""
+    try:
+        found = torch.as_tensor(answer).detach()
+    except (TypeError, ValueError, RuntimeError):
+        found = None
+    if found is None or found.is_complex():
+        raise AnswerError(_no_score(name, answer, wanted))
+    return found.double().cpu()
+
+
+def _no_score(name: str, answer: Any, wanted: str) -> str:
+    kind = "None" if answer is None else f"a {type(answer).__name__}"
+    lost = "It may end without a return: return" if answer is None else "Return"
+    return f"{name} returned {kind}, which is no number. {lost} {wanted}"
+
+
+def _wrong_shape(name: str, scores: Tensor, records: int) -> str:
+    return f"{name} returned shape {tuple(scores.shape)} for {records} records: return {SCORES}"
 
 
 def _measure(name: str) -> Measure:

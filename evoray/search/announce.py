@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from evoray.config import ParentConfig
+from evoray.errors import ModelError
 from evoray.fitness import Fitness, with_fitness
-from evoray.fitness.user import gives_one_number
+from evoray.fitness.purity import Tried, try_fitness
 from evoray.models import ClassMap, Parent
 from evoray.search.trial import Trial
 from evoray.tasks.base import Outputs, Task, as_dict, as_text
 from evoray.tasks.chance import CHANCE, no_better_than_chance
+from evoray.tasks.outputs import tensors_of
 from evoray.tasks.sums import SumsLayout
 
 
@@ -27,17 +31,33 @@ class Announced:
 
 
 def announced(
-    config: ParentConfig, parent: Parent, fitness: Fitness, classes: ClassMap | None, trial: Trial
+    config: ParentConfig,
+    parent: Parent,
+    fitness: Fitness,
+    classes: ClassMap | None,
+    trial: Trial,
+    config_dir: Path | None = None,
 ) -> Announced:
-    """Everything to be said; what a user's network or function raises here is the run's to report."""
+    """Everything to be said; what a user's network raises here is the run's to report.
+
+    Raises:
+        ModelError: the parent's outputs are not finite. ConfigError: the user's fitness cannot be used.
+    """
     notes = [classes.said] if classes else []
     notes += _normalisation(config, parent)
     try:
         outputs, targets = trial.quick
-        told = tuple(_parent(trial.task, fitness, classes, outputs, targets))
     except Exception:  # whatever a network raises: the run meets it on the workers and names it
         return Announced(tuple(notes))
-    notes += _averaged(fitness, outputs, targets, len(trial.splits.shards("select")))
+    _check_finite(parent, outputs, targets)
+    labels = None if classes is None else classes.chosen or range(len(classes.classes))
+    tried = try_fitness(fitness, outputs, targets, labels, config_dir)
+    try:
+        told = tuple(_parent(trial.task, fitness, classes, outputs, targets))
+    except Exception:  # a task of the user's own: as above
+        return Announced(tuple(notes))
+    if tried is not None:
+        notes += _averaged(fitness, tried, len(targets), len(trial.splits.shards("select")))
     return Announced(tuple(notes), told)
 
 
@@ -61,17 +81,28 @@ def _is_own_file(config: ParentConfig) -> bool:
     return config.weights is not None and any(sign in config.weights for sign in "./")
 
 
-def _averaged(fitness: Fitness, outputs: Outputs, targets: Tensor, shards: int) -> Iterator[str]:
-    """A user's function that gives one number, as far as a few images show."""
-    try:
-        one_number = gives_one_number(fitness, outputs, targets)
-    except Exception as error:
-        yield (
-            f"fitness.name = {fitness.name!r} raised {type(error).__name__} on {len(targets)} images of select, tried "
-            "before the run. If it gives one number for many images, that is averaged over shards."
+def _check_finite(parent: Parent, outputs: Outputs, targets: Tensor) -> None:
+    """A child whose outputs are not finite has failed, and so has every child of such a parent."""
+    for tensor in tensors_of(outputs):
+        wrong = ~tensor.isfinite() if tensor.is_floating_point() else torch.zeros(1, 1, dtype=torch.bool)
+        if not wrong.any():
+            continue
+        images = int(wrong.flatten(1).any(1).sum())
+        raise ModelError(
+            f"the parent {parent.name}: its outputs are NaN or infinite for {images} of {len(targets)} images of "
+            "select. Mask outputs with a large negative number, such as -1e4, in place of -inf; else look at its "
+            "normalisation, its divisions and logarithms, and the type that it computes in."
         )
-        return
-    if one_number:
+
+
+def _averaged(fitness: Fitness, tried: Tried, images: int, shards: int) -> Iterator[str]:
+    """A user's function that gives one number, as far as a few images show."""
+    if tried.failed is not None:
+        yield (
+            f"fitness.name = {fitness.name!r}, tried on {images} images of select before the run: {tried.failed}. "
+            "If it gives one number for many images, that is averaged over shards."
+        )
+    elif tried.one_number:
         yield (
             f"fitness.name = {fitness.name!r} gives one number for many images: the run takes its mean over the "
             f"{shards} shards of select, each by its images (on test over groups of a shard's images). A measure that "

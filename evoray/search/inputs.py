@@ -92,7 +92,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
         if mapped is not splits:  # other labels
             splits, trial = mapped, replace(trial, splits=mapped)
     spec, fitness = _fitness(config, config_dir, task, splits)
-    said = announced(config.parent, parent, fitness, classes, trial)
+    said = announced(config.parent, parent, fitness, classes, trial, config_dir)
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
     found = judge(inputs, trial.sample)

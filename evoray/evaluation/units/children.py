@@ -14,6 +14,7 @@ from evoray.errors import EvaluationError, EvorayError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.mutation import Entry, Lineage
 from evoray.runtime import logs
+from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Outputs
 
 
@@ -90,6 +91,6 @@ def blamed(child: str, split: str, shard: int) -> Iterator[None]:
         raise
     except Exception as error:
         raise EvaluationError(
-            f"child {child} on shard {shard} of {split}: {type(error).__name__}: {str(error).rstrip('.')}. "
+            f"child {child} on shard {shard} of {split}: {reason_of(error).rstrip('.')}. "
             f"{OF_LAYOUT if VIEWED in str(error) else OF_ANYTHING}"
         ) from error

@@ -701,6 +701,16 @@ class Softmax(Plain):
         return self.out(super().forward(x))
 
 
+class SoftmaxInPercent(Plain):
+    def forward(self, x):
+        return 100 * super().forward(x).softmax(1)
+
+
+class SoftmaxInBytes(Plain):
+    def forward(self, x):
+        return super().forward(x).softmax(1) * 255
+
+
 class SoftmaxByFunction(Plain):
     def forward(self, x):
         return super().forward(x).softmax(1)

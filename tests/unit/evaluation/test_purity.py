@@ -99,6 +99,8 @@ UNEXPORTABLE = {
 PROBABILITIES = {
     "Softmax": r"probabilities, which add up to 1; they come from out \(Softmax\).*takes logits",
     "SoftmaxByFunction": r"probabilities, .* the forward of SoftmaxByFunction itself",
+    "SoftmaxInPercent": r"probabilities times 100: .*takes logits",
+    "SoftmaxInBytes": r"probabilities times 255",
     "SoftmaxHalf": r"probabilities",
     "MeanOfSoftmax": r"probabilities",
     "ExpOfLogSoftmax": r"probabilities",

@@ -3,10 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from evoray.config import parse_constraint
 from evoray.errors import ConfigError
 from evoray.fitness import FitnessSpec
-from evoray.fitness.user import gives_one_number
+from evoray.fitness.user import AnswerError
 from evoray.tasks.image_classification import ImageClassification
 
 TASK = ImageClassification()
@@ -60,31 +59,31 @@ def test_a_name_that_the_task_does_not_know_is_refused():
 class Mergeable:
     width = 1
 
+    def __init__(self, sums=None, value=0.5):
+        self._sums, self._value = sums, value
+
     def sums(self, logits, labels):
-        return logits.sum().reshape(1)
+        return self._sums
 
     def value(self, sums):
-        return sums[0]
+        return self._value
 
 
-@pytest.mark.parametrize(
-    ("function", "one"),
-    [
-        (lambda x, y: (x.argmax(1) == y).float().mean(), True),
-        (lambda x, y: 0.5, True),
-        (lambda x, y: float((x.argmax(1) == y).float().mean()), True),
-        (lambda x, y: x[:, 0], False),
-        (lambda x, y: x[:, 0].tolist(), False),
-        (lambda x, y: x[:, 0].numpy(), False),
-        (Mergeable, False),
-    ],
-)
-@pytest.mark.parametrize("constraints", [(), ("top1 >= 0.1",)])
-def test_a_function_that_gives_one_number_is_known(function, one, constraints):
-    spec = FitnessSpec("user:f", tuple("abcdefg"), constraints=tuple(map(parse_constraint, constraints)))
-    assert gives_one_number(spec.make(TASK, lambda _: function), *logits_and_labels(5)) == one
+@pytest.mark.parametrize("answer", [None, "0.5", {"top1": 0.5}, object(), (torch.ones(3), 1), torch.ones(37) * 1j])
+def test_what_is_no_score_is_named(answer):
+    own = "None, which is no number. It may end without a return" if answer is None else type(answer).__name__
+    with pytest.raises(AnswerError, match=f"user:f returned .*{own}.*eturn one score a record"):
+        made("user:f", lambda _: lambda x, y: answer).sums(*logits_and_labels(5))
+    with pytest.raises(AnswerError, match=r"user:f.sums returned .*its width, \[1\]"):
+        made("user:f", lambda _: Mergeable(answer)).sums(*logits_and_labels(5))
 
 
-def test_what_is_built_in_gives_no_one_number():
-    for name in ("nll", "macro-f1", "brier"):
-        assert not gives_one_number(made(name, lambda _: None), *logits_and_labels(6))
+@pytest.mark.parametrize("answer", [None, "many", {}, torch.ones(3)])
+def test_a_value_that_is_no_number_is_named(answer):
+    fitness = made("user:f", lambda _: Mergeable(torch.ones(1), answer))
+    with pytest.raises(AnswerError, match=r"user:f.value returned .*one number"):
+        fitness.answer(*logits_and_labels(5))
+
+
+def test_a_value_keeps_its_bits():
+    assert made("user:f", lambda _: Mergeable(torch.ones(1), 0.1)).answer(*logits_and_labels(5)).item() == 0.1

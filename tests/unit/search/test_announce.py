@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from evoray.config import parse_config
+from evoray.errors import ModelError
 from evoray.fitness import FitnessSpec
 from evoray.models import ClassMap, Parent, Preprocessing
 from evoray.search.announce import announced, parent_line
@@ -65,7 +66,7 @@ def test_how_images_arrive_is_said_where_nobody_said_it(config, preprocessing, w
 
 
 def raising(outputs, labels):
-    raise ZeroDivisionError
+    return 1 / (len(labels) > 40)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def raising(outputs, labels):
     [
         (lambda x, y: 0.5, "gives one number for many images: the run takes its mean over the 3 shards of select"),
         (lambda x, y: x.mean(), "return one score an image, or give an object with width, sums and value"),
-        (raising, "raised ZeroDivisionError on 40 images of select, tried before the run"),
+        (raising, "tried on 40 images of select before the run: it raised ZeroDivisionError"),
         (lambda x, y: x[:, 0], None),
     ],
 )
@@ -114,6 +115,15 @@ def test_a_network_that_raises_is_the_runs_to_report():
     trial = SimpleNamespace(quick=raises)
     found = announced(parent_config(), Parent(torch.nn.Identity(), preprocessing=IMAGENET), None, CLASSES, trial)
     assert found.notes == (CLASSES.said,) and found.trial == ()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("fitness", ["nll", "mine:f"])
+def test_a_parent_of_outputs_that_are_not_finite_is_refused(value, fitness):
+    outputs = GOOD.clone()
+    outputs[3, 1] = value
+    with pytest.raises(ModelError, match=r"NaN or infinite for 1 of 40 images of select. Mask outputs with"):
+        said(outputs=outputs, function=lambda x, y: x[:, 0], fitness=fitness)
 
 
 @pytest.mark.parametrize(("outputs", "warned"), [(GOOD, False), (-GOOD, True)])
