@@ -17,6 +17,8 @@ from evoray.data.shard import Shard
 from evoray.tasks.base import Batch, Preparation, Task
 from evoray.tasks.outputs import tensors_of
 
+SMALLER, LARGE = 96, 160
+"""Pixels a side that are enough to judge a network by, and from which on that is worth a try."""
 LOOKED_AT = 16
 """Images among which the one of most contrast is taken."""
 Outputs = tuple[Tensor, ...]
@@ -50,6 +52,21 @@ def sample_of(
     else:
         beside = None
     return Sample(twice, beside, alone, lambda network, batch: task.outputs(network, _batch(batch)))
+
+
+def smaller(sample: Sample) -> Sample | None:
+    """The middles of large images: what a network is a function of does not hang on their size. None for others."""
+
+    def cut(images: Any) -> Any:
+        top, left = ((size - SMALLER) // 2 for size in images.shape[2:])
+        part = images[:, :, top : top + SMALLER, left : left + SMALLER]
+        return torch.empty_like(part, memory_format=torch.contiguous_format).copy_(part)
+
+    whole = sample.twice
+    if not (isinstance(whole, Tensor) and whole.ndim == 4 and min(whole.shape[2:]) >= LARGE):
+        return None
+    beside = None if sample.beside is None else cut(sample.beside)
+    return Sample(cut(whole), beside, cut(sample.alone), sample.run)
 
 
 def _batch(inputs: Any) -> Batch:

@@ -9,6 +9,7 @@ at fault is named.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from evoray.evaluation.passes import (
     generators,
     in_a_thread,
     row_of,
+    smaller,
 )
 from evoray.evaluation.probe import probe
 from evoray.evaluation.tracing import Call, differing, first_difference, kept_values, trace
@@ -40,6 +42,7 @@ from evoray.models import Parent
 from evoray.mutation import Space
 from evoray.runtime.reading import reason_of
 
+LOG = logging.getLogger("evoray")
 SIGMAS = (0.25, 0.01)
 """Strengths of the child that is tried, in each tensor's scale; the second where the first gives infinities."""
 REPEATED = 100
@@ -91,6 +94,13 @@ def check_purity(
         ModelError: what fails, in which module, and what to do.
     """
     check = _Check(parent, export, samples)
+    if (sample := smaller(samples(torch.float32))) is not None:
+        try:
+            return check.run(torch.float32, sample)
+        except EvorayError:
+            raise
+        except Exception as error:  # many networks take images of one size alone
+            LOG.info("judged on whole images: %s", reason_of(error))
     try:
         return check.run(torch.float32)
     except EvorayError:
@@ -112,9 +122,9 @@ class _Check:
     def __init__(self, parent: Parent, export: Export, samples: Callable[[torch.dtype], Sample]) -> None:
         self._parent, self._export, self._samples = parent, export, samples
 
-    def run(self, dtype: torch.dtype) -> list[str]:
+    def run(self, dtype: torch.dtype, sample: Sample | None = None) -> list[str]:
         """Eight images pass where nothing is wrong; only what parts from the rest is looked at more closely."""
-        sample = self._samples(dtype)
+        sample = sample or self._samples(dtype)
         passes, host, drawn = Passes(sample), self._host(dtype), generators()
         first = passes(host.forward, sample.twice)
         alone = self._alone(passes, host, first)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evoray.data.shard import Shard
-from evoray.evaluation.passes import Passes, close, distance, equal, in_a_thread, sample_of
+from evoray.evaluation.passes import Passes, close, distance, equal, in_a_thread, sample_of, smaller
 from evoray.tasks.registry import make_task
 
 NAN = float("nan")
@@ -88,3 +88,17 @@ def test_what_a_thread_raises_is_raised():
 
     with pytest.raises(ValueError, match="inside"):
         in_a_thread(fails)
+
+
+@pytest.mark.parametrize(("side", "taken"), [(96, None), (159, None), (160, 96), (224, 96)])
+def test_large_images_are_judged_by_their_middles(side, taken):
+    images = np.random.default_rng(0).integers(256, size=(2, 3, side, side), dtype=np.uint8)
+    task = make_task("image-classification")
+    sample = sample_of(task, records(images), np.arange(2), (0.5,), (0.25,), torch.float32)
+    small = smaller(sample)
+    if taken is None:
+        assert small is None
+        return
+    top = (side - taken) // 2
+    assert torch.equal(small.twice, sample.twice[:, :, top : top + taken, top : top + taken])
+    assert small.alone.shape[2:] == small.beside.shape[2:] == (taken, taken)
