@@ -110,7 +110,8 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
         )
     if config.classes is not None:
         raise ConfigError(
-            "parent.classes is for torchvision and timm: a module parent's function decides how many outputs it has."
+            "parent.classes is for torchvision and timm: a module parent's function decides how many outputs it has. "
+            "Leave parent.classes out."
         )
     path = find_weights(config, config_dir)
     notes = made.notes

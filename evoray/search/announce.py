@@ -24,10 +24,14 @@ from evoray.tasks.sums import SumsLayout
 
 @dataclass(frozen=True)
 class Announced:
-    """notes: what belongs to the run's record; trial: of the parent on a few images, and not recorded."""
+    """notes: what belongs to the run's record; trial: of the parent on a few images, and not recorded.
+
+    one_number: a user's fitness gives one number for many images.
+    """
 
     notes: tuple[str, ...] = ()
     trial: tuple[str, ...] = ()
+    one_number: bool = False
 
 
 def announced(
@@ -58,7 +62,7 @@ def announced(
         return Announced(tuple(notes))
     if tried is not None:
         notes += _averaged(fitness, tried, len(targets), len(trial.splits.shards("select")))
-    return Announced(tuple(notes), told)
+    return Announced(tuple(notes), told, tried is not None and tried.one_number)
 
 
 def _normalisation(config: ParentConfig, parent: Parent) -> Iterator[str]:

@@ -21,7 +21,7 @@ from evoray.runtime.limits import EVALUATIONS
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
 from evoray.runtime.seeds import Stream, derive_seed
-from evoray.search.inputs import check_inputs
+from evoray.search.inputs import Inputs, check_inputs
 from evoray.search.session import Session, open_session
 from evoray.search.stages import Part, StageKey
 from evoray.search.subsets import evaluate_subset, some_of
@@ -69,6 +69,7 @@ def window(
     check_makeable(directory)
     sparsest = config.mutation.with_disjoint(max(parts))  # a kind that cannot be swept is refused before work starts
     inputs = check_inputs(config, config_dir)
+    _check_fitness(inputs)
     if sparsest.disjoint > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")
     with claimed(directory, progress.note):
@@ -80,6 +81,16 @@ def window(
         finally:
             backend.close()
         return _written(directory, drawn)
+
+
+def _check_fitness(inputs: Inputs) -> None:
+    """Raises ConfigError where a user's function gives one number: children are compared with their parent by image."""
+    if inputs.said.one_number:
+        raise ConfigError(
+            f"fitness.name = {inputs.fitness.name!r}: gives one number for many images, and a window compares children "
+            "with their parent on single images. Return one score an image, or name a fitness that comes with EvoRay "
+            "for the window (--set fitness.name=nll)."
+        )
 
 
 def _written(directory: RunDirectory, drawn: dict[str, Any]) -> dict[str, Any]:

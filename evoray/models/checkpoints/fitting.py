@@ -110,7 +110,8 @@ def install(model: nn.Module, chosen: Chosen, origin: str) -> None:
         theirs, ours = chosen.fit.head
         raise ModelError(
             f"{shown(origin)}: does not fit the model: its head has {theirs} outputs, the model's {ours} "
-            f"({'; '.join(chosen.fit.shapes[:2])}). Build the model with {theirs} outputs (parent.classes = {theirs})."
+            f"({'; '.join(chosen.fit.shapes[:2])}). Build the model with {theirs} outputs: "
+            f"parent.classes = {theirs}, or in a module parent's own function."
         )
     own = model.state_dict()
     new = {name: converted(chosen.state[theirs], own[name], name, origin) for name, theirs in chosen.fit.names.items()}
