@@ -106,7 +106,7 @@ def _failure(user: User, records: Records, config_dir: Path | None) -> tuple[Bas
     except AnswerError as error:
         return error, str(error)
     except SystemExit as error:
-        return error, f"it ends the program ({told(error, config_dir)} Raise an exception, or return a number."
+        return error, f"it ends the program: {told(error, config_dir)} Raise an exception, or return a number."
     except Exception as error:
         return error, f"it raised {told(error, config_dir)} ({count} records, with the parent's outputs)"
     wrong = int((~answer.isfinite()).sum())
