@@ -115,9 +115,10 @@ def test_a_pickle_that_runs_code_does_not_run(cli, folder, monkeypatch):
     assert not (folder / "attacked").exists()
 
 
-def test_a_user_function_that_raises_names_child_and_shard(cli, folder):
-    words = ["ZeroDivisionError", "the user's own", "child parent", "shard 0"]
-    run(cli, folder, "fitness.name=users:raises", code=1, words=words)
+def test_a_user_function_that_raises_is_named_with_its_line_before_anything_is_written(cli, folder):
+    words = ["ZeroDivisionError", "the user's own", "users:raises", "users.py, line 10"]
+    run(cli, folder, "fitness.name=users:raises", code=2, words=words)
+    assert not (folder / "out").exists()
 
 
 def test_a_used_directory_is_refused(cli, folder):
