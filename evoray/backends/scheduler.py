@@ -334,8 +334,10 @@ class Scheduler:
         # an item that may have killed a worker goes alone, so that it takes no other down with it
         if not self._is_suspected(shard, items[0]):
             group = self._groups.get(items[0])
-            alike = takewhile(lambda item: self._groups.get(item) == group, queue) if self._groups else queue
-            wanted = self._chunk(state, 1 + sum(1 for _ in alike) if self._groups else 1 + len(queue), group)
+            alike = len(queue)
+            if self._groups:
+                alike = sum(1 for _ in takewhile(lambda item: self._groups.get(item) == group, queue))
+            wanted = self._chunk(state, 1 + alike, group)
             while len(items) < wanted and not self._is_suspected(shard, queue[0]):
                 items.append(queue.popleft())
         if not queue:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -160,12 +159,6 @@ def all_nan(outputs: Outputs) -> bool:
 
 def row_of(outputs: Outputs, row: int) -> Outputs:
     return tuple(tensor[row : row + 1] for tensor in outputs)
-
-
-def generators() -> tuple[Any, ...]:
-    """Where the process's generators stand; others may move them meanwhile, so this alone proves nothing."""
-    numpy: Any = np.random.get_state()
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), numpy[1].tobytes(), numpy[2]
 
 
 def in_a_thread(work: Callable[[], Outputs]) -> Outputs:

@@ -31,7 +31,6 @@ from evoray.evaluation.passes import (
     copied_images,
     distance,
     equal,
-    generators,
     in_a_thread,
     row_of,
     smaller,
@@ -41,6 +40,7 @@ from evoray.evaluation.tracing import Call, differing, first_difference, kept_va
 from evoray.models import Parent
 from evoray.mutation import Space
 from evoray.runtime.reading import reason_of
+from evoray.runtime.seeds import generators
 
 LOG = logging.getLogger("evoray")
 SIGMAS = (0.25, 0.01)

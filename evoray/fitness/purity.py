@@ -8,7 +8,6 @@ same outputs, with others in between, and as its module is when it is imported a
 from __future__ import annotations
 
 import importlib.util
-import random
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +24,7 @@ from evoray.fitness.base import Fitness
 from evoray.fitness.constraints import Constrained
 from evoray.fitness.user import AnswerError, MeanScore, MergeableScore, user_fitness
 from evoray.runtime.origin import told
+from evoray.runtime.seeds import generators
 from evoray.tasks.base import Outputs
 from evoray.tasks.outputs import some_of, tensors_of
 
@@ -120,9 +119,9 @@ def _failure(user: User, records: Records, config_dir: Path | None) -> tuple[Bas
 def _check_repeats(user: User, records: Records, others: Records, config_dir: Path | None) -> None:
     """Raises ConfigError where it gives something else when it is called again."""
     between = (others[0], others[1].flip(0))
-    drawn = _generators()
+    drawn = generators()
     first = user.answer(*records)
-    exact = drawn != _generators()
+    exact = drawn != generators()
     end, calls = time.perf_counter() + SECONDS, 1
     while calls < 2 or (calls < CALLS and time.perf_counter() < end):
         calls += 1
@@ -170,11 +169,6 @@ def _fresh(user: User, config_dir: Path | None) -> User | None:
         return None
     finally:
         sys.modules.pop(alias, None)
-
-
-def _generators() -> tuple[Any, ...]:
-    numpy: Any = np.random.get_state()
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), numpy[1].tobytes(), numpy[2]
 
 
 def _same(first: Tensor, again: Tensor, exact: bool) -> bool:

@@ -7,6 +7,8 @@ on no order in which work is done.
 from __future__ import annotations
 
 import enum
+import random
+from typing import Any
 
 import numpy as np
 
@@ -45,3 +47,11 @@ def derive_seed(seed: int, *key: int) -> int:
 def generator(seed: int, *key: int) -> np.random.Generator:
     """A Philox generator addressed in the same way."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=key)))
+
+
+def generators() -> tuple[Any, ...]:
+    """States of torch's, Python's and NumPy's global generators, comparable; other threads may move them meanwhile."""
+    import torch  # by who asks: a worker's start must not wait for it
+
+    numpy: Any = np.random.get_state()
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), numpy[1].tobytes(), numpy[2]

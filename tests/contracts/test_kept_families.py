@@ -9,23 +9,19 @@ import pytest
 import torch
 
 from evoray.benchmarks.behind import contestants
-from evoray.config import DataConfig, ParentConfig
+from evoray.config import DataConfig
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.program import Program
 from evoray.fitness import FitnessSpec
-from evoray.models import canonical_state, load_parent, mutable_names
+from evoray.models import canonical_state, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space
-from tests.contracts.test_torchvision_families import FAMILIES
+from tests.contracts.test_torchvision_families import FAMILIES, random_parent
 
 SHARES = (0.5, 0.0)
 
 
 def whole(name, dtype):
-    parent = load_parent(ParentConfig(name=name, weights="random"))
-    torch.manual_seed(0)
-    for weight in parent.model.parameters():
-        if not weight.any():  # heads that start at zero would answer zero whatever the rest does
-            torch.nn.init.normal_(weight, std=0.02)
+    parent = random_parent(name)
     state, _ = canonical_state(parent.model)
     mock = f"mock:size={FAMILIES[name]},classes=1000,shard_size=3,images=3"
     program = Program(

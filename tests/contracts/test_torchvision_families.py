@@ -41,15 +41,20 @@ LARGE = ("alexnet", "vgg11_bn", "wide_resnet50_2", "vit_b_16")
 """More than 60 million weights each, with layers like the others': half of the time of all."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FAMILIES]
-)
-def test_a_child_equals_its_export(name):
+def random_parent(name):
     parent = load_parent(ParentConfig(name=name, weights="random"))
     torch.manual_seed(0)
     for weight in parent.model.parameters():
         if not weight.any():  # heads that start at zero would answer zero whatever the rest does
             torch.nn.init.normal_(weight, std=0.02)
+    return parent
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in FAMILIES]
+)
+def test_a_child_equals_its_export(name):
+    parent = random_parent(name)
     state, aliases = canonical_state(parent.model)
     space = Space.from_state(state, mutable_names(parent.model, ("*",), ()), "rms")
     host = ModelHost(copy.deepcopy(parent.model), space, "cpu")

@@ -18,7 +18,6 @@ def test_each_share_has_a_row_that_says_where_it_is_cut():
     assert head["cut"] == "fc" and head["behind"] == pytest.approx(513_000 / 11_689_512)
     assert quarter["kept_kib_per_image"] == 4 * 256 * 2 * 2 / 1024  # layer3's outputs at 32 pixels, float32
     assert head["kept_kib_per_image"] == 4 * 512 / 1024
-    assert quarter["ratio_to_forward"] > 0 and head["ratio_to_forward"] > 0
 
 
 def test_without_a_share_nothing_is_kept():

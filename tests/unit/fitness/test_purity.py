@@ -191,7 +191,7 @@ def ends(logits, labels):
         (lambda x: 0.5, "it raised TypeError"),
         (lambda x, y: x.argmx(1), "it raised AttributeError"),
         (lambda x, y: missing(x), "it raised NameError: name 'missing' is not defined"),  # noqa: F821
-        (ends, "it ends the program .*no metric.*Raise an exception"),
+        (ends, "it ends the program: .*no metric.*Raise an exception"),
         (lambda x, y: torch.full((len(y),), math.nan), "NaN or infinity for 4 of 4 records.*Guard its logarithms"),
         (lambda x, y: (x.softmax(1)[:, 0] - 1e9).clamp(min=0).log(), "NaN or infinity for 4 of 4 records"),
     ],

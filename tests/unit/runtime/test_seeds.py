@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
+import torch
 
-from evoray.runtime.seeds import Stream, derive_seed, generator
+from evoray.runtime.seeds import Stream, derive_seed, generator, generators
 
 
 def test_derived_seeds_are_addressed_and_distinct() -> None:
@@ -43,3 +46,11 @@ def test_the_key_is_numpys_own() -> None:
     key = np.random.SeedSequence(5, spawn_key=(3, 1))
     expected = np.random.Generator(np.random.Philox(key)).permutation(100)
     assert np.array_equal(generator(5, Stream.SPLITS, 1).permutation(100), expected)
+
+
+@pytest.mark.parametrize("draw", [lambda: torch.rand(1), random.random, np.random.rand, lambda: np.random.bytes(1)])
+def test_a_draw_moves_them_and_nothing_else_does(draw):
+    before = generators()
+    assert generators() == before
+    draw()
+    assert generators() != before
