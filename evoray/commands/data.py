@@ -60,6 +60,15 @@ def data_ingest(
         bool,
         typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure."),
     ] = False,
+    task: Annotated[
+        str | None, typer.Option(help="What the records are for; default: the configuration's, else images by class.")
+    ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", metavar="COLUMN", help="Of a table; x* is a pattern; repeatable.")
+    ] = None,
+    targets: Annotated[
+        list[str] | None, typer.Option("--target", metavar="COLUMN", help="Of a table; repeatable.")
+    ] = None,
     per_class: Annotated[
         int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
     ] = None,
@@ -76,6 +85,7 @@ def data_ingest(
     if backend == "local" and decoder in DECODERS and workers != 1:
         preload(decoder)
     from evoray.ingest.options import Options, ingest
+    from evoray.ingest.records.ingest import ingest_records, wanted_of
 
     options = Options(
         config=config,
@@ -100,13 +110,15 @@ def data_ingest(
         restart=restart,
     )
     with Bars("the same command goes on") as bars:
-        summary = ingest(source, dest, options, bars)
+        wanted = wanted_of(options, task, tuple(inputs or ()), tuple(targets or ()))
+        summary = ingest(source, dest, options, bars) if wanted is None else ingest_records(source, dest, wanted, bars)
     if as_json:
         typer.echo(json.dumps(summary))
         return
+    what = "records" if "task" in summary else f"images of {summary['classes']} classes"
     typer.echo(
-        f"{summary['rows']} images of {summary['classes']} classes in {summary['shards']} shards, "
-        f"{summary['images_per_s']:.0f} images/s: {shown(dest)}"
+        f"{summary['rows']} {what} in {summary['shards']} shards, "
+        f"{summary['images_per_s']:.0f} {what.split()[0]}/s: {shown(dest)}"
     )
     for bad in summary["unreadable"][:10]:
         typer.echo(f"  skipped {shown(bad['source'])}: {shown(bad['error'])}", err=True)
@@ -136,25 +148,13 @@ def data_verify(dest: Dest, as_json: Json = False) -> None:
 @data.command("show")
 def data_show(dest: Dest, as_json: Json = False) -> None:
     """Print what a shard directory holds."""
-    from evoray.data import place_of, read_manifest
+    from evoray.data import described, place_of, read_manifest
 
     manifest = read_manifest(place_of(dest))
     if as_json:
         typer.echo(manifest.model_dump_json())
         return
     table = Table(show_header=False, box=None)
-    for key, value in (
-        ("images", f"{manifest.rows:,} of {'x'.join(str(side) for side in manifest.image_shape)}"),
-        (
-            "classes",
-            f"{len(manifest.classes)}: {', '.join(shown(name, 60) for name in manifest.classes[:6])}"
-            f"{', …' * (len(manifest.classes) > 6)}",
-        ),
-        ("shards", f"{len(manifest.shards)}, {sum(shard.bytes for shard in manifest.shards) / 1e6:.1f} MB"),
-        ("transform", manifest.transform.model_dump_json()),
-        ("decoder", manifest.decoder),
-        ("unreadable", str(len(manifest.unreadable))),
-        ("digest", manifest.digest),
-    ):
+    for key, value in described(manifest):
         table.add_row(key, Text(shown(value, SCREEN)))
     Console().print(table)

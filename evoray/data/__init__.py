@@ -4,6 +4,7 @@ Nothing here imports torch before it is used: a process that decodes images does
 """
 
 from evoray.data.cache import Remote, ShardCache, make_cache
+from evoray.data.described import described
 from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
 from evoray.data.reader import ArrowDataset, place_of, read_manifest
@@ -22,6 +23,7 @@ __all__ = [
     "Shard",
     "ShardCache",
     "ShardDataset",
+    "described",
     "make_cache",
     "normalise",
     "open_dataset",

@@ -19,7 +19,7 @@ from tempfile import gettempdir
 import pyarrow as pa
 import pyarrow.fs
 
-from evoray.data.manifest import NAME, Manifest, ShardEntry
+from evoray.data.manifest import NAME, ShardEntry
 from evoray.errors import DataError
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import JSON_BYTES, read_at_most, said, shown
@@ -49,7 +49,8 @@ class Remote:
     def __str__(self) -> str:
         return self.uri
 
-    def manifest(self) -> Manifest:
+    def manifest(self) -> tuple[bytes, str]:
+        """Its bytes, and its URI for messages."""
         try:
             with self._fs.open_input_stream(f"{self._root}/{NAME}") as stream:
                 content = read_at_most(stream, JSON_BYTES, f"{self.uri}/{NAME}")
@@ -60,7 +61,7 @@ class Remote:
             ) from None
         except (OSError, pa.ArrowException, ValueError) as error:
             raise self.unreadable(NAME, error) from None
-        return Manifest.parse(content, f"{self.uri}/{NAME}")
+        return content, f"{self.uri}/{NAME}"
 
     def chunks(self, entry: ShardEntry) -> Iterator[bytes]:
         """A shard's bytes; one that goes on beyond what its manifest says ends there, and so has another digest."""

@@ -100,11 +100,11 @@ class Manifest(BaseModel):
     @property
     def digest(self) -> str:
         """SHA-256 of the JSON with sorted keys and no white space."""
-        return _digest(self._values())
+        return digest_of(self._values())
 
     def to_json(self) -> str:
         """The file's content; its last key is the digest of all the others."""
-        return _written({**self._values(), "sha256": self.digest})
+        return written({**self._values(), "sha256": self.digest})
 
     def _values(self) -> dict[str, Any]:
         """What is written: an older manifest keeps its digest, so what it does not say is left out."""
@@ -115,44 +115,51 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, directory: Path) -> Manifest:
-        path = directory / NAME
-        if not os.path.isdir(directory):
-            raise DataError(
-                f"{shown(directory)}: no such directory. Make shards with evoray data ingest SOURCE {shown(directory)}."
-            )
-        if not os.path.lexists(path):
-            raise DataError(
-                f"{shown(directory)}: no {NAME} in it, so it holds no (finished) shards. "
-                "Make them with evoray data ingest SOURCE DEST, and name DEST."
-            )
-        return cls.parse(read_file(path, JSON_BYTES, DataError), str(path))
+        return cls.parse(*content_of(directory))
 
     @classmethod
     def parse(cls, content: bytes, path: str) -> Manifest:
         """A manifest from its JSON; ``path`` is for messages."""
-        manifest = checked(cls, _checked(content, path), path, REMEDY, DataError)
+        manifest = checked(cls, values_of(content, path), path, REMEDY, DataError)
         if sum(shard.rows for shard in manifest.shards) != manifest.rows:
             raise DataError(f"{shown(path)}: damaged (rows do not add up). {REMEDY}")
         return manifest
 
 
-def _digest(values: Any) -> str:
+def content_of(directory: Path) -> tuple[bytes, str]:
+    """A manifest's bytes, and its path for messages; DataError where there is none."""
+    path = directory / NAME
+    if not os.path.isdir(directory):
+        raise DataError(
+            f"{shown(directory)}: no such directory. Make shards with evoray data ingest SOURCE {shown(directory)}."
+        )
+    if not os.path.lexists(path):
+        raise DataError(
+            f"{shown(directory)}: no {NAME} in it, so it holds no (finished) shards. "
+            "Make them with evoray data ingest SOURCE DEST, and name DEST."
+        )
+    return read_file(path, JSON_BYTES, DataError), str(path)
+
+
+def digest_of(values: Any) -> str:
+    """SHA-256 of the JSON with sorted keys and no white space."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _written(values: Any) -> str:
+def written(values: Any) -> str:
+    """A manifest's bytes, as text."""
     return json.dumps(values, indent=1) + "\n"
 
 
-def _checked(written: bytes, path: str) -> Any:
+def values_of(content: bytes, path: str) -> Any:
     """The values of a manifest in which no byte has changed since it was written."""
     try:
-        values = parse_json(written, path, DataError)
+        values = parse_json(content, path, DataError)
     except DataError as error:
         raise DataError(f"{error} {REMEDY}") from None
     stated = values.pop("sha256", None) if isinstance(values, dict) else None
     if stated is None:
         raise DataError(f"{shown(path)}: damaged (it has no sha256 of itself.) {REMEDY}")
-    if stated != _digest(values) or written != _written({**values, "sha256": stated}).encode():
+    if stated != digest_of(values) or content != written({**values, "sha256": stated}).encode():
         raise DataError(f"{shown(path)}: damaged (it is not what was written.) {REMEDY}")
     return values

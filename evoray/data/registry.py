@@ -8,7 +8,7 @@ from pathlib import Path
 from evoray.data.cache import ShardCache
 from evoray.data.mock import MockDataset
 from evoray.data.packaged import PACKAGED, PackagedDataset
-from evoray.data.reader import ArrowDataset, place_of
+from evoray.data.reader import open_shards, place_of
 from evoray.data.shard import ShardDataset
 
 
@@ -28,4 +28,4 @@ def open_dataset(spec: str, config_dir: Path | None = None, cache: ShardCache | 
     place = place_of(spec)
     if isinstance(place, Path) and not os.path.exists(place) and config_dir and os.path.exists(config_dir / place):
         place = config_dir / place
-    return ArrowDataset(place, cache)
+    return open_shards(place, cache)

@@ -27,7 +27,7 @@ class RelabelledDataset:
         self.digest = hashlib.sha256(f"{dataset.digest} {list(outputs)}".encode()).hexdigest()
 
     def load(self, index: int) -> Shard:
-        shard = self._dataset.load(index)
+        shard: Shard = self._dataset.load(index)
         return dataclasses.replace(shard, labels=self._outputs[shard.labels])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class ShardDataset(Protocol):
     records: Schema | None
     """The columns of a record, where they are recorded."""
 
-    def load(self, index: int) -> Shard:
-        """One shard; raises DataError naming the file when it is damaged."""
+    def load(self, index: int) -> Any:
+        """One shard: a ``Shard`` of labelled images, or ``Records`` of another task.
+
+        Raises:
+            DataError: it is damaged; names the file.
+        """
         ...

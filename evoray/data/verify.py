@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from evoray.data.cache import Remote
 from evoray.data.manifest import ShardEntry
-from evoray.data.reader import Place, check_file, check_inside, read_manifest
+from evoray.data.reader import read_manifest
+from evoray.data.shard_files import Place, check_file, check_inside
 from evoray.errors import DataError
 
 

@@ -30,7 +30,7 @@ class ShardFile:
         self._images = np.empty((0, 0, 0, 0), np.uint8)
         self._labels: list[int] = []
         self._names: list[str] = []
-        self._sink: _Hashing | None = None
+        self._sink: Hashing | None = None
         self._rows = 0
 
     def __enter__(self) -> ShardFile:
@@ -77,7 +77,7 @@ class ShardFile:
         self._images = np.empty((BATCH_ROWS, *shape), np.uint8)
         self._image_type = pa.binary(int(np.prod(shape)))
         fields = [("image", self._image_type), ("label", pa.int64()), ("source", pa.string())]
-        self._sink = _Hashing(open(self._part, "wb", buffering=0))  # noqa: SIM115
+        self._sink = Hashing(open(self._part, "wb", buffering=0))  # noqa: SIM115
         self._writer = pa.ipc.new_file(self._sink, pa.schema(fields))
 
     def _flush(self) -> None:
@@ -91,7 +91,7 @@ class ShardFile:
             self._labels, self._names = [], []
 
 
-class _Hashing:
+class Hashing:
     """A file that is hashed on its way, for reading it once more is a tenth of a millisecond an image."""
 
     def __init__(self, file: IO[bytes]) -> None:

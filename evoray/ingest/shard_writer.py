@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from evoray.data.decoding.opening import one_line
 from evoray.data.decoding.quiet import quiet
 from evoray.data.manifest import ShardEntry, Unreadable
-from evoray.data.reader import check_file
+from evoray.data.shard_files import check_file
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, EvorayError, PictureError, RunError
 from evoray.ingest.shard_file import BATCH_ROWS, ShardFile

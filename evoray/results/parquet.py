@@ -79,7 +79,7 @@ def _child_row(task: Task, one: Evaluated, rank: int, tested: np.ndarray | None)
 def predictions_table(panel: Panel) -> pa.Table:
     """Test records in order: index, label, and the ensemble's likeliest classes with their probabilities."""
     if not panel.members:
-        return pa.table({name: pa.array(panel.images(name)) for name in ("index", "label")})
+        return pa.table({name: _column(panel.images(name)) for name in ("index", "label")})
     classes, probability = panel.images("classes"), panel.images("probability")
     width = classes.shape[1]
     return pa.table(
@@ -90,3 +90,11 @@ def predictions_table(panel: Panel) -> pa.Table:
             "probabilities": pa.FixedSizeListArray.from_arrays(pa.array(probability.ravel(), pa.float32()), width),
         }
     )
+
+
+def _column(values: np.ndarray) -> pa.Array:
+    """Numbers; of several for each record a list, row by row."""
+    wide = values.reshape(len(values), -1)
+    if wide.shape[1] == 1:
+        return pa.array(wide[:, 0])
+    return pa.FixedSizeListArray.from_arrays(pa.array(wide.ravel()), wide.shape[1])

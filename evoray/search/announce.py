@@ -48,7 +48,7 @@ def announced(
         ModelError: the parent's outputs are not finite. ConfigError: the user's fitness cannot be used.
     """
     notes = [classes.said] if classes else []
-    notes += _normalisation(config, parent)
+    notes += _normalisation(config, parent) if trial.normalisation[0] else ()
     try:
         outputs, targets = trial.quick
     except Exception:  # whatever a network raises: the run meets it on the workers and names it

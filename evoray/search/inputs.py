@@ -68,6 +68,7 @@ class Inputs:
 def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
     task = make_task(config.task.name, config_dir)
+    config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
     fitness = _fitness(config, config_dir, task, splits)[1]
     _check_records(config, task, splits)
@@ -86,6 +87,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     space = Space.from_state(state, names, config.mutation.scale)
     config.mutation.check_weights(space.n)
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
+    _check_alike(splits)
     if task.classification is not None:
         outputs = _check_forward(parent, trial, 1)
         config, mapped, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
@@ -109,6 +111,14 @@ def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Spl
     names, outputs = data_classes(config, splits)
     spec = fitness_spec(config.fitness, names, config_dir, outputs)
     return spec, spec.make(task, lambda name: import_function(name, config_dir))
+
+
+def with_own_fitness(config: RunConfig, task: Task) -> RunConfig:
+    """Where nobody names a fitness, it is the one that the task's races compare by; ``nll`` where it has that."""
+    if "name" in config.fitness.model_fields_set or config.fitness.name in task.measures or not task.measures:
+        return config
+    own = next(iter((*task.scored, *task.measures)))
+    return config.model_copy(update={"fitness": config.fitness.model_copy(update={"name": own})})
 
 
 def _channels(splits: Splits) -> int:
@@ -172,24 +182,29 @@ def _try_scores(fitness: Fitness, trial: Trial) -> None:
         ) from error
 
 
-def _check_forward(parent: Parent, trial: Trial, classes: int) -> int:
-    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many."""
-    splits = trial.splits
-    dataset = splits.datasets["select"]
+def _check_alike(splits: Splits) -> None:
     own, other = splits.described["select"], splits.described["test"]
     if (other.image_shape, other.classes) != (own.image_shape, own.classes):
         raise DataError(
             f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "
-            f"data.path ({dataset.image_shape}, {len(dataset.classes)} classes). Ingest both in the same way."
+            f"data.path ({own.image_shape}, {len(own.classes)} classes). Ingest both in the same way."
         )
+
+
+def _check_forward(parent: Parent, trial: Trial, classes: int) -> int:
+    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many."""
     images = torch.from_numpy(trial.first[0].images[:2].copy())
     return check_outputs(parent.model, normalise(images, *trial.normalisation, torch.float32), classes)
 
 
 def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The parent's (mean, std), identity where it has none; ModelError when the channels do not fit."""
+    """The parent's (mean, std), identity where it has none; () for records that are no images.
+
+    Raises:
+        ModelError: the channels do not fit.
+    """
     mean, std = parent.preprocessing.mean, parent.preprocessing.std
-    if mean is None or std is None:
+    if channels == 0 or mean is None or std is None:
         return (0.0,) * channels, (1.0,) * channels
     if len(mean) != channels:
         raise ModelError(

@@ -223,12 +223,13 @@ class ScoredTask:
 
     measures: Mapping[str, Measure]
     scored: tuple[str, ...]
-    combine: None = None
-    classification: None = None
+    kept: tuple[str, ...]
+    combine: Any = None
+    classification: Any = None
 
-    @property
-    def kept(self) -> tuple[str, ...]:
-        return self.scored
+    def __init_subclass__(cls) -> None:
+        if "scored" in vars(cls) and "kept" not in vars(cls):
+            cls.kept = cls.scored
 
     def predictions(self, outputs: Outputs) -> Outputs:
         return outputs

@@ -11,8 +11,14 @@ from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
 from evoray.tasks.base import Task
 from evoray.tasks.image_classification import ImageClassification
+from evoray.tasks.multi_label import MultiLabel
+from evoray.tasks.regression import Regression
 
-TASKS: Mapping[str, Callable[[], Task]] = {ImageClassification.schema.task: ImageClassification}
+TASKS: Mapping[str, Callable[[], Task]] = {
+    ImageClassification.schema.task: ImageClassification,
+    MultiLabel.schema.task: MultiLabel,
+    Regression.schema.task: Regression,
+}
 
 _MEMBERS = (
     *("schema", "columns", "measures", "scored", "scores", "classification", "combine"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pictures import GREY
 from PIL import Image
 
-from evoray.data.reader import check_file
+from evoray.data.shard_files import check_file
 from evoray.errors import DataError, PictureError, RunError
 from evoray.ingest.shard_writer import Finished, ShardWriter, replace_with
 

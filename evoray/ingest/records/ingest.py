@@ -1,0 +1,69 @@
+"""``evoray data ingest`` of records that are no labelled images."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from evoray.config import load_config
+from evoray.data.schema import DEFAULT_TASK
+from evoray.errors import ConfigError
+from evoray.ingest.options import Options
+from evoray.ingest.records.gather import Wanted, gather, gather_dataset
+from evoray.ingest.records.writing import write_records
+from evoray.runtime.importing import import_function
+from evoray.runtime.paths import expanded
+from evoray.runtime.progress import Progress
+from evoray.runtime.reading import quoted, shown
+
+
+def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Wanted | None:
+    """What a command line asks for; None where that is images by class.
+
+    Raises:
+        ConfigError: columns are named and no task that has any.
+    """
+    if task is None and options.config is not None:
+        task = load_config(options.config).task.name
+    if task in (None, DEFAULT_TASK):
+        if inputs or targets:
+            raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
+        return None
+    assert task is not None
+    return Wanted(task, inputs, targets, options.seed, options.shard_size)
+
+
+def ingest_records(source: str, dest: Path, wanted: Wanted, progress: Progress) -> dict[str, Any]:
+    """Shards of the records in a table, or of a torch Dataset that ``package.module:function`` returns.
+
+    Returns:
+        rows, task, classes, shards, unreadable, digest, images_per_s (records a second of the whole call).
+    """
+    if not source or "\0" in source or "\0" in str(dest) or not dest.name:
+        raise ConfigError(
+            f"{quoted(source)}, {quoted(str(dest))}: name the records, and a new directory for the shards."
+        )
+    started = time.perf_counter()
+    path, dest = Path(expanded(source)), Path(expanded(str(dest)))
+    progress.note(f"looking at {shown(source)}")
+    if path.exists() or ":" not in source:
+        records = gather(path, wanted)
+    else:
+        records = gather_dataset(import_function(source, Path.cwd())(), wanted)
+    for name, column in records.columns.items():
+        progress.note(f"{name}: {column.type} {list(column.shape or ())}, {_origin(records.read.get(name))}")
+    manifest = write_records(records, dest, wanted.seed, wanted.shard_size)
+    return {
+        "rows": manifest.rows,
+        "task": manifest.task,
+        "classes": len(manifest.classes),
+        "shards": len(manifest.shards),
+        "unreadable": [],
+        "digest": manifest.digest,
+        "images_per_s": manifest.rows / max(time.perf_counter() - started, 1e-9),
+    }
+
+
+def _origin(columns: Any) -> str:
+    return f"of {shown(', '.join(columns), 200)}" if columns else "of the Dataset"

@@ -1,0 +1,93 @@
+"""Records to a shard directory, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from evoray.data.manifest import NAME, ShardEntry
+from evoray.data.record_manifest import RecordManifest
+from evoray.data.records import Column, Ragged, Values, to_arrow
+from evoray.errors import DataError
+from evoray.ingest.shard_file import BATCH_ROWS, Hashing
+from evoray.runtime.reading import said, shown
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """All records, in memory. values: by column; names: one a record; read, classes: as the manifest has them."""
+
+    task: str
+    columns: Mapping[str, Column]
+    values: Mapping[str, Values]
+    target: str
+    names: Sequence[str]
+    classes: tuple[str, ...] = ()
+    read: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def write_records(records: Gathered, dest: Path, seed: int = 0, shard_size: int = 1024) -> RecordManifest:
+    """Shards in an order drawn by ``seed``, then their manifest. DataError where ``dest`` is or cannot be written."""
+    if os.path.lexists(dest):
+        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
+    order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(records))
+    part = dest.with_name(f".{dest.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.mkdir(parents=True)
+        entries = [
+            _write(records, order[start : start + shard_size], part / f"shard-{start // shard_size:05d}.arrow")
+            for start in range(0, len(order), shard_size)
+        ]
+        manifest = RecordManifest(
+            task=records.task,
+            columns=dict(records.columns),
+            target=records.target,
+            classes=records.classes,
+            read=dict(records.read),
+            order_seed=seed,
+            rows=len(records),
+            shards=tuple(entries),
+        )
+        (part / NAME).write_text(manifest.to_json())
+        part.rename(dest)
+    except OSError as error:
+        raise DataError(f"{shown(dest)}: cannot be written ({said(error)}).") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return manifest
+
+
+def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:
+    fields = [(name, column.arrow) for name, column in records.columns.items()] + [("source", pa.string())]
+    schema = pa.schema(fields)
+    sink = Hashing(open(path, "wb", buffering=0))  # noqa: SIM115
+    try:
+        with pa.ipc.new_file(sink, schema) as writer:
+            for start in range(0, len(rows), BATCH_ROWS):
+                some = rows[start : start + BATCH_ROWS]
+                arrays = [to_arrow(_some(records.values[name], some), one) for name, one in records.columns.items()]
+                names = pa.array([records.names[row] for row in some], pa.string())
+                writer.write_batch(pa.RecordBatch.from_arrays([*arrays, names], schema=schema))
+    finally:
+        sink.close()
+    return ShardEntry(file=path.name, rows=len(rows), bytes=sink.bytes, sha256=sink.digest.hexdigest())
+
+
+def _some(values: Values, rows: np.ndarray) -> Values:
+    if isinstance(values, np.ndarray):
+        chosen: np.ndarray = values[rows]
+        return chosen
+    if isinstance(values, Ragged):
+        return Ragged.of([values[row] for row in rows], str(values.values.dtype))
+    return [values[row] for row in rows]

@@ -1,0 +1,100 @@
+"""Batches of what networks take: images, or tensors as they are; and the part of a network's answer that is wanted.
+
+torch is imported where it is used: ingest asks a task for its schema alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evoray.data.normalise import normalise
+from evoray.errors import DataError, ModelError
+from evoray.tasks.base import Batch, Preparation
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+IMAGE, INPUT = "image", "input"
+"""Columns that a network may be shown: uint8 [n, C, H, W], normalised as the parent says; or float32 [n, ...]."""
+PARTS = ("logits", "output", "out", "prediction", "predictions", "pred", "preds")
+"""Names under which networks that return a dictionary, or an object of several tensors, keep what they found."""
+
+
+def input_column(records: Any) -> str:
+    """Which of the two a shard has. Raises DataError where it has neither."""
+    for name in (IMAGE, INPUT):
+        if hasattr(records, "images") if name == IMAGE else name in records:
+            return name
+    raise DataError("the records have neither an image nor an input. Ingest the data for this task.")
+
+
+def input_batch(records: Any, rows: np.ndarray, how: Preparation) -> Batch:
+    """Some rows of a shard, [b, ...], filled up with zeros to ``how.width``."""
+    import torch
+
+    name = input_column(records)
+    values = torch.from_numpy(filled(records.images if name == IMAGE else records[INPUT], rows, how.width))
+    if how.pinned:
+        values = values.pin_memory()
+    values = values.to(how.device, non_blocking=True)
+    if name == INPUT:
+        return Batch(values.to(how.dtype), len(rows))
+    batch = normalise(values, how.mean, how.std, how.dtype)
+    if how.channels_last:
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    return Batch(batch, len(rows))
+
+
+def input_bytes(records: Any, count: int, how: Preparation) -> int:
+    """What batches of so many records hold on the device, bytes."""
+    values = records.images if input_column(records) == IMAGE else records[INPUT]
+    return count * int(math.prod(values.shape[1:])) * how.dtype.itemsize
+
+
+def filled(values: np.ndarray, rows: np.ndarray, width: int | None) -> np.ndarray:
+    """[b, ...]: some rows, and zeros behind them where batches have one shape."""
+    if width is None or len(rows) == width:
+        return np.ascontiguousarray(values[rows])
+    found = np.zeros((width, *values.shape[1:]), dtype=values.dtype)
+    found[: len(rows)] = values[rows]
+    return found
+
+
+def tensor_of(answer: Any, parts: tuple[str, ...] = PARTS) -> Tensor:
+    """The tensor that is meant of a network's answer: itself, a dictionary's or an object's known part, or the first.
+
+    Raises:
+        ModelError: there is none; says what there is.
+    """
+    import torch
+
+    if isinstance(answer, torch.Tensor):
+        return answer
+    named = answer if isinstance(answer, Mapping) else vars(answer) if hasattr(answer, "__dict__") else {}
+    for name in parts:
+        if isinstance(named.get(name), torch.Tensor):
+            found: Tensor = named[name]
+            return found
+    several = list(named.values()) if named else answer if isinstance(answer, list | tuple) else []
+    if len(several) and isinstance(several[0], torch.Tensor) and (len(several) == 1 or not named):
+        return several[0]
+    what = f"a {type(answer).__name__}" + (f" with {', '.join(map(str, list(named)[:8]))}" if named else "")
+    raise ModelError(
+        f"the network returns {what}, in which no part is known as its answer ({', '.join(parts)}). Wrap it in a "
+        "module whose forward returns that one tensor."
+    )
+
+
+def flat(outputs: Tensor, targets: Tensor, what: str) -> tuple[Tensor, Tensor]:
+    """Both as float64 [n, k] on the CPU. Raises ModelError where records have other numbers of values."""
+    found, wanted = (one.detach().double().reshape(len(one), -1) for one in (outputs, targets))
+    if found.shape != wanted.shape:
+        raise ModelError(
+            f"the network gives {found.shape[1]} values a record, and {what} {wanted.shape[1]}. Its last layer and the "
+            "data's target columns must be as many."
+        )
+    return found.cpu(), wanted.cpu()
