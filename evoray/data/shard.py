@@ -19,6 +19,9 @@ class Shard:
     labels: np.ndarray
     sources: list[str]
 
+    def __contains__(self, column: str) -> bool:
+        return column in ("image", "label")
+
 
 class ShardDataset(Protocol):
     """The extension point: shards together hold every record once, always in the same order."""

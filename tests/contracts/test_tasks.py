@@ -14,6 +14,7 @@ import torch
 
 from evoray.config import parse_config
 from evoray.data import open_dataset
+from evoray.data.records import Records
 from evoray.evolution import evolve
 from evoray.tasks.base import Preparation
 from evoray.tasks.outputs import some_of
@@ -88,15 +89,30 @@ def task(request, tmp_path):
     return make_task(request.param, tmp_path)
 
 
+def vectors(target):
+    """120 records of five numbers each."""
+    inputs = np.random.default_rng(0).normal(size=(120, 5)).astype(np.float32)
+    return Records(0, {"input": inputs, "target": target(inputs)}, [f"record/{row}" for row in range(120)])
+
+
+RECORDS = {
+    "multi-label": lambda: vectors(lambda inputs: (inputs[:, :3] + inputs[:, 2:] > 0.5).astype(np.uint8)),
+    "regression": lambda: vectors(lambda inputs: inputs[:, :2] * [2, -1] + inputs[:, 2:4]),
+}
+"""Of tasks that do not take the images of image classification."""
+
+
 @pytest.fixture
 def seen(task):
     """Outputs of a small network on 100 records, and their targets."""
-    records = open_dataset("mnist5k").load(0)
+    records = RECORDS.get(task.schema.task, lambda: open_dataset("mnist5k").load(0))()
     rows = np.arange(100)
     how = Preparation(torch.device("cpu"), torch.float32, False, (0.5,), (0.25,))
     torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10)).requires_grad_(False)
     batch = task.batch(records, rows, how)
+    many = 10 if "target" not in records else records["target"].shape[1]
+    width = batch.inputs[0].numel()
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(width, many)).requires_grad_(False)
     assert batch.count == len(rows)
     return task.outputs(network, batch), task.targets(records, rows, how.device)
 
