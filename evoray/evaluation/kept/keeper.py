@@ -38,6 +38,8 @@ from evoray.tasks.outputs import tensors_of
 LOG = logging.getLogger("evoray")
 WORTH = 0.95
 """Nothing is kept where more than this share of the work lies behind the cut."""
+REMEMBERED = 64
+"""Units' children whose part is known."""
 STRENGTHS = (0.1, 0.01)
 """Of the child that a cut is checked under; the second where the first gives infinities."""
 
@@ -84,6 +86,7 @@ class Keeper:
         self._tapes: dict[Shape, Tape] = {}
         self._rests: dict[tuple[Shape, int], Rest] = {}
         self._parts: dict[int, Part | None] = {}
+        self._asked: dict[tuple[tuple[Entry, ...], ...], Part | None] = {}
         parameters = {one.data_ptr(): one.numel() for one in host.model.parameters()}
         self._is_whole = sum(parameters.values()) == host.space.n
         self._last: tuple[Lineage, int, tuple[Entry, ...]] | None = None
@@ -95,9 +98,20 @@ class Keeper:
 
         some: gives any batch, on which the network may be recorded and the cut checked.
         """
+        if self.why_not:
+            return None
+        asked = tuple(map(tuple, tails))
+        if asked not in self._asked:  # a unit's children come again with every shard
+            found = self._part(asked, some)
+            if len(self._asked) >= REMEMBERED:
+                self._asked.clear()
+            self._asked[asked] = found
+        return None if self.why_not else self._asked[asked]
+
+    def _part(self, tails: Sequence[Sequence[Entry]], some: Callable[[], Batch]) -> Part | None:
         space = self._host.space
         changed = {number for tail in tails for entry in tail for number in entry.mutation.tensors(space)}
-        if not changed or self.why_not or (self._is_whole and len(changed) == len(space.tensors)):
+        if not changed or (self._is_whole and len(changed) == len(space.tensors)):
             return None
         try:
             if not self._tapes:
@@ -200,7 +214,7 @@ class Keeper:
                 if found:
                     raise Unrepeatable("the task runs the network several times for a batch")
                 run = functools.partial(self._host.forward, *args, **kwargs)
-                tape, output = record(run, _tensors((args, kwargs)), self._host.tensor_at)
+                tape, output = record(run, _tensors((args, kwargs)), self._host.tensor_at, self._host.device)
                 found.append(tape)
                 return output
 

@@ -20,6 +20,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from evoray.evaluation.kept.flops import flops
 
+CPU = torch.device("cpu")
 Owner = Callable[[Tensor], int | None]
 """Of a tensor, which one of the space it lies in; None for all others."""
 
@@ -72,9 +73,11 @@ class Tape:
     output: Any = None
 
 
-def record(run: Callable[[], Any], inputs: Sequence[Tensor], owner: Owner) -> tuple[Tape, Any]:
-    """The tape of a network's call, and what it returned. Raises Unrepeatable."""
-    recorder = _Recorder(inputs, owner)
+def record(
+    run: Callable[[], Any], inputs: Sequence[Tensor], owner: Owner, device: torch.device = CPU
+) -> tuple[Tape, Any]:
+    """The tape of a network's call on a device, and what it returned. Raises Unrepeatable."""
+    recorder = _Recorder(inputs, owner, device)
     with recorder:
         output = run()
     recorder.tape.output = tree_map(recorder.ref, output)
@@ -91,10 +94,10 @@ class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class _Recorder(Mode):  # type: ignore[no-untyped-call]
-    def __init__(self, inputs: Sequence[Tensor], owner: Owner) -> None:
+    def __init__(self, inputs: Sequence[Tensor], owner: Owner, device: torch.device) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.tape = Tape(len(inputs))
-        self._owner = owner
+        self._owner, self._device = owner, device
         self._known: Any = WeakTensorKeyDictionary()
         for tensor in inputs:
             self._new(tensor, {})
@@ -110,7 +113,7 @@ class _Recorder(Mode):  # type: ignore[no-untyped-call]
         given, named = tree_map(self.ref, (args, kwargs))
         memory = {_address(one): self._storage_of(one) for one in tensors}
         written = frozenset(self._storage_of(one) for one in _written(func, args, kwargs))
-        result = _without_chance(func, args, kwargs)
+        result = _without_chance(func, args, kwargs, self._device)
         several = isinstance(result, list | tuple)
         if any(isinstance(one, bool | int | float | complex) for one in (result if several else [result])):
             raise Unrepeatable(f"what {func} gives its code depends on the images")
@@ -153,21 +156,22 @@ def _check_repeatable(func: Any, tensors: list[Tensor]) -> None:
         raise Unrepeatable(f"what {func} gives its code depends on the images")
 
 
-def _without_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _without_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], device: torch.device) -> Any:
     """Dropout is in many networks, and draws nothing in evaluation mode."""
     if torch.Tag.nondeterministic_seeded not in func.tags:
         return func(*args, **kwargs)
-    before = _generators()
+    before = _generators(device)
     result = func(*args, **kwargs)
-    if _generators() != before:
+    if _generators(device) != before:
         raise Unrepeatable(f"{func} draws random numbers")
     return result
 
 
-def _generators() -> list[bytes]:
+def _generators(device: torch.device) -> list[bytes]:
+    """Their states: the host's, and that of the device where it is a GPU; another GPU is not asked."""
     states = [torch.get_rng_state()]
-    if torch.cuda.is_available():
-        states.append(torch.cuda.get_rng_state())
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
     return [state.numpy().tobytes() for state in states]
 
 

@@ -59,6 +59,21 @@ def test_nothing_is_recorded_where_all_weights_change(monkeypatch):
     assert np.array_equal(rows(on), rows(off))
 
 
+def test_a_units_changed_weights_are_looked_at_once(monkeypatch):
+    """Its children come again with every shard, and with a base of another generation."""
+    on, off = both(Plain, ("second", "head"))
+    looked, tensors = [], Mutation.tensors
+    monkeypatch.setattr(Mutation, "tensors", lambda one, space: (looked.append(one.mask_seed), tensors(one, space))[1])
+    for base in ((), (entry(50),), ()):
+        assert np.array_equal(rows(on, base), rows(off, base))
+    assert [looked.count(seed) for seed in range(3)] == [1, 1, 1]
+    for seed in range(1000, 1200):
+        on._kept._keeper.part([(entry(seed),)], lambda: pytest.fail("recorded already"))
+    assert len(on._kept._keeper._asked) <= 64
+    on._kept._keeper.give_up(Unrepeatable("no more"))
+    assert on._kept._keeper.part([(entry(0),), (entry(1),), (entry(2),)], lambda: pytest.fail("asked")) is None
+
+
 def test_weights_that_are_never_used_cost_nothing():
     on, off = both(Unused, ("extra",))
     assert np.array_equal(rows(on), rows(off))
