@@ -228,6 +228,11 @@ class Layered(Recipe):
         found: list[int] = space.runs(*self.bounds(space.n)).tensors.tolist()
         return found
 
+    def spans(self, space: Space) -> list[tuple[int, int]]:
+        """Those of its block."""
+        runs = space.runs(*self.bounds(space.n))
+        return sorted(zip(runs.flat.tolist(), (runs.flat + runs.sizes).tolist(), strict=True))
+
     def at_most(self, space: Space) -> int:
         first, last = self.bounds(space.n)
         return strata_of(last - first, self.parts)
