@@ -25,12 +25,12 @@ import torchvision
 
 from evoray.config import DataConfig
 from evoray.evaluation.evaluator import Evaluator
+from evoray.evaluation.kept.depth import first_use
 from evoray.evaluation.program import Program
 from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, mutable_names
-from evoray.models.depth import first_use
 from evoray.mutation import Entry, Lineage, Space
 from evoray.mutation.layered import Layered
 
@@ -127,7 +127,7 @@ def compared(arguments: argparse.Namespace) -> dict[str, object]:
         more = max(peaks["on"]) - min(peaks["off"])
         allowed = gib * 2**30 / MB + SLACK * runs["on"][0]["parent_mb"]
         found[name] = {**runs, "more_mb": more, "allowed_mb": allowed, "holds": more <= allowed}
-        print(name, f"{more:.0f} MB more, {allowed:.0f} allowed", file=sys.stderr)
+        print(name, f"{more:.0f} MB more, {allowed:.0f} allowed", peaks, file=sys.stderr)
     return found
 
 

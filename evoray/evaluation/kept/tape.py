@@ -8,8 +8,9 @@ the whole process while it looks. A tape knows one shape of batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,8 +22,9 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from evoray.evaluation.kept.flops import flops
 
 CPU = torch.device("cpu")
-Owner = Callable[[Tensor], int | None]
-"""Of a tensor, which one of the space it lies in; None for all others."""
+Owner = Callable[[Tensor], Iterable[int]]
+"""Of a tensor, those of the space (by number) whose memory it shares."""
+Network = Callable[..., Any]
 
 
 class Unrepeatable(Exception):  # noqa: N818 (no error of the user's: there is another way)
@@ -84,6 +86,29 @@ def record(
     return recorder.tape, output
 
 
+def record_network(network: Network, use: Callable[[Network], Any], owner: Owner, device: torch.device = CPU) -> Tape:
+    """The tape of a network's call in ``use``, which is given what to call in its place. Raises Unrepeatable, also
+    where it is not called just once."""
+    found: list[Tape] = []
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        if found:
+            raise Unrepeatable("the task runs the network several times for a batch")
+        tape, output = record(partial(network, *args, **kwargs), tensors_in((args, kwargs)), owner, device)
+        found.append(tape)
+        return output
+
+    with torch.inference_mode():
+        use(recorded)
+    if not found:
+        raise Unrepeatable("the task does not run the network")
+    return found[0]
+
+
+def tensors_in(values: Any) -> list[Tensor]:
+    return [one for one in tree_leaves(values) if isinstance(one, Tensor)]
+
+
 class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operation of this thread."""
 
@@ -93,23 +118,48 @@ class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
 
-class _Recorder(Mode):  # type: ignore[no-untyped-call]
-    def __init__(self, inputs: Sequence[Tensor], owner: Owner, device: torch.device) -> None:
+class Uses(Mode):  # type: ignore[no-untyped-call]
+    """Sees which tensors of a space operations are given.
+
+    first: of each that was, the first operation, in the order of first use; tensors that one operation is given follow
+    the order of its arguments.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, owner: Owner) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tape = Tape(len(inputs))
-        self._owner, self._device = owner, device
+        self.first: dict[int, int] = {}
+        self._owner, self._done = owner, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.see(tensors_in((args, kwargs)))
+        return func(*args, **(kwargs or {}))
+
+    def see(self, given: Sequence[Tensor]) -> None:
+        """One more operation."""
+        for tensor in given:
+            for number in self._owner(tensor):
+                self.first.setdefault(number, self._done)
+        self._done += 1
+
+
+class _Recorder(Uses):  # type: ignore[no-untyped-call]
+    supports_higher_order_operators = False
+
+    def __init__(self, inputs: Sequence[Tensor], owner: Owner, device: torch.device) -> None:
+        super().__init__(owner)
+        self.tape = Tape(len(inputs), first_use=self.first)
+        self._device = device
         self._known: Any = WeakTensorKeyDictionary()
         for tensor in inputs:
             self._new(tensor, {})
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        tensors = tensors_in((args, kwargs))
         _check_repeatable(func, tensors)
-        for tensor in tensors:
-            number = self._owner(tensor)
-            if number is not None:
-                self.tape.first_use.setdefault(number, len(self.tape.operations))
+        self.see(tensors)
         given, named = tree_map(self.ref, (args, kwargs))
         memory = {_address(one): self._storage_of(one) for one in tensors}
         written = frozenset(self._storage_of(one) for one in _written(func, args, kwargs))

@@ -7,7 +7,7 @@ from torch import nn
 from evoray.evaluation.kept.tape import Ref, Unrepeatable, record
 
 
-def taped(run, *inputs, owner=lambda tensor: None):
+def taped(run, *inputs, owner=lambda tensor: ()):
     with torch.inference_mode():
         return record(lambda: run(*inputs), inputs, owner)
 
@@ -43,7 +43,7 @@ def test_first_use_is_by_the_tensor_that_an_operation_is_given():
     tape, _ = taped(
         lambda x: layers[1](layers[0](x)) @ layers[0].weight,
         torch.ones(1, 2),
-        owner=lambda one: where.get(one.data_ptr()),
+        owner=lambda one: [where[one.data_ptr()]] if one.data_ptr() in where else [],
     )
     assert tape.first_use == {0: 0, 1: 0, 2: 1, 3: 1}
     assert len(tape.constants) == 4
@@ -99,7 +99,7 @@ def test_the_generator_of_the_workers_own_device_is_asked(monkeypatch, device):
     monkeypatch.setattr(torch.cuda, "get_rng_state", state)
     inputs = [torch.ones(3)]
     with torch.inference_mode():
-        record(lambda: nn.functional.dropout(inputs[0], 0.5, False), inputs, lambda tensor: None, torch.device(device))
+        record(lambda: nn.functional.dropout(inputs[0], 0.5, False), inputs, lambda tensor: (), torch.device(device))
         with pytest.raises(Unrepeatable, match="draws random numbers"):
-            record(lambda: torch.rand(3), inputs, lambda tensor: None, torch.device(device))
+            record(lambda: torch.rand(3), inputs, lambda tensor: (), torch.device(device))
     assert set(asked) == ({torch.device(device)} if "cuda" in device else set())
