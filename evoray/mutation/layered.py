@@ -103,11 +103,15 @@ class LayeredConfig(MutationConfig):
         return self.allocation == "adaptive" and not self.prices
 
     def with_work(self, space: Space, behind: Sequence[float]) -> Self:
-        """With the price of each block: what of a pass follows the first use of its first tensor, at least CHEAPEST."""
+        """With the price of each block: what a child of its first tensor costs, at least CHEAPEST."""
         edges = [block * space.n // self.blocks for block in range(self.blocks + 1)]
         first = [space.runs(*bounds).tensors[:1].tolist() for bounds in pairwise(edges)]
         prices = tuple(max([CHEAPEST, *(behind[number] for number in tensors)]) for tensors in first)
         return self.model_copy(update={"prices": prices})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {"prices": list(self.prices)} if self.prices else {}
 
     def check_weights(self, n: int) -> None:
         if self.disjoint > n:
