@@ -31,10 +31,8 @@ def blocks(run: Run) -> Grid | None:
         for block, some in enumerate(_by_block(run, count))
     )
     unit = " in percentage points" if run.main.is_fraction else ""
-    note = (
-        f"Gain over the parent in {run.main.described} on select{unit}, above 0 for a better child; the best of many "
-    )
-    note += "looks better than it is, and children of later generations have their base's gain in theirs."
+    note = f"Gain over the parent in {run.main.described} on select{unit}, above 0 for a better child. The best of "
+    note += "many looks better than it is, and children of later generations have their base's gain in theirs."
     if prices:
         note += " Price: a child's work as a share of a forward pass, where activations are kept."
     columns = ("Block", "Weights", "Children", "Best gain", "Better than parent", *(["Price"] if prices else []))
