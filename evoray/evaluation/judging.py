@@ -123,9 +123,7 @@ def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[flo
     model, names = inputs.parent.model, [spec.name for spec in inputs.space.tensors]
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        for module in kept_at_eval(model):  # what is computed of weights at eval(), and kept, is computed in the pass
-            module.train()
-            module.eval() if module is model else module.train(False)
+        _renew(model)  # what is computed of weights at eval(), and kept, is computed in the pass
         return model(*args, **kwargs)
 
     also = ""
@@ -139,12 +137,21 @@ def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[flo
         if not inputs.config.mutation.asks_for_work:
             return found, ()
         also = ' Or leave the count of its operations out: mutation.allocation = "equal".'
-        return found, Prices(model, names, call, use)
+        prices = Prices(model, names, call, use)
+        _renew(model)  # what was kept in inference mode is of no use outside of it
+        return found, prices
     except Exception as error:
         raise ModelError(
             f'mutation.kind = "{inputs.config.mutation.kind}": the order in which the parent {inputs.parent.name} uses '
             f'its weights could not be found ({reason_of(error)}). Use mutation.kind = "partition".{also}'
         ) from error
+
+
+def _renew(model: nn.Module) -> None:
+    with torch.no_grad():
+        for module in kept_at_eval(model):
+            module.train()
+            module.eval() if module is model else module.train(False)
 
 
 def _copied(one: Any) -> Any:
