@@ -130,7 +130,7 @@ def test_the_last_batch_has_a_tape_of_its_own_and_filled_batches_one():
     assert len(on._kept._keeper._tapes) == 2
 
 
-@pytest.mark.parametrize("units", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("units", [4, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("gib", [1.0, 1e-7])
 def test_after_units_of_a_hundred_children_the_base_is_intact(units, gib):
     """Dense children and sparse ones, of two bases in turn."""
