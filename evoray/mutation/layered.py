@@ -103,11 +103,15 @@ class LayeredConfig(MutationConfig):
         return self.allocation == "adaptive" and not self.prices
 
     def with_work(self, space: Space, behind: Sequence[float]) -> Self:
-        """With the price of each block: what of a pass follows the first use of its first tensor, at least CHEAPEST."""
+        """With the price of each block: what a child of its first tensor costs, at least CHEAPEST."""
         edges = [block * space.n // self.blocks for block in range(self.blocks + 1)]
         first = [space.runs(*bounds).tensors[:1].tolist() for bounds in pairwise(edges)]
         prices = tuple(max([CHEAPEST, *(behind[number] for number in tensors)]) for tensors in first)
         return self.model_copy(update={"prices": prices})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {"prices": list(self.prices)} if self.prices else {}
 
     def check_weights(self, n: int) -> None:
         if self.disjoint > n:
@@ -227,6 +231,11 @@ class Layered(Recipe):
         """Those of its block, in the order of first use."""
         found: list[int] = space.runs(*self.bounds(space.n)).tensors.tolist()
         return found
+
+    def spans(self, space: Space) -> list[tuple[int, int]]:
+        """Those of its block."""
+        runs = space.runs(*self.bounds(space.n))
+        return sorted(zip(runs.flat.tolist(), (runs.flat + runs.sizes).tolist(), strict=True))
 
     def at_most(self, space: Space) -> int:
         first, last = self.bounds(space.n)

@@ -75,6 +75,7 @@ def make_summary(
             "sigma": config.mutation.one_sigma,
             "vanished": vanished_share(session, choices.best.ask),
             **({"sigma_chosen": sigma} if sigma else {}),
+            **config.mutation.summary,
         },
         **({"racing": racing.summary(found.races)} if found.races else {}),
         "work": _work(session),
