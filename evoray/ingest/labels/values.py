@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from evoray.errors import DataError
+from evoray.ingest.labels.codes import are_codes
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
 from evoray.runtime.reading import shown
@@ -177,7 +178,7 @@ def _numbers(first: Mapping[str, int], where: Where, as_classes: bool) -> dict[s
             f"{_point(thousands).partition('.')[0]} with decimals. Write {thousands[:-4]}000 or {thousands[:-4]}. "
             f"{ANSWER}."
         )
-    if thousands or _padded(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
+    if thousands or are_codes(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
         return None
     if {float(plain[name]) for name in numeric} != {-1, 1}:  # no and yes, of CelebA and of libsvm
         for name in numeric:
@@ -214,14 +215,6 @@ def _refuse_odd(odd: Sequence[str], numeric: Sequence[str], first: Mapping[str, 
             f"{place}: the label {shown(odd[0], 80)} among {len(numeric)} numbers. "
             "Write every label as a number, or every one as a name; or take all of them for names with --as-classes."
         )
-
-
-def _padded(numeric: Sequence[str]) -> bool:
-    """Codes: digits of one width with zeros before them, unless they count 0, 1, 2, … without a gap."""
-    if len({len(name) for name in numeric}) > 1 or not all(map(str.isdecimal, numeric)):
-        return False
-    zeros = any(len(name) > 1 and int(name[0]) == 0 for name in numeric)
-    return zeros and max(map(float, numeric)) + 1 != len(numeric)
 
 
 def _check_number(name: str, plain: str, distinct: int, where: str) -> None:
@@ -298,7 +291,11 @@ def _of_numbers(numbers: Mapping[str, str]) -> tuple[str, ...]:
     if found == [-1, 1]:
         return ("labels are -1 and 1: two classes, -1 the first",)
     padded = [name for name, number in numbers.items() if name.isdecimal() and name != number and number in numbers]
+    zeros = [name for name in numbers if len(name) > 1 and name.startswith("0") and name.isdecimal()]
     same = (f"numbers with and without zeros before them are one class: {listed(padded, 3)}",) if padded else ()
+    if not padded and len({len(name) for name in numbers}) > 1 and zeros:
+        one = f"{shown(zeros[0], 40)} is {numbers[zeros[0]]}"
+        same = (f"labels are numbers, not codes, for they are not all of one width: {one}",)
     absent = found[-1] + 1 - len(found)
     if absent == 0:
         return same

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evoray.errors import DataError
+from evoray.ingest.labels.codes import restored
 from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.lists import read_list
 from evoray.ingest.labels.table import REMEDY
-from evoray.ingest.labels.taken import Listed
+from evoray.ingest.labels.taken import Entry, Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
 from evoray.ingest.other_folders import of_others
 from evoray.ingest.sources.base import check_text
@@ -60,7 +61,7 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
     names = FileNames(files)
     found = read_list(listing, names, asked)
     of, near = _by_name(root, listing, found, names) if found.by_name else (_by_order(root, listing, found, files), ())
-    known = _known(listing, found, asked)
+    known = _known(root, listing, found, names, asked)
     notes = (*found.notes, *near, *_absent(found, of), *known.notes, *notes)
     return FolderSource(
         root, known.classes, [files[number] for number in sorted(of)],
@@ -68,7 +69,7 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
     )  # fmt: skip
 
 
-def _known(listing: Path, found: Listed, asked: Asked) -> Labels:
+def _known(root: Path, listing: Path, found: Listed, names: FileNames, asked: Asked) -> Labels:
     """The classes of all lines, those that ``--only`` leaves out with them: train and test have the same ones."""
     rows = [*found.rows, *(entry for entry in found.aside if entry[2])]
 
@@ -76,7 +77,26 @@ def _known(listing: Path, found: Listed, asked: Asked) -> Labels:
         return _line(listing, found, rows[row][0])
 
     values = [label_text(value, where(row)) for row, (_, _, value) in enumerate(rows)]
-    return labelled(values, where, found.column, asked.as_classes, found.null)
+    folders = dict.fromkeys((listing.parent, root, root.parent))
+    codes = None if asked.as_classes else restored(values, lambda: _paths(found, rows, names), folders)
+    if codes is None:
+        return labelled(values, where, found.column, asked.as_classes, found.null)
+    classes = tuple(sorted({*codes.values, *codes.more}))
+    index = {name: label for label, name in enumerate(classes)}
+    return Labels(classes, [index[code] for code in codes.values], (codes.note,))
+
+
+def _paths(found: Listed, rows: Sequence[Entry], names: FileNames) -> list[str]:
+    """Of each row's image: as the list has it where that names folders, else from the root."""
+    if not found.by_name:
+        return list(names.files)
+    if not any("/" in file for file in names.files):
+        return [name.replace("\\", "/") for _, name, _ in rows]
+    paths = []
+    for _, name, _ in rows:
+        numbers = [] if "/" in name or "\\" in name else names.resolve(name)[0]
+        paths.append(names.files[numbers[0]] if len(numbers) == 1 else name.replace("\\", "/"))
+    return paths
 
 
 def _images(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
