@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from evoray.ingest.json_keys import parse_unique
 from evoray.ingest.labels.columns import listed
-from evoray.runtime.reading import parse_json, read_file, shown
+from evoray.runtime.reading import read_file, shown
 
 NAMES = tuple(
     f"{stem}{suffix}"
@@ -100,7 +101,7 @@ def _codes_in(path: Path) -> list[str]:
     content = read_file(path, LARGEST) if path.stat().st_size <= LARGEST else b""
     text = content.decode("utf-8-sig", "replace")
     if path.suffix == ".json":
-        document = parse_json(text, str(path))
+        document = parse_unique(text, str(path))
         words = [str(one) for one in document] if isinstance(document, list | dict) else []
     else:
         words = [re.split(r"[\s,;]+", line.strip())[0] for line in text.splitlines() if line.strip()]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from evoray.errors import DataError
+from evoray.ingest.json_keys import parse_unique
 from evoray.ingest.labels.agreement import TEXT, Agreement, Said, Twice, differs
 from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.labels.values import label_text, labelled
@@ -25,7 +26,7 @@ from evoray.ingest.sources.base import SlicedSource, check_text, expand
 from evoray.ingest.sources.splits import refuse_several
 from evoray.ingest.sources.tars import TarEntry, members, read_member
 from evoray.ingest.sources.tree_splits import records_of
-from evoray.runtime.reading import parse_json, shown
+from evoray.runtime.reading import shown
 
 LABELS = ("cls", "cls.txt", "json")
 KEYS = ("label", "cls", "class")
@@ -230,7 +231,7 @@ def _beside(record: _Record, label: Said, kind: str) -> Twice | None:
 
 
 def _json_beside(content: bytes, where: str) -> Said | None:
-    described = parse_json(content, where)
+    described = parse_unique(content, where)
     keys = [key for key in (*KEYS, NAME) if isinstance(described, dict) and described.get(key) is not None]
     if not keys:
         return None
@@ -251,7 +252,7 @@ def _of_text(content: bytes, where: str) -> str:
 
 
 def _of_json(content: bytes, where: str, asked: str | None) -> tuple[str, str]:
-    described = parse_json(content, where)
+    described = parse_unique(content, where)
     if not isinstance(described, dict):
         raise DataError(f"{where} holds no label: it is no object with keys, but {shown(content[:40])}.")
     key = _key(described, where) if asked is None else asked
