@@ -50,7 +50,7 @@ def test_other_documents_are_read(value):
         ("l.json", '{"a.jpg": {"label": 1},\n"b.jpg": {"label": 1, "label": 2}}', "line 2: the key label"),
         ("l.json", '{"file": {"0": "a.jpg", "1": "b.jpg"},\n"label": {"0": "x", "1": "y", "1": "z"}}', "line 2: the key 1"),
     ],
-)  # fmt: skip
+)
 def test_a_list_with_a_key_twice_is_refused(name, text, place, tmp_path):
     with pytest.raises(DataError, match=f"{name}, {place}"):
         scanned(tmp_path, text, FOUR, name)
