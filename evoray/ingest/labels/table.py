@@ -53,7 +53,9 @@ def _is_numbered(first: Sequence[str], rest: Sequence[Row]) -> bool:
     if not columns or sorted(columns) != sorted(map(str, range(len(columns)))):
         return False
     widths = {len(cells) for _, cells in rest}
-    pictures = len(widths) == 1 and any(all(map(is_image, column)) for column in zip(*(cells for _, cells in rest), strict=True))
+    pictures = len(widths) == 1 and any(
+        all(map(is_image, column)) for column in zip(*(cells for _, cells in rest), strict=True)
+    )
     return row_numbers or pictures
 
 

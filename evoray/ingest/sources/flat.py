@@ -60,7 +60,11 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
         return FolderSource(root, classes, files, own, (how, *notes), asked.follow_links)
     names = FileNames(files)
     found = read_list(listing, names, asked)
-    of, near = _by_name(root, listing, found, names) if found.by_name else (_by_order(root, listing, found, files), ())
+    of, near = (
+        _by_name(root, listing, found, names, asked.listed_only)
+        if found.by_name
+        else (_by_order(root, listing, found, files), ())
+    )
     known = _known(root, listing, found, names, asked)
     notes = (*found.notes, *near, *_absent(found, of), *known.notes, *notes)
     return FolderSource(
@@ -142,7 +146,7 @@ def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) ->
     if len(found.rows) != len(files):
         raise DataError(
             f"{shown(listing)}: {len(found.rows)} labels for the {len(files)} images of {shown(root)}. "
-            "Give its own list."
+            "Give its own list, or one that names the files."
         )
     _refuse_open_order(listing, found, files)
     return {number: number for number in range(len(files))}
@@ -164,8 +168,13 @@ def _as_numbers(name: str) -> list[tuple[int, str]]:
     return [(int(part[:4000]), "") if at % 2 else (0, part) for at, part in enumerate(parts)]
 
 
-def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tuple[dict[int, int], tuple[str, ...]]:
-    """File -> row, and what is to be said of the names; a file that is listed again has the same label there."""
+def _by_name(
+    root: Path, listing: Path, found: Listed, names: FileNames, listed_only: bool = False
+) -> tuple[dict[int, int], tuple[str, ...]]:
+    """File -> row, and what is to be said of the names; a file that is listed again has the same label there.
+
+    listed_only: a file that is not listed is left out.
+    """
     of: dict[int, int] = {}
     first: dict[str, int] = {}
     others, renamed = of_others(root, listing, found, names)
@@ -189,9 +198,10 @@ def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tupl
                 )
     aside = {number for _, name, _ in found.aside for number in names.resolve(name)[0]}
     missing = [name for number, name in enumerate(names.files) if number not in of and number not in aside]
-    if missing or not of:
+    if not of or (missing and not listed_only):
         raise DataError(_unlisted(root, listing, found, missing or list(names.files), len(of)))
-    return of, tuple(_near(found, names, how, rows) for how, rows in near.items())
+    left = (f"{len(missing)} images are not listed, and left out: {listed(missing, 3)}",) if missing else ()
+    return of, (*left, *(_near(found, names, how, rows) for how, rows in near.items()))
 
 
 def _near(found: Listed, names: FileNames, how: str, rows: Sequence[int]) -> str:
@@ -214,7 +224,7 @@ def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], 
     )
     return (
         f"{shown(listing)}: no label for {shown(missing[0], 80)} and {len(missing) - 1} more images of {shown(root)}."
-        f"{why} Add lines for them, or move them away."
+        f"{why} {'Leave them out with --listed-only, or add lines' if here else 'Add lines'} for them."
     )
 
 

@@ -72,6 +72,8 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
         )
     if asked.only is not None and kind != "flat":
         raise ConfigError(f"--only: {shown(name)} is read as {kind}, which has no list. Name one split's files.")
+    if asked.listed_only and kind != "flat":
+        raise ConfigError(f"--listed-only: {shown(name)} is read as {kind}, which has no list.")
     if asked.split is not None and not form.splits:
         raise ConfigError(f"--split {shown(asked.split, 60)}: {shown(name)} is read as {kind}. Name one split's files.")
     if asked.as_classes and not form.columns:

@@ -43,12 +43,28 @@ def test_other_documents_are_read(value):
 @pytest.mark.parametrize(
     ("name", "text", "place"),
     [
-        ("l.json", '{"a.jpg": "cat", "b.jpg": "dog",\n"c.jpg": "cat",\n"a.jpg": "dog", "d.jpg": "cat"}', "line 3: .*a.jpg"),
+        (
+            "l.json",
+            '{"a.jpg": "cat", "b.jpg": "dog",\n"c.jpg": "cat",\n"a.jpg": "dog", "d.jpg": "cat"}',
+            "line 3: .*a.jpg",
+        ),
         ("l.json", '{"cat": ["a.jpg"],\n"dog": ["b.jpg", "c.jpg"],\n"cat": ["d.jpg"]}', "line 3: the key cat"),
-        ("l.json", '[{"file": "a.jpg", "label": "x"},\n{"file": "b.jpg", "label": "x", "label": "y"}]', "line 2: .*label"),
-        ("l.jsonl", '{"file": "a.jpg", "label": "x"}\n{"file": "b.jpg", "label": "x", "label": "y"}\n', "line 2: .*label"),
+        (
+            "l.json",
+            '[{"file": "a.jpg", "label": "x"},\n{"file": "b.jpg", "label": "x", "label": "y"}]',
+            "line 2: .*label",
+        ),
+        (
+            "l.jsonl",
+            '{"file": "a.jpg", "label": "x"}\n{"file": "b.jpg", "label": "x", "label": "y"}\n',
+            "line 2: .*label",
+        ),
         ("l.json", '{"a.jpg": {"label": 1},\n"b.jpg": {"label": 1, "label": 2}}', "line 2: the key label"),
-        ("l.json", '{"file": {"0": "a.jpg", "1": "b.jpg"},\n"label": {"0": "x", "1": "y", "1": "z"}}', "line 2: the key 1"),
+        (
+            "l.json",
+            '{"file": {"0": "a.jpg", "1": "b.jpg"},\n"label": {"0": "x", "1": "y", "1": "z"}}',
+            "line 2: the key 1",
+        ),
     ],
 )
 def test_a_list_with_a_key_twice_is_refused(name, text, place, tmp_path):

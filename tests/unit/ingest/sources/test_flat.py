@@ -13,8 +13,9 @@ from forms import (
     make_devkit,
     unpack_devkit,
 )
+from listing import meant, scanned
 
-from evoray.errors import DataError
+from evoray.errors import ConfigError, DataError
 from evoray.ingest.labels.columns import Asked
 from evoray.ingest.sources import open_source
 from evoray.ingest.sources.flat import scan_flat
@@ -190,3 +191,46 @@ def test_labels_by_order_are_taken_where_both_orders_say_the_same(form, count, l
     own = [labels[number % len(labels)] for number in range(count)]
     found = in_order(tmp_path, [form.format(number) for number in range(count)], own)
     assert [found.classes[label] for label in found.labels] == own
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "taken"),
+    [
+        ("filename,label\na.jpg,cat\nc d.png,dog\n", "list.csv", {"a.jpg": "cat", "c d.png": "dog"}),
+        ("a.jpg cat\n", "list.txt", {"a.jpg": "cat"}),
+        ("a,cat\nelsewhere,dog\n", "list.csv", {"a.jpg": "cat"}),
+        ('{"b.jpg": 1}', "list.json", {"b.jpg": "1"}),
+        ("b.jpg,0\na.jpg,0\n", "list.csv", {"a.jpg": "0", "b.jpg": "0"}),
+    ],
+)
+def test_images_that_are_not_listed_are_left_out_where_that_is_said(text, name, taken, tmp_path):
+    with pytest.raises(DataError, match=r"no label for .*Leave them out with --listed-only, or add lines for them"):
+        scanned(tmp_path, text, name=name)
+    source = scanned(tmp_path, text, name=name, listed_only=True)
+    assert meant(source) == taken
+    assert any(f"{3 - len(taken)} images are not listed, and left out" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x.jpg,cat\ny.jpg,dog\n", "None of its files is here"),
+        ("cat\ndog\n", "2 labels for the 3 images .*or one that names the files"),
+        ("a.jpg,cat\na.jpg,dog\n", "a.jpg has two labels"),
+    ],
+)
+def test_what_is_not_listed_is_no_excuse_for_another_list(text, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        scanned(tmp_path, text, listed_only=True)
+
+
+def test_nothing_is_said_where_all_are_listed(tmp_path):
+    source = scanned(tmp_path, "a.jpg,x\nb.jpg,y\nc d.png,x\n", listed_only=True)
+    assert len(source.names) == 3 and not any("not listed" in note for note in source.notes)
+
+
+def test_a_tree_has_no_list_of_what_counts(tmp_path):
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.jpg").touch()
+    with pytest.raises(ConfigError, match=r"--listed-only: .* is read as folder, which has no list"):
+        open_source(str(tmp_path), asked=Asked(listed_only=True))
