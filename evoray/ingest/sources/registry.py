@@ -154,7 +154,10 @@ def _flat(name: str) -> bool:
 FORMATS: dict[str, Format] = {
     "ilsvrc": Format(_ilsvrc, lambda name, labels, _: _open_ilsvrc(name, labels), labels=True),
     "parquet": Format(
-        lambda name: _files(name, ".parquet"), lambda name, _, asked: open_parquet(name, asked), columns=True
+        lambda name: _files(name, ".parquet"),
+        lambda name, _, asked: open_parquet(name, asked),
+        columns=True,
+        splits=True,
     ),
     "webdataset": Format(
         lambda name: _files(name, ".tar"),

@@ -63,8 +63,8 @@ def test_every_option_of_ingest_arrives(evoray, monkeypatch, tmp_path):
     assert {key: str(value) if key in ("config", "labels") else value for key, value in vars(options).items()} == {
         "config": "c.toml", "resize": "none", "crop": 3, "interpolation": "bicubic", "channels": 1,
         "decoder": "torchvision", "format": "flat", "labels": "l.txt",
-        "file_column": "f", "label_column": "2", "follow_links": True, "split": "test", "only": "s=t",
-        "as_classes": True, "per_class": 2, "seed": 5, "workers": 1,
+        "file_column": "f", "label_column": "2", "follow_links": True, "split": "test", "only": "s=t,u",
+        "as_classes": True, "listed_only": True, "per_class": 2, "seed": 5, "workers": 1,
         "backend": "ray", "shard_size": 7, "restart": True,
     }  # fmt: skip
 

@@ -319,5 +319,5 @@ def test_parquet_in_folders_below_is_found(folder, tmp_path):
     (tmp_path / "validation").mkdir()
     pq.write_table(table, tmp_path / "validation" / "0000.parquet")
     if folder.endswith("train"):
-        with pytest.raises(DataError, match=r"several splits \(train, validation\)\. Name one, such as"):
+        with pytest.raises(DataError, match=r"several splits \(train, validation\)\. Say --split \w+, or name one"):
             open_source(str(tmp_path))
