@@ -16,6 +16,7 @@ from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.room import Room
 from evoray.ingest.labels.table import Row
 from evoray.ingest.labels.text import ListText
+from evoray.ingest.spreadsheet import unmarked
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 BLANKS = "blanks"
@@ -54,7 +55,7 @@ class _Dialect:
         line = 1
         try:
             for cells in reader:
-                stripped = [cell.strip() for cell in cells]
+                stripped = [unmarked(cell.strip()) for cell in cells]
                 if any(stripped) and not is_comment(stripped[0], files) and not self._is_rule(stripped):
                     yield line, stripped
                 line = reader.line_num + 1

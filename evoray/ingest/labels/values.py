@@ -19,6 +19,7 @@ from evoray.errors import DataError
 from evoray.ingest.labels.codes import are_codes
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
+from evoray.ingest.spreadsheet import no_class
 from evoray.runtime.reading import shown
 
 ONE = "Image classification wants one label a file"
@@ -95,6 +96,7 @@ def labelled(
     if not (as_classes or null):
         _refuse_words(first, where)
     if not as_classes:
+        _refuse_other(first, where)
         _refuse_several(first, where, column) if numbers is None else _refuse_measured(values, numbers, where, column)
     classes, index = class_index(first if numbers is None else numbers.values(), numbers is None)
     if set(first) <= set(BOOLEANS):
@@ -241,6 +243,12 @@ def _refuse_words(first: Mapping[str, int], where: Where) -> None:
     """``NA`` among names in plain text: Namibia, or what a program wrote for no label."""
     if (word := next((name for name in first if name in MISSING), None)) is not None:
         raise DataError(f"{_missing(where(first[word]), word)} If a class is called so, say --as-classes.")
+
+
+def _refuse_other(first: Mapping[str, int], where: Where) -> None:
+    if (found := no_class(first)) is not None:
+        name, why = found
+        raise DataError(f"{where(first[name])}: the label {shown(name, 60)} is {why}. {ONE}. {ANSWER}.")
 
 
 def _refuse_several(first: Mapping[str, int], where: Where, column: str) -> None:
