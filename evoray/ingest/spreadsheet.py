@@ -18,6 +18,7 @@ _BLANKS = ("?", "??", "???", "-", "--", "---", ".", "..", "...", "*", "–", "�
 _SHARE = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s?%")
 _NUMBER = re.compile(r"(?:[+-]?\d+(?:[.,]\d+)*)?")
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
+_AROUND = tuple(map(re.compile, (r"(?:tensor|np\.u?int\d+)\((\d+)\)", r"b'([^']+)'", r"'([^']+)'", "“([^”]+)”")))
 _TRUTH = frozenset({"true", "false", "yes", "no"})
 
 
@@ -50,6 +51,18 @@ def _is_sum(cells: Sequence[str], is_file: Callable[[str], bool]) -> bool:
     return len(others) < len(cells) and all(map(_NUMBER.fullmatch, others)) and not any(map(is_file, cells))
 
 
+def bare(values: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Labels without what Python or quotes put around every one, and what is said of it."""
+    distinct = set(values)
+    for form in _AROUND:
+        found = {value: match for value in distinct if (match := form.fullmatch(value))}
+        if distinct and len(found) == len(distinct):
+            one = min(distinct)
+            note = f"what stands around each label is no part of it: {shown(one, 60)} is {shown(found[one][1], 60)}"
+            return [found[value][1] for value in values], note
+    return values, ""
+
+
 def no_class(names: Iterable[str]) -> tuple[str, str] | None:
     """A label that is no class, and why, where the others show it; None where all may be."""
     names = list(names)
@@ -59,6 +72,8 @@ def no_class(names: Iterable[str]) -> tuple[str, str] | None:
         return names[0], "a measurement in percent: a list for regression"
     if len(names) > 1 and all(map(_DATE.fullmatch, names)):
         return names[0], "a date, as all others are"
+    if "-1" in names and len(names) > 2 and not any(map(_NUMBER.fullmatch, set(names) - {"-1"})):
+        return "-1", "what programs write where there is no label"
     words = [name for name in names if name not in _BLANKS]
     if len(words) == len(names) - 1 >= 2 and all(len(name) > 1 for name in words):
         return next(name for name in names if name in _BLANKS), "what people write where there is no label"

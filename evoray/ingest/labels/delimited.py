@@ -139,6 +139,8 @@ def _with_row_names(rows: list[Row], files: FileNames) -> list[Row]:
     (line, first), rest = rows[0], rows[1:]
     if {len(cells) for _, cells in rest} != {len(first) + 1}:
         return rows
+    if not any(cells[-1] for _, cells in rest):  # a sign at the end of each line but the header's
+        return [(line, first), *((number, cells[:-1]) for number, cells in rest)]
     named = all(files.exactly(cells[0]) for _, cells in rest)
     return [(line, ["", *first]), *rest] if _lacks_a_name(first, named, files) else rows
 

@@ -19,7 +19,7 @@ from evoray.errors import DataError
 from evoray.ingest.labels.codes import are_codes
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
-from evoray.ingest.spreadsheet import no_class
+from evoray.ingest.spreadsheet import bare, no_class
 from evoray.runtime.reading import shown
 
 ONE = "Image classification wants one label a file"
@@ -87,6 +87,7 @@ def labelled(
     Raises:
         DataError: a label that is no class, with its place and what to do.
     """
+    values, around = (values, "") if as_classes else bare(values)
     first: dict[str, int] = {}
     for record, value in enumerate(values):
         first.setdefault(value, record)
@@ -105,6 +106,7 @@ def labelled(
     notes = _of_names(first) if numbers is None else _of_numbers(numbers)
     if numbers is not None and sparse(counts := Counter(int(numbers[value]) for value in values)):
         notes += (f"{len(counts)} different numbers, half of them of one image each: are they classes?",)
+    notes += (around,) if around else ()
     if 10 <= len(first) == len(values):
         notes += ("every record has a label of its own: is this column one of labels?",)
     return Labels(classes, [of[value] for value in values], notes)

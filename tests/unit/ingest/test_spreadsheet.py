@@ -107,3 +107,37 @@ def test_what_a_spreadsheet_leaves_for_a_label_is_refused_and_can_be_taken(label
 )
 def test_what_may_well_be_classes_is_none_of_it(names):
     assert no_class(names) is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (("tensor(2)", "tensor(10)", "tensor(0)"), "2 10 0"),
+        (("np.int64(1)", "np.int64(0)", "np.int64(1)"), "1 0 1"),
+        (("b'cat'", "b'dog'", "b'cat'"), "cat dog cat"),
+        (("'cat'", "'dog'", "'cat'"), "cat dog cat"),
+        (("“cat”", "“dog”", "“cat”"), "cat dog cat"),
+    ],
+)
+def test_what_stands_around_every_label_is_no_part_of_it(labels, expected, tmp_path):
+    source = scanned(tmp_path, table(*labels), FILES)
+    assert " ".join(meant(source).values()) == expected
+    assert source.classes[0] in ("0", "cat")
+    assert any("what stands around each label" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("labels", [("'cat'", "dog", "'cat'"), ("b'x'", "tensor(1)", "y"), ("x'", "'y", "z")])
+def test_what_stands_around_some_alone_stays(labels, tmp_path):
+    assert tuple(meant(scanned(tmp_path, table(*labels), FILES)).values()) == labels
+
+
+def test_no_number_among_names_is_no_label(tmp_path):
+    with pytest.raises(DataError, match="line 4: the label -1 is what programs write where there is no label"):
+        scanned(tmp_path, table("cat", "dog", "-1"), FILES)
+    assert no_class(["-1", "1"]) is None and no_class(["-1", "0", "1"]) is None and no_class(["-1", "x"]) is None
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_a_sign_at_the_end_of_each_line_but_the_first_makes_no_column(sign, tmp_path):
+    text = table(f"x{sign}", f"y{sign}", f"x{sign}", sign=sign)
+    assert meant(scanned(tmp_path, text, FILES)) == {"a.jpg": "x", "b.jpg": "y", "c.jpg": "x"}
