@@ -254,6 +254,9 @@ def _labelled(names: list[str], values: list[Any], classes: list[str] | None, co
     texts = [label_text(value, where(row)) for row, value in enumerate(values)]
     if classes is None:
         return labelled(texts, where, column, as_classes, null=True)
+    index = {name: label for label, name in enumerate(classes)}
+    if all(isinstance(value, str | bytes) for value in values) and index.keys() >= set(texts):
+        return Labels(tuple(classes), [index[text] for text in texts], ())  # as ClassLabel.str2int takes them
     for row, text in enumerate(texts):
         if not (text.isdecimal() and len(text) < 10 and int(text) < len(classes)):
             raise DataError(

@@ -81,3 +81,23 @@ def test_the_kind_of_a_feature_of_any_shape(feature, kind):
 
 def test_a_schema_without_metadata_describes_nothing():
     assert features_of(pa.schema([("a", pa.int64())]), "x") == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "expected"),
+    [
+        (["cat", "dog"], ("dog", "cat"), [1, 0]),
+        (["dog", "cat"], ("dog", "cat"), [0, 1]),
+        (["cat", "dog"], ("1", "0"), [1, 0]),
+        (["1", "0"], ("1", "0"), [0, 1]),  # names come first, as in datasets
+        (["1", "0"], (1, 0), [1, 0]),
+    ],
+)
+def test_labels_may_be_the_names_themselves(names, labels, expected, tmp_path):
+    source = open_parquet(written(tmp_path / "a.parquet", classes(names), labels))
+    assert (source.classes, list(source.labels)) == (tuple(names), expected)
+
+
+def test_a_name_that_is_none_of_the_metadatas_is_refused(tmp_path):
+    with pytest.raises(DataError, match="row 0 of column label has the label 'cow', beyond the 2 classes"):
+        open_parquet(written(tmp_path / "a.parquet", classes(["cat", "dog"]), ("cow", "cat")))
