@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from evoray.ingest.labels.columns import LABELS, plain
+
 NOTHING = "__HIVE_DEFAULT_PARTITION__"
 """What stands for null."""
 
@@ -19,6 +21,13 @@ def partition_of(path: Path) -> dict[str, str | None]:
             break
         found[unquote(key)] = None if value == NOTHING else unquote(value)
     return found
+
+
+def values_of(folders: Sequence[str]) -> list[str] | None:
+    """``cat`` and ``dog`` of ``label=cat`` and ``label=dog``; None where not all folders say one column of labels."""
+    parts = [folder.partition("=") for folder in folders]
+    same = len({key for key, _, _ in parts}) == 1 and plain(parts[0][0]) in LABELS
+    return [unquote(value) for _, _, value in parts] if same and all(value for _, _, value in parts) else None
 
 
 def columns_of(files: Sequence[Path]) -> list[str]:

@@ -149,3 +149,45 @@ def test_beside_others_it_is_listed_as_unreadable(name, tmp_path):
     (root / "images" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
     manifest = ingest_source(open_source(str(root / "train.parquet")), tmp_path / "shards", SMALL, workers=1)
     assert [one.source for one in manifest.unreadable] == ["train.parquet/1"]
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes"),
+    [
+        (("label=cat", "label=dog"), ("cat", "dog")),
+        (("class=b%20c", "class=d"), ("b c", "d")),
+        (("label=2", "label=10"), ("10", "2")),
+        (("label=cat", "dog"), ("dog", "label=cat")),
+        (("x=1", "x=2"), ("x=1", "x=2")),
+        (("label=", "label=a"), ("label=", "label=a")),
+    ],
+)
+def test_class_folders_may_say_a_columns_value(folders, classes, tmp_path):
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").touch()
+    source = open_source(str(tmp_path))
+    assert source.classes == classes
+    said = any("say a column's value" in note for note in source.notes)
+    assert said == (not any("=" in name for name in classes))
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [("images", "masks"), ("images", "labels"), ("JPEGImages", "Annotations", "SegmentationClass"), ("imgs", "gt")],
+)
+def test_pictures_beside_their_annotations_are_no_classes(folders, tmp_path):
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").touch()
+    with pytest.raises(DataError, match=r"are pictures and their annotations, no class folders\. Name .* --labels"):
+        open_source(str(tmp_path))
+    assert len(open_source(str(tmp_path), asked=Asked(split="none")).classes) == len(folders)
+
+
+@pytest.mark.parametrize("folders", [("images", "cat"), ("masks", "labels"), ("images", "masks", "hats")])
+def test_folders_of_such_names_among_others_are_classes(folders, tmp_path):
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").touch()
+    assert open_source(str(tmp_path)).classes == tuple(sorted(folders))
