@@ -27,6 +27,7 @@ def of_split(pattern: str, files: Sequence[Path], asked: str | None) -> tuple[li
     if asked in (None, "all", "none"):
         return list(files), () if asked is None else (f"--split {asked}: the files of all splits are taken",)
     root = Path(pattern) if Path(pattern).is_dir() else None
+    root = root or (files[0].parent if len(files) == 1 else None)  # a file alone is named: folders above say nothing
     own = {path: _split_of(path) or set(_words(path, root)) for path in files}
     there = {word for words in own.values() for word in words}
     wanted = {word.strip().casefold() for word in asked.split(",")}
