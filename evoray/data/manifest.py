@@ -116,6 +116,8 @@ class Manifest(BaseModel):
     @classmethod
     def read(cls, directory: Path) -> Manifest:
         path = directory / NAME
+        if os.path.isfile(directory):
+            raise DataError(_is_a_file(directory))
         if not os.path.isdir(directory):
             raise DataError(
                 f"{shown(directory)}: no such directory. Make shards with evoray data ingest SOURCE {shown(directory)}."
@@ -142,6 +144,17 @@ def _digest(values: Any) -> str:
 
 def _written(values: Any) -> str:
     return json.dumps(values, indent=1) + "\n"
+
+
+def _is_a_file(path: Path) -> str:
+    """What is wrong where a file was named for a directory of shards: perhaps one of those in it."""
+    if os.path.isfile(path.parent / NAME):
+        what = f"the {NAME}" if path.name == NAME else "a file"
+        return f"{shown(path)}: {what} of a directory of shards. Name the directory: {shown(path.parent)}"
+    return (
+        f"{shown(path)}: a file, and no directory of shards. Make shards of images with evoray data ingest SOURCE "
+        "DEST, and name DEST."
+    )
 
 
 def _checked(written: bytes, path: str) -> Any:
