@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from evoray.config.messages import Explainer
 from evoray.data.schema import Schema
 from evoray.data.shard import Shard
 from evoray.errors import ConfigError
@@ -70,8 +71,7 @@ def _parse(spec: str) -> MockSpec:
     except (ValueError, ValidationError) as error:
         reason = "key=value, separated by commas"
         if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = f"{'.'.join(map(str, first['loc']))} {first['msg'].removeprefix('Value error, ')}".strip()
+            reason = Explainer(MockSpec, pairs, lambda section, given: {}).lines(error.errors(include_url=False))[0]
         raise ConfigError(
             f'data.path = "{shown(spec)}": {shown(reason)}. '
             "Write mock:images=512,size=224,classes=1000,channels=3,seed=0."
