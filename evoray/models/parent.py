@@ -16,6 +16,7 @@ from evoray.models import from_timm, from_torchvision
 from evoray.models.answers import check_call, logits_of
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
+from evoray.models.precision import remedy
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
@@ -76,11 +77,13 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
         with torch.inference_mode():
             logits = model(sample.to(dtype))
     except Exception as error:
-        remedy = "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
-        if _runs_with_gradients(model, sample.to(dtype)):
-            remedy = "Its forward works with gradients alone; EvoRay evaluates in inference mode. Have it need none."
+        advice = "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
+        if (for_types := remedy(model, error)) is not None:
+            advice = for_types
+        elif _runs_with_gradients(model, sample.to(dtype)):
+            advice = "Its forward works with gradients alone; EvoRay evaluates in inference mode. Have it need none."
         raise ModelError(
-            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {remedy}"
+            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {advice}"
         ) from error
     return int(logits_of(logits, len(sample), classes).shape[1])
 
