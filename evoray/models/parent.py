@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
 from evoray.runtime.origin import told
-from evoray.runtime.reading import reason_of
+from evoray.runtime.reading import reason_of, said
 
 
 def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Parent:
@@ -34,6 +35,9 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     Raises:
         ConfigError: the name or the weights do not exist. ModelError: they exist and cannot be used.
     """
+    if config.source == "module":
+        with seeded(seed):  # what a module draws while it is imported, the first time alone, moves nothing below
+            import_function(config.name, config_dir)
     with modules_of(config_dir), seeded(seed):
         parent = _SOURCES[config.source](config, config_dir)
     parent = replace(parent, model=in_evaluation(parent.model, parent.name))
@@ -98,19 +102,7 @@ def _runs_with_gradients(model: nn.Module, sample: Tensor) -> bool:
 
 
 def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
-    function: Callable[[], Any] = import_function(config.name, config_dir)
-    try:
-        made = function()
-    except EvorayError:
-        raise
-    except Exception as error:
-        raise ModelError(f'parent.name = "{config.name}": the function raised {told(error, config_dir)}') from error
-    if isinstance(made, nn.Module):
-        made = Parent(made)
-    if not isinstance(made, Parent):
-        raise ModelError(
-            f'parent.name = "{config.name}": returned {type(made).__name__}, not an nn.Module or an evoray.Parent.'
-        )
+    made = _made(config.name, config_dir)
     if config.classes is not None:
         raise ConfigError(
             "parent.classes is for torchvision and timm: a module parent's function decides how many outputs it has. "
@@ -125,6 +117,48 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
     if own.mean is not None:
         refuse_normalisation(config)
     return replace(made, name=config.name, preprocessing=configured(config, own), notes=notes)
+
+
+def _made(name: str, config_dir: Path | None) -> Parent:
+    """What a user's function returns, or a class without arguments builds.
+
+    Raises:
+        ModelError: it is no function, cannot be called without arguments, raises, or returns no network.
+    """
+    function: Callable[[], Any] = import_function(name, config_dir)
+    if (fault := _no_builder(function)) is not None:
+        raise ModelError(f'parent.name = "{name}": {fault}')
+    try:
+        made = function()
+    except EvorayError:
+        raise
+    except Exception as error:
+        raise ModelError(f'parent.name = "{name}": the function raised {told(error, config_dir)}') from error
+    made = Parent(made) if isinstance(made, nn.Module) else made
+    if not isinstance(made, Parent):
+        is_class = isinstance(made, type)
+        what = f"the class {made.__name__}" if is_class else type(made).__name__
+        remedy = f" Return {made.__name__}()." if is_class else ""
+        raise ModelError(f'parent.name = "{name}": returned {what}, not an nn.Module or an evoray.Parent.{remedy}')
+    return made
+
+
+def _no_builder(found: Any) -> str | None:
+    """Why something cannot be called to build a network. A run builds it several times, each from the start: one
+    network that is there already would hide what its exports lack, and has weights that no seed repeats."""
+    if isinstance(found, nn.Module | Parent):
+        kind = type(found).__name__
+        return f"a network that is built already ({kind}). Name a function that builds it: def make(): return {kind}(…)"
+    if not callable(found):
+        return f"{type(found).__name__}, neither a function nor a class. Name a function that returns the network."
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        called = getattr(found, "__name__", "it")
+        return f"needs arguments ({said(error)}). Name a function without any: def make(): return {called}(…)"
+    except ValueError:  # its signature is not known
+        return None
+    return None
 
 
 _SOURCES: dict[str, Callable[[ParentConfig, Path | None], Parent]] = {

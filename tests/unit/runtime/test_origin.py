@@ -69,7 +69,7 @@ def test_the_remedy_works(refused, tmp_path):
             "def make():\n    return {}['x']\n",
             r"raised KeyError: 'x' \(user_origin.py, line 2: return \{\}\['x'\]\)\.$",
         ),
-        ("def make(size): ...\n", "missing 1 required positional argument: 'size'"),
+        ("def make(size): ...\n", "missing a required argument: 'size'"),
         (
             "import torch\ndef make():\n    return torch.zeros(2) @ torch.zeros(3)\n",
             "RuntimeError: .*line 3: return torch",
