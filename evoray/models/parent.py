@@ -21,7 +21,7 @@ from evoray.models.precision import remedy
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
 from evoray.runtime.importing import import_function, modules_of
-from evoray.runtime.origin import told
+from evoray.runtime.origin import NoExit, told
 from evoray.runtime.reading import reason_of, said
 
 
@@ -36,9 +36,10 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
         ConfigError: the name or the weights do not exist. ModelError: they exist and cannot be used.
     """
     if config.source == "module":
-        with seeded(seed):  # what a module draws while it is imported, the first time alone, moves nothing below
+        with NoExit(config_dir, ModelError), seeded(seed):
+            # what a module draws while it is imported, the first time alone, moves nothing below
             import_function(config.name, config_dir)
-    with modules_of(config_dir), seeded(seed):
+    with NoExit(config_dir, ModelError), modules_of(config_dir), seeded(seed):
         parent = _SOURCES[config.source](config, config_dir)
     parent = replace(parent, model=in_evaluation(parent.model, parent.name))
     for name, tensor in parent.model.state_dict().items():
