@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,10 +25,7 @@ class Keys:
     """
 
     def __init__(self, model: type[BaseModel]) -> None:
-        try:
-            self.root: Schema = model.model_json_schema()
-        except PydanticInvalidForJsonSchema:  # a user's section, with types that no file holds
-            self.root = {"type": "object", "properties": {name: {} for name in model.model_fields}}
+        self.root = _schema_of(model)
 
     def branches(self, node: Schema) -> Iterator[Schema]:
         """The kinds of value that a node takes, each without references; null, which no file can write, left out."""
@@ -80,6 +78,14 @@ class Keys:
             return f"lists of {of}" if several else f"a list of {of}{_count(branch)}"
         words = {"boolean": ("true or false", "switches"), "object": ("a table", "tables")}
         return words.get(str(kind), ("another value", "other values"))[several]
+
+
+@lru_cache(maxsize=64)
+def _schema_of(model: type[BaseModel]) -> Schema:
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:  # a user's section, with types that no file holds
+        return {"type": "object", "properties": {name: {} for name in model.model_fields}}
 
 
 def alternatives(words: Sequence[str]) -> str:

@@ -83,7 +83,7 @@ def test_a_wrong_value_of_any_key_is_one_plain_message(section, chosen, key):
 
 
 @pytest.mark.parametrize("section", [*RunConfig.model_fields, "nothing", "a.b", ""])
-@pytest.mark.parametrize("value", WRONG, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("value", [3, "x\x1b[31m", [], [1], {"a": 1}, True, date(2026, 1, 1)], ids=repr)
 def test_a_section_that_is_none(section, value):
     try:
         parse_config({**MINIMAL, section: value})
