@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from evoray.config.allowed import as_toml, nearest
 from evoray.config.section import Section
 from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
+from evoray.runtime.reading import shown
 
 if TYPE_CHECKING:
     from evoray.config.schema import RunConfig
@@ -61,8 +63,10 @@ class Variants(Generic[V]):
         """
         where = self.names.get(name, name) if isinstance(name, str) else ""
         if ":" not in where:
-            own = f"none of {', '.join(self.names)}"
-            raise ValueError(f'{self.key.partition(".")[2]} is {own}, nor a "package.module:Class"')
+            own, meant = f"none of {', '.join(self.names)}", nearest(name, self.names)
+            hint = f'; did you mean "{meant}"?' if meant else ""
+            key = f"{self.key.partition('.')[2]} = {shown(as_toml(name), 120)}"
+            raise ValueError(f'{key} is {own}, nor a "package.module:Class"{hint}')
         found = import_function(where, None if name in self.names else config_dir)
         if not (isinstance(found, type) and issubclass(found, self.base)):
             base = f"{self.base.__module__}.{self.base.__qualname__}"

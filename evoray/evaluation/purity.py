@@ -38,6 +38,7 @@ from evoray.evaluation.passes import (
 from evoray.evaluation.probe import probe
 from evoray.evaluation.tracing import Call, differing, first_difference, kept_values, trace
 from evoray.models import Parent
+from evoray.models.precision import remedy
 from evoray.mutation import Space
 from evoray.runtime.reading import reason_of
 from evoray.runtime.seeds import generators
@@ -150,10 +151,12 @@ class _Check:
         return self._copies_images() if passes.writes_images else []
 
     def failed(self, error: Exception, dtype: torch.dtype) -> ModelError:
+        types = remedy(self._parent.model, error)
         return ModelError(
             f"the parent {self._parent.name}: evaluating it on images of select failed "
             f"({reason_of(error)}). Its forward has to work in inference mode, on batches of one and more, "
             f"with images and weights in {str(dtype).removeprefix('torch.')} (compute.dtype)."
+            f"{f' {types}' if types else ''}"
         )
 
     def _host(self, dtype: torch.dtype) -> ModelHost:

@@ -24,6 +24,7 @@ from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.ingest.sources import DatasetSource, Source, open_source
 from evoray.ingest.understood import understood
 from evoray.runtime.auto import AUTO
+from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import quoted, shown
@@ -173,7 +174,8 @@ def _made(name: str, options: Options) -> Any:
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
     function = import_function(name, Path.cwd())
     try:
-        return function()
+        with NoExit(Path.cwd(), DataError):
+            return function()
     except EvorayError:
         raise
     except Exception as error:  # a user's code may raise anything

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from evoray.errors import ConfigError, UsageError
-from evoray.runtime.origin import told
+from evoray.runtime.origin import NoExit, told
 
 NEVER_SHADOWED = sys.stdlib_module_names | {
     *("evoray", "torch", "torchvision", "timm", "numpy", "pyarrow", "ray", "pydantic", "PIL", "safetensors"),
@@ -54,7 +54,7 @@ def import_function(name: str, config_dir: Path | None = None) -> Any:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ConfigError(f'"{name}": write it as package.module:function.')
-    with modules_of(config_dir):
+    with NoExit(config_dir, ConfigError), modules_of(config_dir):
         found: Any = _imported(name, module_name, config_dir)
         for part in attribute.split("."):
             try:
