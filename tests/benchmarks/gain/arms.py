@@ -1,4 +1,4 @@
-"""What is compared: the same search over all weights, behind a cut, and by depth; with a few settings to choose from."""
+"""What is compared: the same search over all weights, behind a cut, and by depth; each with settings to choose from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evoray.models.depth import first_use
+from evoray.evaluation.kept.depth import first_use
 
 ARMS = ("partition", "behind", "layered equal", "layered adaptive")
 
