@@ -72,12 +72,10 @@ class Export:
     config_dir: Path | None = None
     quick: Callable[[Mapping[str, Tensor]], nn.Module] | None = None
 
-    def loaded(
-        self, weights: Mapping[str, Tensor], fresh: Callable[[Mapping[str, Tensor]], nn.Module] | None = None
-    ) -> nn.Module:
-        """A fresh network (by ``fresh``, if it is given) with these weights, and the parent's other tensors."""
-        state = {**self.state, **weights}
-        return (fresh or self.fresh)(state | {alias: state[name] for alias, name in self.aliases.items()})
+    def loaded(self, weights: Mapping[str, Tensor], quick: bool = False) -> nn.Module:
+        """A fresh network with these weights, and the parent's other tensors."""
+        state, fresh = {**self.state, **weights}, (quick and self.quick) or self.fresh
+        return fresh(state | {alias: state[name] for alias, name in self.aliases.items()})
 
 
 def check_purity(
@@ -366,7 +364,7 @@ def _quick_is_same(
     sample: Sample, batch: Any, dtype: torch.dtype, export: Export, weights: Mapping[str, Tensor], expected: Outputs
 ) -> bool:
     try:
-        model = cast_floating(export.loaded(weights, export.quick), dtype, torch.device("cpu"))
+        model = cast_floating(export.loaded(weights, quick=True), dtype, torch.device("cpu"))
     except ModelError as error:
         if not _of_drawn_matrix(error):  # what cannot be built a second time may well be built a third time
             raise
