@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -167,7 +168,7 @@ def export_of(inputs: Inputs) -> Export:
     """What the run writes of its networks, and how its user loads that."""
     config = inputs.config
 
-    def fresh(state: Mapping[str, Tensor]) -> nn.Module:
-        return fresh_network(inputs.parent, config.parent, inputs.config_dir, config.seed, state)
+    def fresh(state: Mapping[str, Tensor], quick: bool = False) -> nn.Module:
+        return fresh_network(inputs.parent, config.parent, inputs.config_dir, config.seed, state, quick)
 
-    return Export(inputs.state, inputs.aliases, inputs.space, fresh, inputs.config_dir)
+    return Export(inputs.state, inputs.aliases, inputs.space, fresh, inputs.config_dir, partial(fresh, quick=True))

@@ -20,17 +20,19 @@ from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.models.precision import remedy
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
+from evoray.models.tensors import all_finite
 from evoray.runtime.importing import import_function, modules_of
 from evoray.runtime.origin import NoExit, told
 from evoray.runtime.reading import reason_of, said
 
 
-def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Parent:
+def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0, quick: bool = False) -> Parent:
     """Builds the parent that a configuration names.
 
     Args:
         config_dir: folder from which module parents are imported, and to which relative checkpoint paths refer.
         seed: of ``weights = "random"``.
+        quick: its tensors are loaded afterwards, so they are drawn in haste and not looked at.
 
     Raises:
         ConfigError: the name or the weights do not exist. ModelError: they exist and cannot be used.
@@ -39,11 +41,13 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
         with NoExit(config_dir, ModelError), seeded(seed):
             # what a module draws while it is imported, the first time alone, moves nothing below
             import_function(config.name, config_dir)
-    with NoExit(config_dir, ModelError), modules_of(config_dir), seeded(seed):
+    with NoExit(config_dir, ModelError), modules_of(config_dir), seeded(seed, quick):
         parent = _SOURCES[config.source](config, config_dir)
     parent = replace(parent, model=in_evaluation(parent.model, parent.name))
+    if quick:
+        return parent
     for name, tensor in parent.model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not all_finite(tensor):
             raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
     return parent
 
