@@ -39,10 +39,18 @@ class LayeredConfig(MutationConfig):
     """With one part a child changes a whole block: with ten blocks the density is that of ``partition``."""
     sigma: float | tuple[float, ...] | Auto = 0.1  # type: ignore[assignment]  # wider than of other kinds
     """One for all blocks, or one for each; "auto" finds one for each where its share of the run is enough for that."""
-    allocation: Literal["equal", "adaptive"] = "equal"
-    """How many children each block gets: as many as the others, or by what its children gained per work."""
+    allocation: Literal["equal", "adaptive"] = "adaptive"
+    """How many children each block gets: as many as the others, or by what its children gained per work. A static
+    subspace is one block: there it is equal where nobody says anything."""
     prices: Annotated[tuple[float, ...], Field(max_length=ITEMS)] = ()
     """What a child of each block costs, as a share of a forward pass; an adaptive run counts it where left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _equal_where_static(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("subspace") == "static":
+            return {"allocation": "equal", **values}
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> Self:
