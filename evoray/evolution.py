@@ -9,7 +9,7 @@ from typing import Any
 
 from evoray.backends import Backend
 from evoray.config import RunConfig, load_config, parse_config
-from evoray.errors import UsageError
+from evoray.errors import RunError, UsageError
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.results.final_test import final_test
@@ -18,6 +18,7 @@ from evoray.results.write import RunResult, read_results, write_page, write_resu
 from evoray.runtime.auto import AUTO, Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
 from evoray.runtime.importing import leaving_no_modules
+from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
@@ -85,7 +86,8 @@ def evolve(
     if resume:
         config = _with_recorded(config, directory)
     note("checking the parent and the data")
-    inputs = check_inputs(config, config_dir)
+    with NoExit(config_dir):
+        inputs = check_inputs(config, config_dir)
     for line in (*inputs.notes, *inputs.said.trial):
         note(line)
     if resume:
@@ -110,12 +112,13 @@ def evolve(
 def _run(session: Session) -> RunResult:
     """The story of a run: search on ``select``, choose, test once, write."""
     try:
-        session, sigma = choose_sigma(session)
-        found = search(session)
-        choices = choose(session, found)
-        final = final_test(session, choices)
-        session.journal.flush()
-        result = write_results(session, found, choices, final, sigma)
+        with NoExit(session.inputs.config_dir, RunError):
+            session, sigma = choose_sigma(session)
+            found = search(session)
+            choices = choose(session, found)
+            final = final_test(session, choices)
+            session.journal.flush()
+            result = write_results(session, found, choices, final, sigma)
     except BaseException as error:
         session.observers.emit(RunEnded(session.run_id, None, f"{type(error).__name__}: {error}"))
         raise

@@ -19,6 +19,7 @@ from evoray.errors import EvaluationError, EvorayError
 from evoray.runtime import logs
 from evoray.runtime.importing import make_importable
 from evoray.runtime.malloc import keep_freed_memory
+from evoray.runtime.origin import NoExit
 from evoray.runtime.reading import reason_of
 
 LOG = logging.getLogger("evoray")
@@ -85,7 +86,8 @@ class Worker:
 
             torch.set_num_threads(source.threads)
         self._settings.enter_context(source.settings())
-        state = source.build(self._fetch(bulk))
+        with NoExit(None, EvaluationError):
+            state = source.build(self._fetch(bulk))
         if source.device == "cpu":
             keep_freed_memory()  # only now: what building took goes back
         return state
@@ -95,7 +97,8 @@ def evaluate(unit: Unit, state: WorkerState, run: str) -> Report:
     """Runs a unit of a run, and says in its report and in the log what it cost."""
     started, before = time.perf_counter(), replace(state.counters)
     with logs.about(run=run, shard=unit.shard):
-        values = unit.run(state)
+        with NoExit(None, EvaluationError):
+            values = unit.run(state)
         seconds = time.perf_counter() - started
         LOG.info("unit done", extra={"children": len(values), "seconds": round(seconds, 6)})
     after = state.counters

@@ -11,7 +11,6 @@ from torch import nn
 
 from evoray.errors import ConfigError
 from evoray.evaluation.evaluator import Evaluator
-from evoray.evaluation.kept.keeper import Keeper
 from evoray.mutation import Entry, Lineage, Mutation, Space
 
 
@@ -54,7 +53,7 @@ def _behind(whole: Evaluator, network: nn.Module, share: float, images: int) -> 
 def _numbers(whole: Evaluator, share: float) -> list[int]:
     """The last tensors by first use: as few as have the share of the weights, and those used by the same operation."""
     space = whole.host.space
-    keeper = Keeper(whole.host, whole.task, whole.network, lambda network: network)
+    keeper = whole.keeper
     order = keeper.order(next(iter(whole.prepared("select", 0).batches)))
     behind: list[int] = []
     weights = 0

@@ -54,7 +54,8 @@ def data_ingest(
         str | None, typer.Option(help="Of a tree with several: their names with commas between, all, or none.")
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="COLUMN=VALUE,…", help="Lines of the list that count, such as split=train.")
+        list[str] | None,
+        typer.Option(metavar="COLUMN=VALUE,…", help='Lines of the list that count: split=train, or city="Paris, FR".'),
     ] = None,
     as_classes: Annotated[
         bool,
@@ -69,6 +70,9 @@ def data_ingest(
     targets: Annotated[
         list[str] | None, typer.Option("--target", metavar="COLUMN", help="Of a table; repeatable.")
     ] = None,
+    listed_only: Annotated[
+        bool, typer.Option("--listed-only", help="Leave out images that the list of labels does not name.")
+    ] = False,
     per_class: Annotated[
         int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
     ] = None,
@@ -84,6 +88,7 @@ def data_ingest(
 
     if backend == "local" and decoder in DECODERS and workers != 1:
         preload(decoder)
+    from evoray.ingest.labels.division import merged
     from evoray.ingest.options import Options, ingest
     from evoray.ingest.records.ingest import ingest_records, wanted_of
 
@@ -100,8 +105,9 @@ def data_ingest(
         label_column=label_column,
         follow_links=follow_links,
         split=split,
-        only=only,
+        only=merged(only or []),
         as_classes=as_classes,
+        listed_only=listed_only,
         per_class=per_class,
         seed=seed,
         workers=workers,

@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evoray.config.schema import RunConfig
+from evoray.config.messages import Explainer
+from evoray.config.schema import TABLES, RunConfig
+from evoray.config.variants import table_at
 from evoray.errors import ConfigError
 from evoray.runtime import limits
 from evoray.runtime.paths import expanded
-from evoray.runtime.reading import deeper, quoted, read_file, said, shown
+from evoray.runtime.reading import deeper, read_file, said, shown
 
 _LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')\s*\.\s*){64}""")
 """tomllib's time and memory grow with the square of a key's parts."""
@@ -42,9 +44,23 @@ def validated(model: type[M], values: dict[str, Any], origin: str, config_dir: P
     try:
         return model.model_validate(values, context={"config_dir": config_dir})
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()[:NAMED]]
-        more = f"; and {error.error_count() - NAMED:,} more" if error.error_count() > NAMED else ""
-        raise ConfigError(f"{shown(origin)}: " + "; ".join(lines) + more) from None
+        explainer = Explainer(model, values, lambda section, given: _kinds(model, section, given, config_dir))
+        lines = explainer.lines(error.errors(include_url=False))
+        more = f"; and {len(lines) - NAMED:,} more" if len(lines) > NAMED else ""
+        raise ConfigError(f"{shown(origin)}: " + "; ".join(lines[:NAMED]) + more) from None
+
+
+def _kinds(model: type[BaseModel], section: str, given: Any, config_dir: Path | None) -> dict[str, type[BaseModel]]:
+    """What may stand in a section of a run whose keys depend on a kind or a strategy, the one that was chosen first."""
+    if not issubclass(model, RunConfig) or section not in TABLES:
+        return {}
+    key, where = TABLES[section]
+    table = table_at(where)
+    default = next(iter(table.names))
+    chosen = given.get(key, default) if isinstance(given, dict) else default
+    known = [chosen] if isinstance(chosen, str) and ":" in chosen else []
+    names = sorted([*known, *table.names], key=lambda name: name != chosen)
+    return {f'{section}.{key} = "{name}"': table.find(name, config_dir).Section for name in names}
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -105,14 +121,3 @@ def _value(text: str) -> Any:
     except (ValueError, RecursionError, OverflowError):
         return text
     return found["value"] if found.keys() == {"value"} else text
-
-
-def _explain(item: Any) -> str:
-    key = shown(".".join(str(part) for part in item["loc"]), 120)
-    given = quoted(item["input"], 120)
-    if item["type"] == "extra_forbidden":
-        return f"unknown key {key} = {given} (README.md lists every key)"
-    if item["type"] == "missing":
-        return f"{key} is missing"
-    message = shown(item["msg"].removeprefix("Value error, "))
-    return f"{key or 'the run'}{'' if isinstance(item['input'], dict) else f' = {given}'}: {message}"

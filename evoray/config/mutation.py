@@ -73,8 +73,13 @@ class MutationConfig(Section, ABC):
 
     def with_work(self, space: Any, behind: Sequence[float]) -> Self:
         """The same, once that is known. behind: of each tensor of the space, the share of the pass's operations from
-        its first use to the end."""
+        its first use to the end, as a worker that keeps activations does them."""
         return self
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What stands in ``summary.json`` of it besides, under ``mutation``."""
+        return {}
 
     def check_weights(self, n: int) -> None:
         """Raises ConfigError where n mutable weights are too few."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from evoray.runtime.auto import Auto as Auto
 from evoray.runtime.limits import TEXT
@@ -20,7 +21,7 @@ class Section(BaseModel):
     def _no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         """To Python true is 1."""
         if isinstance(value, bool) and not _takes_switch(cls.model_fields[str(info.field_name)].annotation):
-            raise ValueError("a switch, where another value is expected")
+            raise PydanticCustomError("switch", "a switch, where another value is expected")
         return value
 
 

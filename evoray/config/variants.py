@@ -7,13 +7,15 @@ schema knows no variant by name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from evoray.config.allowed import as_toml, nearest
 from evoray.config.section import Section
 from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
+from evoray.runtime.reading import shown
 
 if TYPE_CHECKING:
     from evoray.config.schema import RunConfig
@@ -49,6 +51,8 @@ class Variants(Generic[V]):
     key: str
     base: type[V]
     names: Mapping[str, str]
+    _found: dict[tuple[type, str], type[V]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By its section's class and its name, what was found."""
 
     def find(self, name: Any, config_dir: Path | None = None) -> type[V]:
         """The class of a name, or a user's own by ``package.module:Class``, looked for in ``config_dir`` as well.
@@ -59,13 +63,22 @@ class Variants(Generic[V]):
         """
         where = self.names.get(name, name) if isinstance(name, str) else ""
         if ":" not in where:
-            own = f"none of {', '.join(self.names)}"
-            raise ValueError(f'{self.key.partition(".")[2]} is {own}, nor a "package.module:Class"')
+            own, meant = f"none of {', '.join(self.names)}", nearest(name, self.names)
+            hint = f'; did you mean "{meant}"?' if meant else ""
+            key = f"{self.key.partition('.')[2]} = {shown(as_toml(name), 120)}"
+            raise ValueError(f'{key} is {own}, nor a "package.module:Class"{hint}')
         found = import_function(where, None if name in self.names else config_dir)
         if not (isinstance(found, type) and issubclass(found, self.base)):
             base = f"{self.base.__module__}.{self.base.__qualname__}"
             raise ConfigError(f'{self.key} = "{name}": derive that class from {base}.')
+        self._found[getattr(found, "Section", None) or type(None), name] = found
         return found
+
+    def of(self, section: Section) -> type[V]:
+        """The class whose section of a configuration this is: the one found when it was read, whatever module of that
+        name another configuration's folder has. Raises as ``find``."""
+        name = getattr(section, self.key.partition(".")[2])
+        return self._found.get((type(section), name)) or self.find(name)
 
 
 def table_at(where: str) -> Variants[Any]:

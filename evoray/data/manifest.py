@@ -129,6 +129,8 @@ class Manifest(BaseModel):
 def content_of(directory: Path) -> tuple[bytes, str]:
     """A manifest's bytes, and its path for messages; DataError where there is none."""
     path = directory / NAME
+    if os.path.isfile(directory):
+        raise DataError(_is_a_file(directory))
     if not os.path.isdir(directory):
         raise DataError(
             f"{shown(directory)}: no such directory. Make shards with evoray data ingest SOURCE {shown(directory)}."
@@ -149,6 +151,17 @@ def digest_of(values: Any) -> str:
 def written(values: Any) -> str:
     """A manifest's bytes, as text."""
     return json.dumps(values, indent=1) + "\n"
+
+
+def _is_a_file(path: Path) -> str:
+    """What is wrong where a file was named for a directory of shards: perhaps one of those in it."""
+    if os.path.isfile(path.parent / NAME):
+        what = f"the {NAME}" if path.name == NAME else "a file"
+        return f"{shown(path)}: {what} of a directory of shards. Name the directory: {shown(path.parent)}"
+    return (
+        f"{shown(path)}: a file, and no directory of shards. Make shards of images with evoray data ingest SOURCE "
+        "DEST, and name DEST."
+    )
 
 
 def values_of(content: bytes, path: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -70,9 +70,19 @@ def _parse(spec: str) -> MockSpec:
     except (ValueError, ValidationError) as error:
         reason = "key=value, separated by commas"
         if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = f"{'.'.join(map(str, first['loc']))} {first['msg'].removeprefix('Value error, ')}".strip()
+            reason = _explained(error.errors()[0])
         raise ConfigError(
             f'data.path = "{shown(spec)}": {shown(reason)}. '
             "Write mock:images=512,size=224,classes=1000,channels=3,seed=0."
         ) from None
+
+
+def _explained(first: Any) -> str:
+    if first["type"] == "value_error":
+        return str(first["msg"].removeprefix("Value error, "))
+    key = str(first["loc"][0])
+    takes = MockSpec.model_json_schema()["properties"].get(key)
+    if takes is None:
+        return f"unknown key {key}"
+    highest = takes.get("maximum", takes.get("exclusiveMaximum", 1) - 1)
+    return f"{key} = {first['input']}: give a whole number from {takes['minimum']:,} to {highest:,}"

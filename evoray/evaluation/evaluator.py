@@ -70,9 +70,9 @@ class Evaluator:
         self.preparation = Preparation(self.device, dtype, channels_last, program.mean, program.std)
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
         self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)
-        keeper = Keeper(self.host, self.task, self.network, make)
+        self.keeper = Keeper(self.host, self.task, self.network, make)
         keep = program.keep_activations
-        self._kept = None if keep is False else KeptActivations(keeper, self._shard_cache, self, keep is True)
+        self._kept = None if keep is False else KeptActivations(self.keeper, self._shard_cache, self, keep is True)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
         self._targets: dict[tuple[str, int], Any] = {}
 

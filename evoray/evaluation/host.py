@@ -3,7 +3,7 @@
 A child costs O(mutated weights): its values are computed in float32 from the base, rounded to the parent's own type
 and then to the type of evaluation, and written into the buffer; undo writes the base's values back, rounded in the
 same way, so that not a bit of a child remains. A child of few weights is gathered and scattered. One that touches
-more than 1 / SPARSE_PARTS of them streams through the whole vector, which memory does as fast, and holds nothing.
+more than 1 / SPARSE_PARTS of them streams through all that it may change, which memory does as fast, and holds nothing.
 On a GPU both are drawn and written there, where the kind of mutation has a form for that (``mutation/device``).
 Memory: the base in float32, the buffer, and at most 12 bytes for n / SPARSE_PARTS weights of this child and of the
 next; from the second base on also the parent, on the host. Where the device draws, about 80 MB while it does, or up to
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.evaluation.accelerator import accelerator_of
-from evoray.evaluation.layout import CHUNK, Chunk, Layout, transposable
+from evoray.evaluation.layout import CHUNK, Chunk, Layout, stretches, transposable, within
 from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_
 from evoray.mutation.device.choose import DrawnBy, make_writer
 from evoray.mutation.device.writer import Writer
@@ -42,8 +42,8 @@ Delta = tuple[Tensor, Tensor]
 class Drawn:
     """A child's random part, in the host's memory: all that can be computed before its turn comes.
 
-    deltas: one an entry; of a child that streams, one a chunk and entry, or none where that would be too much, or
-        where the device draws them itself.
+    deltas: one an entry; of a child that streams, one a chunk that it touches and entry, or none where that would be
+        too much, or where the device draws them itself.
     positions: places in the buffer of a single entry's indices.
     """
 
@@ -90,6 +90,7 @@ class ModelHost:
         self.renew()
         self._writer = make_writer(drawn_by, space, self._base, self.buffer, self._layout.addresses)
         self._restore: Callable[[], None] | None = None
+        self._last: tuple[list[tuple[int, int]], list[Chunk]] = [], []
 
     @property
     def renews(self) -> bool:
@@ -156,7 +157,7 @@ class ModelHost:
             return Drawn(tail, deltas, self._accelerator.pin(parts[0][2]) if len(parts) == 1 else None)
         if not self._accelerator.asynchronous or 12 * self._count(tail) > AHEAD_BYTES:
             return Drawn(tail)
-        pairs = (pair for chunk in self._chunks for pair in self._between(tail, chunk))
+        pairs = (pair for chunk in self._touched(tail) for pair in self._between(tail, chunk))
         return Drawn(tail, tuple(self._pinned(self._small(indices), delta) for indices, delta in pairs))
 
     @contextmanager
@@ -177,8 +178,9 @@ class ModelHost:
             self._restore = partial(self._writer.restore, drawn.tail[0])
             self._writer.write(drawn.tail[0])
         elif self._streams(drawn.tail) or (drawn.tail and self._writes(drawn.tail)):
-            self._restore = self._write_base
-            self._stream(drawn)
+            chunks = self._touched(drawn.tail)
+            self._restore = partial(self._write_base, chunks)
+            self._stream(drawn, chunks)
         elif drawn.tail:
             self._scatter(drawn)
         self.renew()
@@ -227,29 +229,36 @@ class ModelHost:
         for block, places in self._blocks(indices, positions):
             put_(self.buffer, places, self._rounded(self._base.index_select(0, block), block))
 
-    def _stream(self, drawn: Drawn) -> None:
+    def _touched(self, tail: Sequence[Entry]) -> Sequence[Chunk]:
+        """What a child may change; all of the rest stays the base's."""
+        spans = sorted({span for entry in tail for span in entry.mutation.spans(self.space)})
+        if (0, self.space.n) in spans:
+            return self._chunks
+        if self._last[0] != spans:  # children of a unit change the same tensors
+            self._last = spans, within(self._chunks, spans)
+        return self._last[1]
+
+    def _stream(self, drawn: Drawn, chunks: Sequence[Chunk]) -> None:
         """Chunk after chunk: the base, every entry in order, rounded and written."""
         if self._writer is not None and self._writes(drawn.tail):
-            self._stream_on_device(self._writer, drawn.tail)
+            self._stream_on_device(self._writer, drawn.tail, chunks)
             return
         ahead = iter(drawn.deltas)
-        for chunk in self._chunks:
+        for chunk in chunks:
             values = self._base[chunk.start : chunk.stop].clone()
             pairs = [next(ahead) for _ in drawn.tail] if drawn.deltas else self._between(drawn.tail, chunk)
             for pair in pairs:
                 add_delta_(values, *self._to_device(*pair))
             self._write(chunk, values)
 
-    def _stream_on_device(self, writer: Writer, tail: Sequence[Entry]) -> None:
+    def _stream_on_device(self, writer: Writer, tail: Sequence[Entry], chunks: Sequence[Chunk]) -> None:
         """The same in longer pieces: there it is the launches that cost."""
-        longest = max(1, DEVICE_SPAN // CHUNK)
-        for first in range(0, len(self._chunks), longest):
-            chunks = self._chunks[first : first + longest]
-            start, stop = chunks[0].start, chunks[-1].stop
+        for together in stretches(chunks, max(1, DEVICE_SPAN // CHUNK)):
+            start, stop = together[0].start, together[-1].stop
             values = self._base[start:stop].clone()
             for entry in tail:
                 writer.add_(values, entry, start, stop)
-            for chunk in chunks:
+            for chunk in together:
                 self._write(chunk, values[chunk.start - start : chunk.stop - start])
 
     def _between(self, tail: Sequence[Entry], chunk: Chunk) -> Iterator[Delta]:
@@ -262,8 +271,8 @@ class ModelHost:
         for block in delta_blocks(self.space, entry):
             add_delta_(self._base, *self._to_device(*_tensors(*block)))
 
-    def _write_base(self) -> None:
-        for chunk in self._chunks:
+    def _write_base(self, chunks: Sequence[Chunk] | None = None) -> None:
+        for chunk in self._chunks if chunks is None else chunks:
             self._write(chunk, self._base[chunk.start : chunk.stop])
 
     def _write(self, chunk: Chunk, values: Tensor) -> None:

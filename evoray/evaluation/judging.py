@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from evoray.config import RunConfig
 from evoray.data.splits import Splits
 from evoray.errors import ModelError
 from evoray.evaluation.host import kept_at_eval
+from evoray.evaluation.kept.depth import FirstUse, Prices, first_use
+from evoray.evaluation.kept.tape import Network
 from evoray.evaluation.passes import Sample
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import Export, check_purity
 from evoray.evaluation.transform_notes import transform_notes
 from evoray.models import Parent, fresh_network
-from evoray.models.depth import FirstUse, first_use
 from evoray.mutation import Space
 from evoray.mutation.registry import KINDS
 from evoray.runtime.auto import given
@@ -86,16 +89,16 @@ def with_fitting_layout(inputs: Inputs, samples: Samples) -> tuple[RunConfig, tu
 def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunConfig, Space, tuple[str, ...]]:
     """Configuration and space as the run's kind of mutation asks for them, and what is to be said of them.
 
-    A kind of format 2 gets the order in which the parent first uses its tensors, and where it asks for it how much of a
-    pass lies behind each, from one pass over one image.
+    A kind of format 2 gets the order in which the parent first uses its tensors, and where it asks for it what of a
+    pass a child of each costs, each from one pass over one image.
 
     Raises:
         ModelError: the pass fails, or uses none of the tensors.
     """
     kind, space = config.mutation.kind, inputs.space
-    if KINDS.find(kind, inputs.config_dir).FORMAT < 2:
+    if KINDS.of(config.mutation).FORMAT < 2:
         return config, space, ()
-    found = _first_use(inputs, samples)
+    found, prices = _first_use(inputs, samples)
     if not found.used:
         raise ModelError(
             f'mutation.kind = "{kind}": in a pass of the parent {inputs.parent.name} none of the {len(space.tensors)} '
@@ -103,7 +106,7 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
         )
     space = space.with_depth(found.order)
     if config.mutation.asks_for_work:
-        config = config.model_copy(update={"mutation": config.mutation.with_work(space, found.behind)})
+        config = config.model_copy(update={"mutation": config.mutation.with_work(space, prices)})
     unused = [space.tensors[number] for number in found.order[found.used :]]
     share = sum(spec.size for spec in unused) / space.n
     if share < UNUSED:
@@ -116,25 +119,45 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
     return config, space, (line,)
 
 
-def _first_use(inputs: Inputs, samples: Samples) -> FirstUse:
-    model, space = inputs.parent.model, inputs.space
+def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[float]]:
+    """(order, prices); no prices where the kind of mutation does not ask for them."""
+    model, names = inputs.parent.model, [spec.name for spec in inputs.space.tensors]
 
-    def run() -> None:
-        for module in kept_at_eval(model):  # what is computed of weights at eval(), and kept, is computed in the pass
-            module.train()
-            module.eval() if module is model else module.train(False)
-        images = samples(_own_type(model))
-        images.run(model, images.alone)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _renew(model)  # what is computed of weights at eval(), and kept, is computed in the pass
+        return model(*args, **kwargs)
 
-    names, count = [spec.name for spec in space.tensors], inputs.config.mutation.asks_for_work
+    also = ""
     try:
-        return first_use(model, names, run, flops=count)
+        images = samples(_own_type(model))
+
+        def use(network: Network) -> Any:
+            return images.run(network, tree_map(_copied, images.alone))
+
+        found = first_use(model, names, lambda: use(call))
+        if not inputs.config.mutation.asks_for_work:
+            return found, ()
+        also = ' Or leave the count of its operations out: mutation.allocation = "equal".'
+        prices = Prices(model, names, call, use)
+        _renew(model)  # what was kept in inference mode is of no use outside of it
+        return found, prices
     except Exception as error:
-        also = ' Or leave the count of its operations out: mutation.allocation = "equal".' if count else ""
         raise ModelError(
             f'mutation.kind = "{inputs.config.mutation.kind}": the order in which the parent {inputs.parent.name} uses '
             f'its weights could not be found ({reason_of(error)}). Use mutation.kind = "partition".{also}'
         ) from error
+
+
+def _renew(model: nn.Module) -> None:
+    with torch.no_grad():
+        for module in kept_at_eval(model):
+            module.train()
+            module.eval() if module is model else module.train(False)
+
+
+def _copied(one: Any) -> Any:
+    """Made where it is asked for: in inference mode, some operations arrive whole for such tensors alone."""
+    return one.clone() if isinstance(one, Tensor) else one
 
 
 def _own_type(model: nn.Module) -> torch.dtype:
@@ -145,7 +168,7 @@ def export_of(inputs: Inputs) -> Export:
     """What the run writes of its networks, and how its user loads that."""
     config = inputs.config
 
-    def fresh(state: Mapping[str, Tensor]) -> nn.Module:
-        return fresh_network(inputs.parent, config.parent, inputs.config_dir, config.seed, state)
+    def fresh(state: Mapping[str, Tensor], quick: bool = False) -> nn.Module:
+        return fresh_network(inputs.parent, config.parent, inputs.config_dir, config.seed, state, quick)
 
-    return Export(inputs.state, inputs.aliases, inputs.space, fresh, inputs.config_dir)
+    return Export(inputs.state, inputs.aliases, inputs.space, fresh, inputs.config_dir, partial(fresh, quick=True))

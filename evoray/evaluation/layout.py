@@ -9,9 +9,9 @@ coordinates in format 1 stays row-major; this map is the evaluation's own.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
@@ -127,6 +127,38 @@ class Layout:
                 pieces.append(Piece(start + first * row, start + last * row, view[first:last], own))
             assert not pieces or pieces[-1].stop == stop or stop == start
         return pieces
+
+
+def within(chunks: Sequence[Chunk], spans: Sequence[tuple[int, int]]) -> list[Chunk]:
+    """What spans of coordinates touch of some chunks: the pieces that hold any of them, neighbours together.
+
+    spans: (start, stop), in any order; they may overlap.
+    """
+    bounds = np.array([(piece.start, piece.stop) for chunk in chunks for piece in chunk.pieces]).reshape(-1, 2)
+    inside = np.zeros(len(bounds) + 1, dtype=np.int64)
+    for start, stop in spans:
+        if start < stop:
+            inside[np.searchsorted(bounds[:, 1], start, side="right")] += 1
+            inside[np.searchsorted(bounds[:, 0], stop, side="left")] -= 1
+    touched = iter((np.cumsum(inside) > 0).tolist())
+    found = []
+    for chunk in chunks:
+        for some, pieces in groupby(chunk.pieces, key=lambda piece: next(touched)):
+            if some:
+                found.append(Chunk(tuple(pieces)))
+    return found
+
+
+def stretches(chunks: Sequence[Chunk], longest: int) -> Iterator[list[Chunk]]:
+    """Neighbours together, so many of them at most."""
+    open_chunks: list[Chunk] = []
+    for chunk in chunks:
+        if open_chunks and (len(open_chunks) == longest or open_chunks[-1].stop != chunk.start):
+            yield open_chunks
+            open_chunks = []
+        open_chunks.append(chunk)
+    if open_chunks:
+        yield open_chunks
 
 
 def transposable(model: nn.Module) -> set[str]:

@@ -38,6 +38,7 @@ from evoray.evaluation.passes import (
 from evoray.evaluation.probe import probe
 from evoray.evaluation.tracing import Call, differing, first_difference, kept_values, trace
 from evoray.models import Parent
+from evoray.models.precision import remedy
 from evoray.mutation import Space
 from evoray.runtime.reading import reason_of
 from evoray.runtime.seeds import generators
@@ -62,7 +63,7 @@ class Export:
     """What a run writes of its networks: the parent's tensors, taken before any pass, with a space's laid over them.
 
     state, aliases: as in ``canonical_state``. fresh: a new network of the architecture, loaded with a whole state.
-    config_dir: where its classes are found.
+    config_dir: where its classes are found. quick: ``fresh`` in less time, by whose answers nobody is refused.
     """
 
     state: Mapping[str, Tensor]
@@ -70,11 +71,12 @@ class Export:
     space: Space
     fresh: Callable[[Mapping[str, Tensor]], nn.Module]
     config_dir: Path | None = None
+    quick: Callable[[Mapping[str, Tensor]], nn.Module] | None = None
 
-    def loaded(self, weights: Mapping[str, Tensor]) -> nn.Module:
+    def loaded(self, weights: Mapping[str, Tensor], quick: bool = False) -> nn.Module:
         """A fresh network with these weights, and the parent's other tensors."""
-        state = {**self.state, **weights}
-        return self.fresh(state | {alias: state[name] for alias, name in self.aliases.items()})
+        state, fresh = {**self.state, **weights}, (quick and self.quick) or self.fresh
+        return fresh(state | {alias: state[name] for alias, name in self.aliases.items()})
 
 
 def check_purity(
@@ -150,10 +152,12 @@ class _Check:
         return self._copies_images() if passes.writes_images else []
 
     def failed(self, error: Exception, dtype: torch.dtype) -> ModelError:
+        types = remedy(self._parent.model, error)
         return ModelError(
             f"the parent {self._parent.name}: evaluating it on images of select failed "
             f"({reason_of(error)}). Its forward has to work in inference mode, on batches of one and more, "
             f"with images and weights in {str(dtype).removeprefix('torch.')} (compute.dtype)."
+            f"{f' {types}' if types else ''}"
         )
 
     def _host(self, dtype: torch.dtype) -> ModelHost:
@@ -345,8 +349,10 @@ def same_as_fresh(
     """None where a fresh network with these weights gives what is expected of a batch, else how much they differ.
 
     Where bits differ, its weights are laid out as a host's are and it is asked again: kernels may round otherwise for
-    weights that lie otherwise.
+    weights that lie otherwise. The network that is built in haste is asked first; only the usual one can be wrong.
     """
+    if export.quick is not None and _quick_is_same(passes.sample, batch, dtype, export, weights, expected):
+        return None
     model = cast_floating(export.loaded(weights), dtype, torch.device("cpu"))
     found = passes(model, batch)
     if equal(found, expected):
@@ -355,6 +361,29 @@ def same_as_fresh(
     if close(found, expected) and equal(passes(laid_over.forward, batch), expected):
         return None
     return f"by up to {distance(found, expected):.3g}"
+
+
+def _quick_is_same(
+    sample: Sample, batch: Any, dtype: torch.dtype, export: Export, weights: Mapping[str, Tensor], expected: Outputs
+) -> bool:
+    try:
+        model = cast_floating(export.loaded(weights, quick=True), dtype, torch.device("cpu"))
+    except ModelError as error:
+        if not _of_drawn_matrix(error):  # what cannot be built a second time may well be built a third time
+            raise
+        return False
+    try:
+        return equal(Passes(sample)(model, batch), expected)
+    except Exception as error:  # the usual way says what is wrong
+        LOG.debug("a network built in haste: %s", reason_of(error))
+        return False
+
+
+def _of_drawn_matrix(error: BaseException | None) -> bool:
+    """Whether a matrix could not be inverted or decomposed, as one that repeats itself."""
+    while error is not None and not isinstance(error, torch.linalg.LinAlgError):  # type: ignore[attr-defined]
+        error = error.__cause__
+    return error is not None
 
 
 def _one_total(outputs: Sequence[Tensor]) -> float | None:

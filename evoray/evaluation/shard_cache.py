@@ -124,8 +124,17 @@ class ShardCache:
 
     def keep(self, key: tuple[Any, ...], value: Sized) -> None:
         """Keeps it in place of what was used longest ago."""
+        self.forget(key)
+        self.make_room(value.nbytes)
         self._kept[key] = value
-        while sum(item.nbytes for item in self._kept.values()) > self.budget and len(self._kept) > 1:
+
+    def forget(self, key: tuple[Any, ...]) -> None:
+        """Whoever still uses it holds it."""
+        self._kept.pop(key, None)
+
+    def make_room(self, nbytes: int) -> None:
+        """Lets go what was used longest ago, so that so many bytes more are within the budget while they are made."""
+        while self._kept and sum(item.nbytes for item in self._kept.values()) + nbytes > self.budget:
             self._kept.popitem(last=False)
 
     def _prepare(self, loaded: Shard, rows: np.ndarray) -> Prepared:
@@ -136,6 +145,7 @@ class ShardCache:
         if nbytes > self.budget:
             batches, nbytes = StreamedBatches(self._task, loaded, parts, self._how), 0
         else:
+            self.make_room(nbytes)
             batches = tuple(self._task.batch(loaded, part, self._how) for part in parts)
         return Prepared(
             batches=batches,

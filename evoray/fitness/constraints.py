@@ -78,6 +78,17 @@ class Constrained:
                 return f"{one.text}{where}: {ours[worst]:.6g}, the parent has {theirs[worst]:.6g}"
         return None
 
+    def broken_by_parent(self, parent: np.ndarray) -> str | None:
+        """What is to be said where the parent's own sums break a constraint."""
+        broken = self.broken(parent, parent)
+        if broken is None:
+            return None
+        return (
+            f"the parent itself breaks fitness.constraints ({broken.rpartition(', the parent has')[0]}): a child that "
+            "does not better it that far ranks last, like one that failed. Constraints are for what a parent has and a "
+            'child must keep, such as "top1 >= parent - 0.005".'
+        )
+
     def _measure(self, metric: str, total: np.ndarray) -> np.ndarray:
         """float64 [1], or [classes] for class-accuracy, where a class without records is 0 for everyone."""
         if metric in self._task.measures:

@@ -14,6 +14,7 @@ import numpy as np
 from evoray.config import Constraint, FitnessConfig, parse_constraint
 from evoray.errors import ConfigError
 from evoray.fitness.base import Fitness
+from evoray.fitness.bounds import FRACTION, fault
 from evoray.fitness.constraints import Constrained, constrainable
 from evoray.fitness.figure import FigureFitness
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
@@ -44,13 +45,15 @@ class FitnessSpec:
         """The fitness; ``resolve`` imports ``package.module:function``.
 
         Raises:
-            ConfigError: the task has no such fitness, or nothing that a constraint names.
+            ConfigError: the task has no such fitness, or nothing that a constraint names; a constraint is nonsense.
         """
         fitness = self._made(task, resolve)
         known = constrainable(task)
         for one in self.constraints:
             if one.metric not in known:
                 raise ConfigError(f'fitness.constraints: "{one.text}": {one.metric} is none of {", ".join(known)}.')
+            if (wrong := fault(one, task.measures.get(one.metric, FRACTION))) is not None:
+                raise ConfigError(f'fitness.constraints: "{one.text}": {wrong}.')
         if not self.constraints:
             return fitness
         return Constrained(task, fitness, self.constraints, self.classes, self.outputs)

@@ -24,6 +24,7 @@ from evoray.ingest.shard_writer import Finished, ShardWriter
 from evoray.ingest.sources import DatasetSource, Source, open_source
 from evoray.ingest.understood import understood
 from evoray.runtime.auto import AUTO
+from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import quoted, shown
@@ -55,6 +56,7 @@ class Options:
     split: str | None = None
     only: str | None = None
     as_classes: bool = False
+    listed_only: bool = False
     per_class: int | None = None
     seed: int = 0
     workers: int | None = None
@@ -151,9 +153,7 @@ def _source(name: str, options: Options) -> tuple[Source, bool]:
     """The source, and whether one process is to read it unless more are asked for: a Dataset may not travel."""
     if options.format is None and ":" in name and not os.path.exists(name):
         return DatasetSource.of(_made(name, options)), True
-    asked = Asked(
-        options.file_column, options.label_column, options.follow_links, options.split, options.only, options.as_classes
-    )
+    asked = Asked(**{name: getattr(options, name) for name in Asked.__dataclass_fields__})
     return open_source(name, options.format, options.labels, asked), False
 
 
@@ -168,12 +168,14 @@ def _made(name: str, options: Options) -> Any:
         "--split": options.split,
         "--only": options.only,
         "--as-classes": options.as_classes or None,
+        "--listed-only": options.listed_only or None,
     }
     if given := [option for option, value in unused.items() if value is not None]:
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
     function = import_function(name, Path.cwd())
     try:
-        return function()
+        with NoExit(Path.cwd(), DataError):
+            return function()
     except EvorayError:
         raise
     except Exception as error:  # a user's code may raise anything

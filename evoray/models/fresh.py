@@ -19,15 +19,23 @@ OTHER_SEED = 0x5EED
 
 
 def fresh_network(
-    parent: Parent, config: ParentConfig, config_dir: Path | None, seed: int, state: Mapping[str, Tensor]
+    parent: Parent,
+    config: ParentConfig,
+    config_dir: Path | None,
+    seed: int,
+    state: Mapping[str, Tensor],
+    quick: bool = False,
 ) -> nn.Module:
     """The parent's architecture built once more, with ``state`` (as ``write_state`` exports it), in evaluation mode.
+
+    quick: random numbers that ``state`` most likely replaces are drawn in haste; what the network then says counts
+    where it is right, and says nothing where it is wrong.
 
     Raises:
         ModelError: it cannot be built or loaded a second time.
     """
     try:
-        model = load_parent(_without_weights(config), config_dir, seed=seed + OTHER_SEED).model
+        model = load_parent(_without_weights(config), config_dir, seed=seed + OTHER_SEED, quick=quick).model
         if _shares(model, parent.model):  # a function that returns one and the same module
             model = copy.deepcopy(model)
         model.train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,28 +17,37 @@ from evoray.models import from_timm, from_torchvision
 from evoray.models.answers import check_call, logits_of
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
+from evoray.models.precision import remedy
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
+from evoray.models.tensors import all_finite
 from evoray.runtime.importing import import_function, modules_of
-from evoray.runtime.origin import told
-from evoray.runtime.reading import reason_of
+from evoray.runtime.origin import NoExit, told
+from evoray.runtime.reading import reason_of, said
 
 
-def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0) -> Parent:
+def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0, quick: bool = False) -> Parent:
     """Builds the parent that a configuration names.
 
     Args:
         config_dir: folder from which module parents are imported, and to which relative checkpoint paths refer.
         seed: of ``weights = "random"``.
+        quick: its tensors are loaded afterwards, so they are drawn in haste and not looked at.
 
     Raises:
         ConfigError: the name or the weights do not exist. ModelError: they exist and cannot be used.
     """
-    with modules_of(config_dir), seeded(seed):
+    if config.source == "module":
+        with NoExit(config_dir, ModelError), seeded(seed):
+            # what a module draws while it is imported, the first time alone, moves nothing below
+            import_function(config.name, config_dir)
+    with NoExit(config_dir, ModelError), modules_of(config_dir), seeded(seed, quick):
         parent = _SOURCES[config.source](config, config_dir)
     parent = replace(parent, model=in_evaluation(parent.model, parent.name))
+    if quick:
+        return parent
     for name, tensor in parent.model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not all_finite(tensor):
             raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
     return parent
 
@@ -76,11 +86,13 @@ def check_outputs(model: nn.Module, sample: Tensor, classes: int) -> int:
         with torch.inference_mode():
             logits = model(sample.to(dtype))
     except Exception as error:
-        remedy = "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
-        if _runs_with_gradients(model, sample.to(dtype)):
-            remedy = "Its forward works with gradients alone; EvoRay evaluates in inference mode. Have it need none."
+        advice = "Ingest the images as the parent expects them (evoray data ingest --for CONFIG.toml)."
+        if (for_types := remedy(model, error)) is not None:
+            advice = for_types
+        elif _runs_with_gradients(model, sample.to(dtype)):
+            advice = "Its forward works with gradients alone; EvoRay evaluates in inference mode. Have it need none."
         raise ModelError(
-            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {remedy}"
+            f"the parent cannot evaluate images of shape {tuple(sample.shape[1:])}: {reason_of(error)}. {advice}"
         ) from error
     return int(logits_of(logits, len(sample), classes).shape[1])
 
@@ -95,19 +107,7 @@ def _runs_with_gradients(model: nn.Module, sample: Tensor) -> bool:
 
 
 def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
-    function: Callable[[], Any] = import_function(config.name, config_dir)
-    try:
-        made = function()
-    except EvorayError:
-        raise
-    except Exception as error:
-        raise ModelError(f'parent.name = "{config.name}": the function raised {told(error, config_dir)}') from error
-    if isinstance(made, nn.Module):
-        made = Parent(made)
-    if not isinstance(made, Parent):
-        raise ModelError(
-            f'parent.name = "{config.name}": returned {type(made).__name__}, not an nn.Module or an evoray.Parent.'
-        )
+    made = _made(config.name, config_dir)
     if config.classes is not None:
         raise ConfigError(
             "parent.classes is for torchvision and timm: a module parent's function decides how many outputs it has. "
@@ -122,6 +122,48 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
     if own.mean is not None:
         refuse_normalisation(config)
     return replace(made, name=config.name, preprocessing=configured(config, own), notes=notes)
+
+
+def _made(name: str, config_dir: Path | None) -> Parent:
+    """What a user's function returns, or a class without arguments builds.
+
+    Raises:
+        ModelError: it is no function, cannot be called without arguments, raises, or returns no network.
+    """
+    function: Callable[[], Any] = import_function(name, config_dir)
+    if (fault := _no_builder(function)) is not None:
+        raise ModelError(f'parent.name = "{name}": {fault}')
+    try:
+        made = function()
+    except EvorayError:
+        raise
+    except Exception as error:
+        raise ModelError(f'parent.name = "{name}": the function raised {told(error, config_dir)}') from error
+    made = Parent(made) if isinstance(made, nn.Module) else made
+    if not isinstance(made, Parent):
+        is_class = isinstance(made, type)
+        what = f"the class {made.__name__}" if is_class else type(made).__name__
+        remedy = f" Return {made.__name__}()." if is_class else ""
+        raise ModelError(f'parent.name = "{name}": returned {what}, not an nn.Module or an evoray.Parent.{remedy}')
+    return made
+
+
+def _no_builder(found: Any) -> str | None:
+    """Why something cannot be called to build a network. A run builds it several times, each from the start: one
+    network that is there already would hide what its exports lack, and has weights that no seed repeats."""
+    if isinstance(found, nn.Module | Parent):
+        kind = type(found).__name__
+        return f"a network that is built already ({kind}). Name a function that builds it: def make(): return {kind}(…)"
+    if not callable(found):
+        return f"{type(found).__name__}, neither a function nor a class. Name a function that returns the network."
+    try:
+        inspect.signature(found).bind()
+    except TypeError as error:
+        called = getattr(found, "__name__", "it")
+        return f"needs arguments ({said(error)}). Name a function without any: def make(): return {called}(…)"
+    except ValueError:  # its signature is not known
+        return None
+    return None
 
 
 _SOURCES: dict[str, Callable[[ParentConfig, Path | None], Parent]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from evoray.runtime.reading import shown
+
+_OF_TYPES = re.compile(r"dtype|scalar type|c10::|should be the same|\bHalf\b|\bBFloat16\b")
+"""What PyTorch says where operands differ in type."""
 
 
 def of_file(kept: Mapping[str, Any], own: Mapping[str, Tensor], origin: str) -> tuple[str, ...]:
@@ -41,6 +45,33 @@ def of_network(model: nn.Module, evaluated: str | None) -> tuple[str, ...]:
         f"the parent's weights are {_name(own)}: every child's are rounded to that, and it is evaluated in {evaluated} "
         f"(compute.dtype), so scores may differ in their last digits from those of {_name(own)} itself",
     )
+
+
+def remedy(model: nn.Module, error: BaseException) -> str | None:
+    """What to do where a pass failed for types that do not fit; None where that is not why it failed."""
+    if not _OF_TYPES.search(str(error)):
+        return None
+    cast = "Cast to a module's own type in forward, x.to(self.conv.weight.dtype), not to a fixed one (x.half())."
+    kinds = _of_each_type(model)
+    if len(kinds) < 2:
+        return f"The pass mixes types: all weights and images are in compute.dtype. {cast}"
+    named = ", ".join(f"{_name(dtype)}: {shown(names[0], 80)}{_more(names)}" for dtype, names in kinds.items())
+    return (
+        f"Its weights are of several types ({named}), and PyTorch cannot compute with both at once. Return the network "
+        f"in one type: model.float(). {cast}"
+    )
+
+
+def _of_each_type(model: nn.Module) -> dict[torch.dtype, list[str]]:
+    kinds: dict[torch.dtype, list[str]] = {}
+    for name, one in model.named_parameters():
+        if one.is_floating_point():
+            kinds.setdefault(one.dtype, []).append(name)
+    return kinds
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
 
 
 def _main_type(tensors: Iterable[Any]) -> torch.dtype | None:

@@ -16,20 +16,24 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _one_at_a_time = threading.RLock()
+DRAWN = 65_537
+"""A prime, so that rows of matrices are no copies of each other."""
+_FILLING = (torch.ops.aten.normal_.default, torch.ops.aten.uniform_.default)
 _PROCESS, _NAME = torch.default_generator, "default_generator"
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int, quick: bool = False) -> Iterator[None]:
     """What this thread draws on the CPU inside is ``seed``'s; types and devices of new tensors are PyTorch's defaults.
 
+    quick: large tensors are filled with copies of their first DRAWN numbers, for a network that is loaded afterwards.
     The process's own generator and default type are as before afterwards.
     """
     with _one_at_a_time, _usual_defaults():
         own = torch.Generator().manual_seed(seed)
         setattr(torch.random, _NAME, _ThisThreads(own))
         try:
-            with _OwnGenerator(own):
+            with _OwnGenerator(own, quick):
                 yield
         finally:
             setattr(torch.random, _NAME, _PROCESS)
@@ -56,9 +60,9 @@ def _no_autocast() -> Iterator[None]:
 class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Hands every random operator of this thread, on the CPU, a generator."""
 
-    def __init__(self, generator: torch.Generator) -> None:
+    def __init__(self, generator: torch.Generator, quick: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._generator = generator
+        self._generator, self._quick = generator, quick
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -71,6 +75,8 @@ class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return func(*args, **kwargs)
         if any(one.device.type != "cpu" for one in args if isinstance(one, torch.Tensor)):
             return func(*args, **kwargs)
+        if self._quick and func in _FILLING and args[0].numel() > DRAWN and args[0].is_contiguous():
+            return _filled(func, *args, **kwargs, generator=self._generator)
         taking = _taking_a_generator(func)
         if taking is not None:
             return taking(*args, **kwargs, generator=self._generator)
@@ -82,6 +88,16 @@ class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             _PROCESS.set_state(before)
         return value
+
+
+def _filled(func: Any, tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    flat, done = tensor.view(-1), DRAWN
+    func(flat[:done], *args, **kwargs)
+    while done < len(flat):
+        more = min(done, len(flat) - done)
+        flat[done : done + more] = flat[:more]
+        done += more
+    return tensor
 
 
 class _ThisThreads:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from evoray.errors import ConfigError, ModelError
 
+_SUMMED = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
 
 def canonical_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
     """(state, aliases): tensors of the state_dict, copied to the CPU in their own type, a tied one once.
@@ -17,6 +19,13 @@ def canonical_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]
     A tensor shared under several names counts under the first of them in byte order; ``aliases`` maps the others
     to it.
     """
+    held, aliases = _held(model)
+    copies = {name: one.detach().cpu().clone(memory_format=torch.contiguous_format) for name, one in held.items()}
+    return copies, aliases
+
+
+def _held(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """As ``canonical_state``, of the model's own tensors."""
     state: dict[str, Tensor] = {}
     aliases: dict[str, str] = {}
     first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
@@ -28,7 +37,7 @@ def canonical_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]
             aliases[name] = first[key]
             continue
         first[key] = name
-        state[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        state[name] = tensor
     return state, aliases
 
 
@@ -41,14 +50,14 @@ def mutable_names(model: nn.Module, include: Sequence[str], exclude: Sequence[st
         ConfigError: a pattern of ``include`` matches nothing, or nothing is left.
         ModelError: a parameter holds NaN or infinity.
     """
-    _, aliases = canonical_state(model)
+    _, aliases = _held(model)
     groups: dict[str, list[str]] = {}
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for name, parameter in parameters.items():
         if parameter.is_floating_point() and parameter.numel():
             groups.setdefault(aliases.get(name, name), []).append(name)
     for name in groups:
-        if not bool(torch.isfinite(parameters[name]).all()):
+        if not all_finite(parameters[name]):
             raise ModelError(f"the parent's tensor {name} holds NaN or infinity. Take another checkpoint.")
     for pattern in include:
         if not any(fnmatchcase(name, pattern) for names in groups.values() for name in names):
@@ -60,6 +69,14 @@ def mutable_names(model: nn.Module, include: Sequence[str], exclude: Sequence[st
     if not chosen:
         raise ConfigError("mutation.exclude leaves no parameter to mutate. Exclude less, or include more.")
     return sorted(chosen, key=str.encode)
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether no value of a floating tensor is NaN or infinite: nor is their sum then, found in a thirtieth of the time
+    (unless it overflows)."""
+    if tensor.dtype in _SUMMED and bool(torch.isfinite(tensor.detach().sum())):
+        return True
+    return bool(torch.isfinite(tensor).all())
 
 
 def _any(names: Sequence[str], patterns: Sequence[str]) -> bool:

@@ -7,10 +7,10 @@ taken (discounted UCB's estimate: Garivier & Moulines 2011, section 3; Fialho et
 - the credit of a child is what it gained over its base, a child that gained nothing having none;
 - q_b is the mean credit of a block's children, those of t generations ago counting DISCOUNT^t, and PRIOR more children
   of every block having the mean credit of all;
-- a block's share of the work is FLOOR / B + (1 - FLOOR) q_b / sum q, and its share of the children is in proportion to
-  that over price_b: work is spent on each block as its children gain. The floor is one of work too: as one of children
-  it would leave most of the work to blocks that gain nothing, where prices are far apart (a classifier's is a hundredth
-  of the first layer's). Where nobody gained anything, all q_b are equal.
+- a unit of work spent on a block gains r_b = q_b / price_b; a block's share of the work is FLOOR / B + (1 - FLOOR)
+  r_b / sum r, and its share of the children is in proportion to that over price_b. The floor is one of work too: as one
+  of children it would leave most of the work to blocks that gain nothing, where prices are far apart (a classifier's is
+  a hundredth of the first layer's). Where nobody gained anything, every block gets the same work.
 
 Shares become numbers of children by stochastic universal sampling (Baker 1987): every block gets its share rounded down
 or up, as it is in the mean. All is a function of fitnesses, prices and seed, and of no clock.
@@ -54,7 +54,8 @@ def shares(credits: Sequence[np.ndarray], prices: Sequence[float]) -> np.ndarray
     counts, gained = (weights[:, None, None] * np.stack(credits)).sum(axis=0)
     mean = gained.sum() / max(counts.sum(), 1e-12)
     quality = (gained + PRIOR * mean) / (counts + PRIOR) if mean > 0 else np.ones(len(counts))
-    work = FLOOR / len(quality) + (1 - FLOOR) * quality / quality.sum()
+    rate = quality / np.asarray(prices, dtype=np.float64) if mean > 0 else quality
+    work = FLOOR / len(rate) + (1 - FLOOR) * rate / rate.sum()
     children = work / np.asarray(prices, dtype=np.float64)
     return np.asarray(children / children.sum())
 

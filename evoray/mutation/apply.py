@@ -80,19 +80,19 @@ def put_(flat: Tensor, indices: Tensor, values: Tensor) -> Tensor:
     left out where Triton is there. Other threads may compute meanwhile: nothing of the process is changed for it.
     """
     if flat.device.type == "cuda" and torch.are_deterministic_algorithms_enabled():
-        return _unsorted_write()(flat, indices, values)
+        return _unsorted_write(flat.device)(flat, indices, values)
     return flat.index_copy_(0, indices, values)
 
 
 @cache
-def _unsorted_write() -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Chosen once: the kernel if it runs here (it needs Triton, and a C compiler at its first launch), else PyTorch's
-    own write, which sorts: the same bits, slower."""
+def _unsorted_write(device: torch.device) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Chosen once for each device: the kernel if it runs there (it needs Triton, and a C compiler at its first launch),
+    else PyTorch's own write, which sorts: the same bits, slower."""
     try:
         from evoray.mutation.scatter import copy_unique_
 
-        probe = torch.zeros(2, device="cuda")
-        copy_unique_(probe, torch.tensor([1], device="cuda"), torch.ones(1, device="cuda"))
+        probe = torch.zeros(2, device=device)
+        copy_unique_(probe, torch.tensor([1], device=device), torch.ones(1, device=device))
         if probe.tolist() == [0.0, 1.0]:
             return copy_unique_
     except Exception as error:  # whatever a compiler or a driver raises: there is another way

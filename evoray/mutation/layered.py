@@ -39,10 +39,18 @@ class LayeredConfig(MutationConfig):
     """With one part a child changes a whole block: with ten blocks the density is that of ``partition``."""
     sigma: float | tuple[float, ...] | Auto = 0.1  # type: ignore[assignment]  # wider than of other kinds
     """One for all blocks, or one for each; "auto" finds one for each where its share of the run is enough for that."""
-    allocation: Literal["equal", "adaptive"] = "equal"
-    """How many children each block gets: as many as the others, or by what its children gained per work."""
+    allocation: Literal["equal", "adaptive"] = "adaptive"
+    """How many children each block gets: as many as the others, or by what its children gained per work. A static
+    subspace is one block: there it is equal where nobody says anything."""
     prices: Annotated[tuple[float, ...], Field(max_length=ITEMS)] = ()
     """What a child of each block costs, as a share of a forward pass; an adaptive run counts it where left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _equal_where_static(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("subspace") == "static":
+            return {"allocation": "equal", **values}
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -103,11 +111,15 @@ class LayeredConfig(MutationConfig):
         return self.allocation == "adaptive" and not self.prices
 
     def with_work(self, space: Space, behind: Sequence[float]) -> Self:
-        """With the price of each block: what of a pass follows the first use of its first tensor, at least CHEAPEST."""
+        """With the price of each block: what a child of its first tensor costs, at least CHEAPEST."""
         edges = [block * space.n // self.blocks for block in range(self.blocks + 1)]
         first = [space.runs(*bounds).tensors[:1].tolist() for bounds in pairwise(edges)]
         prices = tuple(max([CHEAPEST, *(behind[number] for number in tensors)]) for tensors in first)
         return self.model_copy(update={"prices": prices})
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        return {"prices": list(self.prices)} if self.prices else {}
 
     def check_weights(self, n: int) -> None:
         if self.disjoint > n:
@@ -227,6 +239,11 @@ class Layered(Recipe):
         """Those of its block, in the order of first use."""
         found: list[int] = space.runs(*self.bounds(space.n)).tensors.tolist()
         return found
+
+    def spans(self, space: Space) -> list[tuple[int, int]]:
+        """Those of its block."""
+        runs = space.runs(*self.bounds(space.n))
+        return sorted(zip(runs.flat.tolist(), (runs.flat + runs.sizes).tolist(), strict=True))
 
     def at_most(self, space: Space) -> int:
         first, last = self.bounds(space.n)

@@ -79,6 +79,13 @@ class Recipe(BaseModel, Variant, ABC):
         """Numbers (positions in ``space.tensors``) of the tensors that it may change; nothing is drawn."""
         return range(len(space.tensors))
 
+    def spans(self, space: Space) -> list[tuple[int, int]]:
+        """(start, stop) of the coordinates that it may change, ascending, none of them twice; nothing is drawn."""
+        numbers = sorted(self.tensors(space))
+        if len(numbers) == len(space.tensors):
+            return [(0, space.n)]
+        return [(int(space.offsets[number]), int(space.offsets[number + 1])) for number in numbers]
+
     def width(self, space: Space, weights: int) -> int:
         """How many neighbouring coordinates to draw at once, so that about ``weights`` of them are changed."""
         return max(1, space.n * weights // max(1, self.at_most(space)))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from evoray.report import grids, text
+from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.measures import ShownMeasure
 
@@ -91,7 +92,7 @@ def render(
         networks=grids.networks(run),
         comparisons=grids.comparisons(run),
         children=grids.children(run),
-        side=[grid for grid in (grids.evidence(run), grids.mutation(run), grids.work(run)) if grid],
+        side=[grid for grid in (grids.evidence(run), blocks(run), grids.mutation(run), grids.work(run)) if grid],
         settings=grids.settings(config),
     )
 

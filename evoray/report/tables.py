@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evoray.report import grids
+from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.grids import Grid
 from evoray.runtime.reading import SCREEN, shown
@@ -28,7 +29,7 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
     """
     run = Run.of(summary, population)
     # all of it is made before anything is printed: an error leaves no half report
-    made = (grids.networks(run), grids.comparisons(run), grids.evidence(run), grids.children(run))
+    made = (grids.networks(run), grids.comparisons(run), grids.evidence(run), blocks(run), grids.children(run))
     tables = [table(grid) for grid in made if grid]
     console.print(Text(shown(run.get("verdict"), SCREEN), style="bold"))
     for note in run.notes:

@@ -7,6 +7,7 @@ measured on those images are theirs, up to the rounding of the type and device t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from evoray.evaluation.packing import travelled
 from evoray.evaluation.passes import Passes, Sample
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import same_as_fresh
+from evoray.evaluation.units.ensemble import BLOCKS
 from evoray.models import with_buffers
 from evoray.mutation import Lineage, child_state
 from evoray.results.final_test import FinalTest
@@ -33,6 +35,9 @@ from evoray.tasks.outputs import put, room_for, tensors_of
 
 LOOKED_AT = 4
 """Images of ``test``."""
+GROUP = 32
+"""Images at most on which a fitness is compared that is no mean of images."""
+JITTERS = 8
 SAME, UNCHECKED = "same", "not checked"
 
 
@@ -71,7 +76,9 @@ def _checked(session: Session, lineages: dict[str, Lineage], final: FinalTest) -
 
 def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, dtype: torch.dtype) -> dict[str, str]:
     inputs, task = session.inputs, session.inputs.task
-    batch, targets = _first_images(session, dtype)
+    batch, targets = _images(session, dtype, session.splits.shards("test")[0], slice(LOOKED_AT))
+    group = _smallest_group(session, final)
+    grouped = None if group is None else _images(session, dtype, group.shard, group.rows)
     sample = Sample(batch.inputs, None, None, lambda network, given: task.outputs(network, Batch(given, batch.count)))
     host = ModelHost(travelled(inputs.parent.model, inputs.config_dir), inputs.space, "cpu", dtype)
     found = {}
@@ -81,8 +88,8 @@ def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, d
         with with_buffers(host.model, own), host.child(lineage.entries), torch.inference_mode():
             outputs = task.outputs(host.forward, batch)
             here = tuple(tensor.clone() for tensor in tensors_of(outputs))
-            whole = room_for(outputs, batch.count)
-            put(whole, outputs, 0, batch.count)
+            whole = _whole(outputs, batch.count)
+            of_group = None if grouped is None else _whole(task.outputs(host.forward, grouped[0]), grouped[0].count)
         weights = child_state(inputs.state, inputs.space, lineage) | buffers
         off = same_as_fresh(Passes(sample), batch.inputs, dtype, export_of(inputs), weights, here)
         found[name] = SAME
@@ -90,13 +97,75 @@ def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, d
             found[name] = f"a fresh network with its exported weights gives other outputs on test, {off}."
         elif (apart := _apart(session, final, name, whole, targets)) is not None:
             found[name] = apart
+        elif group is not None and grouped is not None:
+            found[name] = _fitness_apart(session, group, name, of_group, grouped[1]) or SAME
     return found
 
 
-def _first_images(session: Session, dtype: torch.dtype) -> tuple[Batch, Tensor]:
+def _whole(outputs: Outputs, count: int) -> Outputs:
+    whole = room_for(outputs, count)
+    put(whole, outputs, 0, count)
+    return whole
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Images of one shard of ``test`` whose sums workers kept apart. rows: their places among the shard's; sums: by
+    network, float64 [width]."""
+
+    shard: int
+    rows: np.ndarray
+    sums: dict[str, np.ndarray]
+
+
+def _smallest_group(session: Session, final: FinalTest) -> _Group | None:
+    """Of fewest images; None where a fitness is a mean of images, and ``compared`` holds each image's, or where every
+    group has more than ``GROUP``."""
+    panel, found = final.test, []
+    if panel.block_width:
+        for at, shard in enumerate(panel.shards):
+            groups, counts = np.unique(shard["index"] % BLOCKS, return_counts=True)
+            found.append((int(counts.min()), at, int(groups[counts.argmin()])))
+    count, at, group = min(found, default=(GROUP + 1, 0, 0))
+    if count > GROUP:
+        return None
+    kept = panel.shards[at]
+    table = np.zeros(len(panel.names) * BLOCKS * panel.block_width)
+    table[kept["block_at"]] = kept["block_sum"]
+    sums = dict(zip(panel.names, table.reshape(len(panel.names), BLOCKS, -1)[:, group], strict=True))
+    return _Group(session.splits.shards("test")[at], np.flatnonzero(kept["index"] % BLOCKS == group), sums)
+
+
+def _fitness_apart(session: Session, group: _Group, name: str, outputs: Any, targets: Tensor) -> str | None:
+    """Whether workers had another fitness of the same images, beyond what the last digits of outputs can move it: an
+    answer may lie at an edge between two classes."""
+    if not (isinstance(outputs, Tensor) and outputs.is_floating_point()):
+        return None
+    fitness, slack = session.fitness, torch.finfo(DTYPES[session.config.compute.dtype]).eps ** 0.5
+    random = torch.Generator().manual_seed(0)
+    outputs = outputs.float()
+    scale = slack * float(outputs.abs().max())
+    try:
+        near = [outputs]
+        near += [outputs + scale * (2 * torch.rand(outputs.shape, generator=random) - 1) for _ in range(JITTERS)]
+        values = [fitness.value(fitness.layout.row(session.inputs.task.sums(one, targets), fitness.sums(one, targets)))
+                  for one in near]  # fmt: skip
+        measured = fitness.value(group.sums[name])
+    except Exception:  # a user's function, on as few images
+        return None
+    margin = 2 * slack * (1 + max(abs(value) for value in values))
+    if not np.isfinite([*values, measured]).all() or min(values) - margin <= measured <= max(values) + margin:
+        return None
+    shown = measure.sign if (measure := fitness.measure) is not None else 1
+    return (
+        f"its exported weights have {fitness.name} {shown * values[0]:.4g} on {len(targets)} images of test, workers "
+        f"measured {shown * measured:.4g}."
+    )
+
+
+def _images(session: Session, dtype: torch.dtype, shard: int, some: slice | np.ndarray) -> tuple[Batch, Tensor]:
     splits, task = session.splits, session.inputs.task
-    shard = splits.shards("test")[0]
-    records, rows = splits.datasets["test"].load(shard), splits.rows["test"][shard][:LOOKED_AT]
+    records, rows = splits.datasets["test"].load(shard), splits.rows["test"][shard][some]
     mean, std = normalisation(session.inputs.parent, splits.described["test"].image_shape[0])
     cpu = torch.device("cpu")
     return task.batch(records, rows, Preparation(cpu, dtype, False, mean, std)), task.targets(records, rows, cpu)
@@ -105,20 +174,20 @@ def _first_images(session: Session, dtype: torch.dtype) -> tuple[Batch, Tensor]:
 def _apart(session: Session, final: FinalTest, name: str, outputs: Outputs, targets: Tensor) -> str | None:
     """Whether workers measured other scores: the median difference, for one image may lie at an edge."""
     task = session.inputs.task
-    if not task.scored:
-        return None
-    figure = task.scored[0]
-    here = task.compared(task.records(task.predictions(outputs), targets))[figure]
-    measured = final.test.compared(name)[figure][: len(here)]
-    slack = 2 * torch.finfo(DTYPES[session.config.compute.dtype]).eps ** 0.5
-    with np.errstate(invalid="ignore"):
-        apart = np.where(np.isfinite(here) | np.isfinite(measured), np.abs(here - measured) / (1 + np.abs(here)), 0.0)
-    if np.nanmedian(np.nan_to_num(apart, nan=np.inf, posinf=np.inf)) <= slack:
-        return None
-    return (
-        f"its exported weights give {figure} {_listed(here)} on the first images of test, workers measured "
-        f"{_listed(measured)}."
-    )
+    records = task.records(task.predictions(outputs), targets)
+    for figure in task.scored:
+        here = task.compared(records)[figure]
+        measured = final.test.compared(name)[figure][: len(here)]
+        slack = 2 * torch.finfo(DTYPES[session.config.compute.dtype]).eps ** 0.5
+        with np.errstate(invalid="ignore"):
+            known = np.isfinite(here) | np.isfinite(measured)
+            apart = np.where(known, np.abs(here - measured) / (1 + np.abs(here)), 0.0)
+        if np.nanmedian(np.nan_to_num(apart, nan=np.inf, posinf=np.inf)) > slack:
+            return (
+                f"its exported weights give {figure} {_listed(here)} on the first images of test, workers measured "
+                f"{_listed(measured)}."
+            )
+    return None
 
 
 def _listed(values: np.ndarray) -> str:

@@ -26,7 +26,7 @@ from evoray.search.session import Session
 from evoray.statistics import Comparison, Share, compare, compare_blocks, corrected, correlation, verdict
 from evoray.storage.directory import RECALIBRATED
 from evoray.strategies import Ask
-from evoray.tasks.base import Figures, Measure
+from evoray.tasks.base import Figures, Measure, finite_or_none
 from evoray.tasks.sums import SumsLayout
 
 COMPARED = 2
@@ -75,6 +75,7 @@ def make_summary(
             "sigma": config.mutation.one_sigma,
             "vanished": vanished_share(session, choices.best.ask),
             **({"sigma_chosen": sigma} if sigma else {}),
+            **config.mutation.summary,
         },
         **({"racing": racing.summary(found.races)} if found.races else {}),
         "work": _work(session),
@@ -140,7 +141,7 @@ def _ensemble(session: Session, choices: Choices, final: FinalTest) -> dict[str,
         "method": session.config.ensemble.method,
         "members": [{"id": member.name, "weight": member.weight} for member in panel.members],
         "curve": [
-            {"size": size} | {name: figures[name].value for name in panel.task.scored[:COMPARED]}
+            {"size": size} | {name: finite_or_none(figures[name].value) for name in panel.task.scored[:COMPARED]}
             for size, figures in enumerate(_curve(panel), start=1)
         ],
         "diversity": panel.diversity().to_dict(np.array([member.weight for member in panel.members])),

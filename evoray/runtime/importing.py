@@ -8,6 +8,7 @@ other configurations' folders step aside, and those whose files have changed are
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -22,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from evoray.errors import ConfigError, UsageError
-from evoray.runtime.origin import told
+from evoray.runtime.origin import NoExit, told
 
 NEVER_SHADOWED = sys.stdlib_module_names | {
     *("evoray", "torch", "torchvision", "timm", "numpy", "pyarrow", "ray", "pydantic", "PIL", "safetensors"),
@@ -54,7 +55,7 @@ def import_function(name: str, config_dir: Path | None = None) -> Any:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ConfigError(f'"{name}": write it as package.module:function.')
-    with modules_of(config_dir):
+    with NoExit(config_dir, ConfigError), modules_of(config_dir):
         found: Any = _imported(name, module_name, config_dir)
         for part in attribute.split("."):
             try:
@@ -177,7 +178,7 @@ def _enter(folder: str) -> dict[str, ModuleType]:
     others = {id(one.module) for other, own in _loaded.items() if other != folder for one in own.values() if one.ours}
     tops = _top_level(folder)
     hidden = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in _may_be_of_folders():
         if (name.partition(".")[0] not in tops and id(module) not in others) or _is_of(folder, name, module):
             continue
         del sys.modules[name]
@@ -198,7 +199,7 @@ def _enter(folder: str) -> dict[str, ModuleType]:
 
 def _remember(folder: str, before: set[str]) -> None:
     own = _loaded[folder]
-    for name, module in list(sys.modules.items()):
+    for name, module in _may_be_of_folders():
         if not (name in own and own[name].module is module) and _is_of(folder, name, module):
             file = str(module.__file__)
             own[name] = _Loaded(module, file, _sha256(file), name not in before)
@@ -214,15 +215,23 @@ def _forget(folder: str, own: dict[str, _Loaded]) -> None:
     own.clear()
 
 
+def _may_be_of_folders() -> list[tuple[str, ModuleType]]:
+    """Of thousands of modules those with a name that a folder's module may have."""
+    return [(name, module) for name, module in list(sys.modules.items()) if not _is_never_shadowed(name)]
+
+
+@functools.cache
+def _is_never_shadowed(name: str) -> bool:
+    return name.partition(".")[0] in NEVER_SHADOWED
+
+
 def _is_of(folder: str, name: str, module: ModuleType) -> bool:
-    """Thousands of modules are asked each time, so what is cheapest comes first."""
-    top = name.partition(".")[0]
-    if top in NEVER_SHADOWED:
+    if _is_never_shadowed(name):
         return False
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not file.startswith(folder):
         return False
-    stem = os.path.join(folder, top)
+    stem = os.path.join(folder, name.partition(".")[0])
     return file == f"{stem}.py" or file.startswith(stem + os.sep)
 
 

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
+import sysconfig
 import traceback
 from pathlib import Path
+from types import TracebackType
 
+from evoray.errors import EvorayError, UsageError
 from evoray.runtime.reading import reason_of, shown
+
+_LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def told(error: BaseException, folder: Path | str | None) -> str:
@@ -16,6 +23,49 @@ def told(error: BaseException, folder: Path | str | None) -> str:
         folder: the configuration's, whose modules are its user's.
     """
     return f"{reason_of(error)}{_place(error, folder)}.{_missing(error, folder)}"
+
+
+class NoExit:
+    """Inside, code of the user's that ends the program (``sys.exit()``, or an argparse that does not know EvoRay's
+    options) is an error like any other: a program that ends with its code, or a worker that does, would say nothing.
+
+    A handler of a signal, which the user's program has set to end itself, still does.
+
+    Args:
+        folder: the configuration's. error: the kind to raise.
+    """
+
+    def __init__(self, folder: Path | str | None, error: type[EvorayError] = UsageError) -> None:
+        self._folder, self._error = folder, error
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, at: TracebackType | None) -> None:
+        if isinstance(error, SystemExit | GeneratorExit) and not _of_a_signal(error):
+            where = _place(error, self._folder) or _elsewhere(error)
+            code = f"{type(error).__name__}: {shown(error, 80)}" if str(error) else type(error).__name__
+            raise self._error(
+                f"your code ends the program ({code}){where}. Raise an exception in its place, or leave that line out "
+                'of what is imported (if __name__ == "__main__":).'
+            ) from error
+
+
+def _of_a_signal(error: BaseException) -> bool:
+    """Whether it was raised by a handler that the program has set."""
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    codes = {getattr(one, "__code__", None) for one in handlers} - {None}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _elsewhere(error: BaseException) -> str:
+    """The innermost line that is neither Python's, nor an installed package's, nor EvoRay's."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((*_LIBRARIES, _OURS)):
+            return (
+                f" ({shown(frame.filename)}, line {frame.lineno}{f': {shown(frame.line, 120)}' if frame.line else ''})"
+            )
+    return ""
 
 
 def _place(error: BaseException, folder: Path | str | None) -> str:

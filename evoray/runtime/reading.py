@@ -83,8 +83,15 @@ def read_at_most(file: Any, limit: int, origin: str, error: type[EvorayError] = 
     return b"".join(parts)
 
 
-def parse_json(content: bytes | str, origin: str, error: type[EvorayError] = DataError, depth: int = DEPTH) -> Any:
-    """A JSON document of at most ``depth`` levels; ``origin`` is for messages.
+def parse_json(
+    content: bytes | str,
+    origin: str,
+    error: type[EvorayError] = DataError,
+    depth: int = DEPTH,
+    pairs: Callable[[list[tuple[str, Any]]], Any] | None = None,
+) -> Any:
+    """A JSON document of at most ``depth`` levels; ``origin`` is for messages. pairs: makes the objects of their keys
+    and values.
 
     Raises:
         error: not JSON, not UTF-8, too deep, or a number that is none: infinite, or a whole one of more than
@@ -92,7 +99,9 @@ def parse_json(content: bytes | str, origin: str, error: type[EvorayError] = Dat
     """
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=pairs
+        )
     except RecursionError:
         raise error(f"{shown(origin)}: damaged, nested deeper than {depth} levels.") from None
     except ValueError as reason:

@@ -13,6 +13,7 @@ from torch import Tensor
 from evoray.config import ParentConfig
 from evoray.errors import ModelError
 from evoray.fitness import Fitness, with_fitness
+from evoray.fitness.constraints import Constrained
 from evoray.fitness.purity import Tried, try_fitness
 from evoray.models import ClassMap, Parent
 from evoray.search.trial import Trial
@@ -119,10 +120,13 @@ def _parent(task: Task, fitness: Fitness, classes: ClassMap | None, outputs: Out
     """Its figures on the images of the trial, the run's fitness first unless that is a function of the user's."""
     n, sums = len(targets), task.sums(outputs, targets)
     figures = task.figures(SumsLayout(task.columns).by_name(sums))
-    shown = figures
+    shown, broken = figures, None
     if ":" not in fitness.name:
-        shown = with_fitness(figures, fitness, fitness.layout.row(sums, fitness.sums(outputs, targets)))
+        row = fitness.layout.row(sums, fitness.sums(outputs, targets))
+        shown, broken = with_fitness(figures, fitness, row), _broken(fitness, row)
     yield f"the parent on {n} images of select: {as_text(shown)}"
+    if broken is not None:
+        yield f"on these {n} images {broken}"
     if said := of_chance(as_dict(n, figures), classes):
         yield said
 
@@ -135,6 +139,10 @@ def of_chance(figures: Mapping[str, float | int | None], classes: ClassMap | Non
     return no_better_than_chance(figures, n, len(classes.classes), classes.outputs)
 
 
+def _broken(fitness: Fitness, total: np.ndarray) -> str | None:
+    return fitness.broken_by_parent(total) if isinstance(fitness, Constrained) else None
+
+
 def parent_line(
     task: Task, fitness: Fitness, classes: ClassMap | None, total: np.ndarray, trial: Sequence[str] = ()
 ) -> str:
@@ -144,6 +152,8 @@ def parent_line(
     """
     figures, n = task.figures(fitness.layout.by_name(total)), fitness.layout.count(total)
     line = f"the parent on all {n} images of select: {as_text(with_fitness(figures, fitness, total))}"
+    if (broken := _broken(fitness, total)) is not None:
+        line = f"{line}. There {broken.removesuffix('.')}"
     if any(CHANCE in one for one in trial):
         return line
     return f"{line}. {said}" if (said := of_chance(as_dict(n, figures), classes)) else line

@@ -11,7 +11,9 @@ damage D (the first order cancels), their half differences the first order alone
 
 Worth of sigma: D + i tau r, where i is the mean of the best ``search.elite`` of ``search.children`` standard normal
 draws, and r = rho / sqrt(rho^2 + 1 / images of select) is what is left of a lead that was measured on those images.
-The chosen sigma has the largest worth between the smallest and the largest probe.
+The chosen sigma has the largest worth between the smallest probe and the largest that is not ruined. A probe is ruined
+where its children lose more than one image's spread: losses are no polynomial there, and what they spread is no first
+order, so a worth that is read from them means nothing.
 
 Where children change groups of weights in turn (the blocks of ``layered``), each group has probes and a sigma of its
 own, on the images that the same budget leaves for it; where that is less than a pair at every sigma on LEAST_IMAGES
@@ -65,6 +67,11 @@ class Probe:
         if pairs > 1:
             return float(((self.plus + self.minus) / 2).std(ddof=1)) / math.sqrt(pairs)
         return math.sqrt(self.variance / (2 * self.images))
+
+    @property
+    def ruined(self) -> bool:
+        """Whether it lies far beyond the first order."""
+        return self.damage < -math.sqrt(self.variance)
 
     @property
     def first_order(self) -> float:
@@ -126,7 +133,9 @@ def best_sigma(probes: Sequence[Probe], images: int, intensity: float) -> Choice
     sigmas = np.array([one.sigma for one in usable])
     rho = _rho(usable)
     a, b = _damage(usable)
-    fine = np.geomspace(sigmas[0], sigmas[-1], 400)
+    ruined = np.flatnonzero([one.ruined for one in usable])
+    last = sigmas[-1] if not len(ruined) else sigmas[max(0, ruined[0] - 1)]
+    fine = np.geomspace(sigmas[0], last, 400)
     spread = np.exp(np.interp(np.log(fine), np.log(sigmas), [0.5 * math.log(one.variance) for one in usable]))
     kept = rho / math.sqrt(rho**2 + 1 / images)
     worth = -a * fine**2 - b * fine**4 + intensity * rho * kept * spread
@@ -156,8 +165,8 @@ def _rho(probes: Sequence[Probe]) -> float:
     """Posterior mean of rho^2, then its root: prior RHO^2 with an error as large as itself."""
     mean, precision = RHO**2, 1 / RHO**4
     for one in probes:
-        if one.damage < -math.sqrt(one.variance):
-            continue  # far beyond the first order
+        if one.ruined:
+            continue
         error = math.sqrt(2 / len(one.plus)) * (1 / one.images + RHO**2)
         seen = one.first_order / one.variance
         mean = (mean * precision + seen / error**2) / (precision + 1 / error**2)

@@ -18,6 +18,7 @@ from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.limits import EVALUATIONS
+from evoray.runtime.origin import NoExit
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import shown
 from evoray.runtime.seeds import Stream, derive_seed
@@ -68,7 +69,8 @@ def window(
     check_free(directory)
     check_makeable(directory)
     sparsest = config.mutation.with_disjoint(max(parts))  # a kind that cannot be swept is refused before work starts
-    inputs = check_inputs(config, config_dir)
+    with NoExit(config_dir):
+        inputs = check_inputs(config, config_dir)
     _check_fitness(inputs)
     if sparsest.disjoint > inputs.space.n:
         raise ConfigError(f"--densities {1 / max(parts):g}: less than one of the {inputs.space.n} weights.")

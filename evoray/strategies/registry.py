@@ -22,4 +22,4 @@ STRATEGIES: Variants[Strategy] = Variants(
 
 def make_strategy(config: RunConfig) -> Strategy:
     """The strategy that ``search.strategy`` names."""
-    return STRATEGIES.find(config.search.strategy).from_config(config, config.search)
+    return STRATEGIES.of(config.search).from_config(config, config.search)

@@ -13,7 +13,7 @@ from evoray.strategies.base import Ask, child_name
 
 def draw_mutation(config: MutationConfig, sigma: float, seed: int, generation: int, child: int) -> Recipe:
     """The recipe of one child, a function of its arguments and of nothing else."""
-    return KINDS.find(config.kind).draw(config, sigma, seed, generation, child)
+    return KINDS.of(config).draw(config, sigma, seed, generation, child)
 
 
 def draw_children(
@@ -29,7 +29,7 @@ def draw_children(
 
     credits: ``Replayed.credits``, for kinds that learn which weights are worth a child.
     """
-    drawn = KINDS.find(config.kind).draw_all(config, sigma, seed, generation, count, credits)
+    drawn = KINDS.of(config).draw_all(config, sigma, seed, generation, count, credits)
     return [
         Ask(child_name(generation, child), base.child(mutation), generation, "child")
         for child, mutation in enumerate(drawn)

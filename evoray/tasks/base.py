@@ -257,4 +257,9 @@ def as_text(figures: Figures) -> str:
 
 def as_dict(n: int, figures: Figures) -> dict[str, float | int | None]:
     """For JSON and tables: n and every value; None where one is not defined."""
-    return {"n": n} | {name: one.value if math.isfinite(one.value) else None for name, one in figures.items()}
+    return {"n": n} | {name: finite_or_none(one.value) for name, one in figures.items()}
+
+
+def finite_or_none(value: float) -> float | None:
+    """For JSON, which has neither NaN nor infinity."""
+    return value if math.isfinite(value) else None

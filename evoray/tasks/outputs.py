@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from evoray.tasks.base import Outputs
 
@@ -50,10 +51,9 @@ class Collected:
 
 
 def first_of(values: Any, count: int) -> Any:
-    """The first rows of every tensor."""
-    if isinstance(values, Tensor):
-        return values[:count]
-    return type(values)(*(first_of(one, count) for one in values))
+    """The first rows of every tensor in a batch's inputs, in whatever holds them (dictionaries, lists, named tuples);
+    what has no rows stays."""
+    return tree_map(lambda one: one[:count] if isinstance(one, Tensor) and one.ndim else one, values)
 
 
 def some_of(outputs: Outputs, rows: Tensor) -> Outputs:

@@ -86,9 +86,9 @@ def test_a_value_beyond_its_limit(unchanged, key, value):
         ("compute.workers", 10**6, "10000"),
         ("compute.batch_size", HUGE, "1048576"),
         ("data.cache_gb", "1e300", "1000000"),
-        ("data.outputs", f"[{10**18}]", "1000000"),
+        ("data.outputs", f"[{10**18}]", "999999"),
         ("data.path", "mock:classes=1000000000000", "100000"),
-        ("seed", 2**70, str(2**63)),
+        ("seed", 2**70, str(2**63 - 1)),
     ],
 )
 def test_the_limit_is_said_within_a_second(unchanged, key, value, limit):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pyarrow.parquet as pq
 import pytest
 
 from evoray import evolve
+from evoray.storage.directory import RunDirectory
+from evoray.storage.journal import Journal
 
 FREE = ("work", "run_id", "config", "phases")
 
@@ -65,4 +71,30 @@ def test_children_of_each_block_begin_where_it_does(small_run, tmp_path):
         evolve({**config, "mutation": mutation}, tmp_path / name, page=False)
     assert results(tmp_path / "on") == results(tmp_path / "off")
     work = json.loads((tmp_path / "on" / "summary.json").read_text())["work"]
+    assert work["passes_saved"] > 0.2 * work["images"]
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_and_resumed_is_one_that_was_left_alone(small_run, tmp_path):
+    """The real program, gone from one moment to the next while it evaluates children behind cuts."""
+    config = small_run(search__children=150, search__generations=2, compute__backend="local").model_dump(mode="json")
+    config["compute"]["keep_activations"] = True
+    config["mutation"] = {"kind": "layered", "blocks": 4, "sigma": 0.05}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    code = (
+        "import json, sys; from evoray.evolution import evolve; from evoray.storage import journal\n"
+        "journal.FLUSH_SECONDS = 0.05\n"
+        "evolve(json.load(open(sys.argv[1])), sys.argv[2], page=False)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "config.json", tmp_path / "cut"])
+    while len(list((tmp_path / "cut" / "journal").glob("*.arrow"))) < 3 and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    known = len(Journal(RunDirectory(str(tmp_path / "cut"))).read())
+    assert 0 < known < 2 * 150 * 5 and not (tmp_path / "cut" / "summary.json").exists()
+    evolve(config, tmp_path / "cut", page=False, resume=True)
+    evolve(config, tmp_path / "alone", page=False)
+    assert results(tmp_path / "cut") == results(tmp_path / "alone")
+    work = json.loads((tmp_path / "cut" / "summary.json").read_text())["work"]
     assert work["passes_saved"] > 0.2 * work["images"]

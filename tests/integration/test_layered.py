@@ -29,6 +29,7 @@ ORDER = [f"{name}.{kind}" for name in NAMES for kind in ("weight", "bias")]
 def config(small_run):
     def make(**changes):
         layered = {"mutation__kind": "layered", "mutation__blocks": 4, "mutation__parts": 2}
+        layered["mutation__allocation"] = "equal"
         return small_run(**{**layered, "search__children": 8, "search__generations": 2, **changes})
 
     return make

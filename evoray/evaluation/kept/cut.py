@@ -12,6 +12,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from evoray.evaluation.kept.tape import Ref, Tape
 
+WORTH = 0.95
+"""Nothing is kept where more than this share of the work lies behind the cut."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -47,6 +50,11 @@ class Cut:
         whole = sum(one.flops for one in operations)
         return sum(one.flops for one in operations[self.at :]) / whole if whole else 1.0
 
+    @property
+    def price(self) -> float:
+        """Of a child behind it, as a share of a forward pass: the whole one is run where a cut saves too little."""
+        return self.share if self.share <= WORTH else 1.0
+
     def kept_bytes(self) -> int:
         """Of one batch; memory that several values share counts once."""
         sizes = {self.tape.storage[number]: self.tape.nbytes[number] for number in self.alive}
@@ -80,6 +88,15 @@ class Cut:
     def _needed(self) -> frozenset[int]:
         read = {number for one in self.tape.operations[self.at :] for number in one.reads()}
         return frozenset(read | {one.number for one in _tensors(self.tape.output) if one.number >= 0})
+
+
+def cut_before(tape: Tape, numbers: Iterable[int]) -> Cut:
+    """The last place to cut at before the first use of any of these tensors; behind all where none is ever used."""
+    uses = [tape.first_use[number] for number in numbers if number in tape.first_use]
+    cut = Cut(tape, min(uses, default=len(tape.operations)))
+    while not cut.sound:
+        cut = Cut(tape, cut.at - 1)
+    return cut
 
 
 class _Constants(nn.Module):

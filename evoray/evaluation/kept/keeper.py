@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 from evoray.evaluation.host import ModelHost
-from evoray.evaluation.kept.cut import Cut
+from evoray.evaluation.kept.cut import WORTH, Cut, cut_before
 from evoray.evaluation.kept.first_part import follow
-from evoray.evaluation.kept.tape import Ref, Tape, Unrepeatable, record
+from evoray.evaluation.kept.tape import Network, Ref, Tape, Unrepeatable, record_network, tensors_in
 from evoray.evaluation.passes import equal
 from evoray.evaluation.probe import probe
 from evoray.mutation import Entry, Lineage
@@ -36,12 +36,11 @@ from evoray.tasks.base import Batch, Outputs, Task
 from evoray.tasks.outputs import tensors_of
 
 LOG = logging.getLogger("evoray")
-WORTH = 0.95
-"""Nothing is kept where more than this share of the work lies behind the cut."""
+REMEMBERED = 64
+"""Units' children whose part is known."""
 STRENGTHS = (0.1, 0.01)
 """Of the child that a cut is checked under; the second where the first gives infinities."""
 
-Network = Callable[..., Any]
 Shape = tuple[Any, ...]
 
 
@@ -84,6 +83,7 @@ class Keeper:
         self._tapes: dict[Shape, Tape] = {}
         self._rests: dict[tuple[Shape, int], Rest] = {}
         self._parts: dict[int, Part | None] = {}
+        self._asked: dict[tuple[tuple[Entry, ...], ...], Part | None] = {}
         parameters = {one.data_ptr(): one.numel() for one in host.model.parameters()}
         self._is_whole = sum(parameters.values()) == host.space.n
         self._last: tuple[Lineage, int, tuple[Entry, ...]] | None = None
@@ -95,9 +95,20 @@ class Keeper:
 
         some: gives any batch, on which the network may be recorded and the cut checked.
         """
+        if self.why_not:
+            return None
+        asked = tuple(map(tuple, tails))
+        if asked not in self._asked:  # a unit's children come again with every shard
+            found = self._part(asked, some)
+            if len(self._asked) >= REMEMBERED:
+                self._asked.clear()
+            self._asked[asked] = found
+        return None if self.why_not else self._asked[asked]
+
+    def _part(self, tails: Sequence[Sequence[Entry]], some: Callable[[], Batch]) -> Part | None:
         space = self._host.space
         changed = {number for tail in tails for entry in tail for number in entry.mutation.tensors(space)}
-        if not changed or self.why_not or (self._is_whole and len(changed) == len(space.tensors)):
+        if not changed or (self._is_whole and len(changed) == len(space.tensors)):
             return None
         try:
             if not self._tapes:
@@ -183,40 +194,30 @@ class Keeper:
     def _rest(self, first: int, batch: Batch) -> Rest:
         key = _shape(batch), first
         if key not in self._rests:
-            tape = self._tape(batch)
-            uses = [tape.first_use[number] for number in self._behind(first) if number in tape.first_use]
-            cut = Cut(tape, min(uses, default=len(tape.operations)))
-            while not cut.sound:
-                cut = Cut(tape, cut.at - 1)
+            cut = cut_before(self._tape(batch), self._behind(first))
             self._rests[key] = Rest(cut, self._make(cut.rest()))
         return self._rests[key]
 
     def _tape(self, batch: Batch) -> Tape:
         key = _shape(batch)
         if key not in self._tapes:
-            found: list[Tape] = []
 
-            def recorded(*args: Any, **kwargs: Any) -> Any:
-                if found:
-                    raise Unrepeatable("the task runs the network several times for a batch")
-                run = functools.partial(self._host.forward, *args, **kwargs)
-                tape, output = record(run, _tensors((args, kwargs)), self._host.tensor_at)
-                found.append(tape)
-                return output
+            def use(network: Network) -> None:
+                self._task.outputs(network, _made_here(batch))
 
-            with torch.inference_mode():
-                self._task.outputs(recorded, _made_here(batch))
-            if not found:
-                raise Unrepeatable("the task does not run the network")
-            self._tapes[key] = found[0]
+            self._tapes[key] = record_network(self._host.forward, use, self._owner, self._host.device)
         return self._tapes[key]
+
+    def _owner(self, tensor: Tensor) -> tuple[int, ...]:
+        number = self._host.tensor_at(tensor)
+        return () if number is None else (number,)
 
     def _follow(self, cut: Cut, batch: Batch) -> list[Tensor]:
         alive: list[Tensor] = []
 
         def followed(*args: Any, **kwargs: Any) -> Any:
             run = functools.partial(self._host.forward, *args, **kwargs)
-            alive.extend(follow(run, _tensors((args, kwargs)), cut))
+            alive.extend(follow(run, tensors_in((args, kwargs)), cut))
             raise _Done
 
         with contextlib.suppress(_Done), torch.inference_mode():
@@ -226,10 +227,6 @@ class Keeper:
 
 class _Done(Exception):  # noqa: N818 (ends a task's call whose network has done what was wanted)
     pass
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    return [one for one in tree_leaves(values) if isinstance(one, Tensor)]
 
 
 def _shape(batch: Batch) -> Shape:

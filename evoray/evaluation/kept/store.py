@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -93,29 +94,53 @@ class KeptActivations:
     def _make(self, part: Part, base: Lineage, split: str, shard: int) -> Kept:
         """With the base in the host."""
         self._worker.host.set_base(base.entries)
-        prepared = self._worker.prepared(split, shard)
         rows, nbytes = len(self._worker.targets(split, shard)), 0
+        prepared = self._worker.prepared(split, shard)
 
         def outputs(batch: Batch, alive: Sequence[Tensor]) -> Outputs:
             return self._keeper.outputs(part, batch, alive)
 
-        first = next(iter(prepared.batches))
-        if self._keeper.kept_bytes(part, first) * rows > self._cache.budget * first.count:
-            return Kept(part, _Again(lambda: self._alive(part, prepared)), rows, 0, True, outputs)
+        expected = self._expected(part, next(iter(prepared.batches)), rows)
+        if expected > self._cache.budget:
+            return Kept(part, _Again(partial(self._alive, part, prepared.batches)), rows, 0, True, outputs)
+        batches = self._with_room(expected, prepared, (split, shard))
+        del prepared
         made: list[tuple[Batch, list[Tensor]]] = []
-        for batch, alive in self._alive(part, prepared):
+        for batch, alive in self._alive(part, batches):
             nbytes += self._keeper.kept_bytes(part, batch)
             made.append((_without_values(batch), alive))
         return Kept(part, tuple(made), rows, nbytes, False, outputs)
 
-    def _alive(self, part: Part, prepared: Prepared) -> Iterator[tuple[Batch, list[Tensor]]]:
-        for batch in prepared.batches:
+    def _expected(self, part: Part, first: Batch, rows: int) -> int:
+        """Bytes of what will be kept."""
+        return -(-self._keeper.kept_bytes(part, first) * rows // first.count)
+
+    def _with_room(self, nbytes: int, prepared: Prepared, key: tuple[str, int]) -> Iterable[Batch]:
+        """A shard's batches, with room for so many bytes that are made of them: together they stay within the budget.
+        Where that is too small for both, each batch is let go once it was asked for."""
+        if nbytes + prepared.nbytes <= self._cache.budget:
+            self._cache.make_room(nbytes)  # the shard was used last, and stays
+            return prepared.batches
+        if not prepared.nbytes:  # made one by one anyway
+            self._cache.make_room(nbytes)
+            return prepared.batches
+        self._cache.forget(key)
+        self._cache.make_room(max(nbytes, prepared.nbytes))
+        return _let_go(list(prepared.batches))
+
+    def _alive(self, part: Part, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Tensor]]]:
+        for batch in batches:
             alive = self._keeper.alive(part, batch)
             self._worker.counters.passes += batch.count * (1 - part.share)
             yield batch, alive
 
     def _first_batch(self, split: str, shard: int) -> Batch:
         return next(iter(self._worker.prepared(split, shard).batches))
+
+
+def _let_go(batches: list[Batch]) -> Iterator[Batch]:
+    while batches:
+        yield batches.pop(0)
 
 
 class _Again:

@@ -8,8 +8,9 @@ the whole process while it looks. A tape knows one shape of batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,8 +21,10 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from evoray.evaluation.kept.flops import flops
 
-Owner = Callable[[Tensor], int | None]
-"""Of a tensor, which one of the space it lies in; None for all others."""
+CPU = torch.device("cpu")
+Owner = Callable[[Tensor], Iterable[int]]
+"""Of a tensor, those of the space (by number) whose memory it shares."""
+Network = Callable[..., Any]
 
 
 class Unrepeatable(Exception):  # noqa: N818 (no error of the user's: there is another way)
@@ -72,13 +75,38 @@ class Tape:
     output: Any = None
 
 
-def record(run: Callable[[], Any], inputs: Sequence[Tensor], owner: Owner) -> tuple[Tape, Any]:
-    """The tape of a network's call, and what it returned. Raises Unrepeatable."""
-    recorder = _Recorder(inputs, owner)
+def record(
+    run: Callable[[], Any], inputs: Sequence[Tensor], owner: Owner, device: torch.device = CPU
+) -> tuple[Tape, Any]:
+    """The tape of a network's call on a device, and what it returned. Raises Unrepeatable."""
+    recorder = _Recorder(inputs, owner, device)
     with recorder:
         output = run()
     recorder.tape.output = tree_map(recorder.ref, output)
     return recorder.tape, output
+
+
+def record_network(network: Network, use: Callable[[Network], Any], owner: Owner, device: torch.device = CPU) -> Tape:
+    """The tape of a network's call in ``use``, which is given what to call in its place. Raises Unrepeatable, also
+    where it is not called just once."""
+    found: list[Tape] = []
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        if found:
+            raise Unrepeatable("the task runs the network several times for a batch")
+        tape, output = record(partial(network, *args, **kwargs), tensors_in((args, kwargs)), owner, device)
+        found.append(tape)
+        return output
+
+    with torch.inference_mode():
+        use(recorded)
+    if not found:
+        raise Unrepeatable("the task does not run the network")
+    return found[0]
+
+
+def tensors_in(values: Any) -> list[Tensor]:
+    return [one for one in tree_leaves(values) if isinstance(one, Tensor)]
 
 
 class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -90,27 +118,52 @@ class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
 
-class _Recorder(Mode):  # type: ignore[no-untyped-call]
-    def __init__(self, inputs: Sequence[Tensor], owner: Owner) -> None:
+class Uses(Mode):  # type: ignore[no-untyped-call]
+    """Sees which tensors of a space operations are given.
+
+    first: of each that was, the first operation, in the order of first use; tensors that one operation is given follow
+    the order of its arguments.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self, owner: Owner) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.tape = Tape(len(inputs))
-        self._owner = owner
+        self.first: dict[int, int] = {}
+        self._owner, self._done = owner, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.see(tensors_in((args, kwargs)))
+        return func(*args, **(kwargs or {}))
+
+    def see(self, given: Sequence[Tensor]) -> None:
+        """One more operation."""
+        for tensor in given:
+            for number in self._owner(tensor):
+                self.first.setdefault(number, self._done)
+        self._done += 1
+
+
+class _Recorder(Uses):  # type: ignore[no-untyped-call]
+    supports_higher_order_operators = False
+
+    def __init__(self, inputs: Sequence[Tensor], owner: Owner, device: torch.device) -> None:
+        super().__init__(owner)
+        self.tape = Tape(len(inputs), first_use=self.first)
+        self._device = device
         self._known: Any = WeakTensorKeyDictionary()
         for tensor in inputs:
             self._new(tensor, {})
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        tensors = tensors_in((args, kwargs))
         _check_repeatable(func, tensors)
-        for tensor in tensors:
-            number = self._owner(tensor)
-            if number is not None:
-                self.tape.first_use.setdefault(number, len(self.tape.operations))
+        self.see(tensors)
         given, named = tree_map(self.ref, (args, kwargs))
         memory = {_address(one): self._storage_of(one) for one in tensors}
         written = frozenset(self._storage_of(one) for one in _written(func, args, kwargs))
-        result = _without_chance(func, args, kwargs)
+        result = _without_chance(func, args, kwargs, self._device)
         several = isinstance(result, list | tuple)
         if any(isinstance(one, bool | int | float | complex) for one in (result if several else [result])):
             raise Unrepeatable(f"what {func} gives its code depends on the images")
@@ -153,21 +206,22 @@ def _check_repeatable(func: Any, tensors: list[Tensor]) -> None:
         raise Unrepeatable(f"what {func} gives its code depends on the images")
 
 
-def _without_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _without_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], device: torch.device) -> Any:
     """Dropout is in many networks, and draws nothing in evaluation mode."""
     if torch.Tag.nondeterministic_seeded not in func.tags:
         return func(*args, **kwargs)
-    before = _generators()
+    before = _generators(device)
     result = func(*args, **kwargs)
-    if _generators() != before:
+    if _generators(device) != before:
         raise Unrepeatable(f"{func} draws random numbers")
     return result
 
 
-def _generators() -> list[bytes]:
+def _generators(device: torch.device) -> list[bytes]:
+    """Their states: the host's, and that of the device where it is a GPU; another GPU is not asked."""
     states = [torch.get_rng_state()]
-    if torch.cuda.is_available():
-        states.append(torch.cuda.get_rng_state())
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
     return [state.numpy().tobytes() for state in states]
 
 

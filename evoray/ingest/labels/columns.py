@@ -32,7 +32,7 @@ class Asked:
     """What the user says of a source: its columns by name or number from 1, and whether links may leave the tree.
 
     split: which of several splits of a tree or tar counts. only: which lines of a list count, ``split=train,val``.
-    as_classes: whatever stands there as a label is a class.
+    as_classes: whatever stands there as a label is a class. listed_only: images that the list does not name are left.
     """
 
     file_column: str | None = None
@@ -41,6 +41,7 @@ class Asked:
     split: str | None = None
     only: str | None = None
     as_classes: bool = False
+    listed_only: bool = False
 
     @property
     def columns(self) -> bool:

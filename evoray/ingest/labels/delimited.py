@@ -16,6 +16,7 @@ from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.room import Room
 from evoray.ingest.labels.table import Row
 from evoray.ingest.labels.text import ListText
+from evoray.ingest.spreadsheet import unmarked
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 BLANKS = "blanks"
@@ -54,7 +55,7 @@ class _Dialect:
         line = 1
         try:
             for cells in reader:
-                stripped = [cell.strip() for cell in cells]
+                stripped = [unmarked(cell.strip()) for cell in cells]
                 if any(stripped) and not is_comment(stripped[0], files) and not self._is_rule(stripped):
                     yield line, stripped
                 line = reader.line_num + 1
@@ -138,6 +139,8 @@ def _with_row_names(rows: list[Row], files: FileNames) -> list[Row]:
     (line, first), rest = rows[0], rows[1:]
     if {len(cells) for _, cells in rest} != {len(first) + 1}:
         return rows
+    if not any(cells[-1] for _, cells in rest):  # a sign at the end of each line but the header's
+        return [(line, first), *((number, cells[:-1]) for number, cells in rest)]
     named = all(files.exactly(cells[0]) for _, cells in rest)
     return [(line, ["", *first]), *rest] if _lacks_a_name(first, named, files) else rows
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import re
+import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evoray.errors import ConfigError, DataError
@@ -50,13 +53,43 @@ def divided(
         if len(counts) > 1 and is_split(names[at], set(counts)):
             said = ", ".join(f"{shown(value, 30) or '(empty)'}: {count}" for value, count in counts.most_common(6))
             one = counts.most_common(1)[0][0]
-            every = ",".join(list(counts)[:6])
+            every = list(counts)[:6]
             raise DataError(
                 f"{shown(path)}: the column {shown(names[at], 60)} divides the images that are here ({said}). Say "
-                f"which count, such as --only {shown(names[at], 60)}={shown(one, 30)}; for all of them --only "
-                f"{shown(names[at], 60)}={shown(every, 120)}."
+                f"which count, such as --only {_answer(names[at], [one])}; for all of them --only "
+                f"{_answer(names[at], every)}."
             )
     return range(len(rows))
+
+
+def merged(given: Sequence[str]) -> str | None:
+    """``--only`` said once or several times: the values of all, of one column.
+
+    Raises:
+        ConfigError: it names two columns.
+    """
+    columns = {plain(one.partition("=")[0]) for one in given}
+    if len(columns) > 1:
+        raise ConfigError(
+            f"--only names {len(columns)} columns ({', '.join(shown(one, 60) for one in given[:3])}): give values of "
+            "one. Write a list of the lines that count where they hang on several."
+        )
+    values = ",".join(one.partition("=")[2] for one in given if "=" in one)
+    return None if not given else f"{given[0].partition('=')[0]}={values}" if "=" in given[0] else given[0]
+
+
+def _answer(column: str, values: Sequence[str]) -> str:
+    """``split=train,val``, quoted for the list and for the shell where that is needed."""
+    quoted = [f'"{value.replace(chr(34), chr(34) * 2)}"' if "," in value else value for value in values]
+    text = shown(f"{column}={','.join(quoted)}", 180)
+    return text if re.fullmatch(r"[\w=,.:-]*", text) else shlex.quote(text)
+
+
+def _wanted(text: str, there: Iterable[str]) -> set[str]:
+    """The values that were asked for: with commas between, one with a comma in quotes, or alone as it is."""
+    known = set(map(_same, there))
+    values = {_same(value) for value in (next(csv.reader([text], skipinitialspace=True)) or [""])}
+    return {_same(text)} if _same(text) in known and not values & known else values
 
 
 def _only(path: Path, names: Sequence[str], rows: Sequence[tuple[int, list[str]]], only: str) -> list[int]:
@@ -64,9 +97,9 @@ def _only(path: Path, names: Sequence[str], rows: Sequence[tuple[int, list[str]]
     if not sign or not column.strip():
         raise ConfigError(f"--only {shown(only, 80)}: give a column and its values, such as --only split=train,val.")
     at = position(names, column, "--only", shown(path))
-    values = {_same(value) for value in wanted.split(",")}
-    found = [row for row, (_, cells) in enumerate(rows) if _same(cells[at]) in values]
     there = Counter(cells[at] for _, cells in rows)
+    values = _wanted(wanted, there)
+    found = [row for row, (_, cells) in enumerate(rows) if _same(cells[at]) in values]
     if absent := values - set(map(_same, there)):
         raise DataError(
             f"{shown(path)}: --only {shown(only, 80)}: no {listed(sorted(absent), 3)} in the column "

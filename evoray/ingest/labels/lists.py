@@ -23,6 +23,7 @@ from evoray.ingest.labels.taken import Listed, taken
 from evoray.ingest.labels.text import ListText, read_text
 from evoray.ingest.labels.values import is_number
 from evoray.ingest.names import SUFFIXES, is_image
+from evoray.ingest.spreadsheet import records_of
 from evoray.runtime.reading import shown
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in SUFFIXES)
@@ -91,11 +92,13 @@ def _of_table(path: Path, table: Table, files: FileNames, asked: Asked) -> Liste
             f"{shown(path)}, line {table.rows[0][0]}: the header {listed(header)} has {len(header)} cells, and the "
             f"rows below it have {width}. Give each column its name, with {table.parted} between."
         )
+    rows, extra = records_of(path.name, header, rows, lambda cell: bool(files.find(cell)))
     names = header or [str(number) for number in range(1, _usual_width(rows) + 1)]
     if any(len(cells) != len(names) for _, cells in rows):
         rows = [(line, _fitting(path, line, cells, len(names), table.parted)) for line, cells in rows]
     how = f"{table.parted} between columns, {'a header' if header else 'no header'}"
-    return taken(path, names, rows, files, asked, bool(header), how)
+    found = taken(path, names, rows, files, asked, bool(header), how)
+    return replace(found, notes=(*found.notes, *extra))
 
 
 def _fitting(path: Path, line: int, cells: list[str], width: int, parted: str) -> list[str]:

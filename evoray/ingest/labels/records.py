@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from evoray.errors import DataError
+from evoray.ingest.json_keys import parse_unique
 from evoray.ingest.labels.columns import FILES, LABELS, listed, plain
 from evoray.ingest.labels.room import Room
 from evoray.ingest.labels.table import REMEDY, Row
 from evoray.ingest.labels.text import ListText
-from evoray.runtime.reading import JSON_BYTES, parse_json, shown
+from evoray.runtime.reading import JSON_BYTES, shown
 
 _WRAPPERS = "labels data annotations records items samples rows root entries images"
 WRAPPERS = frozenset(_WRAPPERS.split())
@@ -68,9 +69,9 @@ def is_lines(text: ListText) -> bool:
 
 def _parsed(text: bytes | str, origin: str) -> Any:
     try:
-        return parse_json(text, origin)
+        return parse_unique(text, origin)
     except DataError as error:
-        raise DataError(f"{error} {REMEDY}, or mend the JSON.") from None
+        raise DataError(f"{str(error).rstrip('.')}. {REMEDY}, or mend the JSON.") from None
 
 
 def _lines(path: Path, text: ListText) -> Iterable[tuple[int, Any]]:

@@ -32,6 +32,8 @@ def _is_header(path: Path, line: int, first: list[str], rest: Sequence[Row], fil
     wanted = {name for name in (asked.file_column, asked.label_column) if name is not None and not name.isdecimal()}
     if wanted & set(first) or {plain(name) for name in wanted} & {plain(cell) for cell in first}:
         return True
+    if _is_numbered(first, rest):
+        return True
     if any(files.exactly(cell) or is_image(cell) for cell in first):
         return False
     known = [plain(cell) in FILES | LABELS for cell in first]
@@ -42,6 +44,19 @@ def _is_header(path: Path, line: int, first: list[str], rest: Sequence[Row], fil
     if any(known) or not any(any(map(files.find, cells)) for _, cells in rest):
         return any(known)
     return _differs(path, line, first, rest)
+
+
+def _is_numbered(first: Sequence[str], rest: Sequence[Row]) -> bool:
+    """``,0,1``, as pandas numbers columns without names; ``0,1`` where a column below holds pictures alone."""
+    row_numbers = INDEX.fullmatch(plain(first[0])) is not None
+    columns = first[1:] if row_numbers else first
+    if not columns or sorted(columns) != sorted(map(str, range(len(columns)))):
+        return False
+    widths = {len(cells) for _, cells in rest}
+    pictures = len(widths) == 1 and any(
+        all(map(is_image, column)) for column in zip(*(cells for _, cells in rest), strict=True)
+    )
+    return row_numbers or pictures
 
 
 def _differs(path: Path, line: int, first: list[str], rest: Sequence[Row]) -> bool:
@@ -75,6 +90,7 @@ def file_column(
     if len(found) > 1:
         found = [at for at in found if plain(names[at]) in FILES - LABELS] or found
         found = [at for at in found if len({cells[at] for _, cells in rows}) == len(rows)] or found
+        found = [at for at in found if not (header and _is_open(names[at]))] or found
     if len(found) > 1 and any(len({tuple(files.find(cells[at])) for at in found}) > 1 for _, cells in rows):
         raise DataError(
             f"{shown(path)}: the columns {listed([names[at] for at in found])} name files of the folder. "
@@ -88,6 +104,11 @@ def file_column(
             "--file-column."
         )
     return found[0] if any(exact) else _not_row_numbers(path, names, rows, files, header, found[0])
+
+
+def _is_open(name: str) -> bool:
+    """Whether a column of numbers is no file's by its name: pandas' row numbers, or labels."""
+    return plain(name) in LABELS - FILES or INDEX.fullmatch(plain(name)) is not None
 
 
 def _not_row_numbers(

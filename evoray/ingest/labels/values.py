@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from evoray.errors import DataError
+from evoray.ingest.labels.codes import are_codes
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
+from evoray.ingest.spreadsheet import bare, no_class
 from evoray.runtime.reading import shown
 
 ONE = "Image classification wants one label a file"
@@ -85,6 +87,7 @@ def labelled(
     Raises:
         DataError: a label that is no class, with its place and what to do.
     """
+    values, around = (values, "") if as_classes else bare(values)
     first: dict[str, int] = {}
     for record, value in enumerate(values):
         first.setdefault(value, record)
@@ -94,6 +97,7 @@ def labelled(
     if not (as_classes or null):
         _refuse_words(first, where)
     if not as_classes:
+        _refuse_other(first, where)
         _refuse_several(first, where, column) if numbers is None else _refuse_measured(values, numbers, where, column)
     classes, index = class_index(first if numbers is None else numbers.values(), numbers is None)
     if set(first) <= set(BOOLEANS):
@@ -102,6 +106,7 @@ def labelled(
     notes = _of_names(first) if numbers is None else _of_numbers(numbers)
     if numbers is not None and sparse(counts := Counter(int(numbers[value]) for value in values)):
         notes += (f"{len(counts)} different numbers, half of them of one image each: are they classes?",)
+    notes += (around,) if around else ()
     if 10 <= len(first) == len(values):
         notes += ("every record has a label of its own: is this column one of labels?",)
     return Labels(classes, [of[value] for value in values], notes)
@@ -177,7 +182,7 @@ def _numbers(first: Mapping[str, int], where: Where, as_classes: bool) -> dict[s
             f"{_point(thousands).partition('.')[0]} with decimals. Write {thousands[:-4]}000 or {thousands[:-4]}. "
             f"{ANSWER}."
         )
-    if thousands or _padded(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
+    if thousands or are_codes(numeric) or (as_classes and any(float(plain[name]) % 1 for name in numeric)):
         return None
     if {float(plain[name]) for name in numeric} != {-1, 1}:  # no and yes, of CelebA and of libsvm
         for name in numeric:
@@ -216,14 +221,6 @@ def _refuse_odd(odd: Sequence[str], numeric: Sequence[str], first: Mapping[str, 
         )
 
 
-def _padded(numeric: Sequence[str]) -> bool:
-    """Codes: digits of one width with zeros before them, unless they count 0, 1, 2, … without a gap."""
-    if len({len(name) for name in numeric}) > 1 or not all(map(str.isdecimal, numeric)):
-        return False
-    zeros = any(len(name) > 1 and int(name[0]) == 0 for name in numeric)
-    return zeros and max(map(float, numeric)) + 1 != len(numeric)
-
-
 def _check_number(name: str, plain: str, distinct: int, where: str) -> None:
     value = float(plain)
     if abs(value) >= MOST_CLASSES:
@@ -248,6 +245,12 @@ def _refuse_words(first: Mapping[str, int], where: Where) -> None:
     """``NA`` among names in plain text: Namibia, or what a program wrote for no label."""
     if (word := next((name for name in first if name in MISSING), None)) is not None:
         raise DataError(f"{_missing(where(first[word]), word)} If a class is called so, say --as-classes.")
+
+
+def _refuse_other(first: Mapping[str, int], where: Where) -> None:
+    if (found := no_class(first)) is not None:
+        name, why = found
+        raise DataError(f"{where(first[name])}: the label {shown(name, 60)} is {why}. {ONE}. {ANSWER}.")
 
 
 def _refuse_several(first: Mapping[str, int], where: Where, column: str) -> None:
@@ -298,7 +301,11 @@ def _of_numbers(numbers: Mapping[str, str]) -> tuple[str, ...]:
     if found == [-1, 1]:
         return ("labels are -1 and 1: two classes, -1 the first",)
     padded = [name for name, number in numbers.items() if name.isdecimal() and name != number and number in numbers]
+    zeros = [name for name in numbers if len(name) > 1 and name.startswith("0") and name.isdecimal()]
     same = (f"numbers with and without zeros before them are one class: {listed(padded, 3)}",) if padded else ()
+    if not padded and len({len(name) for name in numbers}) > 1 and zeros:
+        one = f"{shown(zeros[0], 40)} is {numbers[zeros[0]]}"
+        same = (f"labels are numbers, not codes, for they are not all of one width: {one}",)
     absent = found[-1] + 1 - len(found)
     if absent == 0:
         return same

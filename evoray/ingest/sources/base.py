@@ -140,6 +140,15 @@ def expand(pattern: str, suffix: str) -> list[Path]:
     return sorted(found for found in map(Path, glob.glob(_literal(pattern), recursive=True)) if found.is_file())
 
 
+def short_names(files: Sequence[Path]) -> list[str]:
+    """Files' names, with as many folders as tell them apart: ``train/0.tar`` and ``val/0.tar``."""
+    names = [path.name for path in files]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath([path.parent for path in files])
+    return [path.relative_to(common).as_posix() for path in files]
+
+
 def _aside(root: Path, path: Path) -> bool:
     *folders, name = path.relative_to(root).parts
     return is_aside(name) or any(map(is_aside_folder, folders))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evoray.errors import DataError
+from evoray.ingest.labels.codes import restored
 from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.lists import read_list
 from evoray.ingest.labels.table import REMEDY
-from evoray.ingest.labels.taken import Listed
+from evoray.ingest.labels.taken import Entry, Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
 from evoray.ingest.other_folders import of_others
 from evoray.ingest.sources.base import check_text
@@ -59,8 +60,12 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
         return FolderSource(root, classes, files, own, (how, *notes), asked.follow_links)
     names = FileNames(files)
     found = read_list(listing, names, asked)
-    of, near = _by_name(root, listing, found, names) if found.by_name else (_by_order(root, listing, found, files), ())
-    known = _known(listing, found, asked)
+    of, near = (
+        _by_name(root, listing, found, names, asked.listed_only)
+        if found.by_name
+        else (_by_order(root, listing, found, files), ())
+    )
+    known = _known(root, listing, found, names, asked)
     notes = (*found.notes, *near, *_absent(found, of), *known.notes, *notes)
     return FolderSource(
         root, known.classes, [files[number] for number in sorted(of)],
@@ -68,7 +73,7 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
     )  # fmt: skip
 
 
-def _known(listing: Path, found: Listed, asked: Asked) -> Labels:
+def _known(root: Path, listing: Path, found: Listed, names: FileNames, asked: Asked) -> Labels:
     """The classes of all lines, those that ``--only`` leaves out with them: train and test have the same ones."""
     rows = [*found.rows, *(entry for entry in found.aside if entry[2])]
 
@@ -76,7 +81,26 @@ def _known(listing: Path, found: Listed, asked: Asked) -> Labels:
         return _line(listing, found, rows[row][0])
 
     values = [label_text(value, where(row)) for row, (_, _, value) in enumerate(rows)]
-    return labelled(values, where, found.column, asked.as_classes, found.null)
+    folders = dict.fromkeys((listing.parent, root, root.parent))
+    codes = None if asked.as_classes else restored(values, lambda: _paths(found, rows, names), folders)
+    if codes is None:
+        return labelled(values, where, found.column, asked.as_classes, found.null)
+    classes = tuple(sorted({*codes.values, *codes.more}))
+    index = {name: label for label, name in enumerate(classes)}
+    return Labels(classes, [index[code] for code in codes.values], (codes.note,))
+
+
+def _paths(found: Listed, rows: Sequence[Entry], names: FileNames) -> list[str]:
+    """Of each row's image: as the list has it where that names folders, else from the root."""
+    if not found.by_name:
+        return list(names.files)
+    if not any("/" in file for file in names.files):
+        return [name.replace("\\", "/") for _, name, _ in rows]
+    paths = []
+    for _, name, _ in rows:
+        numbers = [] if "/" in name or "\\" in name else names.resolve(name)[0]
+        paths.append(names.files[numbers[0]] if len(numbers) == 1 else name.replace("\\", "/"))
+    return paths
 
 
 def _images(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
@@ -122,7 +146,7 @@ def _by_order(root: Path, listing: Path, found: Listed, files: Sequence[str]) ->
     if len(found.rows) != len(files):
         raise DataError(
             f"{shown(listing)}: {len(found.rows)} labels for the {len(files)} images of {shown(root)}. "
-            "Give its own list."
+            "Give its own list, or one that names the files."
         )
     _refuse_open_order(listing, found, files)
     return {number: number for number in range(len(files))}
@@ -144,8 +168,13 @@ def _as_numbers(name: str) -> list[tuple[int, str]]:
     return [(int(part[:4000]), "") if at % 2 else (0, part) for at, part in enumerate(parts)]
 
 
-def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tuple[dict[int, int], tuple[str, ...]]:
-    """File -> row, and what is to be said of the names; a file that is listed again has the same label there."""
+def _by_name(
+    root: Path, listing: Path, found: Listed, names: FileNames, listed_only: bool = False
+) -> tuple[dict[int, int], tuple[str, ...]]:
+    """File -> row, and what is to be said of the names; a file that is listed again has the same label there.
+
+    listed_only: a file that is not listed is left out.
+    """
     of: dict[int, int] = {}
     first: dict[str, int] = {}
     others, renamed = of_others(root, listing, found, names)
@@ -169,9 +198,10 @@ def _by_name(root: Path, listing: Path, found: Listed, names: FileNames) -> tupl
                 )
     aside = {number for _, name, _ in found.aside for number in names.resolve(name)[0]}
     missing = [name for number, name in enumerate(names.files) if number not in of and number not in aside]
-    if missing or not of:
+    if not of or (missing and not listed_only):
         raise DataError(_unlisted(root, listing, found, missing or list(names.files), len(of)))
-    return of, tuple(_near(found, names, how, rows) for how, rows in near.items())
+    left = (f"{len(missing)} images are not listed, and left out: {listed(missing, 3)}",) if missing else ()
+    return of, (*left, *(_near(found, names, how, rows) for how, rows in near.items()))
 
 
 def _near(found: Listed, names: FileNames, how: str, rows: Sequence[int]) -> str:
@@ -194,7 +224,7 @@ def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], 
     )
     return (
         f"{shown(listing)}: no label for {shown(missing[0], 80)} and {len(missing) - 1} more images of {shown(root)}."
-        f"{why} Add lines for them, or move them away."
+        f"{why} {'Leave them out with --listed-only, or add lines' if here else 'Add lines'} for them."
     )
 
 

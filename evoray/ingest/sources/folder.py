@@ -9,13 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evoray.errors import DataError
-from evoray.ingest.labels.columns import listed
+from evoray.ingest.labels.columns import listed, plain
 from evoray.ingest.names import SUFFIXES, is_aside_folder, is_image
+from evoray.ingest.partitions import values_of
 from evoray.ingest.sources.base import check_text, state_of
 from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.tree import Walked, walk
 from evoray.ingest.sources.tree_splits import NONE, TreeSplits, class_parents, find_splits, refuse, same_below, take
 from evoray.runtime.reading import shown
+
+_PICTURES = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
+_ANNOTATED = """
+    masks mask labels label annotations annotation segmentations segmentation segmentationclass segmentationobject
+    groundtruth gt bboxes boxes xml xmls imagesets depth
+"""
+_ANNOTATIONS = frozenset(_ANNOTATED.split())
+"""Names of folders that hold what is said of the pictures in a folder beside them."""
 
 
 @dataclass
@@ -75,6 +84,8 @@ def _of_splits(
         DataError: a tree of several splits, and nobody said which.
     """
     _refuse_one_folder(root, walked.folders, names)
+    if asked != NONE:
+        _refuse_annotated(root, walked.folders)
     splits = find_splits(walked.folders, names) if asked != NONE else None
     if splits is None:
         if asked not in (None, NONE):
@@ -164,9 +175,22 @@ def _refuse_one_folder(root: Path, folders: Sequence[str], names: Sequence[str])
         )
 
 
+def _refuse_annotated(root: Path, folders: Sequence[str]) -> None:
+    """``images`` beside ``masks`` or ``labels``: pictures and what is said of them, and no classes."""
+    called = {folder: plain(folder) for folder in folders}
+    pictures = [folder for folder, name in called.items() if name in _PICTURES]
+    beside = [folder for folder, name in called.items() if name in _ANNOTATIONS]
+    if pictures and beside and len(pictures) + len(beside) == len(folders):
+        raise DataError(
+            f"{shown(root)}: {listed(pictures, 2)} beside {listed(beside, 3)} are pictures and their annotations, no "
+            f"class folders. Name {shown(root / pictures[0])} and a list with --labels; --split {NONE} where they are "
+            "classes."
+        )
+
+
 def _classes(root: Path, folders: Sequence[str]) -> tuple[str, ...]:
     """Names as Unicode composes them (NFC); where they stand is where ImageFolder has them, by the files' own names."""
-    classes = tuple(unicodedata.normalize("NFC", folder) for folder in folders)
+    classes = tuple(unicodedata.normalize("NFC", name) for name in values_of(folders) or folders)
     first: dict[str, str] = {}
     for name, folder in zip(classes, folders, strict=True):
         if name in first:
@@ -182,6 +206,8 @@ def _notes(walked: Walked, folders: Sequence[str], labels: Sequence[int], beside
     notes = ["class folders, sorted as ImageFolder sorts them", *walked.notes()]
     if same := same_below(walked.files):
         notes.append(f"all class folders hold folders of the same names ({listed(same, 4)}), whose images are taken")
+    if (values := values_of(folders)) is not None:
+        notes.append(f"folders that say a column's value: {shown(folders[0], 60)} is the class {shown(values[0], 60)}")
     if beside:
         notes.append(f"{beside} images beside the class folders are left aside")
     if all(folder.isdecimal() for folder in folders) and list(folders) != sorted(folders, key=int):

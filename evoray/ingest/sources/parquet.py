@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evoray.errors import DataError
+from evoray.errors import DataError, PictureError
 from evoray.ingest.foreign import mistaken
 from evoray.ingest.labels.columns import LABELS, Asked, listed, plain, position
 from evoray.ingest.labels.values import Labels, label_text, labelled
-from evoray.ingest.sources.base import SlicedSource, expand, state_of
-from evoray.ingest.sources.splits import refuse_several
-from evoray.runtime.reading import parse_json, shown
+from evoray.ingest.partitions import columns_of, partition_of
+from evoray.ingest.sources.base import SlicedSource, expand, short_names, state_of
+from evoray.ingest.sources.features import class_names, features_of, kind_of
+from evoray.ingest.sources.files import read_inside
+from evoray.ingest.sources.splits import of_split
+from evoray.runtime.reading import shown
 
 LARGEST_LABELS = 256 * 2**20
 """Of a file's column, in bytes."""
@@ -52,6 +54,8 @@ class ParquetSource(SlicedSource):
 
     tables: tuple[str, ...] = ()
     column: str = ""
+    folder: str = ""
+    """The folder that was named, where one was."""
 
     def prepare(self, directory: Path) -> None:
         spool, index = directory / "images.bin", directory / "images.npy"
@@ -69,12 +73,16 @@ class ParquetSource(SlicedSource):
 
     def _copy(self, path: Path) -> np.ndarray:
         sizes: list[int] = []
+        lost: list[str] = []
         with open(path, "wb") as file:
             for table in self.tables:
+                folders = (os.path.dirname(table), self.folder or os.path.dirname(table))
                 for batch in _batches(Path(table), self.column, 64):
-                    for content in _encoded(batch.column(0)):
+                    for content in _encoded(batch.column(0), folders, lost):
                         file.write(content)
                         sizes.append(len(content))
+        if lost and not any(sizes):
+            raise _no_bytes(self.tables[0], self.folder or os.path.dirname(self.tables[0]), lost[0])
         return np.array(sizes, np.int64)
 
 
@@ -89,19 +97,18 @@ def open_parquet(pattern: str, asked: Asked | None = None) -> ParquetSource:
     files = expand(pattern, ".parquet")
     if not files:
         raise DataError(f"{shown(pattern)}: no .parquet files. Name the files of one split.")
-    _one_split(pattern, files)
-    refuse_several(pattern, files)
+    files, taken = of_split(pattern, files, asked.split)
     schema = _schema(files[0])
-    features = _features(schema)
+    features = features_of(schema, shown(files[0]))
     image = _image_column(files[0], schema, features, asked.file_column)
-    label = _label_column(files[0], schema, features, image, asked.label_column)
-    classes = _class_names(features.get(label))
+    label = _label_column(files[0], schema, features, image, asked.label_column, columns_of(files))
+    classes = class_names(features.get(label), shown(files[0]))
     names: list[str] = []
     values: list[Any] = []
-    for path in files:
+    for path, short in zip(files, short_names(files), strict=True):
         _check_alike(path, files[0], schema, label, classes)
-        column = _values(path, label)
-        names += [f"{path.name}/{row}" for row in range(len(column))]
+        column = _values(path, label) if label in schema.names else [partition_of(path)[label]] * _rows(path)
+        names += [f"{short}/{row}" for row in range(len(column))]
         values += column
     if not values:
         raise DataError(f"{shown(pattern)}: no rows in it.")
@@ -109,20 +116,13 @@ def open_parquet(pattern: str, asked: Asked | None = None) -> ParquetSource:
     nothing = np.zeros(len(values), np.int64)
     which = np.zeros(len(values), np.int32)
     tables = tuple(str(path.absolute()) for path in files)
-    said = (f"Parquet of {len(files)} files: images from column {shown(image, 60)}, labels from {shown(label, 60)}",)
-    notes = (*said, *known.notes)
-    return ParquetSource((), which, nothing, nothing, known.classes, names, known.indices, tables, image, notes=notes)
-
-
-def _one_split(pattern: str, files: Sequence[Path]) -> None:
-    """``train-00000-of-00014.parquet`` beside ``validation-…``: both at once is never meant."""
-    splits = {found.group(1) for path in files if (found := re.fullmatch(r"(.+)-\d+-of-\d+.*", path.stem))}
-    if len(splits) > 1:
-        one = sorted(splits)[0]
-        raise DataError(
-            f"{shown(pattern)}: several splits ({listed(sorted(splits))}). "
-            f'Name one, such as "{shown(files[0].parent)}/{shown(one, 60)}-*".'
-        )
+    folders = "" if label in schema.names else "the folders' "
+    said = (
+        f"Parquet of {len(files)} files: images from column {shown(image, 60)}, labels from {folders}{shown(label, 60)}"
+    )
+    source = ParquetSource((), which, nothing, nothing, known.classes, names, known.indices, tables, image)
+    source.notes, source.folder = (said, *taken, *known.notes), pattern if os.path.isdir(pattern) else ""
+    return source
 
 
 @contextlib.contextmanager
@@ -149,14 +149,6 @@ def _schema(path: Path) -> pa.Schema:
         return pq.read_schema(path)
 
 
-def _features(schema: pa.Schema) -> dict[str, Any]:
-    try:
-        described = parse_json((schema.metadata or {}).get(b"huggingface", b"{}"), "its metadata")
-        return dict(described["info"]["features"])
-    except (DataError, ValueError, KeyError, TypeError):
-        return {}
-
-
 def _image_column(path: Path, schema: pa.Schema, features: dict[str, Any], asked: str | None) -> str:
     """The column of image bytes: the one that is called so where several hold bytes, and only one of them images."""
     if asked is not None:
@@ -173,7 +165,7 @@ def _image_column(path: Path, schema: pa.Schema, features: dict[str, Any], asked
             "Write each image's file into one, as bytes: paths and arrays of numbers are not read."
         )
     if len(found) > 1:
-        typed = [name for name in found if _kind(features.get(name)) == "Image"]
+        typed = [name for name in found if kind_of(features.get(name)) == "Image"]
         found = typed or [name for name in found if _is_picture(path, name)] or found
     if len(found) > 1 and not any(_is_picture(path, name) for name in found):
         found = [name for name in found if name in IMAGES] or found
@@ -184,7 +176,9 @@ def _image_column(path: Path, schema: pa.Schema, features: dict[str, Any], asked
 
 def _holds_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0 and _holds_bytes(kind.field("bytes").type)
+        at = kind.get_field_index("bytes")
+        paths = kind.get_field_index("path") >= 0
+        return at >= 0 and (_holds_bytes(kind.field(at).type) or (paths and pa.types.is_null(kind.field(at).type)))
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
@@ -197,13 +191,17 @@ def _is_picture(path: Path, column: str) -> bool:
     return False
 
 
-def _label_column(path: Path, schema: pa.Schema, features: dict[str, Any], image: str, asked: str | None) -> str:
-    """The one of Hugging Face's kind ClassLabel, else the one with a usual name."""
+def _label_column(
+    path: Path, schema: pa.Schema, features: dict[str, Any], image: str, asked: str | None, folders: Sequence[str]
+) -> str:
+    """The one of Hugging Face's kind ClassLabel, else the one with a usual name; folders: columns that those name."""
     if asked is not None:
-        return str(schema.names[position(schema.names, asked, "--label-column", shown(path))])
+        known = [*schema.names, *(name for name in folders if name not in schema.names)]
+        return str(known[position(known, asked, "--label-column", shown(path))])
     others = [name for name in schema.names if name != image]
-    typed = [name for name in others if _kind(features.get(name)) == "ClassLabel"]
+    typed = [name for name in others if kind_of(features.get(name)) == "ClassLabel"]
     found = typed or [name for name in others if plain(name) in LABELS]
+    found = found or [name for name in folders if plain(name) in LABELS]
     if not found:
         raise DataError(
             f"{shown(path)}: no column of labels (label, class, target, …) among {listed(schema.names)}. "
@@ -216,18 +214,9 @@ def _label_column(path: Path, schema: pa.Schema, features: dict[str, Any], image
     return str(found[0])
 
 
-def _kind(feature: Any) -> str:
-    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
-
-
-def _class_names(feature: Any) -> list[str] | None:
-    names = feature.get("names") if isinstance(feature, dict) and _kind(feature) == "ClassLabel" else None
-    return [str(name) for name in names] if isinstance(names, list) and names else None
-
-
 def _check_alike(path: Path, first: Path, schema: pa.Schema, label: str, classes: list[str] | None) -> None:
     own = _schema(path)
-    names = _class_names(_features(own).get(label))
+    names = class_names(features_of(own, shown(path)).get(label), shown(path))
     if own != schema or (names is not None and names != classes):
         what = "columns" if own != schema else "class names"
         raise DataError(f"{shown(path)}: its {what} are not those of {shown(first)}. Name files of one kind.")
@@ -265,6 +254,9 @@ def _labelled(names: list[str], values: list[Any], classes: list[str] | None, co
     texts = [label_text(value, where(row)) for row, value in enumerate(values)]
     if classes is None:
         return labelled(texts, where, column, as_classes, null=True)
+    index = {name: label for label, name in enumerate(classes)}
+    if all(isinstance(value, str | bytes) for value in values) and index.keys() >= set(texts):
+        return Labels(tuple(classes), [index[text] for text in texts], ())  # as ClassLabel.str2int takes them
     for row, text in enumerate(texts):
         if not (text.isdecimal() and len(text) < 10 and int(text) < len(classes)):
             raise DataError(
@@ -274,8 +266,45 @@ def _labelled(names: list[str], values: list[Any], classes: list[str] | None, co
     return Labels(tuple(classes), [int(text) for text in texts], ())
 
 
-def _encoded(column: pa.Array) -> list[bytes]:
-    """Image bytes; a row without any gives none, and is listed as unreadable."""
-    if pa.types.is_struct(column.type):
-        column = column.field("bytes")
-    return [content or b"" for content in column.to_pylist()]
+def _rows(path: Path) -> int:
+    with _readable(path):
+        rows = int(pq.read_metadata(path).num_rows)
+    if rows > path.stat().st_size:
+        raise DataError(f"{shown(path)}: damaged: it says that it has {rows:,} rows. Copy it again.")
+    return rows
+
+
+def _encoded(column: pa.Array, folders: Sequence[str] = (), lost: list[str] | None = None) -> list[bytes]:
+    """Image bytes; a row without any gives none, and is listed as unreadable.
+
+    Args:
+        folders: below which a path that stands in place of the bytes is looked for.
+        lost: gets the first such path that is no file there.
+    """
+    if not pa.types.is_struct(column.type):
+        return [content or b"" for content in column.to_pylist()]
+    encoded = [content or b"" for content in column.field("bytes").to_pylist()]
+    if folders and not all(encoded) and column.type.get_field_index("path") >= 0:
+        for row, name in enumerate(column.field("path").to_pylist()):
+            if not encoded[row] and isinstance(name, str) and name:
+                encoded[row] = _beside(folders, name)
+                if not encoded[row] and lost is not None and not lost:
+                    lost.append(name)
+    return encoded
+
+
+def _beside(folders: Sequence[str], name: str) -> bytes:
+    """A picture that a row names, ``{"bytes": null, "path": "images/1.jpg"}``; nothing where it is no file."""
+    for folder in dict.fromkeys(folders):
+        try:
+            return read_inside(folder, name)
+        except (OSError, ValueError, PictureError):
+            continue
+    return b""
+
+
+def _no_bytes(table: str, folder: str, name: str) -> DataError:
+    return DataError(
+        f"{shown(table)}: no row has an image's bytes; the first names the path {shown(name, 120)}, which is no file "
+        f"below {shown(folder)}. Copy the images there, or write their bytes into the column."
+    )

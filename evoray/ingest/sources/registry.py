@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from evoray.ingest.foreign import absent, saved_dataset, unknown
 from evoray.ingest.labels.columns import Asked
 from evoray.ingest.names import is_aside, is_image
 from evoray.ingest.sources.base import Source, expand
-from evoray.ingest.sources.flat import TABLES, scan_flat
+from evoray.ingest.sources.flat import LISTS, TABLES, scan_flat
 from evoray.ingest.sources.folder import FolderSource
 from evoray.ingest.sources.ilsvrc import find_tar, open_tar
 from evoray.ingest.sources.parquet import open_parquet
@@ -20,6 +21,14 @@ from evoray.ingest.sources.tree import holds_images
 from evoray.ingest.sources.webdataset import open_webdataset
 from evoray.runtime.reading import shown
 
+_CALLED = """
+    label labels annotation annotations list lists train val test trainval valid validation metadata gt groundtruth
+    truth target targets filelist image images index
+"""
+_LISTS = frozenset(_CALLED.split())
+_OTHERS = "class classes names categories map readme license info notes requirements"
+_NO_LISTS = frozenset(_OTHERS.split())
+"""Words in the names of texts that are lists of labels, and of those that are none."""
 ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar", ".gz")
 
 
@@ -72,6 +81,8 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
         )
     if asked.only is not None and kind != "flat":
         raise ConfigError(f"--only: {shown(name)} is read as {kind}, which has no list. Name one split's files.")
+    if asked.listed_only and kind != "flat":
+        raise ConfigError(f"--listed-only: {shown(name)} is read as {kind}, which has no list.")
     if asked.split is not None and not form.splits:
         raise ConfigError(f"--split {shown(asked.split, 60)}: {shown(name)} is read as {kind}. Name one split's files.")
     if asked.as_classes and not form.columns:
@@ -105,10 +116,24 @@ def _only_folder(name: str) -> tuple[str, str] | None:
         return None
     entries = [entry for entry in os.scandir(name) if not (is_aside(entry.name) or entry.name.startswith("."))]
     folders = [entry for entry in entries if entry.is_dir()]
-    lists = sorted(entry.name for entry in entries if entry.name.lower().endswith(TABLES[:3]) and entry.is_file())
-    if len(folders) != 1 or not lists or not any(map(is_image, os.listdir(folders[0].path))):
+    lists = sorted((entry.name for entry in entries if _is_list(entry.name) and entry.is_file()), key=_sort_of_list)
+    if not lists:
         return None
-    return folders[0].name, lists[0]
+    full = [entry for entry in folders if _images_in(entry.path)]
+    return (full[0].name, lists[0]) if len(full) == 1 and _directly(full[0].path) else None
+
+
+def _is_list(name: str) -> bool:
+    """Whether a file beside a folder of images may be a list of labels: a table, or a text that is called so."""
+    lower = name.lower()
+    words = set(re.findall("[a-z]+", lower.rpartition(".")[0]))
+    called = name in LISTS or (bool(words & _LISTS) and not words & _NO_LISTS)
+    return lower.endswith(TABLES[:3]) or (lower.endswith(TABLES) and called)
+
+
+def _sort_of_list(name: str) -> tuple[bool, str]:
+    """Tables before texts."""
+    return not name.lower().endswith(TABLES[:3]), name
 
 
 def _ilsvrc(name: str) -> bool:
@@ -152,7 +177,10 @@ def _flat(name: str) -> bool:
 FORMATS: dict[str, Format] = {
     "ilsvrc": Format(_ilsvrc, lambda name, labels, _: _open_ilsvrc(name, labels), labels=True),
     "parquet": Format(
-        lambda name: _files(name, ".parquet"), lambda name, _, asked: open_parquet(name, asked), columns=True
+        lambda name: _files(name, ".parquet"),
+        lambda name, _, asked: open_parquet(name, asked),
+        columns=True,
+        splits=True,
     ),
     "webdataset": Format(
         lambda name: _files(name, ".tar"),

@@ -15,6 +15,56 @@ SPLITS = frozenset(_SPLITS.split())
 """What splits are called, in lower case."""
 
 
+def of_split(pattern: str, files: Sequence[Path], asked: str | None) -> tuple[list[Path], tuple[str, ...]]:
+    """The files of the splits that ``--split`` names, by their names or folders, and what is said of it.
+
+    Raises:
+        DataError: nobody said which of several; or none is called so.
+    """
+    if asked is None:
+        _one_split(pattern, files)
+        refuse_several(pattern, files)
+    if asked in (None, "all", "none"):
+        return list(files), () if asked is None else (f"--split {asked}: the files of all splits are taken",)
+    root = Path(pattern) if Path(pattern).is_dir() else None
+    root = root or (files[0].parent if len(files) == 1 else None)  # a file alone is named: folders above say nothing
+    own = {path: _split_of(path) or set(_words(path, root)) for path in files}
+    there = {word for words in own.values() for word in words}
+    wanted = {word.strip().casefold() for word in asked.split(",")}
+    if absent := wanted - there:
+        these = f"--split is one of {listed(sorted(there))}, or all" if there else "Leave --split out"
+        raise DataError(f"{shown(pattern)}: no file of the split {shown(min(absent), 60)!r}. {these}.")
+    kept = [path for path in files if own[path] & wanted]
+    left = len(files) - len(kept)
+    return kept, (f"splits taken: {listed(sorted(wanted))}; {left} files of others are left out",)
+
+
+def has_splits(pattern: str, files: Sequence[Path]) -> bool:
+    """Whether the names or folders of files say that they are of several splits."""
+    try:
+        of_split(pattern, files, None)
+    except DataError:
+        return True
+    return False
+
+
+def _split_of(path: Path) -> set[str]:
+    """``train`` of Hugging Face's ``train-00000-of-00014.parquet``."""
+    found = re.fullmatch(r"(.+)-\d+-of-\d+.*", path.stem)
+    return {found.group(1).casefold()} if found else set()
+
+
+def _one_split(pattern: str, files: Sequence[Path]) -> None:
+    """``train-00000-of-00014.parquet`` beside ``validation-…``: both at once is never meant."""
+    splits = {split for path in files for split in _split_of(path)}
+    if len(splits) > 1:
+        one = sorted(splits)[0]
+        raise DataError(
+            f"{shown(pattern)}: several splits ({listed(sorted(splits))}). Say --split {shown(one, 60)}, or name one, "
+            f'such as "{shown(files[0].parent)}/{shown(one, 60)}-*".'
+        )
+
+
 def refuse_several(pattern: str, files: Sequence[Path]) -> None:
     """``imagenet-train-000.tar`` beside ``imagenet-val-000.tar``, or ``train/000.tar`` beside ``val/000.tar``.
 
@@ -30,7 +80,10 @@ def refuse_several(pattern: str, files: Sequence[Path]) -> None:
         words, one = min(found.items())
         name = one.parent / f"*{words[-1]}*{one.suffix}" if _split_words(one.stem) else one.parent
         names = sorted("-".join(words) for words in found)
-        raise DataError(f'{shown(pattern)}: several splits ({listed(names)}). Name one, such as "{shown(name)}".')
+        raise DataError(
+            f"{shown(pattern)}: several splits ({listed(names)}). Say --split {shown(words[-1], 60)}, or name one, "
+            f'such as "{shown(name)}".'
+        )
 
 
 def _words(path: Path, root: Path | None) -> tuple[str, ...]:

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 
 from evoray.errors import DataError
+from evoray.ingest.json_keys import parse_unique
 from evoray.ingest.labels.agreement import TEXT, Agreement, Said, Twice, differs
 from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.labels.values import label_text, labelled
 from evoray.ingest.names import SUFFIXES, is_aside_folder
-from evoray.ingest.sources.base import SlicedSource, check_text, expand
-from evoray.ingest.sources.splits import refuse_several
+from evoray.ingest.sources.base import SlicedSource, check_text, expand, short_names
+from evoray.ingest.sources.splits import has_splits, of_split
 from evoray.ingest.sources.tars import TarEntry, members, read_member
 from evoray.ingest.sources.tree_splits import records_of
-from evoray.runtime.reading import parse_json, shown
+from evoray.runtime.reading import shown
 
 LABELS = ("cls", "cls.txt", "json")
 KEYS = ("label", "cls", "class")
@@ -78,7 +79,7 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
     files = expand(pattern, ".tar")
     if not files:
         raise DataError(f"{shown(pattern)}: no .tar files. Name a WebDataset's tars.")
-    refuse_several(pattern, files)
+    files, own_splits = _of_split(pattern, files, asked.split)
     found: list[_Found] = []
     without: Counter[str] = Counter()
     agreement = Agreement()
@@ -93,7 +94,7 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
         kinds = asked.file_column or ", ".join(SUFFIXES)
         holds = f"its records hold {listed(list(without), 3)}" if without else "they are empty"
         raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}): {holds}.")
-    kept, taken = records_of(pattern, [one.member.name for one in found], asked.split)
+    kept, taken = records_of(pattern, [one.member.name for one in found], None if own_splits else asked.split)
     found = found if kept is None else [found[record] for record in kept]
     known = labelled(
         [one.label.text for one in found],
@@ -105,16 +106,24 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
     agreement.finish(known.classes)
     for one in found:
         check_text(files[one.tar], one.member.name)
+    short = short_names(files)
     return SlicedSource(
         files=tuple(str(path.absolute()) for path in files),
         which=np.array([one.tar for one in found], np.int32),
         offsets=np.array([one.member.offset for one in found], np.int64),
         sizes=np.array([one.member.size for one in found], np.int64),
         classes=known.classes,
-        names=[f"{files[one.tar].name}/{one.member.name}" for one in found],
+        names=[f"{short[one.tar]}/{one.member.name}" for one in found],
         labels=known.indices,
-        notes=(*_notes(files, found, without), *taken, *known.notes),
+        notes=(*_notes(files, found, without), *own_splits, *taken, *known.notes),
     )
+
+
+def _of_split(pattern: str, files: list[Path], asked: str | None) -> tuple[list[Path], tuple[str, ...]]:
+    """The tars of a split where their names say so; else all, for the folders in them may."""
+    if asked is not None and not has_splits(pattern, files):
+        return files, ()
+    return of_split(pattern, files, asked)
 
 
 def _notes(files: list[Path], found: list[_Found], without: Counter[str]) -> tuple[str, ...]:
@@ -230,7 +239,7 @@ def _beside(record: _Record, label: Said, kind: str) -> Twice | None:
 
 
 def _json_beside(content: bytes, where: str) -> Said | None:
-    described = parse_json(content, where)
+    described = parse_unique(content, where)
     keys = [key for key in (*KEYS, NAME) if isinstance(described, dict) and described.get(key) is not None]
     if not keys:
         return None
@@ -251,7 +260,7 @@ def _of_text(content: bytes, where: str) -> str:
 
 
 def _of_json(content: bytes, where: str, asked: str | None) -> tuple[str, str]:
-    described = parse_json(content, where)
+    described = parse_unique(content, where)
     if not isinstance(described, dict):
         raise DataError(f"{where} holds no label: it is no object with keys, but {shown(content[:40])}.")
     key = _key(described, where) if asked is None else asked

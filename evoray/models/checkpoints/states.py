@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evoray.config.allowed import nearest
 from evoray.errors import ModelError
 from evoray.models.checkpoints.torch_file import StandIn
 from evoray.runtime.reading import shown
@@ -30,6 +31,8 @@ CONTAINERS = (
 UNAVERAGED = "current_model_state"
 """Where Lightning's WeightAveraging keeps what was not averaged; ``state_dict`` is the average."""
 DEPTH, LISTED, ENTRIES = 6, 12, 64
+NETWORKS = 4
+"""As many prefixes as these may be networks in one state; more are a network's layers."""
 
 
 def states_of(content: Any) -> dict[str, State]:
@@ -74,17 +77,34 @@ def under_key(content: Any, weights_key: str | None, origin: str) -> dict[str, S
         return found
     if weights_key is None:
         raise ModelError(f"{shown(origin)}: holds no state_dict. Save model.state_dict().{_described(content)}")
+    near = nearest(weights_key, keys_of(content))
     raise ModelError(
         f'{shown(origin)}: parent.weights_key = "{shown(weights_key)}": no tensors under it. {listed_keys(content)}.'
+        f"{f' Did you mean {shown(near)}?' if near else ''}"
     )
 
 
 def listed_keys(content: Any) -> str:
     """The keys of a checkpoint's states, for a message."""
-    states = states_of(content)
-    keys = [key for key in states if key] or sorted({name.partition(".")[0] for one in states.values() for name in one})
+    keys = keys_of(content)
+    if not keys and (states := states_of(content)):
+        names = list(states[""])
+        more = ", …" if len(names) > 1 else ""
+        return f"Its tensors stand under no key ({shown(names[0], 80)}{more}): leave parent.weights_key out"
     more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     return f"There are {shown(', '.join(keys[:LISTED]) or 'none', 600)}{more}"
+
+
+def keys_of(content: Any) -> list[str]:
+    """What ``parent.weights_key`` may be: paths to states, and prefixes of names where those are of whole networks."""
+    found = []
+    for key, state in states_of(content).items():
+        tops = {name.partition(".")[0] for name in state}
+        nested = {name.partition(".")[0] for name in state if name.count(".") >= 2}
+        whole = len(tops) <= NETWORKS and tops == nested
+        found += [key] if key else []
+        found += [f"{key}.{top}".strip(".") for top in sorted(tops)] if whole else []
+    return found
 
 
 def only_state(content: Any, weights_key: str | None, origin: str) -> State:

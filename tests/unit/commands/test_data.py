@@ -55,16 +55,16 @@ def test_every_option_of_ingest_arrives(evoray, monkeypatch, tmp_path):
     words = (
         "--for c.toml --resize none --crop 3 --interpolation bicubic --channels 1 --decoder torchvision --format flat"
     )
-    words += " --labels l.txt --file-column f --label-column 2 --follow-links --split test --only s=t --as-classes"
-    words += " --per-class 2 --seed 5 --workers 1 --backend ray --shard-size 7 --restart"
+    words += " --labels l.txt --file-column f --label-column 2 --follow-links --split test --only s=t --only S=u"
+    words += " --as-classes --listed-only --per-class 2 --seed 5 --workers 1 --backend ray --shard-size 7 --restart"
     evoray("data", "ingest", "a", "b", *words.split())
     ((source, dest, options),) = asked
     assert (source, str(dest)) == ("a", "b")
     assert {key: str(value) if key in ("config", "labels") else value for key, value in vars(options).items()} == {
         "config": "c.toml", "resize": "none", "crop": 3, "interpolation": "bicubic", "channels": 1,
         "decoder": "torchvision", "format": "flat", "labels": "l.txt",
-        "file_column": "f", "label_column": "2", "follow_links": True, "split": "test", "only": "s=t",
-        "as_classes": True, "per_class": 2, "seed": 5, "workers": 1,
+        "file_column": "f", "label_column": "2", "follow_links": True, "split": "test", "only": "s=t,u",
+        "as_classes": True, "listed_only": True, "per_class": 2, "seed": 5, "workers": 1,
         "backend": "ray", "shard_size": 7, "restart": True,
     }  # fmt: skip
 

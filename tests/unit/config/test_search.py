@@ -25,7 +25,7 @@ def run_with(search=None, mutation=None):
         ({"strategy": "hill-climbing"}, {}, "none of decomposition, one-plus-lambda"),
         ({"strategy": 3}, {}, "none of decomposition"),
         ({"elite": 0}, {}, r"search\.elite"),
-        ({}, {"kind": "gaussian"}, "mutation: kind is none of partition"),
+        ({}, {"kind": "gaussian"}, 'mutation: kind = "gaussian" is none of partition'),
         ({}, {"kind": "partition", "blocks": 3}, r"unknown key mutation\.blocks = 3"),
         ({"learning_rate": 1.0}, {}, r"unknown key search\.learning_rate"),
         ({"strategy": "one-plus-lambda", "children": 0}, {}, r"search\.children = 0"),

@@ -168,3 +168,23 @@ def test_a_rule_that_does_not_exist_is_damage():
     _, content = signed({**OLD, "transform": {**OLD["transform"], "depth": "guess"}})
     with pytest.raises(DataError, match=r"damaged \(transform\.depth: Input should be 'scale' or 'clip'\)"):
         Manifest.parse(content, "manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("manifest.json", r"the manifest\.json of a directory of shards\. Name the directory: .*/shards$"),
+        ("other.arrow", r"other\.arrow: a file of a directory of shards\. Name the directory"),
+        (
+            "../train.parquet",
+            "train.parquet: a file, and no directory of shards. Make shards of images with evoray data",
+        ),
+        ("../images.tar", "a file, and no directory of shards"),
+    ],
+)
+def test_a_file_in_place_of_a_directory_is_named_for_what_it_is(name, message, tmp_path):
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "manifest.json").write_text("{}")
+    (tmp_path / "shards" / name).touch()
+    with pytest.raises(DataError, match=message):
+        Manifest.read((tmp_path / "shards" / name).resolve())

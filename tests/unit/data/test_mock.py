@@ -62,3 +62,19 @@ def test_a_malformed_mock_is_refused(spec):
 def test_a_value_out_of_its_range_is_refused_with_an_example(spec):
     with pytest.raises(ConfigError, match=f'data.path = "{spec}": .*Write mock:images=512'):
         MockDataset(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("mock:images=0", "images = 0: give a whole number from 1 to 67,108,864"),
+        ("mock:size=x", "size = x: give a whole number from 1 to 4,096"),
+        (f"mock:seed={2**32}", "seed = 4294967296: give a whole number from 0 to 4,294,967,295"),
+        ("mock:colour=red", "unknown key colour"),
+        ("mock:images=5000000,shard_size=1", "5,000,000 shards, more than 1,000,000: raise shard_size"),
+    ],
+)
+def test_what_a_key_takes_is_said(spec, words):
+    with pytest.raises(ConfigError) as caught:
+        MockDataset(spec)
+    assert f"{words}. Write mock:" in str(caught.value) and "Input should" not in str(caught.value)

@@ -17,6 +17,7 @@ from evoray.evaluation.host import ModelHost
 from evoray.evaluation.layout import CHUNK
 from evoray.models import canonical_state, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space, apply_lineage, child_state, soup
+from evoray.mutation.layered import Layered
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -325,3 +326,54 @@ def test_on_the_cpu_nothing_is_pinned_and_dense_children_are_not_held():
     host, _, _ = host_of(tiny())
     assert host.draw([Entry(1.0, mutation(1, 2))]).deltas == ()
     assert not any(one.is_pinned() for one in host.draw([Entry(1.0, mutation(1, 100))]).deltas[0])
+
+
+class Rows(nn.Module):
+    """Ten layers of the same size, used from the last to the first."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(8, 8, 3, padding=1, bias=False) for _ in range(10))
+
+    def forward(self, x):
+        for layer in reversed(self.layers):
+            x = layer(x)
+        return x
+
+
+def layered(block, blocks=10, parts=1, seed=3):
+    return Layered(blocks=blocks, block=block, parts=parts, part=0, mask_seed=seed, noise_seed=seed + 1, sigma=0.1)
+
+
+def deep_host(**how):
+    torch.manual_seed(0)
+    space = host_of(Rows())[2].with_depth(list(range(10))[::-1])
+    return ModelHost(Rows(), space, "cpu", **how), space
+
+
+@pytest.mark.parametrize("how", [{}, {"channels_last": True}, {"dtype": torch.bfloat16}, {"drawn_by": "torch"}])
+@pytest.mark.parametrize(
+    ("tail", "most"),
+    [
+        ([layered(3)], 0.1),
+        ([layered(0, parts=3)], 0.1),
+        ([layered(9), layered(9, seed=8)], 0.1),
+        ([layered(2), layered(7)], 0.2),
+        ([layered(1, blocks=4)], 0.3),
+        ([layered(4), mutation(1, parts=2)], 1.0),
+    ],
+)
+def test_a_child_of_a_block_writes_that_block_and_nothing_else(how, tail, most, monkeypatch):
+    """And undoes it: everything else is the base's anyway. The bits are those of the whole."""
+    host, space = deep_host(**how)
+    base = (Entry(1.0, mutation(5)),)
+    host.set_base(base)
+    before, flat = host.buffer.clone(), host._base.numpy().copy()
+    written, write = [], host._write
+    monkeypatch.setattr(host, "_write", lambda chunk, values: (written.append(len(values)), write(chunk, values))[1])
+    entries = tuple(Entry(0.5, one) for one in tail)
+    with host.child(entries):
+        values = torch.from_numpy(apply_lineage(flat, space, entries)).to(host.dtype)
+        assert torch.equal(host.flat, values)
+    assert torch.equal(host.buffer, before)
+    assert sum(written) <= 2 * (most * space.n + 1)

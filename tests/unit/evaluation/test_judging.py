@@ -9,6 +9,7 @@ import pytest
 from evoray.config import parse_config
 from evoray.errors import ModelError
 from evoray.evaluation.judging import by_depth, export_of
+from evoray.evaluation.kept.tape import tensors_in
 from evoray.evaluation.passes import Sample
 from evoray.evolution import evolve
 from evoray.search.inputs import check_inputs
@@ -68,6 +69,16 @@ def test_other_kinds_have_the_space_that_they_had():
 )
 def test_what_is_computed_of_a_weight_at_eval_is_its_use(name, first):
     assert order(name)[0][:3] == first
+
+
+@pytest.mark.parametrize("name", ["BiasesKeptAtEval", "Plain"])
+def test_counting_prices_leaves_no_tensor_of_inference_mode(name):
+    inputs = check_inputs(config(name, kind="layered", blocks=2, allocation="adaptive"), NETWORKS)
+    prices = inputs.config.mutation.prices
+    assert len(prices) == 2 and prices[0] == 1.0 >= prices[1]
+    model = inputs.parent.model
+    tensors = [one for part in model.modules() for one in tensors_in(vars(part))]
+    assert tensors and not any(one.is_inference() for one in tensors)
 
 
 def test_weights_that_are_never_used_are_last_and_said():

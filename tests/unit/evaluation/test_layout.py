@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evoray.evaluation import layout as module
-from evoray.evaluation.layout import ALIGNMENT, Layout, transposable
+from evoray.evaluation.layout import ALIGNMENT, Layout, stretches, transposable, within
 from evoray.mutation import Space
 
 SHAPES = st.one_of(
@@ -103,3 +105,30 @@ def test_convolutions_of_images_are_the_ones_to_transpose():
     model = nn.Sequential(nn.Conv2d(2, 3, 1), nn.Sequential(nn.Conv2d(3, 3, 3), nn.Conv1d(3, 3, 3)), nn.Linear(3, 3))
     assert transposable(model) == {"0.weight", "1.0.weight"}
     assert transposable(nn.Conv2d(2, 3, 1)) == {"weight"}, "also where the network is one layer"
+
+
+@given(
+    st.lists(SHAPES, min_size=1, max_size=6),
+    st.lists(st.tuples(st.integers(0, 150), st.integers(0, 60)), max_size=4),
+    st.integers(1, 30),
+)
+def test_what_spans_touch_is_what_holds_any_of_their_coordinates(shapes, spans, chunk):
+    space = space_of(shapes)
+    spans = [(min(start, space.n), min(start + length, space.n)) for start, length in spans]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CHUNK", chunk)
+        layout = Layout(space)
+        chunks = layout.chunks(torch.zeros(layout.size))
+    found = within(chunks, spans)
+    pieces = [piece for one in found for piece in one.pieces]
+    expected = [
+        piece
+        for one in chunks
+        for piece in one.pieces
+        if any(start < stop and start < piece.stop and piece.start < stop for start, stop in spans)
+    ]
+    assert [(one.start, one.stop) for one in pieces] == [(one.start, one.stop) for one in expected]
+    assert all(one.stop == other.start for some in found for one, other in pairwise(some.pieces))
+    for together in stretches(found, 2):
+        assert len(together) <= 2 and all(one.stop == other.start for one, other in pairwise(together))
+    assert [one for together in stretches(found, 2) for one in together] == found

@@ -133,6 +133,7 @@ PURE = [
     "OverwritesItsOutput",
     "PlacesOfTheFirstPass",
     "SeededInInit",
+    "SeededAtLength",
     "TransposedParameter",
     "Autocasts",
     "HalfWeights",

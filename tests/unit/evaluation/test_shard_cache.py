@@ -66,6 +66,15 @@ def test_a_shard_that_fits_is_read_once_and_the_oldest_makes_room():
     assert kept.loads == 4
 
 
+def test_the_oldest_makes_room_before_the_next_is_made(monkeypatch):
+    kept, held = residency(2), []
+    batch = ImageClassification.batch
+    monkeypatch.setattr(ImageClassification, "batch", lambda *given: (held.append(kept.held()), batch(*given))[1])
+    for shard in range(3):
+        kept.get("select", shard)
+    assert held[-3:] == [(("select", 1),)] * 3
+
+
 def test_a_shard_above_the_budget_holds_no_batches():
     kept = residency(0.5)
     assert kept.get("select", 0).nbytes == 0

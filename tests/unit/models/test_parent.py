@@ -24,6 +24,30 @@ def whole():
 
 def number():
     return 3
+
+class Small(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 3)
+
+class Wide(nn.Linear):
+    def __init__(self, width, *, depth):
+        super().__init__(width, 3)
+
+class Builder:
+    def make(self): return Small()
+    def __call__(self): return Small()
+    @staticmethod
+    def static(): return Small()
+
+import functools
+built, wrapped, builder = Small(), Parent(Small()), Builder()
+sized = functools.partial(Wide, 4, depth=1)
+unsized = functools.partial(Wide, 4)
+def needs(width): return Wide(width, depth=1)
+def usual(width=4, *more, **keys): return Small()
+def a_class(): return Small
+def pair(): return Small(), None
+def nothing(): Small()
 """
 
 
@@ -226,3 +250,34 @@ def test_inputs_are_scaled_as_the_weights_were_trained(name):
     """torchvision sets it wherever it loads weights, so a checkpoint of theirs needs it too."""
     parent = load_parent(ParentConfig(name=name, weights="random"))
     assert parent.model.transform_input
+
+
+@pytest.mark.parametrize("name", ["Small", "Builder.static", "builder", "builder.make", "sized", "usual"])
+def test_a_class_without_arguments_and_whatever_can_be_called_build_a_parent(folder, name):
+    one, other = (load_parent(module(name), folder, seed=seed).model for seed in (1, 1))
+    assert one is not other and torch.equal(one.weight, other.weight), "built anew, from the run's seed"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "built",
+            r"a network that is built already \(Small\)\. Name a function that builds it: def make\(\): ret",
+        ),
+        ("wrapped", r"a network that is built already \(Parent\)"),
+        ("Wide", r"needs arguments \(missing a required argument: 'width'\).* def make\(\): return Wide\(…\)"),
+        ("unsized", r"needs arguments \(missing a required (keyword-only )?argument: 'depth'\)"),
+        ("needs", r"needs arguments \(missing a required argument: 'width'\).* return needs\(…\)"),
+        ("Builder.make", r"needs arguments \(missing a required argument: 'self'\)"),
+        ("nn", "module, neither a function nor a class"),
+        ("__name__", "str, neither a function nor a class"),
+        ("a_class", r"returned the class Small, not an nn\.Module or an evoray\.Parent\. Return Small\(\)"),
+        ("pair", "returned tuple, not an nn.Module"),
+        ("nothing", "returned NoneType, not an nn.Module"),
+    ],
+)
+def test_what_builds_no_parent_is_refused_with_what_to_name(folder, name, words):
+    with pytest.raises(ModelError, match=words) as caught:
+        load_parent(module(name), folder)
+    assert str(caught.value).startswith(f'parent.name = "user_parents:{name}": ')

@@ -6,8 +6,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from evoray.config import ParentConfig
-from evoray.models import load_parent
-from evoray.models.precision import of_file, of_network
+from evoray.errors import ModelError
+from evoray.models import check_outputs, load_parent
+from evoray.models.precision import of_file, of_network, remedy
 
 KINDS = ["float16", "bfloat16", "float32", "float64"]
 
@@ -58,3 +59,51 @@ def test_a_network_without_weights():
 
 def test_before_the_type_is_found_nothing_is_said_of_it():
     assert of_network(nn.Linear(4, 3).half(), None) == ()
+
+
+class Net(nn.Module):
+    def __init__(self, first=None, last=None):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 4).to(first), nn.Linear(4, 3).to(last)
+        self.cast = lambda x, layer: x
+
+    def forward(self, x):
+        for layer in (self.first, self.last):
+            x = layer(self.cast(x, layer))
+        return x
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "named"),
+    [
+        (torch.float16, None, "float16: first.weight and 1 more, float32: last.weight and 1 more"),
+        (None, torch.float16, "float32: first.weight and 1 more, float16: last.weight and 1 more"),
+        (torch.bfloat16, None, "bfloat16: first.weight and 1 more, float32: last.weight and 1 more"),
+        (torch.float64, None, "float64: first.weight and 1 more, float32: last.weight and 1 more"),
+        (torch.float16, torch.bfloat16, "float16: first.weight and 1 more, bfloat16: last.weight and 1 more"),
+    ],
+)
+def test_weights_of_several_types_are_named_and_the_remedy_works(first, last, named):
+    model = Net(first, last)
+    with pytest.raises(ModelError) as caught:
+        check_outputs(model, torch.zeros(2, 4), 3)
+    assert f"of several types ({named})" in str(caught.value) and "model.float()" in str(caught.value)
+    assert "Ingest" not in str(caught.value)
+    assert check_outputs(model.float(), torch.zeros(2, 4), 3) == 3
+
+
+@pytest.mark.parametrize("fixed", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_pass_that_casts_to_a_fixed_type_is_told_to_cast_to_the_weights_own(fixed):
+    model = Net(fixed, None)
+    model.cast = lambda x, layer: x.to(fixed if layer is model.first else torch.float32)
+    check_outputs(model, torch.zeros(2, 4), 3)  # as PyTorch runs it; a run has all its weights in one type
+    with pytest.raises(ModelError, match=r"x\.to\(self\.conv\.weight\.dtype\)") as caught:
+        check_outputs(model.float(), torch.zeros(2, 4), 3)
+    assert "several types" not in str(caught.value) and "Ingest" not in str(caught.value)
+    model.cast = lambda x, layer: x.to(layer.weight.dtype)
+    assert check_outputs(model, torch.zeros(2, 4), 3) == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("mat1 and mat2 shapes cannot be multiplied"), KeyError("x")])
+def test_what_fails_for_other_reasons_has_another_remedy(error):
+    assert remedy(Net(torch.float16), error) is None

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from evoray.models.seeding import seeded
+from evoray.models.seeding import DRAWN, seeded
 
 
 def layers():
@@ -192,3 +192,17 @@ def test_an_error_leaves_everything_as_it_was():
     torch.rand(1)
     assert not torch.equal(torch.get_rng_state(), before)
     torch.set_rng_state(before)
+
+
+def test_in_haste_large_tensors_repeat_and_small_ones_are_as_ever():
+    with seeded(3, quick=True):
+        small, large = nn.Linear(5, 5), nn.Linear(300, 301)
+        buffer = torch.empty(200_000).normal_(2, 0.5)
+    with seeded(3):
+        usual = nn.Linear(5, 5)
+    assert torch.equal(small.weight, usual.weight)
+    weight = large.weight.detach().view(-1)
+    assert torch.equal(weight[DRAWN:], weight[: len(weight) - DRAWN])
+    assert len(large.weight.detach().unique(dim=0)) == 301, "rows are no copies of each other"
+    assert abs(float(buffer.mean()) - 2) < 0.02
+    assert abs(float(buffer.std()) - 0.5) < 0.02

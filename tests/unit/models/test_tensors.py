@@ -6,6 +6,7 @@ from torch import nn
 
 from evoray.errors import ConfigError, ModelError
 from evoray.models import canonical_state, mutable_names
+from evoray.models.tensors import all_finite
 
 
 def test_patterns_choose_parameters():
@@ -96,3 +97,14 @@ def test_a_parameter_that_is_not_finite_is_named(value):
         model.bias[1] = value
     with pytest.raises(ModelError, match="bias holds NaN or infinity"):
         mutable_names(model, ("weight",), ())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), None])
+def test_all_finite(dtype, value):
+    tensor = torch.full((70,), torch.finfo(dtype).max, dtype=dtype)  # whose sum overflows
+    assert all_finite(tensor)
+    assert all_finite(torch.zeros(3, 3, dtype=dtype))
+    if value is not None:
+        tensor[7] = value
+        assert not all_finite(tensor)

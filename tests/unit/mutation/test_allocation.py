@@ -28,11 +28,11 @@ def test_shares_are_shares_and_nobody_is_forgotten(generations, prices):
     assert (work / work.sum() >= FLOOR / 4 - 1e-12).all()
 
 
-def test_work_is_spent_in_proportion_to_what_was_gained():
+def test_work_is_spent_in_proportion_to_what_it_gains():
     credits = [credit_of(3, [(0, 2.0)] * 1000 + [(1, 1.0)] * 1000 + [(2, 0.0)] * 1000)]
     prices = np.array([1.0, 0.25, 0.25])
     work = shares(credits, prices) * prices
-    assert (work / work.sum() - FLOOR / 3) / (1 - FLOOR) == pytest.approx([2 / 3, 1 / 3, 0], abs=0.01)
+    assert (work / work.sum() - FLOOR / 3) / (1 - FLOOR) == pytest.approx([2 / 6, 4 / 6, 0], abs=0.01)
 
 
 def test_blocks_that_gain_nothing_cost_no_more_than_the_floor_however_dear_they_are():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import functools
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -90,6 +92,38 @@ def test_a_write_switches_nothing_that_other_threads_see(monkeypatch, determinis
     assert put_(flat, torch.tensor([2, 0]), torch.tensor([1.0, 2.0])) is flat
     _unsorted_write.cache_clear()
     assert flat.tensor.tolist() == [2.0, 0.0, 1.0, 0.0]
+
+
+def test_each_device_is_probed_by_itself(monkeypatch):
+    """The kernel may run on one GPU of a machine and not on another; the one that is current has no say."""
+    probed = []
+    scatter = types.ModuleType("evoray.mutation.scatter")
+    scatter.copy_unique_ = lambda flat, indices, values: flat.tensor.index_copy_(0, indices, values)
+
+    def zeros(count, device):
+        probed.append(device)
+        return FakeProbe(count, works=device.index == 1)
+
+    monkeypatch.setitem(sys.modules, "evoray.mutation.scatter", scatter)
+    for name, make in {"zeros": zeros, "tensor": torch.tensor, "ones": torch.ones}.items():
+        monkeypatch.setattr(torch, name, make if name == "zeros" else functools.partial(on_the_host, make))
+    _unsorted_write.cache_clear()
+    found = [_unsorted_write(torch.device("cuda", number)) for number in (0, 1, 0, 1)]
+    _unsorted_write.cache_clear()
+    assert [one is scatter.copy_unique_ for one in found] == [False, True, False, True]
+    assert probed == [torch.device("cuda", 0), torch.device("cuda", 1)]
+
+
+class FakeProbe:
+    def __init__(self, count, works):
+        self.tensor, self._works = torch.full((count,), 0.0), works
+
+    def tolist(self):
+        return self.tensor.tolist() if self._works else [0.0, 0.0]
+
+
+def on_the_host(make, value, device):
+    return make(value)
 
 
 @given(ENTRIES)

@@ -145,7 +145,7 @@ ADAPTIVE = LayeredConfig(blocks=4, parts=2, allocation="adaptive", prices=(1.0, 
 
 
 def test_before_anything_is_told_adaptive_children_are_the_equal_ones() -> None:
-    equal = LayeredConfig(blocks=4, parts=2)
+    equal = LayeredConfig(blocks=4, parts=2, allocation="equal")
     assert Layered.draw_all(ADAPTIVE, 0.1, 7, 0, 20) == [Layered.draw(equal, 0.1, 7, 0, child) for child in range(20)]
     assert equal.credit(gains((0, 1.0))) is None
 
@@ -166,7 +166,8 @@ def test_children_go_where_they_gained() -> None:
 def test_crowded_blocks_are_counted_as_what_they_are() -> None:
     """Of eight children on one block of two parts four change each of its weights."""
     crowd = [recipe for recipe, _ in gains(*[(0, 0.0)] * 8)]
-    assert ADAPTIVE.independent(crowd) == 2 and LayeredConfig(blocks=4, parts=2).independent(crowd) == 8
+    equal = LayeredConfig(blocks=4, parts=2, allocation="equal")
+    assert ADAPTIVE.independent(crowd) == 2 and equal.independent(crowd) == 8
     spread = [recipe for recipe, _ in gains((0, 0.0), (1, 0.0), (2, 0.0), (2, 0.0))]
     assert ADAPTIVE.independent(spread) == 4 and ADAPTIVE.independent([]) == 0
 
@@ -198,7 +199,8 @@ def test_a_block_costs_what_follows_the_first_use_of_its_first_tensor() -> None:
     finest = LayeredConfig(blocks=500, allocation="adaptive").with_work(SPACE, behind)
     assert (finest.prices[0], finest.prices[1], finest.prices[-1]) == (CHEAPEST, 1.0, CHEAPEST)  # the first is empty
     assert not priced.asks_for_work and LayeredConfig(allocation="adaptive").asks_for_work
-    assert not LayeredConfig().asks_for_work
+    assert LayeredConfig().allocation == "adaptive" and LayeredConfig(subspace="static").allocation == "equal"
+    assert not LayeredConfig(allocation="equal").asks_for_work
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,42 @@ def test_an_export_gives_the_reported_score(run, tmp_path):
         logits = model(torch.from_numpy(np.ascontiguousarray(shard.images[rows])) / 255)
     nll = torch.nn.functional.cross_entropy(logits.double(), torch.from_numpy(shard.labels[rows]))
     assert float(nll) == pytest.approx(found.summary["best_child"]["nll"], abs=1e-6)
+
+
+SHARE = """
+import numpy as np
+class Share:
+    width = 2
+    def sums(self, logits, labels): return np.array([float((logits.argmax(1) == labels).sum()), float(len(labels))])
+    def value(self, sums): return sums[0] / sums[1]
+share = Share()
+"""
+
+
+@pytest.mark.parametrize("more", [0, 50])
+def test_a_fitness_is_compared_as_well(run, tmp_path, monkeypatch, more):
+    """more: right answers that workers counted beyond those there were, as a function that keeps a count does."""
+    (tmp_path / f"share{more}.py").write_text(SHARE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    smallest, seen = rebuilt._smallest_group, []
+
+    def drifted(session, final):
+        group = smallest(session, final)
+        seen.append(group)
+        group.sums["best_child"][-2] += more
+        return group
+
+    monkeypatch.setattr(rebuilt, "_smallest_group", drifted)
+    found, _ = run("Plain", fitness={"name": f"share{more}:share"})
+    assert 0 < len(seen[0].rows) <= rebuilt.GROUP
+    said = dict(found.summary["rebuilt"])
+    assert (said.pop("best_child") == "same") is (more == 0) and set(said.values()) <= {"same"}
+    if more:
+        assert found.verdict.startswith("Not valid. ")
+        assert f"its exported weights have share{more}:share" in found.summary["rebuilt"]["best_child"]
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "brier", "worst-class"])
+def test_what_is_no_mean_of_images_is_the_same(run, name):
+    found, _ = run("Plain", fitness={"name": name})
+    assert found.summary["rebuilt"]["best_child"] == "same"

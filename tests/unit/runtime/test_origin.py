@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import signal
+import sys
+
 import pytest
 
 from evoray.config import ParentConfig
-from evoray.errors import UsageError
+from evoray.errors import ConfigError, EvaluationError, UsageError
 from evoray.models import load_parent
+from evoray.runtime.origin import NoExit
 
 READERS = {
     "torch.load": 'torch.load("parts/w.pth")',
@@ -69,7 +73,7 @@ def test_the_remedy_works(refused, tmp_path):
             "def make():\n    return {}['x']\n",
             r"raised KeyError: 'x' \(user_origin.py, line 2: return \{\}\['x'\]\)\.$",
         ),
-        ("def make(size): ...\n", "missing 1 required positional argument: 'size'"),
+        ("def make(size): ...\n", "missing a required argument: 'size'"),
         (
             "import torch\ndef make():\n    return torch.zeros(2) @ torch.zeros(3)\n",
             "RuntimeError: .*line 3: return torch",
@@ -83,3 +87,53 @@ def test_other_errors_name_the_line(refused, text, words):
     said = refused(text)
     assert re.search(words, said), said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("import sys\nsys.exit(3)\n", r"SystemExit: 3\) \(user_origin.py, line 2: sys.exit\(3\)\)"),
+        ("raise SystemExit\n", r"\(SystemExit\) \(user_origin.py, line 1: raise SystemExit\)"),
+        ("exit('no GPU\\x1b[31m')\n", r"SystemExit: no GPU\\x1b\[31m\) \(user_origin.py, line 1: exit"),
+        ("import sys\ndef make():\n    sys.exit()\n", r"\(SystemExit\) \(user_origin.py, line 3: sys.exit\(\)\)"),
+        ("def make():\n    raise GeneratorExit\n", r"\(GeneratorExit\) \(user_origin.py, line 2"),
+        ("def make():\n    quit(1)\n", r"SystemExit: 1\) \(user_origin.py, line 2: quit\(1\)"),
+        (
+            "from argparse import ArgumentParser\ndef make():\n    a = ArgumentParser()\n"
+            "    a.add_argument('--width', required=True)\n    return a.parse_args()\n",
+            r"SystemExit: 2\) \(user_origin.py, line 5: return a.parse_args\(\)\)",
+        ),
+    ],
+)
+def test_code_that_ends_the_program_is_one_message_with_its_line(refused, text, line):
+    import re
+
+    said = refused(text)
+    assert "your code ends the program" in said and "Raise an exception in its place" in said
+    assert re.search(line, said), said
+    assert said.isprintable()
+
+
+@pytest.mark.parametrize("kind", [ConfigError, EvaluationError, UsageError])
+def test_the_error_is_of_the_kind_that_was_asked_for(kind):
+    with (
+        pytest.raises(kind, match=r"SystemExit: 4\) \(.*test_origin.py, line \d+: sys.exit\(4\)\)"),
+        NoExit(None, kind),
+    ):
+        sys.exit(4)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, ConfigError("a message of its own")])
+def test_other_errors_are_left_as_they_are(error):
+    with pytest.raises(error if isinstance(error, type) else type(error)) as caught, NoExit(None):
+        raise error
+    assert "ends the program" not in str(caught.value)
+
+
+def test_a_handler_of_a_signal_still_ends_the_program():
+    before = signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+    try:
+        with pytest.raises(SystemExit, match="7"), NoExit(None):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -52,6 +52,25 @@ def test_ruined_probes_are_left_out():
     assert best_sigma([ruined, ruined], 1000, 1.0).sigma == 1.0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_network_that_is_ruined_is_worth_nothing_however_much_its_children_differ(seed):
+    """Losses of a network without any normalisation at its end grow by orders of magnitude, and so do differences."""
+    rng, found = np.random.default_rng(seed), []
+    for sigma in (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.0, 1.6, 2.56):
+        growth = math.exp(4 * max(sigma - 0.4, 0))
+        damage, spread = -6.5 * sigma**2 * growth, 2.4 * sigma * growth
+        first = rng.normal(0, 0.25 * spread, 8)
+        found.append(Probe(sigma, damage + first, damage - first, spread**2, 1000))
+    assert [one.sigma for one in found if one.ruined] == [0.4, 0.8, 1.6, 1.0, 1.6, 2.56]
+    chosen = best_sigma(found, 1000, selection_intensity(16, 8))
+    assert chosen.sigma < 0.2 and 0 < chosen.worth < 0.1
+
+
+def test_where_every_probe_is_ruined_the_smallest_is_chosen():
+    ruined = [Probe(sigma, np.array([-10.0 * sigma]), np.array([-9.0 * sigma]), 1e-4, 50) for sigma in (0.4, 0.1, 0.2)]
+    assert best_sigma(ruined, 1000, 1.0).sigma == 0.1
+
+
 def test_selection_intensity_is_the_mean_of_the_best():
     draws = np.random.default_rng(0).normal(size=(20_000, 40))
     assert selection_intensity(40, 8) == pytest.approx(np.sort(draws, axis=1)[:, -8:].mean(), abs=0.02)

@@ -5,9 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evoray.config import parse_config
 from evoray.mutation import Lineage
 from evoray.mutation.partition import PartitionConfig
+from evoray.runtime.importing import leaving_no_modules
 from evoray.strategies.sampling import draw_children, draw_mutation
+
+
+def draw_one(config):
+    return draw_mutation(config, 0.1, 0, 0, 3)
+
+
+def draw_some(config):
+    return draw_children(config, 0.1, 0, 0, 4, Lineage())[3].lineage.entries[-1].mutation
+
 
 SEEDS = st.integers(0, 2**63 - 1)
 
@@ -52,3 +63,53 @@ def test_children_extend_one_base_by_an_entry_each(count):
         assert (one.base, one.generation, one.kind, one.own) == (base, 3, "child", 1)
         assert one.lineage.entries[-1].weight == 1.0
         assert one.lineage.entries[-1].mutation == draw_mutation(config, 0.2, 9, 3, child)
+
+
+OWN = """
+from typing import Literal
+from evoray.config import MutationConfig
+from evoray.mutation import Recipe
+
+class OwnConfig(MutationConfig):
+    kind: Literal["own_kind_of_two:Own"] = "own_kind_of_two:Own"
+
+    @property
+    def disjoint(self):
+        return 1
+
+class Own(Recipe):
+    Section = OwnConfig
+    kind: Literal["own_kind_of_two:Own"] = "own_kind_of_two:Own"
+    number: int
+
+    @classmethod
+    def draw(cls, config, sigma, seed, generation, child):
+        return cls(number={number} + child)
+
+    def at_most(self, space):
+        return 0
+
+    def delta(self, space, start, stop):
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize("drawn_by", [draw_one, draw_some])
+def test_a_kind_of_a_users_own_is_the_one_of_its_configurations_folder(tmp_path, drawn_by):
+    """Two folders have a module of that name; each configuration keeps its own, whichever was read last."""
+    configs = []
+    with leaving_no_modules():
+        for number in (100, 200):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            (folder / "own_kind_of_two.py").write_text(OWN.replace("{number}", str(number)))
+            values = {
+                "parent": {"name": "resnet18", "weights": "random"},
+                "data": {"path": "mnist5k"},
+                "mutation": {"kind": "own_kind_of_two:Own"},
+            }
+            configs.append(parse_config(values, config_dir=folder).mutation)
+        for _ in range(2):
+            assert [drawn_by(one).number for one in configs] == [103, 203]
+    assert [drawn_by(one).number for one in configs] == [103, 203]  # and their folders are not on the path any more
+    assert drawn_by(configs[0].model_copy(update={"sigma": 0.5})).number == 103

@@ -9,7 +9,7 @@ from evoray.evaluation.kept.tape import record
 
 def counted(run, *inputs):
     with torch.inference_mode():
-        tape, _ = record(lambda: run(*inputs), inputs, lambda tensor: None)
+        tape, _ = record(lambda: run(*inputs), inputs, lambda tensor: ())
     return sum(one.flops for one in tape.operations)
 
 

@@ -54,9 +54,24 @@ def test_a_network_that_cannot_be_cut_runs_whole_and_says_why(kind):
 
 
 def test_nothing_is_recorded_where_all_weights_change(monkeypatch):
-    monkeypatch.setattr("evoray.evaluation.kept.keeper.record", lambda *_: pytest.fail("recorded"))
+    monkeypatch.setattr("evoray.evaluation.kept.keeper.record_network", lambda *_: pytest.fail("recorded"))
     on, off = both(Plain, ("*",))
     assert np.array_equal(rows(on), rows(off))
+
+
+def test_a_units_changed_weights_are_looked_at_once(monkeypatch):
+    """Its children come again with every shard, and with a base of another generation."""
+    on, tails = worker(Plain, ("second", "head"), keep_activations="auto"), [(entry(seed),) for seed in range(3)]
+    looked, tensors = [], Mutation.tensors
+    monkeypatch.setattr(Mutation, "tensors", lambda one, space: (looked.append(one.mask_seed), tensors(one, space))[1])
+    parts = [on.keeper.part(tails, lambda: on._kept._first_batch("select", 0)) for _ in range(3)]
+    assert parts[0] is not None and parts[0] is parts[1] is parts[2]
+    assert [looked.count(seed) for seed in range(3)] == [1, 1, 1]
+    for seed in range(1000, 1200):
+        on._kept._keeper.part([(entry(seed),)], lambda: pytest.fail("recorded already"))
+    assert len(on._kept._keeper._asked) <= 64
+    on._kept._keeper.give_up(Unrepeatable("no more"))
+    assert on._kept._keeper.part([(entry(0),), (entry(1),), (entry(2),)], lambda: pytest.fail("asked")) is None
 
 
 def test_weights_that_are_never_used_cost_nothing():
@@ -115,11 +130,19 @@ def test_the_last_batch_has_a_tape_of_its_own_and_filled_batches_one():
     assert len(on._kept._keeper._tapes) == 2
 
 
-def test_a_thousand_children_leave_the_base_intact():
-    on = worker(Plain, ("second", "head"), keep_activations="auto")
+@pytest.mark.parametrize("units", [4, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("gib", [1.0, 1e-7])
+def test_after_units_of_a_hundred_children_the_base_is_intact(units, gib):
+    """Dense children and sparse ones, of two bases in turn."""
+    on = worker(Plain, ("second", "head"), keep_activations=True, resident_gib=gib, images=2, batch_size=2)
     before, first = copy.deepcopy(on.host.buffer), rows(on)
-    rows(on, children=1000)
+    for unit in range(units):
+        seeds = range(100 * unit, 100 * unit + 100)
+        some = tuple(Candidate(f"c{seed}", (entry(seed, parts=2 if seed % 3 else 200),)) for seed in seeds)
+        ChildrenUnit(Lineage((entry(7),) if unit % 4 == 3 else ()), some, "select", 0).run(on)
+    on.host.set_base(())
     assert torch.equal(on.host.buffer, before) and np.array_equal(rows(on), first)
+    assert on.counters.passes < on.counters.images and not on.counters.note
 
 
 def test_an_error_of_the_rest_names_its_child():

@@ -7,7 +7,7 @@ from torch import nn
 from evoray.evaluation.kept.tape import Ref, Unrepeatable, record
 
 
-def taped(run, *inputs, owner=lambda tensor: None):
+def taped(run, *inputs, owner=lambda tensor: ()):
     with torch.inference_mode():
         return record(lambda: run(*inputs), inputs, owner)
 
@@ -43,7 +43,7 @@ def test_first_use_is_by_the_tensor_that_an_operation_is_given():
     tape, _ = taped(
         lambda x: layers[1](layers[0](x)) @ layers[0].weight,
         torch.ones(1, 2),
-        owner=lambda one: where.get(one.data_ptr()),
+        owner=lambda one: [where[one.data_ptr()]] if one.data_ptr() in where else [],
     )
     assert tape.first_use == {0: 0, 1: 0, 2: 1, 3: 1}
     assert len(tape.constants) == 4
@@ -84,3 +84,22 @@ def test_what_only_looks_like_it_is_taken(run):
 def test_an_output_may_be_a_dictionary_with_other_things_in_it():
     tape, _ = taped(lambda x: {"logits": x + 1, "loss": None, "more": (x, 3)}, torch.ones(2))
     assert tape.output == {"logits": Ref(1), "loss": None, "more": (Ref(0), 3)}
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda:1"])
+def test_the_generator_of_the_workers_own_device_is_asked(monkeypatch, device):
+    """A worker of one GPU leaves the others alone, and one of the CPU all of them."""
+    asked = []
+
+    def state(of="cuda"):
+        asked.append(torch.device(of))
+        return torch.zeros(1, dtype=torch.uint8)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", state)
+    inputs = [torch.ones(3)]
+    with torch.inference_mode():
+        record(lambda: nn.functional.dropout(inputs[0], 0.5, False), inputs, lambda tensor: (), torch.device(device))
+        with pytest.raises(Unrepeatable, match="draws random numbers"):
+            record(lambda: torch.rand(3), inputs, lambda tensor: (), torch.device(device))
+    assert set(asked) == ({torch.device(device)} if "cuda" in device else set())

@@ -6,7 +6,7 @@ import pytest
 from listing import meant, scanned
 
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.labels.division import is_split
+from evoray.ingest.labels.division import is_split, merged
 
 FILES = ("a.jpg", "b.jpg", "c.jpg")
 
@@ -119,3 +119,56 @@ def test_a_filter_that_cannot_be_is_refused(only, error, message, tmp_path):
 def test_a_list_without_columns_has_none_to_filter_by(tmp_path):
     with pytest.raises(DataError, match="no table, so it has no columns"):
         scanned(tmp_path, "x\ny\nx\n", FILES, only="split=train")
+
+
+CITIES = ("Paris, FR", 'the "5,5"', "Rome")
+
+
+def cities():
+    rows = "".join(
+        f'{name},x,"{city.replace(chr(34), chr(34) * 2)}"\n' for name, city in zip(FILES, CITIES, strict=True)
+    )
+    return f"file,label,city\n{rows}"
+
+
+@pytest.mark.parametrize(
+    ("only", "files"),
+    [
+        ('city="Paris, FR"', "a"),
+        ("city=Paris, FR", "a"),
+        ('city="paris, fr",Rome', "ac"),
+        ('city=Rome, "Paris, FR"', "ac"),
+        ('city="the ""5,5"""', "b"),
+        ('city=the "5,5"', "b"),
+        ("city=rome", "c"),
+        (merged(['city="Paris, FR"', "city=Rome"]), "ac"),
+        (merged(["city=Rome", 'City="the ""5,5"""', 'city="Paris, FR"']), "abc"),
+    ],
+)
+def test_a_value_may_have_a_comma_in_it(only, files, tmp_path):
+    assert scanned(tmp_path, cities(), FILES, only=only).names == [f"{file}.jpg" for file in files]
+
+
+@pytest.mark.parametrize("only", ["city=Paris", 'city="Paris, FR", "Bonn"', "city=Rome, FR"])
+def test_a_value_that_is_not_there_is_named_with_those_that_are(only, tmp_path):
+    with pytest.raises(DataError, match=r"--only .*: no (paris|bonn|fr) in the column city, which holds Paris, FR"):
+        scanned(tmp_path, cities(), FILES, only=only)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [([], None), (["split=train"], "split=train"), (["split=train", "Split=val"], "split=train,val"), (["x"], "x")],
+)
+def test_the_values_of_a_column_that_is_named_twice_are_all_taken(given, expected):
+    assert merged(given) == expected
+
+
+def test_two_columns_are_refused():
+    with pytest.raises(ConfigError, match=r"--only names 2 columns \(split=train, city=Rome\): give values of one"):
+        merged(["split=train", "city=Rome"])
+
+
+def test_the_answer_that_is_offered_can_be_given(tmp_path):
+    text = "file,label,data split\na.jpg,x,train\nb.jpg,y,test\nc.jpg,x,train\n"
+    with pytest.raises(DataError, match="such as --only 'data split=train'; for all of them --only 'data split=tra"):
+        scanned(tmp_path, text, FILES)

@@ -141,7 +141,7 @@ def test_columns_are_taken_by_name_or_number(text, asked, expected, tmp_path):
         ("a.jpg,cat\n,dog\nb.jpg,dog\n", "line 2: a label and no file"),
         ("a.jpg,cat\nb.jpg,dog\na.jpg,dog\n", r"line 3: a.jpg has two labels, cat \(line 1\) and dog"),
         ("a.jpg,cat\nb.jpg,dog\nx/b.jpg,cat\n", "line 3: x/b.jpg has two labels"),
-        ("a.jpg,cat\n", "no label for b.jpg and 0 more images.*Add lines for them, or move them away"),
+        ("a.jpg,cat\n", "no label for b.jpg and 0 more images.*Leave them out with --listed-only, or add lines"),
         ("y.jpg,cat\nz.jpg,dog\n", "None of its files is here, such as y.jpg"),
         ("x,1\nz,2\n", "None of its files is here, such as x"),
         ("a.jpg,red, green\nb.jpg,dog\n", "line 2: 2 cells where others have 3|line 1: 3 cells where others have 2"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from listing import meant, scanned
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import Asked
@@ -10,6 +11,7 @@ from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.table import file_column, label_column, split_header
 
 PATH = Path("x.csv")
+NAMED, NUMBERED = ("a.jpg", "b.jpg", "c.jpg"), ("0.jpg", "1.jpg", "2.jpg")
 FILES = FileNames(["1.jpg", "2.jpg", "a.b.png", "deep/3.jpg", "deep/er/3.png"])
 
 
@@ -135,3 +137,47 @@ def test_labels_without_a_header_are_no_files_beside_pictures():
 def test_a_column_of_masks_is_no_question():
     table = rows(*[(str(number), f"{number}_mask.png", "cat") for number in range(12)])
     assert file_column(PATH, ["id", "mask", "label"], table, PNGS, Asked(), True) == 0
+
+
+PANDAS = [
+    (NAMED, ",0,1\n0,a.jpg,cat\n1,b.jpg,dog\n2,c.jpg,cat\n", "cat dog cat"),
+    (NAMED, ",0,1\n0,a,1\n1,b,0\n2,c,1\n", "1 0 1"),
+    (NAMED, ";1;0\n0;cat;a.jpg\n1;dog;b.jpg\n2;cat;c.jpg\n", "cat dog cat"),
+    (NAMED, "Unnamed: 0,0,1\n0,a.jpg,cat\n1,b.jpg,dog\n2,c.jpg,cat\n", "cat dog cat"),
+    (NAMED, ",0\na.jpg,1\nb.jpg,0\nc.jpg,1\n", "1 0 1"),
+    (NUMBERED, ",0,1\n0,0.jpg,1\n1,1.jpg,0\n2,2.jpg,1\n", "1 0 1"),
+    (NUMBERED, ",0,1\n0,2.jpg,cow\n1,1.jpg,dog\n2,0.jpg,cat\n", "cat dog cow"),
+    (NUMBERED, ",0,1\n0,2,cow\n1,1,dog\n2,0,cat\n", "cat dog cow"),
+    (NUMBERED, ",0,1\n0,2,1\n1,1,1\n2,0,0\n", "0 1 1"),
+    (NUMBERED, "0,1\n0.jpg,cat\n1.jpg,dog\n2.jpg,cat\n", "cat dog cat"),
+    (NUMBERED, "0\t1\n0.jpg\t0\n1.jpg\t1\n2.jpg\t0\n", "0 1 0"),
+    (NUMBERED, ",0\n0.jpg,1\n1.jpg,0\n2.jpg,1\n", "1 0 1"),
+    (NUMBERED, ",image_id,label\n0,2,7\n1,0,8\n2,1,7\n", "8 7 7"),
+]
+"""Tables of pandas' to_csv without names for their columns, and what 0, 1, 2 or a, b, c are in them."""
+
+
+@pytest.mark.parametrize(("files", "text", "labels"), PANDAS)
+def test_columns_that_pandas_numbered_are_a_header_and_row_numbers_are_left_aside(files, text, labels, tmp_path):
+    source = scanned(tmp_path, text, files)
+    assert [source.classes[label] for label in source.labels] == labels.split()
+    assert "a header" in source.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "text", "message"),
+    [
+        (NAMED, ",0,1,2\n0,a.jpg,cat,x\n1,b.jpg,dog,y\n2,c.jpg,cat,z\n", "in the columns 1, 2, .*--label-column"),
+        (NUMBERED, ",0,1\n0,2,1\n1,1,2\n2,0,0\n", "the columns 0, 1 name files of the folder.*--file-column"),
+        (NUMBERED, "0,1\n0,5\n1,6\n2,5\n", "line 2: 0 has two labels"),
+        (NAMED, "0,a.jpg,cat\n1,b.jpg,dog\n2,c.jpg,cat\n", "in the columns 1, 3 .*there is no header"),
+    ],
+)
+def test_numbered_columns_that_are_open_are_asked_about(files, text, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        scanned(tmp_path, text, files)
+
+
+def test_a_numbered_column_is_named_by_its_number(tmp_path):
+    text = ",0,1,2\n0,a.jpg,cat,x\n1,b.jpg,dog,y\n2,c.jpg,cat,z\n"
+    assert list(meant(scanned(tmp_path, text, NAMED, label_column="2")).values()) == ["x", "y", "z"]

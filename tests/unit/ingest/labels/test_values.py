@@ -160,6 +160,7 @@ def test_what_is_no_class_is_refused_with_its_place(values, message):
         ([*range(0, 60, 2), 0, 2], "30 different numbers, half of them of one image each: are they classes"),
         (("007", "012"), "labels are words, for not all are plain whole numbers without zeros in front: 007, 012 are"),
         (("007", "7"), "numbers with and without zeros before them are one class: 007"),
+        (("01", "99", "100"), "labels are numbers, not codes, for they are not all of one width: 01 is 1"),
         (("clear road", "clear primary", "haze primary"), "labels share words (clear, primary)"),
     ],
 )

@@ -13,9 +13,11 @@ from forms import (
     make_devkit,
     unpack_devkit,
 )
+from listing import meant, scanned
 
-from evoray.errors import DataError
+from evoray.errors import ConfigError, DataError
 from evoray.ingest.labels.columns import Asked
+from evoray.ingest.sources import flat as flat_source
 from evoray.ingest.sources import open_source
 from evoray.ingest.sources.flat import scan_flat
 
@@ -190,3 +192,93 @@ def test_labels_by_order_are_taken_where_both_orders_say_the_same(form, count, l
     own = [labels[number % len(labels)] for number in range(count)]
     found = in_order(tmp_path, [form.format(number) for number in range(count)], own)
     assert [found.classes[label] for label in found.labels] == own
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "taken"),
+    [
+        ("filename,label\na.jpg,cat\nc d.png,dog\n", "list.csv", {"a.jpg": "cat", "c d.png": "dog"}),
+        ("a.jpg cat\n", "list.txt", {"a.jpg": "cat"}),
+        ("a,cat\nelsewhere,dog\n", "list.csv", {"a.jpg": "cat"}),
+        ('{"b.jpg": 1}', "list.json", {"b.jpg": "1"}),
+        ("b.jpg,0\na.jpg,0\n", "list.csv", {"a.jpg": "0", "b.jpg": "0"}),
+    ],
+)
+def test_images_that_are_not_listed_are_left_out_where_that_is_said(text, name, taken, tmp_path):
+    with pytest.raises(DataError, match=r"no label for .*Leave them out with --listed-only, or add lines for them"):
+        scanned(tmp_path, text, name=name)
+    source = scanned(tmp_path, text, name=name, listed_only=True)
+    assert meant(source) == taken
+    assert any(f"{3 - len(taken)} images are not listed, and left out" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x.jpg,cat\ny.jpg,dog\n", "None of its files is here"),
+        ("cat\ndog\n", "2 labels for the 3 images .*or one that names the files"),
+        ("a.jpg,cat\na.jpg,dog\n", "a.jpg has two labels"),
+    ],
+)
+def test_what_is_not_listed_is_no_excuse_for_another_list(text, message, tmp_path):
+    with pytest.raises(DataError, match=message):
+        scanned(tmp_path, text, listed_only=True)
+
+
+def test_nothing_is_said_where_all_are_listed(tmp_path):
+    source = scanned(tmp_path, "a.jpg,x\nb.jpg,y\nc d.png,x\n", listed_only=True)
+    assert len(source.names) == 3 and not any("not listed" in note for note in source.notes)
+
+
+def test_a_tree_has_no_list_of_what_counts(tmp_path):
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.jpg").touch()
+    with pytest.raises(ConfigError, match=r"--listed-only: .* is read as folder, which has no list"):
+        open_source(str(tmp_path), asked=Asked(listed_only=True))
+
+
+MANY = 100_000
+FORMS = {
+    "list.csv": ("filename,label\n", "{path},c{label}\n"),
+    "stems.csv": ("id;class\n", "img_{number:06d};c{label}\n"),
+    "list.txt": ("", "{path} c{label}\n"),
+    "list.jsonl": ("", '{{"file": "{path}", "label": "c{label}"}}\n'),
+    "pandas.csv": (",0,1\n", "{number},{path},c{label}\n"),
+}
+
+
+def folder_of(count, monkeypatch, tmp_path):
+    """A folder of so many images, none of them on disk."""
+    files = [f"img_{number:06d}.jpg" for number in range(count)]
+    monkeypatch.setattr(flat_source, "_images", lambda root, follow: (files, ()))
+    (tmp_path / "images").mkdir()
+    return files
+
+
+def test_a_hundred_thousand_rows_may_say_the_same_twenty_times_and_not_two_things(monkeypatch, tmp_path):
+    files = folder_of(MANY // 20, monkeypatch, tmp_path)
+    rows = [f"{name},c{number % 7}\n" for number, name in enumerate(files)] * 20
+    listing = tmp_path / "list.csv"
+    listing.write_text("".join(["filename,label\n", *rows]))
+    source = scan_flat(tmp_path / "images", listing)
+    assert source.names == files and source.labels == [number % 7 for number in range(len(files))]
+    listing.write_text("".join(["filename,label\n", *rows, f"{files[12]},c6\n"]))
+    with pytest.raises(DataError, match=rf"line {MANY + 2}: img_000012\.jpg has two labels, c5 \(line 14\) and c6"):
+        scan_flat(tmp_path / "images", listing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_a_hundred_thousand_rows_in_another_order_with_some_of_them_twice(form, monkeypatch, tmp_path):
+    many = folder_of(MANY, monkeypatch, tmp_path)
+    header, line = FORMS[form]
+    rows = [line.format(path=path, number=number, label=number % 7) for number, path in enumerate(many)]
+    listing = tmp_path / form
+    listing.write_text(header + "".join([*reversed(rows), *rows[:50]]))
+    source = scan_flat(tmp_path / "images", listing)
+    assert source.names == many and source.classes == tuple(f"c{label}" for label in range(7))
+    assert source.labels == [number % 7 for number in range(MANY)]
+    listing.write_text(header + "".join([*rows, line.format(path=many[12], number=12, label=6)]))
+    last, first = MANY + 1 + bool(header), 13 + bool(header)
+    with pytest.raises(DataError, match=rf"line {last}: .*img_000012.* has two labels, c5 \(line {first}\) and c6"):
+        scan_flat(tmp_path / "images", listing)

@@ -319,5 +319,61 @@ def test_parquet_in_folders_below_is_found(folder, tmp_path):
     (tmp_path / "validation").mkdir()
     pq.write_table(table, tmp_path / "validation" / "0000.parquet")
     if folder.endswith("train"):
-        with pytest.raises(DataError, match=r"several splits \(train, validation\)\. Name one, such as"):
+        with pytest.raises(DataError, match=r"several splits \(train, validation\)\. Say --split \w+, or name one"):
             open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "labels.txt",
+        "val.txt",
+        "train_labels.txt",
+        "annotations.json",
+        "labels.json",
+        "list_attr.txt",
+        "ground-truth.txt",
+    ],
+)
+@pytest.mark.parametrize("others", [(), ("docs/paper.pdf", "README.txt", "classes.txt", "LICENSE.txt")])
+def test_a_folder_of_images_beside_a_text_of_labels_is_asked_about(name, others, tmp_path):
+    for other in ("images/1.jpg", name, *others):
+        (tmp_path / other).parent.mkdir(exist_ok=True)
+        (tmp_path / other).write_bytes(b"")
+    with pytest.raises(DataError, match=rf"one folder of images, images, and {name} beside it.*--labels .*/{name}"):
+        open_source(str(tmp_path))
+    assert open_source(str(tmp_path), "folder").classes[-1] == "images"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ("images/1.jpg", "README.txt"),
+        ("images/1.jpg", "classes.txt"),
+        ("images/1.jpg", "class_names.txt", "LICENSE"),
+        ("images/1.jpg", "label_map.json"),
+        ("images/1.jpg", "info.json"),
+        ("cat/1.jpg", "dog/1.jpg", "labels.txt"),
+    ],
+)
+def test_texts_that_are_no_list_ask_nothing(files, tmp_path):
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(b"")
+    assert len(open_source(str(tmp_path)).classes) == sum("/" in file for file in files)
+
+
+def test_a_table_is_named_before_a_text(tmp_path):
+    (tmp_path / "images").mkdir()
+    for file in ("images/1.jpg", "all_labels.txt", "z.csv"):
+        (tmp_path / file).write_bytes(b"")
+    with pytest.raises(DataError, match=r"and z\.csv beside it"):
+        open_source(str(tmp_path))
+
+
+@pytest.mark.parametrize("names", [("dataset_info.json", "state.json"), ("dataset_info.json",), ()])
+def test_a_folder_of_save_to_disk_says_how_to_make_parquet_of_it(names, tmp_path):
+    for name in ("data-00000-of-00002.arrow", "data-00001-of-00002.arrow", *names):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match=r"arquet file.*python -c"):
+        open_source(str(tmp_path))

@@ -181,8 +181,11 @@ def test_the_same_folders_in_every_class_are_said(tmp_path):
 
 def test_other_formats_have_no_use_for_it(tmp_path):
     (tmp_path / "a.parquet").touch()
-    with pytest.raises(ConfigError, match=r"--split train: .* is read as parquet\. Name one split's files"):
+    with pytest.raises(DataError, match=r"a\.parquet: no file of the split 'train'\. Leave --split out"):
         open_source(str(tmp_path / "a.parquet"), asked=Asked(split="train"))
+    (tmp_path / "1.jpg").touch()
+    with pytest.raises(ConfigError, match=r"--split train: .* is read as flat\. Name one split's files"):
+        open_source(str(tmp_path), asked=Asked(split="train"))
 
 
 DOUBLED = [

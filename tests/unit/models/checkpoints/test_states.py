@@ -8,7 +8,7 @@ from checkpoints import Net, prefixed, same, state
 
 from evoray.errors import ModelError
 from evoray.models.checkpoints.fitting import choose, install, said
-from evoray.models.checkpoints.states import only_state, states_of
+from evoray.models.checkpoints.states import keys_of, only_state, states_of, under_key
 
 PLAIN, AVERAGE, OTHER = state(1), state(2), state(3)
 OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(3), "step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]}
@@ -146,3 +146,40 @@ def test_without_a_model_the_usual_key_is_taken(content, expected):
 def test_without_a_model_several_unusual_ones_are_refused():
     with pytest.raises(ModelError, match=r"holds several states\. There are a, b"):
         only_state({"a": PLAIN, "b": AVERAGE}, None, "file")
+
+
+LAYERS = {f"{layer}.weight": torch.zeros(2) for layer in ("conv1", "bn1", "layer1.0.conv", "fc")}
+
+
+def under(prefix, layers=LAYERS):
+    return {f"{prefix}.{name}": one for name, one in layers.items()}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (LAYERS, r"Its tensors stand under no key \(conv1.weight, …\): leave parent.weights_key out\.$"),
+        ({"weight": torch.zeros(1)}, r"under no key \(weight\): leave"),
+        (under("module"), r"There are module\. Did you mean module\?$"),
+        (under("_orig_mod.module"), r"There are _orig_mod\.$"),
+        (under("teacher") | under("student"), r"There are student, teacher\.$"),
+        ({"state_dict": under("module"), "epoch": 3}, r"There are state_dict, state_dict\.module\.$"),
+        ({"state_dict": LAYERS}, r"There are state_dict\.$"),
+        (
+            {"model_state": dict(LAYERS), "model_ema": LAYERS},
+            r"There are model_state, model_ema\. Did you mean model_ema\?$",
+        ),
+        ({"net": {"encoder": dict(LAYERS), "head": LAYERS}}, r"There are net\.encoder, net\.head\.$"),
+    ],
+)
+def test_an_unknown_key_lists_those_that_exist(content, words):
+    with pytest.raises(ModelError, match=words):
+        under_key(content, "modelema", "w.pth")
+
+
+@pytest.mark.parametrize(
+    "content", [under("module"), under("teacher") | under("student"), {"a": under("b"), "c": LAYERS}]
+)
+def test_each_key_that_is_listed_can_be_given(content):
+    for key in keys_of(content):
+        assert under_key(content, key, "w.pth")

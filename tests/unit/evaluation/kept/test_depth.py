@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 import torch
 import torchvision.models
@@ -9,7 +12,10 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils import parametrizations
 
-from evoray.models.depth import first_use
+from evoray.evaluation.kept.depth import Prices, first_use
+from evoray.mutation import Entry, Recipe
+from evoray.mutation.partition import PartitionConfig
+from tests.unit.evaluation.kept.nets import CUTTABLE, NOT, worker
 
 
 class Backwards(nn.Module):
@@ -63,9 +69,9 @@ class OneMemory(nn.Module):
         return x @ self.right @ self.left
 
 
-def names_in_order(model, x, names=None, **options):
+def names_in_order(model, x, names=None):
     names = names or sorted(name for name, _ in model.named_parameters())
-    found = first_use(model.eval(), names, lambda: model(x), **options)
+    found = first_use(model.eval(), names, lambda: model(x))
     assert sorted(found.order) == list(range(len(names)))
     return [names[number] for number in found.order], found
 
@@ -73,7 +79,7 @@ def names_in_order(model, x, names=None, **options):
 def test_layers_come_as_they_are_used_and_spare_ones_last():
     order, found = names_in_order(Backwards(), torch.ones(1, 1, 4))
     assert order == ["c.weight", "c.bias", "b.weight", "a.weight", "a.bias", "spare.bias", "spare.weight"]
-    assert (found.used, found.behind) == (5, (1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0))
+    assert found.used == 5
 
 
 def test_a_tied_weight_counts_where_any_of_its_names_is_used():
@@ -117,20 +123,129 @@ def test_a_network_of_layers_in_a_row_is_in_its_own_order(name):
     assert names_in_order(model, torch.zeros(1, 3, 64, 64), sorted(some))[0] == some
 
 
+def prices(model, x, use=None):
+    names = sorted(name for name, _ in model.named_parameters())
+    return Prices(model.eval(), names, model, use or (lambda network: network(x.clone())))
+
+
 def test_the_share_of_the_pass_behind_each_tensor():
     """Three products of 4 x 4 by 4: before the first there is all, before the last a third."""
     model = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in range(3)))
-    order, found = names_in_order(model, torch.ones(1, 4), flops=True)
-    assert order == ["0.weight", "1.weight", "2.weight"]
-    assert found.behind == pytest.approx((1, 2 / 3, 1 / 3))
-    assert names_in_order(Backwards(), torch.ones(1, 1, 4), flops=True)[1].behind[-2:] == (0, 0)
+    assert list(prices(model, torch.ones(1, 4))) == pytest.approx([1, 2 / 3, 1 / 3])
+    assert list(prices(Backwards(), torch.ones(1, 1, 4)))[-2:] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda network: network(torch.ones(1, 4)) if network(torch.ones(1, 4)).sum() > 1e9 else None,
+        lambda network: [network(torch.ones(1, 4)) for _ in range(2)],
+        lambda network: None,
+    ],
+)
+def test_where_nothing_can_be_kept_every_child_costs_a_pass(use):
+    model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(3)))
+    assert list(prices(model, torch.ones(1, 4))) != [1.0] * 6
+
+    class Branches(nn.Sequential):
+        def forward(self, x):
+            x = self[1](self[0](x))
+            return self[2](x) if x.sum().item() > 0 else x
+
+    assert list(prices(Branches(*model), torch.ones(1, 4))) == [1.0] * 6
+    if use(lambda x: x) is not None:
+        assert list(prices(model, None, use)) == [1.0] * 6
+
+
+@pytest.mark.parametrize("kind", [*CUTTABLE, *NOT])
+def test_prices_are_what_the_keeper_runs(kind):
+    """Children of each tensor and all behind it, on a worker of that network, kept or not."""
+    on = worker(kind, ("*",), keep_activations="auto")
+    space, keeper = on.host.space, on.keeper
+    batch = next(iter(on.prepared("select", 0).batches))
+    found = prices(kind_of(kind), batch.inputs[:1])
+    assert len(found) == len(space.tensors)
+    for number in range(len(space.tensors)):
+        part = keeper.part([(Entry(1.0, Only(number=number)),)], lambda: batch)
+        if NOT.get(kind) != "other bits":  # that is found on workers alone
+            assert found[number] == (part.share if part else 1.0)
+
+
+def kind_of(kind):
+    torch.manual_seed(0)
+    return kind()
+
+
+class Only(Recipe):
+    """Of one tensor."""
+
+    Section = PartitionConfig
+    kind: str = "only"
+    number: int
+
+    @classmethod
+    def draw(cls, config, sigma, seed, generation, child):
+        raise NotImplementedError
+
+    at_most = delta = draw
+
+    def tensors(self, space):
+        return [self.number]
+
+
+ORDERS = {
+    "alexnet": "38bac47653f11cac",
+    "vgg11_bn": "f1aaa24e7a94ba5d",
+    "resnet18": "364f5232012b4e62",
+    "resnext50_32x4d": "1dc8cb5ff8332195",
+    "wide_resnet50_2": "1dc8cb5ff8332195",
+    "densenet121": "d04226b21ba63d3b",
+    "googlenet": "aa890e8d12b7c1a6",
+    "inception_v3": "ce5f69c78ea898c1",
+    "mobilenet_v2": "1208fc8ca782a7bc",
+    "mobilenet_v3_small": "2b95760e2fc10743",
+    "shufflenet_v2_x0_5": "5575705a7b8816bb",
+    "efficientnet_b0": "bc08ae6dc024cd94",
+    "regnet_y_400mf": "a51f081612d162bc",
+    "convnext_tiny": "38dd68de2e25a677",
+    "vit_b_16": "802a9c6cdd126521",
+    "swin_t": "e754d25283a9885c",
+    "maxvit_t": "8aac7c507b0e9aed",
+    "squeezenet1_1": "63d973c0dcc5048c",
+    "mnasnet0_5": "9a6e4e8694900af7",
+}
+"""SHA-256 (its beginning) of the order that runs of each family of the contracts have on record."""
+OPTIONS = {
+    "vit_b_16": {"image_size": 32},
+    "googlenet": {"init_weights": False, "aux_logits": False},
+    "inception_v3": {"init_weights": False, "aux_logits": False},
+}
+SIZES = {"alexnet": 64, "inception_v3": 75, "maxvit_t": 224}
+MANY = ("alexnet", "vgg11_bn", "wide_resnet50_2", "vit_b_16", "maxvit_t", "inception_v3", "swin_t")
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.slow if one in MANY else ()) for one in ORDERS])
+def test_the_order_of_a_family_is_the_one_on_record(name):
+    """Values do not matter, so most are never drawn."""
+    if name in ("regnet_y_400mf", "swin_t", "maxvit_t"):  # they compute with what they make
+        model = getattr(torchvision.models, name)(weights=None)
+    else:
+        with torch.device("meta"):
+            model = getattr(torchvision.models, name)(weights=None, **OPTIONS.get(name, {}))
+        model = model.to_empty(device="cpu")
+    names = sorted((one for one, _ in model.named_parameters()), key=str.encode)
+    size = SIZES.get(name, 32)
+    found = first_use(model.eval(), names, lambda: model(torch.zeros(1, 3, size, size)))
+    assert hashlib.sha256(json.dumps(found.order).encode()).hexdigest().startswith(ORDERS[name])
+    assert found.used == len(names)
 
 
 def test_the_pass_leaves_the_network_as_it_was():
     model = Backwards().eval()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     expected = model(torch.ones(1, 1, 4))
-    names_in_order(model, torch.ones(1, 1, 4), flops=True)
+    names_in_order(model, torch.ones(1, 1, 4))
+    prices(model, torch.ones(1, 1, 4))
     assert torch.equal(model(torch.ones(1, 1, 4)), expected) and expected.requires_grad
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 

@@ -1,0 +1,77 @@
+"""Shards that are searched on and scored on, one of each: Fashion-MNIST, and ImageNet photographs under corruptions."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+from corruptions import CORRUPTIONS
+from PIL import Image
+
+from evoray.data import ImageTransform, open_dataset
+from evoray.ingest.ingest import ingest_dataset
+
+SELECT, TEST = 1000, 2000
+"""Images of Fashion-MNIST's test set."""
+SIDE = 128
+"""Pixels of the photographs: a third of the operations of 224."""
+SEVERITIES = (3, 5)
+
+
+class Images(list):
+    """A torch Dataset: (uint8 array, label) with names of classes."""
+
+    classes: tuple[str, ...] = ()
+
+
+def fashion_mnist(work: Path, seed: int) -> tuple[Path, Path]:
+    """(select, test): other images for every seed."""
+    source = open_dataset("fashion-mnist")
+    shards = [source.load(index) for index in range(len(source.shard_rows))]
+    images = np.concatenate([np.asarray(shard.images) for shard in shards])[:, 0]
+    labels = np.concatenate([np.asarray(shard.labels) for shard in shards])
+    rows = np.random.default_rng([20230501, seed]).permutation(len(labels))
+    found = []
+    for name, part in (("select", rows[:SELECT]), ("test", rows[SELECT : SELECT + TEST])):
+        records = Images((images[row], int(labels[row])) for row in part)
+        records.classes = tuple(source.classes)
+        found.append(_shards(work / f"fashion-mnist-{seed}-{name}", records, 1))
+    return found[0], found[1]
+
+
+def photographs(work: Path, seed: int) -> tuple[Path, Path]:
+    """(select, test): half of the twenty ImageNet photographs of foolbox each, by seed; every one under every
+    corruption at two strengths. Labels are ImageNet's."""
+    data = Path(importlib.util.find_spec("foolbox").origin).parent / "data"  # type: ignore[union-attr,arg-type]
+    files = sorted(data.glob("imagenet_*"))
+    random = np.random.default_rng([20230502, seed])
+    order = random.permutation(len(files))
+    found = []
+    for name, part in (("select", order[::2]), ("test", order[1::2])):
+        records = Images()
+        for number in part:
+            image, label = _cut(files[number]), int(files[number].stem.rpartition("_")[2])
+            records += [
+                (corrupt(image, severity, random), label) for corrupt in CORRUPTIONS.values() for severity in SEVERITIES
+            ]
+        records.classes = tuple(f"{label:04d}" for label in range(1000))
+        found.append(_shards(work / f"photographs-{seed}-{name}", records, 3))
+    return found[0], found[1]
+
+
+def _cut(file: Path) -> np.ndarray:
+    with Image.open(file) as opened:
+        image = opened.convert("RGB")
+    side = SIDE * 8 // 7
+    share = side / min(image.size)
+    image = image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.BICUBIC)
+    left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
+    return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))
+
+
+def _shards(dest: Path, records: Images, channels: int) -> Path:
+    if not (dest / "manifest.json").exists():
+        transform = ImageTransform(resize=None, crop=None, channels=channels)
+        ingest_dataset(records, dest, transform, shard_size=len(records))
+    return dest
