@@ -79,7 +79,7 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
         raise ConfigError(
             f"--file-column, --label-column, --only: {shown(name)} is read as {kind}, which has no columns."
         )
-    if asked.only is not None and kind != "flat":
+    if asked.only is not None and kind not in ("flat", "parquet"):
         raise ConfigError(f"--only: {shown(name)} is read as {kind}, which has no list. Name one split's files.")
     if asked.listed_only and kind != "flat":
         raise ConfigError(f"--listed-only: {shown(name)} is read as {kind}, which has no list.")
