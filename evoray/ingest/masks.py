@@ -21,8 +21,8 @@ ANNOTATIONS = frozenset(_ANNOTATED.split())
 _MASK = re.compile(
     r"(.+?)[ _.-]+(?:masks?|segmentation|seg|groundtruth|gt|annotation|superpixels)(?:[ _-]?\d{1,2})?", re.I
 )
-_WORDS = re.compile("mask|seg|gt|groundtruth|annotation|superpixels", re.I)
-"""One of which such a name holds: a look at each name, for there may be millions."""
+_WORDS = ("mask", "seg", "gt", "groundtruth", "annotation", "superpixels")
+"""One of which such a name holds; all names are looked at as one text first, for there may be millions."""
 SHARE = 0.1
 """Of a folder's images: fewer masks are a coincidence of names."""
 ALL = "--split none where they are images of the classes too"
@@ -56,7 +56,9 @@ def refuse_masks(root: Path, names: Sequence[str]) -> None:
     below = {
         path for path in around if plain(path.rpartition("/")[2]) in ANNOTATIONS and path.rpartition("/")[0] in around
     }
-    said = [name for name in names if _WORDS.search(name)]
+    text = "\n".join(names).lower()
+    words = [word for word in _WORDS if word in text]
+    said = [name for name in names if any(word in name.lower() for word in words)] if words else []
     called = {name: of.group(1) for name in said if (of := _MASK.fullmatch(name.rpartition(".")[0])) is not None}
     held = {name.rpartition(".")[0] for name in names} if called else set()
     masks: dict[str, list[str]] = defaultdict(list)
