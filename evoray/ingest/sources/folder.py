@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed, plain
+from evoray.ingest.labels.values import alike
 from evoray.ingest.masks import ANNOTATIONS, PICTURES, annotated_folders, refuse_masks
 from evoray.ingest.names import SUFFIXES, is_aside_folder, is_image
 from evoray.ingest.partitions import values_of
@@ -212,6 +213,7 @@ def _notes(walked: Walked, folders: Sequence[str], labels: Sequence[int], beside
         notes.append(f"all class folders hold folders of the same names ({listed(same, 4)}), whose images are taken")
     if (values := values_of(folders)) is not None:
         notes.append(f"folders that say a column's value: {shown(folders[0], 60)} is the class {shown(values[0], 60)}")
+    notes += alike(folders)
     if beside:
         notes.append(f"{beside} images beside the class folders are left aside")
     if all(folder.isdecimal() for folder in folders) and list(folders) != sorted(folders, key=int):
