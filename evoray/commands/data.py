@@ -55,7 +55,9 @@ def data_ingest(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN=VALUE,…", help='Lines of the list that count: split=train, or city="Paris, FR".'),
+        typer.Option(
+            metavar="COLUMN=VALUE,…", help='Lines (rows of Parquet) that count: split=train, or city="Paris, FR".'
+        ),
     ] = None,
     as_classes: Annotated[
         bool,

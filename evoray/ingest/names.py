@@ -13,7 +13,12 @@ IMAGEFOLDER = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff",
 """What torchvision's ImageFolder reads."""
 SUFFIXES = (*IMAGEFOLDER, ".jpe", ".jfif", ".jif", ".jfi", ".mpo", ".gif", ".apng", ".dib", ".pbm", ".pnm")
 """What names of pictures in the formats that are read end with."""
-ASIDE = frozenset({"__macosx", "@eadir", "lost+found", "$recycle.bin", "thumbs.db", ".ds_store"})
+ASIDE = frozenset(
+    {
+        *("__macosx", "@eadir", "lost+found", "$recycle.bin", "system volume information", "__pycache__"),
+        *("thumbs.db", ".ds_store", "desktop.ini"),
+    }
+)
 """What systems leave among a user's files, in lower case."""
 
 

@@ -75,6 +75,43 @@ def of_others(root: Path, listing: Path, found: Listed, names: FileNames) -> tup
     return others, [path.row for path in elsewhere]
 
 
+def of_which_split(root: Path, listing: Path, asked: bool, found: Listed, names: FileNames) -> tuple[str, ...]:
+    """What is to be said of a list beside ``train`` and ``test`` whose names without folders are files of both.
+
+    asked: whether the user named the list.
+
+    Raises:
+        DataError: nobody named it, and its own name does not say whose labels it has.
+    """
+    own, says = _splits([root.name]), _said(listing.name)
+    if not own or not found.by_name or says & own:
+        return ()
+    if asked:
+        what = (
+            f"the labels of {shown(listing.name, 60)} are taken for the images of {shown(root.name, 60)}, as was asked"
+        )
+        return (what,) if says else ()
+    bare = [name for _, name, _ in found.rows[:LOOKED_AT] if "/" not in name and "\\" not in name]
+    files = [names.files[number] for name in bare for number in names.resolve(name)[0][:1]]
+    for other in sorted(root.parent.iterdir()) if listing.parent == root.parent else ():
+        if (of := _splits([other.name])) and not of & own and (both := _in_both(other, files)):
+            raise DataError(
+                f"{shown(listing)}: lies beside {shown(root.name, 60)} and {shown(other.name, 60)}, which both hold "
+                f"{shown(both, 60)}, and does not say whose labels it has. Where they are those of {shown(root)}, name "
+                "the list with --labels."
+            )
+    return ()
+
+
+def _in_both(other: Path, files: Sequence[str]) -> str | None:
+    return next((file for file in files if (other / file).is_file()), None)
+
+
+def _said(name: str) -> set[str]:
+    """Which of train, val and test a list is called: ``train_labels.csv``."""
+    return {_WORDS[word] for word in re.findall("[a-z]+", name.lower()) if word in _WORDS}
+
+
 def _paths(root: Path, found: Listed, names: FileNames) -> list[_Path]:
     above = [part.casefold() for part in Path(os.path.abspath(root)).parts]
     paths = []

@@ -47,19 +47,30 @@ def divided(
     if asked.only is not None:
         return _only(path, names, rows, asked.only)
     for at in others:
-        if not is_split(names[at], {cells[at] for _, cells in rows[:5000]}):
-            continue
-        counts = Counter(cells[at] for _, cells in rows if files.resolve(cells[file])[0])
-        if len(counts) > 1 and is_split(names[at], set(counts)):
-            said = ", ".join(f"{shown(value, 30) or '(empty)'}: {count}" for value, count in counts.most_common(6))
-            one = counts.most_common(1)[0][0]
-            every = list(counts)[:6]
-            raise DataError(
-                f"{shown(path)}: the column {shown(names[at], 60)} divides the images that are here ({said}). Say "
-                f"which count, such as --only {_answer(names[at], [one])}; for all of them --only "
-                f"{_answer(names[at], every)}."
+        if is_split(names[at], {cells[at] for _, cells in rows[:5000]}):
+            _refuse_several(
+                path, names[at], Counter(c[at] for _, c in rows if files.resolve(c[file])[0]), "that are here "
             )
     return range(len(rows))
+
+
+def of_column(path: Path, name: str, values: Sequence[str], only: str | None) -> list[int] | None:
+    """The same by one column of a table whose rows hold their images; None where all rows count."""
+    if only is not None:
+        return _only(path, [name], [(row, [value]) for row, value in enumerate(values)], only)
+    _refuse_several(path, name, Counter(values), "")
+    return None
+
+
+def _refuse_several(path: Path, name: str, counts: Counter[str], which: str) -> None:
+    if len(counts) < 2 or not is_split(name, set(counts)):
+        return
+    said = ", ".join(f"{shown(value, 30) or '(empty)'}: {count}" for value, count in counts.most_common(6))
+    one = counts.most_common(1)[0][0]
+    raise DataError(
+        f"{shown(path)}: the column {shown(name, 60)} divides the images {which}({said}). Say "
+        f"which count, such as --only {_answer(name, [one])}; for all of them --only {_answer(name, list(counts)[:6])}."
+    )
 
 
 def merged(given: Sequence[str]) -> str | None:

@@ -274,21 +274,26 @@ def _parts(name: str, sign: str) -> list[str]:
     return [part.strip() for part in name.split(sign) if part.strip()]
 
 
+def alike(names: Iterable[str]) -> tuple[str, ...]:
+    """What is said of classes that are one to a reader: ``Sea Lake``, ``sea lake`` and ``sea_lake``."""
+    plain = {name: re.sub(r"[\s_-]+", "", name.casefold()) for name in names}
+    count = Counter(plain.values())
+    found = sorted(name for name, folded in plain.items() if count[folded] > 1)
+    return (f"classes that differ in case, blanks or dashes alone: {listed(found, 6)}",) if found else ()
+
+
 def _of_names(names: Iterable[str]) -> tuple[str, ...]:
     """What is worth a look: names that differ little, numbers among them, words that others write for nothing."""
-    folded = Counter(name.casefold() for name in names)
-    alike = [name for name in names if folded[name.casefold()] > 1]
     digits = [name for name in names if name.isdecimal()]
     words = [name for name in names if name in MISSING]
     notes = [
-        (alike, "classes that differ in upper and lower case alone: {}"),
         (
             digits,
             "labels are words, for not all are plain whole numbers without zeros in front: {} are sorted as words",
         ),
         (words, "taken as names of classes, not as missing labels: {}"),
     ]
-    said = tuple(text.format(listed(sorted(found), 6)) for found, text in notes if found)
+    said = (*alike(names), *(text.format(listed(sorted(found), 6)) for found, text in notes if found))
     shared = few_words(names)
     return (
         said if shared is None else (*said, f"many labels share words ({shared}): each is a class, and no set of tags")

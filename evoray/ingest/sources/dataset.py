@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from evoray.runtime.reading import shown
 
 _UNREADABLE = -1
 """The label of a record that raised when it was asked for its label; it is in no shard."""
+ASKED_AGAIN = 8
+"""Records: a flip by chance shows in one of them, but for 1 in 256."""
+_CHANGES = (
+    "the Dataset gives another picture each time it is asked for a record, as random transforms do: the shards keep "
+    "one draw of each, and the same call makes others. Leave random transforms out where that is not meant"
+)
 
 
 @dataclass
@@ -54,7 +61,8 @@ class DatasetSource:
         classes = own or tuple(str(number) for number in range(max(labels) + 1))
         if max(labels) >= len(classes):
             raise DataError(f"the Dataset has a label {max(labels)} and {len(classes)} classes.")
-        notes = (f"the Dataset {kind}, classes {'as it names them' if own else 'by number: it names none'}",)
+        said = f"the Dataset {kind}, classes {'as it names them' if own else 'by number: it names none'}"
+        notes = (said, _CHANGES) if _varies(dataset, labels) else (said,)
         return cls(dataset, classes, [f"record/{i}" for i in range(count)], labels, notes)
 
     def open(self, record: int) -> Image.Image:
@@ -68,6 +76,19 @@ class DatasetSource:
 
     def prepare(self, directory: Path) -> None:
         """Nothing: the Dataset travels to the workers."""
+
+
+def _varies(dataset: Any, labels: Sequence[int]) -> bool:
+    """Whether one of a few records is another picture when it is asked for again."""
+    readable = (record for record, label in enumerate(labels) if label != _UNREADABLE)
+    for record in islice(readable, ASKED_AGAIN):
+        try:
+            first, again = (np.asarray(dataset[record][0]) for _ in range(2))
+        except Exception:  # a user's code may raise anything; it is listed when the record is opened
+            continue
+        if first.dtype != object and (first.shape != again.shape or first.tobytes() != again.tobytes()):
+            return True
+    return False
 
 
 # Classes

@@ -14,7 +14,7 @@ from evoray.ingest.labels.lists import read_list
 from evoray.ingest.labels.table import REMEDY
 from evoray.ingest.labels.taken import Entry, Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
-from evoray.ingest.other_folders import of_others
+from evoray.ingest.other_folders import of_others, of_which_split
 from evoray.ingest.sources.base import check_text
 from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
 from evoray.ingest.sources.folder import FolderSource
@@ -65,8 +65,9 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
         if found.by_name
         else (_by_order(root, listing, found, files), ())
     )
+    whose = of_which_split(root, listing, labels is not None, found, names)
     known = _known(root, listing, found, names, asked)
-    notes = (*found.notes, *near, *_absent(found, of), *known.notes, *notes)
+    notes = (*found.notes, *whose, *near, *_absent(found, of), *known.notes, *notes)
     return FolderSource(
         root, known.classes, [files[number] for number in sorted(of)],
         [known.indices[of[number]] for number in sorted(of)], notes, asked.follow_links,

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import listed, plain
+from evoray.ingest.labels.values import alike
+from evoray.ingest.masks import ANNOTATIONS, PICTURES, annotated_folders, refuse_masks
 from evoray.ingest.names import SUFFIXES, is_aside_folder, is_image
 from evoray.ingest.partitions import values_of
 from evoray.ingest.sources.base import check_text, state_of
@@ -17,14 +19,6 @@ from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.tree import Walked, walk
 from evoray.ingest.sources.tree_splits import NONE, TreeSplits, class_parents, find_splits, refuse, same_below, take
 from evoray.runtime.reading import shown
-
-_PICTURES = frozenset(("images", "image", "imgs", "img", "jpegimages", "photos", "pictures"))
-_ANNOTATED = """
-    masks mask labels label annotations annotation segmentations segmentation segmentationclass segmentationobject
-    groundtruth gt bboxes boxes xml xmls imagesets depth
-"""
-_ANNOTATIONS = frozenset(_ANNOTATED.split())
-"""Names of folders that hold what is said of the pictures in a folder beside them."""
 
 
 @dataclass
@@ -86,10 +80,12 @@ def _of_splits(
     _refuse_one_folder(root, walked.folders, names)
     if asked != NONE:
         _refuse_annotated(root, walked.folders)
-    splits = find_splits(walked.folders, names) if asked != NONE else None
+    splits = (find_splits(walked.folders, names) or _annotated(names)) if asked != NONE else None
     if splits is None:
         if asked not in (None, NONE):
             raise DataError(f"{shown(root)}: no splits in it, train and test or the like. Leave --split out.")
+        if asked is None:
+            refuse_masks(root, names)
         return walked.folders, names, _tops(names), ()
     if asked is None:
         raise refuse(root, splits)
@@ -105,7 +101,10 @@ def _taken(
         folders, kept, own, deeper = _in_splits(root, walked, names, class_parents(root, splits, sorted(wanted), names))
         said += [f"the class folders are those in {listed(deeper, 4)}"] if deeper else []
     else:
-        kept = names if chosen is None else [name for name in names if wanted & set(name.split("/")[1:-1])]
+        unwanted = frozenset(splits.folders) - wanted
+        within = {name: set(name.split("/")[1:-1]) for name in names}
+        meant = {name: not own & unwanted if splits.annotated else bool(own & wanted) for name, own in within.items()}
+        kept = names if chosen is None else [name for name in names if meant[name]]
         folders, own = walked.folders, _tops(kept)
     if not kept:
         raise DataError(f"{shown(root)}: no images in class folders below {listed(sorted(wanted))}. Name others.")
@@ -178,14 +177,20 @@ def _refuse_one_folder(root: Path, folders: Sequence[str], names: Sequence[str])
 def _refuse_annotated(root: Path, folders: Sequence[str]) -> None:
     """``images`` beside ``masks`` or ``labels``: pictures and what is said of them, and no classes."""
     called = {folder: plain(folder) for folder in folders}
-    pictures = [folder for folder, name in called.items() if name in _PICTURES]
-    beside = [folder for folder, name in called.items() if name in _ANNOTATIONS]
+    pictures = [folder for folder, name in called.items() if name in PICTURES]
+    beside = [folder for folder, name in called.items() if name in ANNOTATIONS]
     if pictures and beside and len(pictures) + len(beside) == len(folders):
         raise DataError(
             f"{shown(root)}: {listed(pictures, 2)} beside {listed(beside, 3)} are pictures and their annotations, no "
             f"class folders. Name {shown(root / pictures[0])} and a list with --labels; --split {NONE} where they are "
             "classes."
         )
+
+
+def _annotated(names: Sequence[str]) -> TreeSplits | None:
+    """``cat/images`` beside ``cat/masks``, one of which is meant."""
+    folders = annotated_folders(names)
+    return TreeSplits(folders, above=False, annotated=True) if folders else None
 
 
 def _classes(root: Path, folders: Sequence[str]) -> tuple[str, ...]:
@@ -208,6 +213,7 @@ def _notes(walked: Walked, folders: Sequence[str], labels: Sequence[int], beside
         notes.append(f"all class folders hold folders of the same names ({listed(same, 4)}), whose images are taken")
     if (values := values_of(folders)) is not None:
         notes.append(f"folders that say a column's value: {shown(folders[0], 60)} is the class {shown(values[0], 60)}")
+    notes += alike(folders)
     if beside:
         notes.append(f"{beside} images beside the class folders are left aside")
     if all(folder.isdecimal() for folder in folders) and list(folders) != sorted(folders, key=int):

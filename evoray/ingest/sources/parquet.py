@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from evoray.errors import DataError, PictureError
 from evoray.ingest.foreign import mistaken
 from evoray.ingest.labels.columns import LABELS, Asked, listed, plain, position
+from evoray.ingest.labels.division import NAMES, of_column
 from evoray.ingest.labels.values import Labels, label_text, labelled
 from evoray.ingest.partitions import columns_of, partition_of
 from evoray.ingest.sources.base import SlicedSource, expand, short_names, state_of
@@ -56,6 +57,8 @@ class ParquetSource(SlicedSource):
     column: str = ""
     folder: str = ""
     """The folder that was named, where one was."""
+    rows: np.ndarray | None = None
+    """Of all tables one after another, the rows that count; None where all do."""
 
     def prepare(self, directory: Path) -> None:
         spool, index = directory / "images.bin", directory / "images.npy"
@@ -67,6 +70,8 @@ class ParquetSource(SlicedSource):
         self.files = (str(spool.absolute()),)
         self.sizes = np.load(index)
         self.offsets = np.cumsum(self.sizes) - self.sizes
+        if self.rows is not None:
+            self.sizes, self.offsets = self.sizes[self.rows], self.offsets[self.rows]
 
     def state(self, _: Iterable[int]) -> str:
         return state_of(self.tables)
@@ -113,16 +118,47 @@ def open_parquet(pattern: str, asked: Asked | None = None) -> ParquetSource:
     if not values:
         raise DataError(f"{shown(pattern)}: no rows in it.")
     known = _labelled(names, values, classes, label, asked.as_classes)
-    nothing = np.zeros(len(values), np.int64)
-    which = np.zeros(len(values), np.int32)
+    rows, divided = _counted(files, schema, {image, label}, asked)
+    names, indices = [names[row] for row in rows], [known.indices[row] for row in rows]
+    nothing = np.zeros(len(rows), np.int64)
+    which = np.zeros(len(rows), np.int32)
     tables = tuple(str(path.absolute()) for path in files)
     folders = "" if label in schema.names else "the folders' "
     said = (
         f"Parquet of {len(files)} files: images from column {shown(image, 60)}, labels from {folders}{shown(label, 60)}"
     )
-    source = ParquetSource((), which, nothing, nothing, known.classes, names, known.indices, tables, image)
-    source.notes, source.folder = (said, *taken, *known.notes), pattern if os.path.isdir(pattern) else ""
+    source = ParquetSource((), which, nothing, nothing, known.classes, names, indices, tables, image)
+    source.notes, source.folder = (said, *taken, *divided, *known.notes), pattern if os.path.isdir(pattern) else ""
+    source.rows = np.array(rows, np.int64) if len(rows) < len(values) else None
     return source
+
+
+def _counted(
+    files: Sequence[Path], schema: pa.Schema, taken: set[str], asked: Asked
+) -> tuple[Sequence[int], tuple[str, ...]]:
+    """The rows that count, by the column of ``--only``; and what is said of it.
+
+    taken: the columns of images and labels.
+
+    Raises:
+        DataError: a column says train and test, and which is meant is not said; or ``--only`` names none.
+    """
+    count = sum(_rows(path) for path in files)
+    if asked.only is not None:
+        column = schema.names[position(schema.names, asked.only.partition("=")[0], "--only", shown(files[0]))]
+        rows = of_column(files[0], column, _texts(files, column), asked.only) or ()
+        return rows, (f"--only {shown(asked.only, 80)}: {len(rows)} of {count} rows count",)
+    for name in schema.names:
+        if plain(name) in NAMES and name not in taken and schema.names.count(name) == 1:
+            of_column(files[0], name, _texts(files, name), None)
+    return range(count), ()
+
+
+def _texts(files: Sequence[Path], column: str) -> list[str]:
+    """A column's values as lists have them."""
+    values = (value for path in files for value in _values(path, column))
+    return ["" if value is None else value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+            for value in values]  # fmt: skip
 
 
 @contextlib.contextmanager

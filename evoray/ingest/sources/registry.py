@@ -10,14 +10,16 @@ from pathlib import Path
 
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.foreign import absent, saved_dataset, unknown
-from evoray.ingest.labels.columns import Asked
+from evoray.ingest.labels.columns import Asked, listed
 from evoray.ingest.names import is_aside, is_image
+from evoray.ingest.parts import are_parts
 from evoray.ingest.sources.base import Source, expand
 from evoray.ingest.sources.flat import LISTS, TABLES, scan_flat
 from evoray.ingest.sources.folder import FolderSource
 from evoray.ingest.sources.ilsvrc import find_tar, open_tar
 from evoray.ingest.sources.parquet import open_parquet
 from evoray.ingest.sources.tree import holds_images
+from evoray.ingest.sources.tree_splits import split_name
 from evoray.ingest.sources.webdataset import open_webdataset
 from evoray.runtime.reading import shown
 
@@ -79,7 +81,7 @@ def _opened(name: str, kind: str | None, labels: Path | None, asked: Asked) -> S
         raise ConfigError(
             f"--file-column, --label-column, --only: {shown(name)} is read as {kind}, which has no columns."
         )
-    if asked.only is not None and kind != "flat":
+    if asked.only is not None and kind not in ("flat", "parquet"):
         raise ConfigError(f"--only: {shown(name)} is read as {kind}, which has no list. Name one split's files.")
     if asked.listed_only and kind != "flat":
         raise ConfigError(f"--listed-only: {shown(name)} is read as {kind}, which has no list.")
@@ -101,26 +103,37 @@ def _looked_at(name: str, labels: bool) -> str:
         raise saved
     if found == "folder" and labels:
         return "flat"
-    if found == "folder" and (one := _only_folder(name)):
-        raise DataError(
-            f"{shown(name)}: one folder of images, {shown(one[0], 60)}, and {shown(one[1], 60)} beside it. With that "
-            f"list: name {shown(Path(name) / one[0])} and --labels {shown(Path(name) / one[1])}. "
-            "As a tree of one class: --format folder."
-        )
+    if found == "folder":
+        _refuse_listed(name)
     return found
 
 
-def _only_folder(name: str) -> tuple[str, str] | None:
-    """The folder of a tree whose only one holds images itself, and a list beside it."""
+def _refuse_listed(name: str) -> None:
+    """Folders of images that a list beside them labels, mostly: one alone, or several that are parts of one set.
+
+    Raises:
+        DataError: with the list, and how to say that the folders are classes.
+    """
     if not os.path.isdir(name):
-        return None
+        return
     entries = [entry for entry in os.scandir(name) if not (is_aside(entry.name) or entry.name.startswith("."))]
-    folders = [entry for entry in entries if entry.is_dir()]
     lists = sorted((entry.name for entry in entries if _is_list(entry.name) and entry.is_file()), key=_sort_of_list)
-    if not lists:
-        return None
-    full = [entry for entry in folders if _images_in(entry.path)]
-    return (full[0].name, lists[0]) if len(full) == 1 and _directly(full[0].path) else None
+    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    if not lists and not are_parts(folders, False):
+        return
+    full = [folder for folder in folders if _images_in(os.path.join(name, folder))]
+    if lists and len(full) == 1 and _directly(os.path.join(name, full[0])):
+        raise DataError(
+            f"{shown(name)}: one folder of images, {shown(full[0], 60)}, and {shown(lists[0], 60)} beside it. With "
+            f"that list: name {shown(Path(name) / full[0])} and --labels {shown(Path(name) / lists[0])}. "
+            "As a tree of one class: --format folder."
+        )
+    if are_parts(full, bool(lists)) and not any(map(split_name, full)):
+        listing = shown(Path(name) / lists[0]) if lists else "LIST"
+        raise DataError(
+            f"{shown(name)}: the folders {listed(full, 4)} seem to be parts of one set of images, and no classes. With "
+            f"a list of labels: --labels {listing}. Where they are classes: --format folder."
+        )
 
 
 def _is_list(name: str) -> bool:

@@ -46,12 +46,13 @@ class SplitName:
 class TreeSplits:
     """folders: their names, sorted; above: whether they lie over the class folders, or below them.
 
-    beside: of splits below, whether images lie beside them too.
+    beside: of splits below, whether images lie beside them too. annotated: they are pictures and their annotations.
     """
 
     folders: tuple[str, ...]
     above: bool
     beside: bool = False
+    annotated: bool = False
 
 
 def split_name(name: str, parts: bool = False) -> SplitName | None:
@@ -92,9 +93,10 @@ def refuse(root: Path, splits: TreeSplits) -> DataError:
     several = ",".join(splits.folders[:2])
     if not splits.above:
         also = " and images beside them" if splits.beside else ""
+        what = "pictures and their annotations" if splits.annotated else "splits of one set"
         return DataError(
-            f"{shown(root)}: its class folders hold the folders {listed(splits.folders)}{also}, which are splits of "
-            f"one set. Take one with --split {shown(first, 60)}, or all images as one set with --split {ALL}."
+            f"{shown(root)}: its class folders hold the folders {listed(splits.folders)}{also}, which are {what}. "
+            f"Take one with --split {shown(first, 60)}, or all images as one set with --split {ALL}."
         )
     if _in_names(splits.folders):
         return DataError(

@@ -24,6 +24,8 @@ from evoray.runtime.reading import JSON_BYTES
         ("__MACOSX", False, True, True),
         ("@eaDir", False, True, True),
         ("lost+found", False, True, True),
+        ("__pycache__", False, True, True),
+        ("System Volume Information", False, True, True),
         (".ipynb_checkpoints", False, False, True),
         ("_a", False, False, False),
         ("jpg", False, False, False),

@@ -83,3 +83,51 @@ def test_one_list_for_several_folders_is_read_by_its_paths(root, own, other, tmp
 def test_a_bare_name_beside_a_path_must_agree(tmp_path):
     with pytest.raises(DataError, match="has two labels"):
         scanned(tmp_path, "train", ["train/0.png", "train/1.png", "0.png"])
+
+
+def between(tmp_path, root, other, listing, named, files=("0.png", "1.png"), others=("0.png", "7.png")):
+    """A list of bare names beside two folders. named: whether the user names it."""
+    for name in [*(f"{root}/{file}" for file in files), *(f"{other}/{file}" for file in others)]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / listing).write_text("file,label\n0.png,cat\n1.png,dog\n")
+    return scan_flat(tmp_path / root, tmp_path / listing if named else None, Asked())
+
+
+@pytest.mark.parametrize(
+    ("root", "other"), [("train", "test"), ("test", "train"), ("train_images", "val_images"), ("Validation", "Train")]
+)
+def test_a_list_beside_two_splits_of_the_same_files_is_asked_about(root, other, tmp_path):
+    with pytest.raises(
+        DataError, match=rf"labels\.csv: lies beside {root} and {other}, which both hold 0\.png.*--labels"
+    ):
+        between(tmp_path, root, other, "labels.csv", named=False)
+    assert meant(between(tmp_path, root, other, "labels.csv", named=True)) == {"0.png": "cat", "1.png": "dog"}
+
+
+@pytest.mark.parametrize(
+    ("root", "other", "listing", "others"),
+    [
+        ("train", "test", "labels.csv", ("6.png", "7.png")),
+        ("images", "masks", "labels.csv", ("0.png", "1.png")),
+        ("train", "train_masks", "labels.csv", ("0.png", "1.png")),
+        ("val", "train", "val.txt", ("0.png", "1.png")),
+    ],
+)
+def test_a_list_that_can_only_be_this_folders_is_taken(root, other, listing, others, tmp_path):
+    assert len(between(tmp_path, root, other, listing, named=False, others=others).names) == 2
+
+
+@pytest.mark.parametrize(
+    ("root", "listing", "noted"),
+    [
+        ("test", "train_labels.csv", True),
+        ("train", "train.csv", False),
+        ("test", "all.csv", False),
+        ("x", "train.csv", False),
+    ],
+)
+def test_a_list_that_is_called_after_another_split_is_said(root, listing, noted, tmp_path):
+    source = between(tmp_path, root, "other", listing, named=True)
+    said = f"the labels of {listing} are taken for the images of {root}, as was asked"
+    assert (said in source.notes) is noted

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from itertools import count
 from typing import ClassVar
 
 import numpy as np
@@ -296,3 +297,42 @@ def test_a_length_that_raises_is_named():
 
     with pytest.raises(DataError, match=r"Odd: len\(\) of it raised OSError: no network\\x1b"):
         DatasetSource.of(Odd())
+
+
+class Drawn(Records):
+    """Records whose pictures are changed by ``change(pixels)`` each time."""
+
+    def __getitem__(self, index):
+        pixels, label = super().__getitem__(index)
+        return self.change(pixels), label
+
+
+CALLS = count()
+
+
+def shifted(pixels):
+    return pixels + np.uint8(next(CALLS) % 250)
+
+
+def cropped(pixels):
+    return pixels[next(CALLS) % 2 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "broken", "varies"),
+    [
+        (shifted, (), True),
+        (shifted, (0, 1), True),
+        (cropped, (), True),
+        (lambda pixels: Image.fromarray(shifted(pixels)), (), True),
+        (lambda pixels: torch.from_numpy(shifted(pixels)), (), True),
+        (lambda pixels: pixels, (), False),
+        (lambda pixels: pixels[::-1], (0, 3), False),
+        (Image.fromarray, (), False),
+        (torch.from_numpy, (), False),
+        (lambda pixels: {"image": pixels}, (), False),
+    ],
+)
+def test_a_dataset_that_draws_its_pictures_anew_is_said(change, broken, varies):
+    notes = DatasetSource.of(Drawn(change=change, broken=broken)).notes
+    assert any("gives another picture each time" in note for note in notes) is varies

@@ -220,3 +220,13 @@ def test_a_folder_without_folders_says_what_it_holds(tmp_path):
     (tmp_path / "data_batch_1").touch()
     with pytest.raises(DataError, match=r"no class folders in it.* this one holds data_batch_1\. .* a torch Dataset"):
         FolderSource.scan(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("Cat", "cat"), ("Cat", "cat "), ("sea lake", "Sea_Lake"), ("T-shirt", "tshirt")])
+def test_class_folders_that_are_one_to_a_reader_are_said(names, tmp_path):
+    for name in (*names, "dog"):
+        save(tmp_path / name / "1.png")
+    source = FolderSource.scan(tmp_path)
+    assert len(source.classes) == 3
+    said = f"classes that differ in case, blanks or dashes alone: {', '.join(sorted(names))}"
+    assert said in source.notes

@@ -9,7 +9,7 @@ import pytest
 from forms import FILES, parquet
 from pictures import SMALL
 
-from evoray.errors import DataError
+from evoray.errors import DataError, UsageError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.labels.columns import Asked
 from evoray.ingest.sources import open_source
@@ -313,3 +313,73 @@ def test_tags_and_measurements_are_asked_about_by_column(tmp_path):
     path = str(table(tmp_path, image=[b"x"] * 2, tags=["haze primary", "clear primary"]))
     with pytest.raises(DataError, match="called tags: several tags a file"):
         open_parquet(path)
+
+
+PICTURES = list(FILES.values())
+
+
+def divided(tmp_path, name, values):
+    pictures = [PICTURES[row % len(PICTURES)] for row in range(len(values))]
+    return str(table(tmp_path, image=pictures, label=list("abcabc"[: len(values)]), **{name: values}))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        (
+            "split",
+            ["train", "test", "train"],
+            r"column split divides the images \(train: 2, test: 1\).*--only split=tr",
+        ),
+        ("is_train", [True, False, True], r"\(True: 2, False: 1\).*--only is_train=True"),
+        ("fold_set", ["a", "b", "a"], None),
+        ("Usage", ["Public", "Private", "Private"], "--only Usage=Private"),
+        ("partition", [0, 1, 2], r"--only partition=0; for all of them --only partition=0,1,2"),
+        ("subset", [b"train", b"val", b"val"], "--only subset=val"),
+        ("split", ["train", None, "train"], r"train: 2, \(empty\): 1"),
+        ("split", ["train", "train", "train"], None),
+        ("phase", ["arterial", "venous", "venous"], None),
+    ],
+)
+def test_a_column_of_splits_is_asked_about(name, values, words, tmp_path):
+    path = divided(tmp_path, name, values)
+    if words is None:
+        assert len(open_source(path).names) == 3
+        return
+    with pytest.raises(DataError, match=words):
+        open_source(path)
+
+
+@pytest.mark.parametrize(
+    ("only", "rows"), [("split=test", [1, 4]), ("split=test,val", [1, 2, 4]), ("SPLIT=Train", [0, 3]), ("site=O", [0])]
+)
+def test_only_takes_rows_with_their_own_pictures(only, rows, tmp_path):
+    pictures = [PICTURES[row % len(PICTURES)] + b"\0" * row for row in range(5)]  # told apart by what follows them
+    for part, rest in (("a", slice(0, 2)), ("b", slice(2, 5))):
+        columns = {
+            "image": pictures,
+            "label": list("abcab"),
+            "split": ["train", "test", "val", "train", "test"],
+            "site": list("OPQRS"),
+        }
+        pq.write_table(pa.table({key: one[rest] for key, one in columns.items()}), tmp_path / f"{part}.parquet")
+    source = open_source(str(tmp_path), "parquet", None, Asked(only=only))
+    (tmp_path / "spool").mkdir()
+    source.prepare(tmp_path / "spool")
+    assert [source.open(at) for at in range(len(source.names))] == [pictures[row] for row in rows]
+    assert [source.classes[label] for label in source.labels] == ["abcab"[row] for row in rows]
+    assert source.names == [f"a.parquet/{row}" if row < 2 else f"b.parquet/{row - 2}" for row in rows]
+    assert any(f"{len(rows)} of 5 rows count" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ("split=dev", "no dev in the column split, which holds"),
+        ("kind=a", "no column kind"),
+        ("split", "give a column"),
+    ],
+)
+def test_only_names_a_column_and_values_that_are_there(only, words, tmp_path):
+    with pytest.raises(UsageError, match=words):
+        open_source(divided(tmp_path, "split", ["train", "test", "val"]), None, None, Asked(only=only))
