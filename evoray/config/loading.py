@@ -45,9 +45,9 @@ def validated(model: type[M], values: dict[str, Any], origin: str, config_dir: P
         return model.model_validate(values, context={"config_dir": config_dir})
     except ValidationError as error:
         explainer = Explainer(model, values, lambda section, given: _kinds(model, section, given, config_dir))
-        lines = explainer.lines(error.errors(include_url=False))
-        more = f"; and {len(lines) - NAMED:,} more" if len(lines) > NAMED else ""
-        raise ConfigError(f"{shown(origin)}: " + "; ".join(lines[:NAMED]) + more) from None
+        lines, more = explainer.lines(error.errors(include_url=False), NAMED)
+        rest = f"; and {more:,} more" if more else ""
+        raise ConfigError(f"{shown(origin)}: " + "; ".join(lines) + rest) from None
 
 
 def _kinds(model: type[BaseModel], section: str, given: Any, config_dir: Path | None) -> dict[str, type[BaseModel]]:

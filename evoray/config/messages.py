@@ -7,6 +7,7 @@ message, made of the key's own schema.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -31,13 +32,13 @@ class Explainer:
     def __init__(self, model: type[BaseModel], values: Any, kinds: Kinds) -> None:
         self._keys, self._values, self._kinds = Keys(model), values, kinds
 
-    def lines(self, errors: Iterable[Mapping[str, Any]]) -> list[str]:
-        """One sentence a key, in the order in which pydantic names them."""
+    def lines(self, errors: Iterable[Mapping[str, Any]], most: int) -> tuple[list[str], int]:
+        """One sentence a key, in the order in which pydantic names them; and how many keys there are beyond ``most``."""
         of: dict[Path, list[tuple[Path, Mapping[str, Any]]]] = {}
         for error in errors:
             path = self._path(error)
             of.setdefault(_key_of(path), []).append((path, error))
-        return [self._line(key, found) for key, found in of.items()]
+        return [self._line(key, found) for key, found in islice(of.items(), most)], max(0, len(of) - most)
 
     def _line(self, key: Path, found: list[tuple[Path, Mapping[str, Any]]]) -> str:
         name = shown(".".join(map(str, key)), 120)

@@ -115,7 +115,8 @@ def unpack_model(packed: PackedModel) -> nn.Module:
     for name, shape, start, is_parameter in packed.tensors:
         dtype = getattr(torch, name)
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        own = torch.from_numpy(packed.flat[start : start + size].copy()).view(dtype).reshape(shape)
+        raw = torch.from_numpy(packed.flat[start : start + size].copy())
+        own = raw.view(dtype).reshape(shape) if size else torch.empty(shape, dtype=dtype)  # no bytes, no view
         tensors.append(nn.Parameter(own, requires_grad=False) if is_parameter else own)
     model = _TensorUnpickler(io.BytesIO(packed.skeleton), tensors).load()
     assert isinstance(model, nn.Module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,16 @@ def smaller(sample: Sample) -> Sample | None:
         return None
     beside = None if sample.beside is None else cut(sample.beside)
     return Sample(cut(whole), beside, cut(sample.alone), sample.run)
+
+
+def with_negative(sample: Sample) -> Sample:
+    """The same with the image's negative beside it: another image, of values that images have."""
+    image = sample.twice[:1]
+    pixels = tuple(range(2, image.ndim))
+    low, high = (image.amin(pixels, keepdim=True), image.amax(pixels, keepdim=True)) if pixels else image.aminmax()
+    beside = sample.twice.clone()
+    beside[:1] = low + high - image
+    return replace(sample, beside=beside)
 
 
 def _batch(inputs: Any) -> Batch:

@@ -34,6 +34,7 @@ from evoray.evaluation.passes import (
     in_a_thread,
     row_of,
     smaller,
+    with_negative,
 )
 from evoray.evaluation.probe import probe
 from evoray.evaluation.tracing import Call, differing, first_difference, kept_values, trace
@@ -125,8 +126,20 @@ class _Check:
         self._parent, self._export, self._samples = parent, export, samples
 
     def run(self, dtype: torch.dtype, sample: Sample | None = None) -> list[str]:
-        """Eight images pass where nothing is wrong; only what parts from the rest is looked at more closely."""
+        """What is beside an image is far from any other; where that makes the network fail, as one does that looks
+        pixels up in a table, it is an image's negative."""
         sample = sample or self._samples(dtype)
+        try:
+            return self._run(dtype, sample)
+        except EvorayError:
+            raise
+        except Exception:
+            if sample.beside is None:
+                raise
+            return self._run(dtype, with_negative(sample))
+
+    def _run(self, dtype: torch.dtype, sample: Sample) -> list[str]:
+        """Eight images pass where nothing is wrong; only what parts from the rest is looked at more closely."""
         passes, host, drawn = Passes(sample), self._host(dtype), generators()
         first = passes(host.forward, sample.twice)
         alone = self._alone(passes, host, first)
@@ -348,8 +361,9 @@ def same_as_fresh(
 ) -> str | None:
     """None where a fresh network with these weights gives what is expected of a batch, else how much they differ.
 
-    Where bits differ, its weights are laid out as a host's are and it is asked again: kernels may round otherwise for
-    weights that lie otherwise. The network that is built in haste is asked first; only the usual one can be wrong.
+    Where bits differ, its tensors are laid out as a worker's are (buffers too) and it is asked again: kernels may round
+    otherwise for numbers that lie otherwise. The network that is built in haste is asked first; only the usual one can
+    be wrong.
     """
     if export.quick is not None and _quick_is_same(passes.sample, batch, dtype, export, weights, expected):
         return None
@@ -357,7 +371,7 @@ def same_as_fresh(
     found = passes(model, batch)
     if equal(found, expected):
         return None
-    laid_over = ModelHost(model, export.space, "cpu", dtype)
+    laid_over = ModelHost(travelled(model, export.config_dir), export.space, "cpu", dtype)
     if close(found, expected) and equal(passes(laid_over.forward, batch), expected):
         return None
     return f"by up to {distance(found, expected):.3g}"

@@ -134,9 +134,16 @@ def _check_repeats(user: User, records: Records, others: Records, config_dir: Pa
     if fresh is None:
         return
     _tried(lambda: fresh.answer(*between))
+    _tried(lambda: fresh.answer(*_turned(records)))  # an answer kept by the number of records is of these then
     anew = _tried(lambda: fresh.answer(*records))
     if anew is not None and beside is not None and not _same(first, anew, exact):
         _differs(user, "imported anew and called on other outputs first, it gives", first, anew)
+
+
+def _turned(records: Records) -> Records:
+    """As many, with the outputs in reverse."""
+    with torch.inference_mode():
+        return some_of(records[0], torch.arange(len(records[1]) - 1, -1, -1)), records[1]
 
 
 def _tried(call: Callable[[], Tensor]) -> Tensor | None:

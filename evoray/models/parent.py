@@ -25,6 +25,8 @@ from evoray.runtime.importing import import_function, modules_of
 from evoray.runtime.origin import NoExit, told
 from evoray.runtime.reading import reason_of, said
 
+STATISTICS = ("running_mean", "running_var")
+
 
 def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: int = 0, quick: bool = False) -> Parent:
     """Builds the parent that a configuration names.
@@ -46,10 +48,20 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     parent = replace(parent, model=in_evaluation(parent.model, parent.name))
     if quick:
         return parent
-    for name, tensor in parent.model.state_dict().items():
-        if tensor.is_floating_point() and not all_finite(tensor):
-            raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
+    _check_finite(parent)
     return parent
+
+
+def _check_finite(parent: Parent) -> None:
+    """Raises ModelError where a tensor holds NaN, or infinity; buffers may hold that, as masks of attention do, but for
+    running statistics."""
+    parameters = {name for name, _ in parent.model.named_parameters(remove_duplicate=False)}
+    for name, tensor in parent.model.state_dict().items():
+        if not tensor.is_floating_point() or all_finite(tensor):
+            continue
+        mask = name not in parameters and not name.endswith(STATISTICS) and not bool(tensor.isnan().any())
+        if not mask:
+            raise ModelError(f"the parent {parent.name}: tensor {name} holds NaN or infinity. Take another checkpoint.")
 
 
 def find_weights(config: ParentConfig, config_dir: Path | None = None) -> Path | None:

@@ -55,7 +55,9 @@ class LayeredConfig(MutationConfig):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.allocation == "adaptive" and self.subspace == "static":
-            raise ValueError('allocation = "adaptive": a static subspace is one block; leave one of the two out')
+            raise ValueError(
+                'allocation = "adaptive": a static subspace (cma-es has one) is one block; leave one of the two out'
+            )
         if isinstance(self.sigma, tuple) and len(self.sigma) != self.blocks:
             raise ValueError(f"sigma has {len(self.sigma)} of them for {self.blocks} blocks; give one, or one each")
         if len(self.prices) not in (0, self.blocks):

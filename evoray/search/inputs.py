@@ -98,6 +98,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
     found = judge(inputs, trial.sample)
+    trial.check_batches()
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(fitness, trial)
     config, layout = with_fitting_layout(inputs, trial.sample)

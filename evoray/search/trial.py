@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from evoray.data.shard import Shard
 from evoray.data.splits import Splits
-from evoray.evaluation.passes import Sample, sample_of
+from evoray.errors import ModelError
+from evoray.evaluation.passes import Sample, close, sample_of
 from evoray.tasks.base import Outputs, Preparation, Task
 from evoray.tasks.outputs import put, room_for
 
@@ -59,9 +60,26 @@ class Trial:
         """Outputs and targets of FEW images, and of up to MANY where those are fast."""
         self.first  # noqa: B018 (read before the clock starts)
         started = time.perf_counter()
-        few = self.outputs(FEW)
+        few = self.few
         images = int(FEW * SECONDS / max(time.perf_counter() - started, 1e-9))
         return self.outputs(min(images, MANY)) if images >= 2 * FEW else few
+
+    @cached_property
+    def few(self) -> tuple[Outputs, Tensor]:
+        """Outputs and targets of FEW images."""
+        return self.outputs(FEW)
+
+    def check_batches(self) -> None:
+        """Raises ModelError where the first and the last image have other outputs among many than among few: a network
+        may do something else with large batches. At the end of a run a whole batch is compared (results/rebuilt.py)."""
+        (few, _), (many, targets) = self.few, self.quick
+        if self.task.classification is None or not isinstance(few, Tensor) or not isinstance(many, Tensor):
+            return
+        if few.shape[1:] == many.shape[1:] and not close((many[[0, -1]],), (few[[0, -1]],)):
+            raise ModelError(
+                f"the parent: an image gives other outputs in a batch of {len(targets)} than in one of {len(few)}. "
+                "Outputs may not depend on how many images a batch has, or which: normalise each image by itself."
+            )
 
     def answers(self, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Of so many images the class that the parent gives and the label, int64 [n] each."""

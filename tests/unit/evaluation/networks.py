@@ -290,6 +290,23 @@ class QuantizesByTheBatch(Plain):
         return (x / step).round() * step
 
 
+class CentresLargeBatches(Plain):
+    def middle(self, x):
+        return x - x.mean(0) if len(x) > 6 else x
+
+
+class HalvesLargeBatches(Plain):
+    """A batch that is cut, whose second part goes another way."""
+
+    def middle(self, x):
+        return torch.cat([x[:6], x[6:] / 2])
+
+
+class PadsItsBatch(Plain):
+    def forward(self, x):
+        return super().forward(torch.cat([x, torch.zeros(-len(x) % 8, *x.shape[1:])]))[: len(x)]
+
+
 class SoftmaxOverImages(Plain):
     def middle(self, x):
         return x.softmax(0)
@@ -994,6 +1011,53 @@ class Autocasts(Plain):
     def middle(self, x):
         with torch.autocast("cpu", torch.bfloat16):
             return F.linear(x, self.fc.weight.T @ self.fc.weight).float()
+
+
+class OrthogonalWeights(Plain):
+    """Keeps a matrix that does not lie in memory as a worker's does."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 24, 3, stride=2)
+        self.fc = parametrizations.orthogonal(nn.Linear(24, 5))
+
+
+class PixelsInATable(Plain):
+    """Takes numbers that images have, and no others."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(256, 2)
+        self.fc = nn.Linear(8, 5)
+
+    def features(self, x):
+        shades = (x * 255).round().long().flatten(1)
+        return torch.cat([self.table(shades).mean(1), x.flatten(1)[:, :6]], 1)
+
+
+class PixelsInATableOfTheBatch(PixelsInATable):
+    def middle(self, x):
+        return x - x.mean(0)
+
+
+class AttentionMask(Plain):
+    """A buffer of minus infinity, as of causal attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.full((6, 6), -torch.inf).triu(1))
+
+    def middle(self, x):
+        return x * (self.mask + x[:, :, None] * x[:, None]).softmax(2)[:, -1]
+
+
+class EmptyTensors(Plain):
+    """As observers of quantization keep before they have seen anything."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("least", torch.tensor([]))
+        self.extra = nn.Parameter(torch.empty(0, 3))
 
 
 class HalfWeights(Plain):

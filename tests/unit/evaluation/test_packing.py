@@ -45,6 +45,17 @@ def test_round_trip_keeps_every_tensor_and_ties():
     assert not back.training
 
 
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), ()])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64, torch.bool])
+def test_tensors_without_elements_travel(shape, dtype):
+    model = nn.Linear(2, 2)
+    model.register_buffer("statistics", torch.zeros(shape, dtype=dtype))
+    model.register_parameter("extra", nn.Parameter(torch.zeros(shape)))
+    back = unpack_model(pack_model(model))
+    assert back.statistics.shape == shape and back.statistics.dtype == dtype
+    assert back.extra.shape == shape and isinstance(back.extra, nn.Parameter)
+
+
 def test_the_packed_buffer_is_never_written():
     packed = pack_model(nn.Linear(4, 4))
     packed.flat.setflags(write=False)

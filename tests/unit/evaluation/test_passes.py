@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evoray.data.shard import Shard
-from evoray.evaluation.passes import Passes, close, distance, equal, in_a_thread, sample_of, smaller
+from evoray.evaluation.passes import Passes, close, distance, equal, in_a_thread, sample_of, smaller, with_negative
 from evoray.tasks.registry import make_task
 
 NAN = float("nan")
@@ -31,6 +31,14 @@ def test_the_image_of_most_contrast_is_in_every_batch(sample):
 
 def test_its_neighbour_is_no_image(sample):
     assert sample.beside[0].min() < -2  # black is -2 after normalisation
+
+
+def test_its_negative_is_another_image_of_the_same_values(sample):
+    changed = with_negative(sample)
+    assert torch.equal(changed.beside[1], sample.twice[1]) and torch.equal(sample.twice[0], sample.twice[1])
+    assert not torch.equal(changed.beside[0], sample.twice[0])
+    for one, of in ((changed.beside[0].min(), "min"), (changed.beside[0].max(), "max")):
+        assert one == pytest.approx(float(getattr(sample.twice[0], of)()))
 
 
 def test_a_batch_is_given_as_it_was(sample):

@@ -259,6 +259,17 @@ def test_what_the_first_call_leaves_behind_is_refused(tmp_path):
     assert "fit_base_anew" not in sys.modules
 
 
+@pytest.mark.parametrize("key", ["len(labels)", "labels.shape", "tuple(labels.tolist())", "str(labels)"])
+@pytest.mark.parametrize("mean", ["", ".mean()"])
+def test_answers_kept_for_other_outputs_are_refused(tmp_path, key, mean):
+    name = f"fit_kept{abs(hash((key, mean)))}"
+    right = f"(logits.argmax(1) == labels).float(){mean}"
+    (tmp_path / f"{name}.py").write_text(f"kept = {{}}\ndef f(logits, labels):\n"
+        f"    return kept.setdefault({key}, {right})\n")  # fmt: skip
+    with pytest.raises(ConfigError, match="imported anew and called on other outputs first"):
+        tried(None, config_dir=tmp_path, name=f"{name}:f")
+
+
 def test_a_module_that_can_be_imported_once_only_is_taken(tmp_path):
     once = "import sys\nassert not hasattr(sys, 'fit_once')\nsys.fit_once = 1\ndef f(x, y):\n    return x[:, 0]\n"
     (tmp_path / "fit_once.py").write_text(once)

@@ -220,6 +220,47 @@ def test_infinite_weights_are_refused(folder, tmp_path):
         load_parent(module("plain", weights="a.safetensors"), folder)
 
 
+INFINITE = """
+import torch
+from torch import nn
+
+def make(name, value):
+    model = nn.BatchNorm1d(2)
+    model.register_buffer("mask", torch.zeros(2))
+    getattr(model, name).data[0] = value
+    return model
+
+def mask():
+    return make("mask", -torch.inf)
+
+def nan_mask():
+    return make("mask", torch.nan)
+
+def mean():
+    return make("running_mean", torch.inf)
+
+def variance():
+    return make("running_var", torch.inf)
+
+def weight():
+    return make("weight", torch.inf)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [("mask", None), ("nan_mask", "mask"), ("mean", "running_mean"), ("variance", "running_var"), ("weight", "weight")],
+)
+def test_of_what_is_infinite_masks_alone_are_taken(tmp_path, name, tensor):
+    (tmp_path / "infinite.py").write_text(INFINITE)
+    infinite = ParentConfig(source="module", name=f"infinite:{name}")
+    if tensor is None:
+        assert load_parent(infinite, tmp_path).model.mask.tolist() == [-torch.inf, 0]
+        return
+    with pytest.raises(ModelError, match=f"tensor {tensor} holds NaN or infinity"):
+        load_parent(infinite, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("model", "classes", "words"),
     [

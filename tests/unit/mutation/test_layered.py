@@ -206,7 +206,7 @@ def test_a_block_costs_what_follows_the_first_use_of_its_first_tensor() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"allocation": "adaptive", "subspace": "static"}, "a static subspace is one block"),
+        ({"allocation": "adaptive", "subspace": "static"}, r"a static subspace \(cma-es has one\) is one block"),
         ({"prices": (0.5,)}, "prices has 1 of them for 4 blocks"),
         ({"prices": (0.5, 0.0, 1, 1)}, "a share of a forward pass for each block, above 0 and at most 1"),
         ({"prices": (0.5, 1.5, 1, 1)}, "at most 1"),
