@@ -33,7 +33,7 @@ class Explainer:
         self._keys, self._values, self._kinds = Keys(model), values, kinds
 
     def lines(self, errors: Iterable[Mapping[str, Any]], most: int) -> tuple[list[str], int]:
-        """One sentence a key, in the order in which pydantic names them; and how many keys there are beyond ``most``."""
+        """One sentence a key, in the order in which pydantic names them, and how many keys are left beyond ``most``."""
         of: dict[Path, list[tuple[Path, Mapping[str, Any]]]] = {}
         for error in errors:
             path = self._path(error)

@@ -42,13 +42,14 @@ CPU = torch.device("cpu")
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A parent and its data. seconds: of a run; pilot: of a run that a setting is chosen by."""
+    """A parent and its data. seconds: of a run; pilot: of a run that a setting is chosen by; points: of its curve."""
 
     name: str
     seed: int
     values: dict[str, Any]
     seconds: float
     pilot: float
+    points: int = 60
 
 
 class Clock:
@@ -84,7 +85,7 @@ def lite(seed: int, options: argparse.Namespace) -> Problem:
         "data": {"path": str(select), "test_path": str(test), "select": 1.0, "test": 1.0},
         "compute": {"backend": "local", "workers": 1, "batch_size": 64, "threads_per_worker": 1},
     }
-    return Problem("efficientnet-lite0", seed, values, options.seconds * 3, options.pilot * 3)
+    return Problem("efficientnet-lite0", seed, values, options.seconds * 3, options.pilot * 3, 12)
 
 
 def configured(
@@ -114,7 +115,7 @@ def timed(problem: Problem, setting: Setting, seconds: float, score: bool = True
         generations = max(2, round(pace[-1]["generation"] * seconds / (pace[-1]["at"] - pace[0]["at"] + 1e-9)))
         config = configured(problem, setting, seconds, min(generations, 100_000), "auto", work)
         begun, trace, summary = _run(config, work, work / "run")
-        curve = _scored(check_inputs(config, work), begun, trace, score)
+        curve = _scored(check_inputs(config, work), begun, _thinned(trace, problem.points), score)
     return {
         "setting": setting.name,
         "generations": generations,
@@ -130,6 +131,12 @@ def _run(config: RunConfig, work: Path, out: Path) -> Any:
     trace = json.loads((work / "trace.json").read_text())
     summary = {"sigma": result.summary.get("sigma"), "work": result.summary.get("work")}
     return (clock.begun, trace, summary)
+
+
+def _thinned(trace: list[dict[str, Any]], points: int) -> list[dict[str, Any]]:
+    """So many at most, the last among them: scoring a large network takes as long as a child."""
+    chosen = np.unique(np.linspace(0, len(trace) - 1, points).round().astype(int))
+    return [trace[number] for number in chosen]
 
 
 def _scored(inputs: Inputs, begun: float, trace: list[dict[str, Any]], score: bool) -> list[list[float | None]]:
