@@ -159,8 +159,6 @@ def _source(name: str, options: Options) -> tuple[Source, bool]:
 
 def _made(name: str, options: Options) -> Any:
     """What the user's function returns."""
-    from evoray.runtime.importing import import_function
-
     unused = {
         "--labels": options.labels,
         "--file-column": options.file_column,
@@ -172,6 +170,13 @@ def _made(name: str, options: Options) -> Any:
     }
     if given := [option for option, value in unused.items() if value is not None]:
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
+    return made_by(name)
+
+
+def made_by(name: str) -> Any:
+    """What the function ``package.module:function`` of the user's returns; DataError where it raises."""
+    from evoray.runtime.importing import import_function
+
     function = import_function(name, Path.cwd())
     try:
         with NoExit(Path.cwd(), DataError):

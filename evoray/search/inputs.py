@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evoray.config import RunConfig
 from evoray.data import normalise
+from evoray.data.checks.described import check_columns
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
@@ -28,7 +29,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import make_task
+from evoray.tasks.registry import TASKS, make_task
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
         config, mapped, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
         if mapped is not splits:  # other labels
             splits, trial = mapped, replace(trial, splits=mapped)
+    else:
+        trial.check()
     spec, fitness = _fitness(config, config_dir, task, splits)
     said = announced(config.parent, parent, fitness, classes, trial, config_dir)
     code = code_of(config_dir, user_modules(config, parent.model))
@@ -129,7 +132,14 @@ def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
     if config.ensemble.temperature and task.combine is None:
         raise ConfigError(f"ensemble.temperature = true: {config.task.name} makes no ensemble. Switch it off.")
+    if task.classification is None and not isinstance(config.data.outputs, str):
+        raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = splits.datasets["select"].records
+    if recorded is not None and {recorded.task, config.task.name} <= set(TASKS) and recorded.task != config.task.name:
+        raise DataError(
+            f"{config.data.path}: shards of {recorded.task}, and the run is of {config.task.name}. Ingest the data for "
+            "this task."
+        )
     if recorded is not None and (lacking := task.schema.lacking(recorded.columns)):
         raise DataError(
             f"{config.data.path}: shards of {recorded.task}, without {', '.join(lacking)} of {config.task.name}. "
@@ -184,6 +194,7 @@ def _try_scores(fitness: Fitness, trial: Trial) -> None:
 
 def _check_alike(splits: Splits) -> None:
     own, other = splits.described["select"], splits.described["test"]
+    check_columns(own.columns, other.columns)
     if (other.image_shape, other.classes) != (own.image_shape, own.classes):
         raise DataError(
             f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "

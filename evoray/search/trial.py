@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from evoray.data.shard import Shard
 from evoray.data.splits import Splits
+from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.passes import Sample, sample_of
+from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Outputs, Preparation, Task
 from evoray.tasks.outputs import put, room_for
 
@@ -53,6 +55,23 @@ class Trial:
             outputs = room_for(part, len(rows))
             put(outputs, part, 0, len(rows))
         return outputs, self.task.targets(records, rows, device)
+
+    def check(self) -> None:
+        """Two records through the network and the task.
+
+        Raises:
+            ModelError: the network cannot take them, or gives what the task cannot use.
+        """
+        try:
+            outputs, targets = self.outputs(2)
+            self.task.sums(outputs, targets)
+        except EvorayError:
+            raise
+        except Exception as error:  # a network or a task of the user's own may raise anything
+            raise ModelError(
+                f"the parent cannot be judged on records of {self.task.schema.task}: {reason_of(error)}. Look at what "
+                "its forward takes and returns; evoray data show says what a record is."
+            ) from error
 
     @cached_property
     def quick(self) -> tuple[Outputs, Tensor]:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from evoray.config import load_config
-from evoray.data.schema import DEFAULT_TASK
 from evoray.errors import ConfigError
-from evoray.ingest.options import Options
+from evoray.ingest.options import Options, made_by
 from evoray.ingest.records.gather import Wanted, gather, gather_dataset
-from evoray.ingest.records.writing import write_records
-from evoray.runtime.importing import import_function
+from evoray.ingest.records.writing import refuse_existing, write_records
+from evoray.ingest.shard_file import WRITTEN
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import quoted, shown
+from evoray.tasks.registry import make_task
 
 
 def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Wanted | None:
@@ -24,14 +24,15 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
     Raises:
         ConfigError: columns are named and no task that has any.
     """
+    config_dir = None if options.config is None else options.config.parent.resolve()
     if task is None and options.config is not None:
         task = load_config(options.config).task.name
-    if task in (None, DEFAULT_TASK):
+    schema = None if task is None else make_task(task, config_dir).schema
+    if task is None or schema is None or not schema.lacking(WRITTEN):
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
         return None
-    assert task is not None
-    return Wanted(task, inputs, targets, options.seed, options.shard_size)
+    return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task)
 
 
 def ingest_records(source: str, dest: Path, wanted: Wanted, progress: Progress) -> dict[str, Any]:
@@ -46,11 +47,12 @@ def ingest_records(source: str, dest: Path, wanted: Wanted, progress: Progress) 
         )
     started = time.perf_counter()
     path, dest = Path(expanded(source)), Path(expanded(str(dest)))
+    refuse_existing(dest)
     progress.note(f"looking at {shown(source)}")
     if path.exists() or ":" not in source:
         records = gather(path, wanted)
     else:
-        records = gather_dataset(import_function(source, Path.cwd())(), wanted)
+        records = gather_dataset(made_by(source), wanted)
     for name, column in records.columns.items():
         progress.note(f"{name}: {column.type} {list(column.shape or ())}, {_origin(records.read.get(name))}")
     manifest = write_records(records, dest, wanted.seed, wanted.shard_size)

@@ -39,8 +39,7 @@ class Gathered:
 
 def write_records(records: Gathered, dest: Path, seed: int = 0, shard_size: int = 1024) -> RecordManifest:
     """Shards in an order drawn by ``seed``, then their manifest. DataError where ``dest`` is or cannot be written."""
-    if os.path.lexists(dest):
-        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
+    refuse_existing(dest)
     order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(records))
     part = dest.with_name(f".{dest.name}.{uuid.uuid4().hex}.part")
     try:
@@ -66,6 +65,12 @@ def write_records(records: Gathered, dest: Path, seed: int = 0, shard_size: int 
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def refuse_existing(dest: Path) -> None:
+    """Raises DataError where something is there."""
+    if os.path.lexists(dest):
+        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
 
 
 def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:

@@ -1,0 +1,203 @@
+"""Records by the command line: what is wrong is said in one message, exit 2, and nothing is written."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from evoray.data.reader import read_manifest
+
+USERS = """
+import torch
+from torch import nn
+from evoray.models import Parent
+
+class Answers(nn.Module):
+    def __init__(self, many, how):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net, self.how = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, many)), how
+
+    def forward(self, x):
+        return HOW[self.how](self.net(x))
+
+class Both:
+    def __init__(self, value):
+        self.loss, self.logits = None, value
+
+HOW = {
+    "tensor": lambda y: y, "squeezed": lambda y: y.squeeze(), "tuple": lambda y: (y, y * 0),
+    "dictionary": lambda y: {"aux": y * 0, "out": y}, "object": Both, "none": lambda y: None,
+    "unknown": lambda y: {"a": y, "b": y}, "mean": lambda y: y.mean(), "one": lambda y: y[:1],
+    "nan": lambda y: y / 0 * 0,
+}
+
+def make(how, many=1):
+    return lambda: Answers(many, how)
+
+globals().update({how: make(how) for how in HOW})
+many = make("tensor", 3)
+
+def picture():
+    return nn.Conv2d(3, 1, 3)
+
+def embedding():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(20, 1))
+
+def tokens():
+    ids = torch.randint(10, (60, 5), generator=torch.Generator().manual_seed(0))
+    return torch.utils.data.TensorDataset(ids, ids.double().mean(1))
+"""
+CONFIG = """
+[parent]
+source = "module"
+name = "recordmodels:tensor"
+[data]
+path = "shards"
+[task]
+name = "regression"
+[mutation]
+parts = 4
+[search]
+children = 6
+[ensemble]
+size = 2
+[compute]
+backend = "local"
+workers = 1
+"""
+
+
+def table(rows=64, columns="abcd", seed=0):
+    values = np.random.default_rng(seed).normal(size=(rows, 4))
+    lines = [",".join(f"{one:.5f}" for one in row) + f",{2 * row[0] - row[1]:.5f}" for row in values]
+    return "\n".join([",".join(columns) + ",y", *lines, ""])
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, cli):
+    (tmp_path / "recordmodels.py").write_text(USERS)
+    (tmp_path / "run.toml").write_text(CONFIG)
+    (tmp_path / "t.csv").write_text(table())
+    monkeypatch.chdir(tmp_path)
+    code, _, errors = cli("data", "ingest", "t.csv", "shards", "--for", "run.toml", "--target", "y")
+    assert code == 0, errors
+    return tmp_path
+
+
+def refused(cli, *arguments, code=2):
+    found, _, errors = cli(*arguments)
+    assert found == code and errors.count("error") == 1 and "Traceback" not in errors, errors
+    return " ".join(errors.split())
+
+
+def test_one_answer_in_any_form_gives_the_same_run(place, cli):
+    summaries = []
+    for how in ("tensor", "tuple", "dictionary", "object"):
+        code, _, errors = cli("run", "run.toml", "--out", how, "--set", f"parent.name=recordmodels:{how}")
+        assert code == 0, errors
+        summary = json.loads((place / how / "summary.json").read_text())
+        summaries.append([summary[key] for key in ("parent", "best_child", "soup", "comparisons")])
+    assert summaries.count(summaries[0]) == len(summaries)
+    assert list(summaries[0][0]["test"]) == ["n", "mse", "mae", "r2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("many", "gives 3 values a record, and the target 1. Its last layer"),
+        ("none", "returns a NoneType, in which no part is known as its answer"),
+        ("unknown", "returns a dict with a, b"),
+        ("mean", "returns [] for 2 records"),
+        ("one", "returns [1, 1] for 2 records"),
+        ("nan", "outputs are NaN or infinite"),
+        ("picture", "cannot be judged on records of regression: RuntimeError"),
+    ],
+)
+def test_a_network_that_does_not_fit(place, cli, name, says):
+    assert says in refused(cli, "run", "run.toml", "--out", "new", "--set", f"parent.name=recordmodels:{name}")
+    assert not (place / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("task.name=image-classification", "shards of regression, and the run is of image-classification"),
+        ("task.name=multi-label", "shards of regression"),
+        ("task.name=segmentations", "is none of image-classification"),
+        ("fitness.name=nll", "is none of mse, mae, r2"),
+        ("data.outputs=[0]", "data.outputs"),
+        ("ensemble.temperature=true", "makes no ensemble"),
+    ],
+)
+def test_a_configuration_that_does_not_fit(place, cli, change, says):
+    assert says in refused(cli, "run", "run.toml", "--out", "new", "--set", change)
+    assert not (place / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "says"),
+    [
+        (
+            table(columns="bacd", seed=1),
+            "y",
+            "input is float32, 4 of b, a, c, d, and of data.path float32, 4 of a, b, c, d",
+        ),
+        (table(seed=1), "d", "is float32, 4 of a, b, c, y"),
+        (table(), "y", "the same images as data.path"),
+        ("a,b,c,d,y\n" + table().split("\n", 1)[1].split("\n", 1)[1], "y", None),
+    ],
+)
+def test_test_records_of_another_kind(place, cli, text, target, says):
+    (place / "test.csv").write_text(text)
+    assert cli("data", "ingest", "test.csv", "test", "--for", "run.toml", "--target", target)[0] == 0
+    command = ("run", "run.toml", "--out", "new", "--set", "data.test_path=test")
+    if says is None:  # other records
+        assert cli(*command)[0] == 0
+        return
+    assert says in refused(cli, *command)
+    assert not (place / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "says"),
+    [
+        ("a,y\n1,2\n,3\n", ["--target", "y"], "column a, record 1 (the first is 0): empty"),
+        ("a,y\n1,2\nnan,3\n", ["--target", "y"], "record 1"),
+        ("a,y\n1,2\nx,3\n", ["--target", "y"], "x is no number"),
+        ("a,y\n1,2\n", ["--target", "z"], "has no such column. It has a, y"),
+        ("a,y\n1,2\n", [], "name the columns of the target"),
+        ("a,y\n1,2\n", ["--target", "y", "--task", "multi-label"], "labels are 0 or 1"),
+    ],
+)
+def test_a_table_that_does_not_fit(place, cli, text, arguments, says):
+    (place / "bad.csv").write_text(text)
+    before = sorted(path.name for path in place.iterdir())
+    assert says in refused(cli, "data", "ingest", "bad.csv", "new", "--for", "run.toml", *arguments)
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+def test_a_damaged_shard_and_an_edited_manifest(place, cli):
+    shard, manifest = place / "shards" / "shard-00000.arrow", place / "shards" / "manifest.json"
+    good = shard.read_bytes()
+    shard.write_bytes(good[:-9] + b"x" + good[-8:])
+    assert "damaged, its SHA-256" in refused(cli, "run", "run.toml", "--out", "new")
+    code, out, errors = cli("data", "verify", "shards")
+    assert code == 2 and "1 damaged" in out and "shard-00000.arrow" in errors
+    shard.write_bytes(good)
+    manifest.write_text(manifest.read_text().replace('"regression"', '"multi-label"'))
+    for command in (("run", "run.toml", "--out", "new"), ("data", "verify", "shards"), ("data", "show", "shards")):
+        assert "not what was written" in refused(cli, *command)
+    assert not (place / "new").exists()
+
+
+def test_whole_numbers_look_rows_of_an_embedding_up(place, cli):
+    assert cli("data", "ingest", "recordmodels:tokens", "ids", "--task", "regression")[0] == 0
+    assert read_manifest(place / "ids").columns["input"].type == "int64"
+    code, _, errors = cli(
+        *("run", "run.toml", "--out", "r", "--set", "data.path=ids", "--set", "parent.name=recordmodels:embedding")
+    )
+    assert code == 0, errors
