@@ -21,7 +21,7 @@ NAMED = 20
 
 Dest = Annotated[str, typer.Argument(help="A directory of shards, or the URI of one.")]
 
-data = typer.Typer(help="Shards of images: ingest, verify, show.", no_args_is_help=True)
+data = typer.Typer(help="Shards of images or other records: ingest, verify, show.", no_args_is_help=True)
 
 
 @data.command("ingest")
@@ -137,18 +137,19 @@ def data_ingest(
 @data.command("verify")
 def data_verify(dest: Dest, as_json: Json = False) -> None:
     """Check every shard's digest against the manifest."""
-    from evoray.data import place_of, verify
+    from evoray.data import place_of, read_manifest, verify
+    from evoray.data.checks.verify import counted_in
 
     place = place_of(dest)
     with Bars("the same command begins again") as bars:
-        found = verify(place, bars.counter("verify", "images"))
+        found = verify(place, bars.counter("verify", counted_in(read_manifest(place))))
     if as_json:
         typer.echo(json.dumps({"rows": found.rows, "shards": found.shards, "damaged": found.damaged}))
     else:
         for message in found.damaged[:NAMED]:
             typer.echo(screen(message), err=True)
         whole = "all whole" if not found.damaged else f"{len(found.damaged)} damaged"
-        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {shown(place)}")
+        typer.echo(f"{found.rows} {found.counted} in {found.shards} shards, {whole}: {shown(place)}")
     if found.damaged:
         sys.exit(UsageError.exit_code)
 

@@ -19,6 +19,7 @@ from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, spli
 from evoray.data.checks.described import columns_of
 from evoray.data.checks.overlap import check_apart
 from evoray.errors import RunError
+from evoray.runtime.counted import IMAGES, RECORDS
 from evoray.runtime.seeds import Stream, generator
 
 if TYPE_CHECKING:  # a configuration is handed in, and only read
@@ -132,6 +133,11 @@ class Splits:
     def first_row(self, split: str, shard: int) -> int:
         """Index in the whole dataset of a shard's first row."""
         return sum(self.datasets[split].shard_rows[:shard])
+
+    @property
+    def counted(self) -> str:
+        """What rows are called (``runtime.counted``)."""
+        return IMAGES if self.described["select"].image_shape[0] else RECORDS
 
     def images(self, split: str) -> int:
         return self._images[split]

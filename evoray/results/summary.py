@@ -18,6 +18,7 @@ from evoray.results.final_test import FinalTest
 from evoray.results.lineages import buffers_file
 from evoray.results.members import Choices
 from evoray.results.panel import Panel
+from evoray.runtime.counted import IMAGES
 from evoray.search import racing
 from evoray.search.announce import of_chance
 from evoray.search.auto_sigma import ChosenSigma
@@ -42,6 +43,7 @@ def make_summary(
     primary = config.fitness.name if config.fitness.name in panel.task.scored else "fitness"
     comparisons = corrected(compare_all(session, panel, bool(soup)), primary)
     on_select = parent_on_select(session, choices, final)
+    splits = session.inputs.splits
     said_of = measured | {"fitness": session.fitness.measure}
     warnings = [said] if (said := of_chance(on_select, session.inputs.classes)) else []
     return {
@@ -54,6 +56,7 @@ def make_summary(
         "classes": session.inputs.classes.to_dict() if session.inputs.classes else None,
         "notes": list(session.inputs.notes),
         "warnings": warnings,
+        **({"counted": splits.counted} if splits.counted != IMAGES else {}),
         "splits": {name: session.inputs.splits.images(name) for name in ("select", "test")},
         "parent": {"select": on_select, "test": tested["parent"]},
         "best_child": {"id": choices.best.ask.name, **tested["best_child"]},

@@ -77,11 +77,11 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
-                f"data.{split}: no images ({config.data.path} holds {splits.described[split].rows}). "
-                f"Raise data.{split} or ingest more images."
+                f"data.{split}: no {splits.counted} ({config.data.path} holds {splits.described[split].rows}). "
+                f"Raise data.{split} or ingest more {splits.counted}."
             )
     if config.search.racing:
-        _check_racing(config, fitness, splits.images("select"))
+        _check_racing(config, fitness, splits.images("select"), splits.counted)
     parent = load_parent(config.parent, config_dir, seed=config.seed)
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
@@ -147,12 +147,13 @@ def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
         )
 
 
-def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
+def _check_racing(config: RunConfig, fitness: Fitness, images: int, what: str) -> None:
     search = config.search
     if fitness.scores is None:
         raise ConfigError(
-            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of images or has constraints, so "
-            "children cannot be told apart by some images. Switch racing off, or use a fitness that scores each image."
+            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of {what} or has constraints, so "
+            f"children cannot be told apart by some {what}. Switch racing off, or use a fitness that scores each "
+            f"{what[:-1]}."
         )
     if search.budget_images is None:
         return
@@ -162,7 +163,7 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
     if search.budget_images < least:
         raise ConfigError(
             f"search.budget_images = {search.budget_images}: {search.generations} x {search.children} children on a "
-            f"first look of {looks[0]} images, and the best {to_the_end} of them on all {images}, cost {least}. Raise "
+            f"first look of {looks[0]} {what}, and the best {to_the_end} of them on all {images}, cost {least}. Raise "
             "it, or lower search.children."
         )
 
@@ -187,8 +188,9 @@ def _try_scores(fitness: Fitness, trial: Trial) -> None:
         raise
     except Exception as error:
         raise ConfigError(
-            f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(targets)} images of select "
-            f'({error}); search.racing and mutation.sigma = "auto" look at few images first.'
+            f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(targets)} "
+            f"{trial.splits.counted} of select ({error}); search.racing and mutation.sigma = "
+            '"auto" look at few of them first.'
         ) from error
 
 

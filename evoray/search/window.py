@@ -16,6 +16,7 @@ from evoray.config import RunConfig
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
+from evoray.runtime.counted import RECORDS
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.limits import EVALUATIONS
 from evoray.runtime.origin import NoExit
@@ -119,6 +120,7 @@ def _head(session: Session, parent: np.ndarray) -> dict[str, Any]:
     return {
         "format": 1,
         "metric": main_figure(task),
+        **({"counted": RECORDS} if session.inputs.splits.counted == RECORDS else {}),
         "images": figures["n"],
         "seed": session.config.seed,
         "scale": session.config.mutation.scale,

@@ -147,7 +147,7 @@ def test_a_configuration_that_does_not_fit(place, cli, change, says):
             "input is float32, 4 of b, a, c, d, and of data.path float32, 4 of a, b, c, d",
         ),
         (table(seed=1), "d", "is float32, 4 of a, b, c, y"),
-        (table(), "y", "the same images as data.path"),
+        (table(), "y", "the same records as data.path"),
         ("a,b,c,d,y\n" + table().split("\n", 1)[1].split("\n", 1)[1], "y", None),
     ],
 )

@@ -11,6 +11,7 @@ from evoray.data.reader import ArrowDataset, RecordDataset
 from evoray.data.records import Records
 from evoray.data.shard import ShardDataset
 from evoray.errors import DataError
+from evoray.runtime.counted import IMAGES, RECORDS
 
 COMPARED = 64
 """Images of one name that are compared: of a copy all are alike, and of two sets that name theirs alike none."""
@@ -22,10 +23,12 @@ def check_apart(select: ShardDataset, test: ShardDataset) -> None:
     A set made in another order, or of fewer images, is found by the names of the images of its first shard; pictures
     that were given other names, or another size, are not.
     """
+    what = IMAGES if select.image_shape[0] else RECORDS
     if select.digest == test.digest:
         raise DataError(
-            "data.test_path: the same images as data.path, so the test would be on what the search has seen. Leave it "
-            "out (select and test are then cut from data.path, disjoint), or name other images."
+            f"data.test_path: the same {what} as data.path, so the test would be on what the search has seen. Leave it "
+            "out (select and test are then cut from data.path, disjoint), or name other "
+            f"{what}."
         )
     kinds = (ArrowDataset, RecordDataset)
     if not isinstance(select, kinds) or not isinstance(test, kinds) or type(select) is not type(test):
@@ -33,9 +36,9 @@ def check_apart(select: ShardDataset, test: ShardDataset) -> None:
     compared, alike = _compare(select, test)
     if compared and alike * 2 > compared:
         raise DataError(
-            f"data.test_path: {alike} of {compared} images that were compared are in data.path as well, so the test "
+            f"data.test_path: {alike} of {compared} {what} that were compared are in data.path as well, so the test "
             "would be on what the search has seen. Leave it out (select and test are then cut from data.path, "
-            "disjoint), or name other images."
+            f"disjoint), or name other {what}."
         )
 
 

@@ -31,7 +31,7 @@ def said(outputs=GOOD, function=None, fitness="nll", preprocessing=IMAGENET, sha
         task=TASK,
         normalisation=((0.5,), (0.5,)),
         quick=(outputs, LABELS),
-        splits=SimpleNamespace(shards=lambda split: [*range(shards)]),
+        splits=SimpleNamespace(shards=lambda split: [*range(shards)], counted="images"),
     )
     parent = Parent(torch.nn.Identity(), preprocessing=preprocessing)
     return announced(parent_config(**config), parent, made, CLASSES, trial)
