@@ -41,7 +41,8 @@ def data_ingest(
         typer.Option("--format", help="folder, flat, ilsvrc, parquet or webdataset; default: what is found."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="List of a flat folder's labels, or ILSVRC2012's devkit; default: beside it.")
+        Path | None,
+        typer.Option(help="Of a flat folder: its labels or targets, or ILSVRC2012's devkit; default: beside it."),
     ] = None,
     file_column: Annotated[
         str | None, typer.Option(help="Column of the files (or images) by name or number; a WebDataset's by suffix.")
@@ -119,7 +120,11 @@ def data_ingest(
     )
     with Bars("the same command goes on") as bars:
         wanted = wanted_of(options, task, tuple(inputs or ()), tuple(targets or ()))
-        summary = ingest(source, dest, options, bars) if wanted is None else ingest_records(source, dest, wanted, bars)
+        summary = (
+            ingest(source, dest, options, bars)
+            if wanted is None
+            else ingest_records(source, dest, wanted, bars, options)
+        )
     if as_json:
         typer.echo(json.dumps(summary))
         return

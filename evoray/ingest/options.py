@@ -134,7 +134,7 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
         seed=options.seed,
         shard_size=options.shard_size,
         restart=options.restart,
-        mapper=_mapper(options, in_one),
+        mapper=mapper_of(options, in_one),
         on_progress=progress.counter("ingest", "images"),
         task=(load_config(options.config).task if options.config else TaskConfig()).name,
         config_dir=options.config.parent.resolve() if options.config else None,
@@ -187,7 +187,8 @@ def made_by(name: str) -> Any:
         raise DataError(f"{shown(name)} raised {shown(f'{type(error).__name__}: {error}')}") from error
 
 
-def _mapper(options: Options, in_one: bool) -> Mapper:
+def mapper_of(options: Options, in_one: bool = False) -> Mapper:
+    """Who writes the shards; in_one: one process, unless more are asked for."""
     if options.backend == "ray":
         return on_ray(options.workers)
     if options.backend != "local":

@@ -6,13 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from evoray.data.reader import read_manifest
 
 USERS = """
 import torch
 from torch import nn
-from evoray.models import Parent
+from evoray.models import Parent, Preprocessing
 
 class Answers(nn.Module):
     def __init__(self, many, how):
@@ -42,6 +43,11 @@ many = make("tensor", 3)
 
 def picture():
     return nn.Conv2d(3, 1, 3)
+
+def convolution():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    return Parent(net, Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3))
 
 def embedding():
     torch.manual_seed(0)
@@ -201,3 +207,28 @@ def test_whole_numbers_look_rows_of_an_embedding_up(place, cli):
         *("run", "run.toml", "--out", "r", "--set", "data.path=ids", "--set", "parent.name=recordmodels:embedding")
     )
     assert code == 0, errors
+
+
+@pytest.mark.parametrize("task", ["multi-label", "regression"])
+def test_images_with_targets_of_numbers(place, cli, task):
+    """By one command from a folder and a table; the run still counts images."""
+    (place / "pictures").mkdir()
+    random, lines = np.random.default_rng(0), ["file,a,b"]
+    for number in range(40):
+        pixels = random.integers(256, size=(14, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / "pictures" / f"{number}.png")
+        lines.append(f"{number}.png,{int(pixels[..., 0].mean() > 128)},{int(pixels[..., 1].mean() > 128)}")
+    (place / "list.csv").write_text("\n".join([*lines, ""]))
+    code, _, said = cli(
+        *("data", "ingest", "pictures", "with", "--task", task, "--labels", "list.csv"),
+        *("--target", "a", "--target", "b", "--resize", "12", "--crop", "10", "--workers", "1"),
+    )
+    assert code == 0, said
+    code, out, _ = cli("data", "verify", "with")
+    assert code == 0 and out.startswith("40 images")
+    changes = {"task.name": task, "data.path": "with", "parent.name": "recordmodels:convolution"}
+    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    code, _, said = cli("run", "run.toml", "--out", "new", *sets)
+    assert code == 0 and "the parent on 20 images of select" in " ".join(said.split()), said
+    summary = json.loads((place / "new" / "summary.json").read_text())
+    assert "counted" not in summary and summary["parent"]["test"]["n"] == 20
