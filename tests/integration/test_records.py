@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from evoray.data.reader import read_manifest
@@ -232,3 +235,27 @@ def test_images_with_targets_of_numbers(place, cli, task):
     assert code == 0 and "the parent on 20 images of select" in " ".join(said.split()), said
     summary = json.loads((place / "new" / "summary.json").read_text())
     assert "counted" not in summary and summary["parent"]["test"]["n"] == 20
+
+
+def test_the_readmes_example_runs(tmp_path, monkeypatch, cli):
+    """A regression in twenty lines, as a newcomer types it."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    section = readme.partition("### Any task")[2].partition("### Every key")[0]
+    model, config = (re.search(rf"```{kind}\n(.*?)```", section, re.S)[1] for kind in ("python", "toml"))
+    commands = [line.removeprefix("uv run evoray ").split() for line in section.splitlines() if "uv run" in line]
+    (tmp_path / "model.py").write_text(model)
+    (tmp_path / "run.toml").write_text(config)
+    network: dict = {}
+    exec(model, network)
+    torch.manual_seed(0)
+    torch.save(network["net"]().state_dict(), tmp_path / "trained.pth")
+    rows = np.random.default_rng(0).normal(size=(80, 9)).round(4).tolist()
+    header = ",".join([*(f"x{n}" for n in range(8)), "price"])
+    (tmp_path / "houses.csv").write_text("\n".join([header, *(",".join(map(str, row)) for row in rows), ""]))
+    monkeypatch.chdir(tmp_path)
+    extra = ["--set", "compute.backend=local", "--set", "search.children=8"]
+    for command in commands:
+        code, _, said = cli(*command, *(extra if command[0] == "run" else []))
+        assert code == 0, said
+    summary = json.loads((tmp_path / "runs/houses/summary.json").read_text())
+    assert summary["fitness"] == "model:within_a_tenth" and set(summary["parent"]["test"]) > {"mse", "mae", "r2"}
