@@ -18,8 +18,8 @@ import numpy as np
 from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
 from evoray.data.checks.described import columns_of
 from evoray.data.checks.overlap import check_apart
+from evoray.data.counted import IMAGES, RECORDS
 from evoray.errors import RunError
-from evoray.runtime.counted import IMAGES, RECORDS
 from evoray.runtime.seeds import Stream, generator
 
 if TYPE_CHECKING:  # a configuration is handed in, and only read
@@ -136,7 +136,7 @@ class Splits:
 
     @property
     def counted(self) -> str:
-        """What rows are called (``runtime.counted``)."""
+        """What rows are called (``data.counted``)."""
         return IMAGES if self.described["select"].image_shape[0] else RECORDS
 
     def images(self, split: str) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from evoray.data.counted import IMAGES, RECORDS
 from evoray.errors import UsageError
 from evoray.report.measures import ShownMeasure, own, read_measures
-from evoray.runtime.counted import IMAGES, RECORDS
 from evoray.statistics import Comparison
 from evoray.storage.documents import REMEDY
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evoray.data.counted import counted
 from evoray.report import text
 from evoray.report.finished_run import NETWORKS, Run
 from evoray.report.measures import ShownMeasure
-from evoray.runtime.counted import counted
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10

@@ -11,11 +11,11 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
+from evoray.data.counted import counted
 from evoray.report import grids, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.measures import ShownMeasure
-from evoray.runtime.counted import counted
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
 no difference: the bar crosses the line, or chance may explain it once all that was compared is counted."""

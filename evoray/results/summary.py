@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from evoray.data.counted import IMAGES
 from evoray.evaluation.program import DTYPES
 from evoray.fitness import as_known
 from evoray.mutation import apply_lineage, weighted_delta
@@ -18,7 +19,6 @@ from evoray.results.final_test import FinalTest
 from evoray.results.lineages import buffers_file
 from evoray.results.members import Choices
 from evoray.results.panel import Panel
-from evoray.runtime.counted import IMAGES
 from evoray.search import racing
 from evoray.search.announce import of_chance
 from evoray.search.auto_sigma import ChosenSigma

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from evoray.config import ParentConfig
+from evoray.data.counted import IMAGES, counted
 from evoray.errors import ModelError
 from evoray.fitness import Fitness, with_fitness
 from evoray.fitness.constraints import Constrained
 from evoray.fitness.purity import Tried, try_fitness
 from evoray.models import ClassMap, Parent
-from evoray.runtime.counted import IMAGES, counted
 from evoray.search.trial import Trial
 from evoray.tasks.base import Outputs, Task, as_dict, as_text
 from evoray.tasks.chance import CHANCE, no_better_than_chance

@@ -18,13 +18,15 @@ from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
+from evoray.models.answers import check_call
 from evoray.models.precision import of_network
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
+from evoray.runtime.reading import shown
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
-from evoray.search.trial import Trial
+from evoray.search.trial import OneOutput, Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
@@ -87,10 +89,11 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
     config.mutation.check_weights(space.n)
+    head: tuple[str, ...] = ()
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
     _check_alike(splits)
     if task.classification is not None:
-        outputs = _check_forward(parent, trial, 1)
+        outputs, head = _check_forward(parent, trial, 1)
         config, mapped, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
         if mapped is not splits:  # other labels
             splits, trial = mapped, replace(trial, splits=mapped)
@@ -106,7 +109,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     config, layout = with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *in_types, *said.notes, *found, *layout, *depth
+    notes = *parent.notes, *head, *in_types, *said.notes, *found, *layout, *depth
     return replace(inputs, config=config, space=space, notes=notes)
 
 
@@ -204,10 +207,22 @@ def _check_alike(splits: Splits) -> None:
         )
 
 
-def _check_forward(parent: Parent, trial: Trial, classes: int) -> int:
-    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many."""
-    images = torch.from_numpy(trial.first[0].images[:2].copy())
-    return check_outputs(parent.model, normalise(images, *trial.normalisation, torch.float32), classes)
+def _check_forward(parent: Parent, trial: Trial, classes: int) -> tuple[int, tuple[str, ...]]:
+    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many, and a note.
+
+    One output is a classifier of two classes where the data has two.
+    """
+    images = normalise(torch.from_numpy(trial.first[0].images[:2].copy()), *trial.normalisation, torch.float32)
+    names = trial.splits.described["select"].classes
+    if len(names) != 2:
+        return check_outputs(parent.model, images, classes), ()
+    check_call(parent.model)
+    head = OneOutput(parent.model)
+    outputs = check_outputs(head, images, classes)
+    said = (
+        f"the parent has one output a record, taken as the log-odds of the data's second class, {shown(names[1], 60)}"
+    )
+    return outputs, ((said,) if head.met else ())
 
 
 def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evoray.data.counted import IMAGES
 from evoray.errors import RunError
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import Constrained, Fitness, MergedSums
 from evoray.mutation import Lineage, first_used
-from evoray.runtime.counted import IMAGES
 from evoray.search.session import Session
 from evoray.search.stages import GIVEN_UP, ROW, Part, Stage, StageKey, run_stage
 from evoray.strategies import Ask, Round

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +17,27 @@ from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.passes import Sample, sample_of
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Outputs, Preparation, Task
+from evoray.tasks.inputs import two_classes
 from evoray.tasks.outputs import put, room_for
 
 FEW, MANY = 4, 64
 """Images that are always looked at, and that are at most."""
 SECONDS = 0.1
 """Which looking at more than FEW may take."""
+
+
+class OneOutput(nn.Module):
+    """A parent as image classification takes it; met: whether it has one output where two classes want two."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.met = net, False
+
+    def forward(self, images: Tensor) -> Any:
+        answer = self.net(images)
+        found = two_classes(answer)
+        self.met = found is not answer
+        return found
 
 
 @dataclass(frozen=True)

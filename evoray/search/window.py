@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from evoray.config import RunConfig
+from evoray.data.counted import RECORDS
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
-from evoray.runtime.counted import RECORDS
 from evoray.runtime.events import ShownProgress
 from evoray.runtime.limits import EVALUATIONS
 from evoray.runtime.origin import NoExit

@@ -116,6 +116,19 @@ def answer_of(network: Network, batch: Batch) -> Tensor:
     )
 
 
+def two_classes(answer: Any) -> Any:
+    """A head with one output as a classifier's: its logits [n] or [n, 1] are the log-odds of class 1, [n, 2] here.
+
+    Anything else is handed on as it is.
+    """
+    import torch
+
+    if not isinstance(answer, torch.Tensor) or answer.ndim > 2 or (answer.ndim == 2 and answer.shape[1] != 1):
+        return answer
+    odds = answer.reshape(-1, 1)
+    return torch.cat([torch.zeros_like(odds), odds], dim=1)
+
+
 def flat(outputs: Tensor, targets: Tensor, what: str) -> tuple[Tensor, Tensor]:
     """Both as float64 [n, k] on the CPU: of one shape but for sides of 1, or one of them in a row.
 

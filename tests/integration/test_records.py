@@ -52,6 +52,26 @@ def convolution():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     return Parent(net, Preprocessing(mean=(0.5,) * 3, std=(0.25,) * 3))
 
+def odds(how):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(16, 1), how)
+
+def binary():
+    return odds(nn.Identity())
+
+def binary_flat():
+    return odds(nn.Flatten(0))
+
+def binary_sigmoid():
+    return odds(nn.Sigmoid())
+
+def binary_two():
+    net, two = binary(), nn.Linear(16, 2)
+    with torch.no_grad():
+        two.weight.copy_(torch.cat([net[1].weight * 0, net[1].weight]))
+        two.bias.copy_(torch.cat([net[1].bias * 0, net[1].bias]))
+    return nn.Sequential(nn.Flatten(), two)
+
 def embedding():
     torch.manual_seed(0)
     return nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(20, 1))
@@ -259,3 +279,39 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, cli):
         assert code == 0, said
     summary = json.loads((tmp_path / "runs/houses/summary.json").read_text())
     assert summary["fitness"] == "model:within_a_tenth" and set(summary["parent"]["test"]) > {"mse", "mae", "r2"}
+
+
+@pytest.fixture
+def two_classes(place, cli):
+    random = np.random.default_rng(0)
+    for number in range(40):
+        pixels = random.integers(256, size=(4, 4), dtype=np.uint8)
+        (place / "tree" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / "tree" / "ab"[number % 2] / f"{number}.png")
+    code, _, said = cli("data", "ingest", "tree", "two", "--resize", "none", "--channels", "1", "--workers", "1")
+    assert code == 0, said
+
+    def run(name):
+        changes = {"task.name": "image-classification", "data.path": "two", "parent.name": f"recordmodels:{name}"}
+        return "run", "run.toml", "--out", name, *(p for key, one in changes.items() for p in ("--set", f"{key}={one}"))
+
+    return run
+
+
+def test_a_head_with_one_output_is_a_classifier(two_classes, place, cli):
+    found = {}
+    for name in ("binary", "binary_flat", "binary_two"):
+        code, _, said = cli(*two_classes(name))
+        assert code == 0, said
+        found[name] = json.loads((place / name / "summary.json").read_text())
+        one = "the parent has one output a record, taken as the log-odds of the data's second class, b"
+        assert (one in found[name]["notes"]) == (name != "binary_two")
+    assert found["binary"]["parent"] == found["binary_flat"]["parent"]
+    for figure, value in found["binary_two"]["parent"]["test"].items():
+        assert found["binary"]["parent"]["test"][figure] == pytest.approx(value, abs=1e-6)
+    assert found["binary"]["best_child"] == found["binary_flat"]["best_child"]
+
+
+def test_a_sigmoid_at_its_end_is_refused(two_classes, place, cli):
+    assert "Return what goes into that last step" in refused(cli, *two_classes("binary_sigmoid"))
+    assert not (place / "binary_sigmoid").exists()

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from evoray.data.counted import IMAGES, RECORDS
 from evoray.data.reader import ArrowDataset, RecordDataset
 from evoray.data.records import Records
 from evoray.data.shard import ShardDataset
 from evoray.errors import DataError
-from evoray.runtime.counted import IMAGES, RECORDS
 
 COMPARED = 64
 """Images of one name that are compared: of a copy all are alike, and of two sets that name theirs alike none."""

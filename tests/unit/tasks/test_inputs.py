@@ -11,7 +11,16 @@ from evoray.data.records import Records
 from evoray.data.shard import Shard
 from evoray.errors import DataError, ModelError
 from evoray.tasks.base import Batch, Preparation
-from evoray.tasks.inputs import answer_of, filled, flat, input_batch, input_bytes, input_column, tensor_of
+from evoray.tasks.inputs import (
+    answer_of,
+    filled,
+    flat,
+    input_batch,
+    input_bytes,
+    input_column,
+    tensor_of,
+    two_classes,
+)
 
 CPU = torch.device("cpu")
 
@@ -137,3 +146,15 @@ def test_batches_of_one_shape_are_filled_up_with_zeros():
     values = np.arange(6).reshape(3, 2)
     assert filled(values, np.array([1]), None).tolist() == [[2, 3]]
     assert filled(values, np.array([1]), 2).tolist() == [[2, 3], [0, 0]]
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1)])
+def test_one_output_is_the_log_odds_of_class_1(shape):
+    odds = torch.tensor([-1.0, 0.0, 2.0])
+    found = two_classes(odds.reshape(shape))
+    assert torch.equal(found.softmax(1)[:, 1], odds.sigmoid()) and found.argmax(1).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("answer", [torch.ones(3, 2), torch.ones(3, 1, 1, 1), None, (torch.ones(3),)])
+def test_more_outputs_are_handed_on(answer):
+    assert two_classes(answer) is answer
