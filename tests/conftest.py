@@ -28,6 +28,7 @@ ON_RAY = (
     "tests/integration/test_ingest.py",
     "tests/integration/test_keep_logits.py",
     "tests/integration/test_kept.py",
+    "tests/integration/test_tasks_of_numbers.py",
     "tests/integration/test_warm_workers.py",
     "tests/system/",
     "tests/unit/backends/test_ray.py",

@@ -21,7 +21,7 @@ NAMED = 20
 
 Dest = Annotated[str, typer.Argument(help="A directory of shards, or the URI of one.")]
 
-data = typer.Typer(help="Shards of images: ingest, verify, show.", no_args_is_help=True)
+data = typer.Typer(help="Shards of images or other records: ingest, verify, show.", no_args_is_help=True)
 
 
 @data.command("ingest")
@@ -41,7 +41,8 @@ def data_ingest(
         typer.Option("--format", help="folder, flat, ilsvrc, parquet or webdataset; default: what is found."),
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="List of a flat folder's labels, or ILSVRC2012's devkit; default: beside it.")
+        Path | None,
+        typer.Option(help="Of a flat folder: its labels or targets, or ILSVRC2012's devkit; default: beside it."),
     ] = None,
     file_column: Annotated[
         str | None, typer.Option(help="Column of the files (or images) by name or number; a WebDataset's by suffix.")
@@ -119,7 +120,11 @@ def data_ingest(
     )
     with Bars("the same command goes on") as bars:
         wanted = wanted_of(options, task, tuple(inputs or ()), tuple(targets or ()))
-        summary = ingest(source, dest, options, bars) if wanted is None else ingest_records(source, dest, wanted, bars)
+        summary = (
+            ingest(source, dest, options, bars)
+            if wanted is None
+            else ingest_records(source, dest, wanted, bars, options)
+        )
     if as_json:
         typer.echo(json.dumps(summary))
         return
@@ -137,18 +142,19 @@ def data_ingest(
 @data.command("verify")
 def data_verify(dest: Dest, as_json: Json = False) -> None:
     """Check every shard's digest against the manifest."""
-    from evoray.data import place_of, verify
+    from evoray.data import place_of, read_manifest, verify
+    from evoray.data.checks.verify import counted_in
 
     place = place_of(dest)
     with Bars("the same command begins again") as bars:
-        found = verify(place, bars.counter("verify", "images"))
+        found = verify(place, bars.counter("verify", counted_in(read_manifest(place))))
     if as_json:
         typer.echo(json.dumps({"rows": found.rows, "shards": found.shards, "damaged": found.damaged}))
     else:
         for message in found.damaged[:NAMED]:
             typer.echo(screen(message), err=True)
         whole = "all whole" if not found.damaged else f"{len(found.damaged)} damaged"
-        typer.echo(f"{found.rows} images in {found.shards} shards, {whole}: {shown(place)}")
+        typer.echo(f"{found.rows} {found.counted} in {found.shards} shards, {whole}: {shown(place)}")
     if found.damaged:
         sys.exit(UsageError.exit_code)
 

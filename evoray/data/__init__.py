@@ -4,7 +4,8 @@ Nothing here imports torch before it is used: a process that decodes images does
 """
 
 from evoray.data.cache import Remote, ShardCache, make_cache
-from evoray.data.described import described
+from evoray.data.checks.described import described
+from evoray.data.checks.verify import verify
 from evoray.data.manifest import Manifest
 from evoray.data.normalise import normalise
 from evoray.data.reader import ArrowDataset, place_of, read_manifest
@@ -13,7 +14,6 @@ from evoray.data.relabel import relabelled
 from evoray.data.shard import Shard, ShardDataset
 from evoray.data.split_rows import split_rows
 from evoray.data.transform import ImageTransform
-from evoray.data.verify import verify
 
 __all__ = [
     "ArrowDataset",

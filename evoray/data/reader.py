@@ -105,12 +105,16 @@ class RecordDataset:
         self.image_shape = manifest.image_shape
         self.digest = manifest.digest
         self.records: Schema | None = manifest.records
+        self._schema = {name: one.arrow for name, one in manifest.columns.items()} | {"source": pa.string()}
+
+    def sources(self, index: int) -> pa.ChunkedArray | None:
+        """As ``ArrowDataset.sources``."""
+        return self._files.unchecked(self.manifest.shards[index], self._schema, "source")
 
     def load(self, index: int) -> Records:
         """One shard; DataError naming the file when it is damaged or is not what the manifest says."""
         entry = self.manifest.shards[index]
-        expected = {name: column.arrow for name, column in self.manifest.columns.items()} | {"source": pa.string()}
-        table = self._files.table(index, entry, expected)
+        table = self._files.table(index, entry, self._schema)
         if table.num_rows != entry.rows:
             raise DataError(f"{shown(self.name)}/{NAME}: does not describe {entry.file} (rows differ). {REMEDY}")
         columns = {name: from_arrow(table.column(name), one) for name, one in self.manifest.columns.items()}

@@ -52,6 +52,11 @@ class RecordManifest(BaseModel):
                 raise ValueError(f"two shards have one {one}")
         if self.target not in self.columns:
             raise ValueError(f"its target {self.target} is no column")
+        image = self.columns.get("image")
+        if image is not None and (image.type != "uint8" or len(image.shape or ()) != 3):
+            raise ValueError("its column image holds no uint8 [channels, height, width]")
+        if "source" in self.columns:
+            raise ValueError("source is the records' names, and no column of theirs")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have one name")
         if sum(shard.rows for shard in self.shards) != self.rows:

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from evoray.data.cache import ShardCache
-from evoray.data.mock import MockDataset
-from evoray.data.packaged import PACKAGED, PackagedDataset
 from evoray.data.reader import open_shards, place_of
+from evoray.data.ready.mock import MockDataset
+from evoray.data.ready.packaged import PACKAGED, PackagedDataset
 from evoray.data.shard import ShardDataset
 
 

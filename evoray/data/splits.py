@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
 from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
-from evoray.data.overlap import check_apart
+from evoray.data.checks.described import columns_of
+from evoray.data.checks.overlap import check_apart
+from evoray.data.counted import IMAGES, RECORDS
 from evoray.errors import RunError
 from evoray.runtime.seeds import Stream, generator
 
@@ -33,16 +35,18 @@ class SearchClosed:
 
 @dataclass(frozen=True)
 class Described:
-    """What may be known of a dataset before it is read."""
+    """What may be known of a dataset before it is read. columns: ``described.columns_of``."""
 
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...]
     digest: str
     rows: int
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: ShardDataset) -> Described:
-        return cls(dataset.image_shape, tuple(dataset.classes), dataset.digest, sum(dataset.shard_rows))
+        columns = columns_of(getattr(dataset, "manifest", None))
+        return cls(dataset.image_shape, tuple(dataset.classes), dataset.digest, sum(dataset.shard_rows), columns)
 
 
 class _Sealed(dict[str, Any]):
@@ -129,6 +133,11 @@ class Splits:
     def first_row(self, split: str, shard: int) -> int:
         """Index in the whole dataset of a shard's first row."""
         return sum(self.datasets[split].shard_rows[:shard])
+
+    @property
+    def counted(self) -> str:
+        """What rows are called (``data.counted``)."""
+        return IMAGES if self.described["select"].image_shape[0] else RECORDS
 
     def images(self, split: str) -> int:
         return self._images[split]

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,11 +124,9 @@ class ModelHost:
             return None
         return self._layout.tensor_at(int(tensor.storage_offset()))
 
-    def forward(self, batch: Tensor) -> Tensor:
-        """Logits [b, classes] of the network now in the buffer."""
-        logits = self.model(batch)
-        assert isinstance(logits, Tensor)
-        return logits
+    def forward(self, batch: Any) -> Any:
+        """What the network now in the buffer answers; the task knows what is meant of it."""
+        return self.model(batch)
 
     def set_base(self, entries: Sequence[Entry]) -> None:
         """Makes parent + ``entries`` what children are added to; extends the present base where it can."""

@@ -58,8 +58,13 @@ class Inputs(Protocol):
 def judge(inputs: Inputs, samples: Samples) -> tuple[str, ...]:
     """Sentences to be shown; raises ModelError as ``check_purity`` does."""
     dtype = DTYPES[given(inputs.config.compute.dtype) or "bfloat16"]
-    said = check_purity(inputs.parent, export_of(inputs), samples, dtype)
+    said = check_purity(inputs.parent, export_of(inputs), samples, dtype, takes_logits(inputs.task))
     return (*transform_notes(inputs.parent, inputs.splits), *said)
+
+
+def takes_logits(task: Task) -> bool:
+    """Whether a network that gives probabilities is refused: where outputs are classes, or a task says so."""
+    return bool(getattr(task, "logits", task.classification is not None))
 
 
 def with_fitting_layout(inputs: Inputs, samples: Samples) -> tuple[RunConfig, tuple[str, ...]]:

@@ -52,8 +52,8 @@ REPEATED = 100
 TWO_PASSES = "two passes over the same images give different outputs"
 NO_CHANCE = "Dropout and noise have to be off in evaluation mode, and nothing may be kept from one pass to the next"
 LOGITS = (
-    "EvoRay takes logits, and applies softmax itself. Return what goes into that last step, or the logarithm of the "
-    "probabilities"
+    "EvoRay takes logits, and applies softmax (or the sigmoid) itself. Return what goes into that last step, or the "
+    "logarithm of the probabilities"
 )
 FAR = (100.0, -100.0, 30.0, -30.0)
 """Strengths of the children whose outputs tell probabilities from logits that happen to be small."""
@@ -85,6 +85,7 @@ def check_purity(
     export: Export,
     samples: Callable[[torch.dtype], Sample],
     dtype: torch.dtype = torch.float32,
+    logits: bool = True,
 ) -> list[str]:
     """Refuses a parent whose scores would not be those of its exports; returns sentences worth showing.
 
@@ -92,11 +93,12 @@ def check_purity(
         parent: its module is left as it is, but for a hook that copies images where it writes into them.
         export: what a run writes of it, and how a user loads that.
         samples: batches in a type. dtype: tried where a network does not run in float32.
+        logits: whether the task takes logits, so that probabilities are refused.
 
     Raises:
         ModelError: what fails, in which module, and what to do.
     """
-    check = _Check(parent, export, samples)
+    check = _Check(parent, export, samples, logits)
     if (sample := smaller(samples(torch.float32))) is not None:
         try:
             return check.run(torch.float32, sample)
@@ -122,8 +124,8 @@ def check_purity(
 class _Check:
     """The checks of one parent; ``run`` does all in an order in which few passes say everything."""
 
-    def __init__(self, parent: Parent, export: Export, samples: Callable[[torch.dtype], Sample]) -> None:
-        self._parent, self._export, self._samples = parent, export, samples
+    def __init__(self, parent: Parent, export: Export, samples: Callable[[torch.dtype], Sample], logits: bool) -> None:
+        self._parent, self._export, self._samples, self._logits = parent, export, samples, logits
 
     def run(self, dtype: torch.dtype, sample: Sample | None = None) -> list[str]:
         """What is beside an image is far from any other; where that makes the network fail, as one does that looks
@@ -161,7 +163,8 @@ class _Check:
                 "mutation.include has to name tensors that the outputs depend on",
             )
         self._check_fresh(passes, host, weights, child)
-        self._check_logits(passes, host)
+        if self._logits:
+            self._check_logits(passes, host)
         return self._copies_images() if passes.writes_images else []
 
     def failed(self, error: Exception, dtype: torch.dtype) -> ModelError:

@@ -134,7 +134,7 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
         seed=options.seed,
         shard_size=options.shard_size,
         restart=options.restart,
-        mapper=_mapper(options, in_one),
+        mapper=mapper_of(options, in_one),
         on_progress=progress.counter("ingest", "images"),
         task=(load_config(options.config).task if options.config else TaskConfig()).name,
         config_dir=options.config.parent.resolve() if options.config else None,
@@ -159,8 +159,6 @@ def _source(name: str, options: Options) -> tuple[Source, bool]:
 
 def _made(name: str, options: Options) -> Any:
     """What the user's function returns."""
-    from evoray.runtime.importing import import_function
-
     unused = {
         "--labels": options.labels,
         "--file-column": options.file_column,
@@ -172,6 +170,13 @@ def _made(name: str, options: Options) -> Any:
     }
     if given := [option for option, value in unused.items() if value is not None]:
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
+    return made_by(name)
+
+
+def made_by(name: str) -> Any:
+    """What the function ``package.module:function`` of the user's returns; DataError where it raises."""
+    from evoray.runtime.importing import import_function
+
     function = import_function(name, Path.cwd())
     try:
         with NoExit(Path.cwd(), DataError):
@@ -182,7 +187,8 @@ def _made(name: str, options: Options) -> Any:
         raise DataError(f"{shown(name)} raised {shown(f'{type(error).__name__}: {error}')}") from error
 
 
-def _mapper(options: Options, in_one: bool) -> Mapper:
+def mapper_of(options: Options, in_one: bool = False) -> Mapper:
+    """Who writes the shards; in_one: one process, unless more are asked for."""
     if options.backend == "ray":
         return on_ray(options.workers)
     if options.backend != "local":

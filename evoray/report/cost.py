@@ -51,8 +51,8 @@ def diversity(run: Run) -> str | None:
             side.set_major_locator(MaxNLocator(integer=True, nbins=10))
         axes.set_xlabel("Member (place in the ensemble)")
         axes.set_ylabel("Member (place in the ensemble)")
-        figure.colorbar(mesh, ax=axes, label="Answers that differ (% of test images)", shrink=0.85)
-        return to_svg(figure, f"Share of test images on which each two of {count} members answer differently")
+        figure.colorbar(mesh, ax=axes, label=f"Answers that differ (% of test {run.records})", shrink=0.85)
+        return to_svg(figure, f"Share of test {run.records} on which each two of {count} members answer differently")
 
 
 def cost(run: Run) -> str | None:

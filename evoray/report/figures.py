@@ -39,7 +39,7 @@ def population(run: Run) -> str | None:
         axes.set_ylabel(f"{axis.axis} on select")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside upper left", ncols=3, handletextpad=0.4, columnspacing=1.2)
-        shown = f"{len(values)} children sorted by {axis.axis} on the select images, against the parent's line"
+        shown = f"{len(values)} children sorted by {axis.axis} on the select {run.records}, against the parent's line"
         return to_svg(figure, shown)
 
 

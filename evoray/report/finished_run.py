@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evoray.data.counted import IMAGES, RECORDS
 from evoray.errors import UsageError
 from evoray.report.measures import ShownMeasure, own, read_measures
 from evoray.statistics import Comparison
@@ -52,6 +53,11 @@ class Run:
                 raise UsageError(f"summary.json: no {'.'.join(keys)}. {REMEDY}")
             value = value[key]
         return value
+
+    @property
+    def records(self) -> str:
+        """What the run counted: ``images``, or ``records``."""
+        return RECORDS if self.summary.get("counted") == RECORDS else IMAGES
 
     def number(self, *keys: str) -> float | None:
         """A required value that is a number, or None where the run could not define it."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evoray.data.counted import counted
 from evoray.report import text
 from evoray.report.finished_run import NETWORKS, Run
 from evoray.report.measures import ShownMeasure
@@ -43,11 +44,11 @@ def networks(run: Run) -> Grid:
     rows = tuple(
         (run.label(network), *(one.show(run.test(network, one.key)) for one in shown)) for network in run.networks
     )
-    note = f"{text.count(run.test('parent', 'n'))} test images, none of which chose anything. The search was to "
+    note = f"{text.count(run.test('parent', 'n'))} test {run.records}, none of which chose anything. The search was to "
     note += f"improve {run.main.described}."
     if lower := [one for one in shown if not one.higher_is_better and one is not run.main]:
         note += f" Lower is better for {_and([_with_unit(one) for one in lower])}."
-    return Grid("On the test images", ("Network", *(one.short for one in shown)), rows, note)
+    return Grid(f"On the test {run.records}", ("Network", *(one.short for one in shown)), rows, note)
 
 
 def _with_unit(one: ShownMeasure) -> str:
@@ -68,7 +69,7 @@ def comparisons(run: Run) -> Grid:
     found = run.comparisons
     rows = tuple((*named(run, one), *difference(one, run.measure_of(one)), READINGS[one.effect]) for one in found)
     tests = dict.fromkeys(_test_of(run, one) for one in found)
-    note = f"Paired on the same test images. {', '.join(tests)}." if tests else "Nothing was compared."
+    note = f"Paired on the same test {run.records}. {', '.join(tests)}." if tests else "Nothing was compared."
     if any(math.isfinite(one.p_adjusted) for one in found):
         note += f" p counts what was compared (Holm): in the fitness of the run, the candidates; else all {len(found)}"
         note += " rows. Each interval stands alone."
@@ -89,7 +90,7 @@ def _test_of(run: Run, one: Comparison) -> str:
     """What a difference is measured in, and by which test."""
     measure = run.measure_of(one)
     test = "exact McNemar test" if measure.is_fraction else "t-test"
-    test = "jackknife over groups of images" if one.metric == "fitness" else test
+    test = f"jackknife over groups of {run.records}" if one.metric == "fitness" else test
     unit = measure.difference_unit if measure.is_fraction or measure.unit else ""
     between = " " if unit.startswith("per ") else " in "
     return f"{measure.short}{between}{unit} ({test})" if unit else f"{measure.short} ({test})"
@@ -149,7 +150,7 @@ def _recipe(row: Mapping[str, Any]) -> dict[str, str]:
 def _children_note(run: Run) -> str:
     images = text.count(run.number("splits", "select"))
     note = f"{text.count(len(run.children))} children, ranked by {run.main.described} on {images} select "
-    note += "images, where the best of many looks better than it is. On test only members and "
+    note += f"{run.records}, where the best of many looks better than it is. On test only members and "
     note += "a sample drawn by chance were looked at."
     failed = Counter(row["status"] for row in run.children if row["status"] != "ok")
     if failed:
@@ -175,7 +176,7 @@ def evidence(run: Run) -> Grid | None:
     for key, name, show in (
         ("disagreement", "Members that answer differently, mean of pairs", text.percent),
         ("error_correlation", "Correlation of members' errors, mean of pairs", text.plain),
-        ("kl", "KL of a member from the ensemble (nats per image)", text.plain),
+        ("kl", counted("KL of a member from the ensemble (nats per image)", run.records), text.plain),
     ):
         if diverse.get(key) is not None:
             rows.append((name, show(diverse[key])))
@@ -189,8 +190,8 @@ def work(run: Run) -> Grid:
         ("Wall time", text.duration(values.get("wall_s"))),
         ("Evaluations (child × shard)", text.count(values.get("evaluations"))),
         ("Units handed to workers", text.count(values.get("units"))),
-        ("Image passes", text.count(values.get("images"))),
-        ("Image passes per second", text.count(values.get("images_per_s"))),
+        (counted("Image passes", run.records), text.count(values.get("images"))),
+        (counted("Image passes per second", run.records), text.count(values.get("images_per_s"))),
         ("Sent to workers", text.size(values.get("bytes_to_workers"))),
         ("Units lost with a worker, done again", text.count(values.get("retries"))),
         ("Units late, done twice", text.count(values.get("repeated"))),

@@ -11,6 +11,7 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
+from evoray.data.counted import counted
 from evoray.report import grids, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
@@ -82,6 +83,7 @@ def render(
         verdict=run.get("verdict"),
         parent=_parent_name(config),
         data=_section(config, "data").get("path", text.NOTHING),
+        records=run.records,
         images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
         fitness=run.main.described,
         notes=run.notes,
@@ -154,4 +156,6 @@ def _figures(run: Run, window: Mapping[str, Any] | None) -> list[Figure]:
         ("Do the members differ?", cost.diversity(run), _DIVERSITY),
         ("Where did the time go?", cost.cost(run), _COST),
     )
-    return [Figure(title, Markup(svg), caption) for title, svg, caption in drawn if svg is not None]
+    return [
+        Figure(title, Markup(svg), counted(caption, run.records)) for title, svg, caption in drawn if svg is not None
+    ]

@@ -127,7 +127,8 @@ def window_grid(document: Mapping[str, Any]) -> Grid:
     )
     parent = document["parent"]
     return Grid(
-        title=f"Mutation window: {measure.in_table} on {text.count(parent['n'])} select images; the parent has "
+        title=f"Mutation window: {measure.in_table} on {text.count(parent['n'])} select "
+        f"{document.get('counted', 'images')}; the parent has "
         f"{measure.show(parent[measure.key])}",
         columns=("Density", "Sigma", "Mean", "Spread", "Best", "Worst", "Better than parent"),
         rows=rows,

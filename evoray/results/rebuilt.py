@@ -184,8 +184,8 @@ def _apart(session: Session, final: FinalTest, name: str, outputs: Outputs, targ
             apart = np.where(known, np.abs(here - measured) / (1 + np.abs(here)), 0.0)
         if np.nanmedian(np.nan_to_num(apart, nan=np.inf, posinf=np.inf)) > slack:
             return (
-                f"its exported weights give {figure} {_listed(here)} on the first images of test, workers measured "
-                f"{_listed(measured)}."
+                f"its exported weights give {figure} {_listed(here)} on the first {session.splits.counted} of test, "
+                f"workers measured {_listed(measured)}."
             )
     return None
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from evoray.data.counted import IMAGES
 from evoray.evaluation.program import DTYPES
 from evoray.fitness import as_known
 from evoray.mutation import apply_lineage, weighted_delta
@@ -42,6 +43,7 @@ def make_summary(
     primary = config.fitness.name if config.fitness.name in panel.task.scored else "fitness"
     comparisons = corrected(compare_all(session, panel, bool(soup)), primary)
     on_select = parent_on_select(session, choices, final)
+    splits = session.inputs.splits
     said_of = measured | {"fitness": session.fitness.measure}
     warnings = [said] if (said := of_chance(on_select, session.inputs.classes)) else []
     return {
@@ -54,6 +56,7 @@ def make_summary(
         "classes": session.inputs.classes.to_dict() if session.inputs.classes else None,
         "notes": list(session.inputs.notes),
         "warnings": warnings,
+        **({"counted": splits.counted} if splits.counted != IMAGES else {}),
         "splits": {name: session.inputs.splits.images(name) for name in ("select", "test")},
         "parent": {"select": on_select, "test": tested["parent"]},
         "best_child": {"id": choices.best.ask.name, **tested["best_child"]},

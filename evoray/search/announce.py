@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evoray.config import ParentConfig
+from evoray.data.counted import IMAGES, counted
 from evoray.errors import ModelError
 from evoray.fitness import Fitness, with_fitness
 from evoray.fitness.constraints import Constrained
@@ -54,15 +55,15 @@ def announced(
         outputs, targets = trial.quick
     except Exception:  # whatever a network raises: the run meets it on the workers and names it
         return Announced(tuple(notes))
-    _check_finite(parent, outputs, targets)
+    _check_finite(parent, trial, outputs, targets)
     labels = None if classes is None else classes.chosen or range(len(classes.classes))
     tried = try_fitness(fitness, outputs, targets, labels, config_dir)
     try:
-        told = tuple(_parent(trial.task, fitness, classes, outputs, targets))
+        told = tuple(_parent(trial, fitness, classes, outputs, targets))
     except Exception:  # a task of the user's own: as above
         return Announced(tuple(notes))
     if tried is not None:
-        notes += _averaged(fitness, tried, len(targets), len(trial.splits.shards("select")))
+        notes += _averaged(fitness, tried, len(targets), len(trial.splits.shards("select")), trial.splits.counted)
     return Announced(tuple(notes), told, tried is not None and tried.one_number)
 
 
@@ -86,7 +87,7 @@ def _is_own_file(config: ParentConfig) -> bool:
     return config.weights is not None and any(sign in config.weights for sign in "./")
 
 
-def _check_finite(parent: Parent, outputs: Outputs, targets: Tensor) -> None:
+def _check_finite(parent: Parent, trial: Trial, outputs: Outputs, targets: Tensor) -> None:
     """A child whose outputs are not finite has failed, and so has every child of such a parent."""
     for tensor in tensors_of(outputs):
         wrong = ~tensor.isfinite() if tensor.is_floating_point() else torch.zeros(1, 1, dtype=torch.bool)
@@ -94,39 +95,42 @@ def _check_finite(parent: Parent, outputs: Outputs, targets: Tensor) -> None:
             continue
         images = int(wrong.flatten(1).any(1).sum())
         raise ModelError(
-            f"the parent {parent.name}: its outputs are NaN or infinite for {images} of {len(targets)} images of "
-            "select. Mask outputs with a large negative number, such as -1e4, in place of -inf; else look at its "
-            "normalisation, its divisions and logarithms, and the type that it computes in."
+            f"the parent {parent.name}: its outputs are NaN or infinite for {images} of {len(targets)} "
+            f"{trial.splits.counted} of select. Mask outputs with a large negative number, such as -1e4, in place of "
+            "-inf; else look at its normalisation, its divisions and logarithms, and the type that it computes in."
         )
 
 
-def _averaged(fitness: Fitness, tried: Tried, images: int, shards: int) -> Iterator[str]:
+def _averaged(fitness: Fitness, tried: Tried, images: int, shards: int, what: str) -> Iterator[str]:
     """A user's function that gives one number, as far as a few images show."""
     if tried.failed is not None:
         yield (
-            f"fitness.name = {fitness.name!r}, tried on {images} images of select before the run: {tried.failed}. "
-            "If it gives one number for many images, that is averaged over shards."
+            f"fitness.name = {fitness.name!r}, tried on {images} {what} of select before the run: {tried.failed}. "
+            f"If it gives one number for many {what}, that is averaged over shards."
         )
     elif tried.one_number:
         yield (
-            f"fitness.name = {fitness.name!r} gives one number for many images: the run takes its mean over the "
-            f"{shards} shards of select, each by its images (on test over groups of a shard's images). A measure that "
-            "is no mean of images, such as macro-F1 or AUC, so depends on the shards: return one score an image, or "
-            "give an object with width, sums and value."
+            f"fitness.name = {fitness.name!r} gives one number for many {what}: the run takes its mean over the "
+            f"{shards} shards of select, each by its {what} (on test over groups of a shard's {what}). A measure that "
+            f"is no mean of {what}, such as macro-F1 or AUC, so depends on the shards: return "
+            f"{counted('one score an image', what)}, or give an object with width, sums and value."
         )
 
 
-def _parent(task: Task, fitness: Fitness, classes: ClassMap | None, outputs: Outputs, targets: Tensor) -> Iterator[str]:
+def _parent(
+    trial: Trial, fitness: Fitness, classes: ClassMap | None, outputs: Outputs, targets: Tensor
+) -> Iterator[str]:
     """Its figures on the images of the trial, the run's fitness first unless that is a function of the user's."""
+    task = trial.task
     n, sums = len(targets), task.sums(outputs, targets)
     figures = task.figures(SumsLayout(task.columns).by_name(sums))
     shown, broken = figures, None
     if ":" not in fitness.name:
         row = fitness.layout.row(sums, fitness.sums(outputs, targets))
         shown, broken = with_fitness(figures, fitness, row), _broken(fitness, row)
-    yield f"the parent on {n} images of select: {as_text(shown)}"
+    yield f"the parent on {n} {trial.splits.counted} of select: {as_text(shown)}"
     if broken is not None:
-        yield f"on these {n} images {broken}"
+        yield f"on these {n} {trial.splits.counted} {broken}"
     if said := of_chance(as_dict(n, figures), classes):
         yield said
 
@@ -144,14 +148,19 @@ def _broken(fitness: Fitness, total: np.ndarray) -> str | None:
 
 
 def parent_line(
-    task: Task, fitness: Fitness, classes: ClassMap | None, total: np.ndarray, trial: Sequence[str] = ()
+    task: Task,
+    fitness: Fitness,
+    classes: ClassMap | None,
+    total: np.ndarray,
+    trial: Sequence[str] = (),
+    what: str = IMAGES,
 ) -> str:
     """The parent's figures on all of ``select``, the run's fitness first, and whether it is any better than chance.
 
-    trial: what was said before the run; a parent no better than chance is spoken of once.
+    trial: what was said before the run; a parent no better than chance is spoken of once. what: ``Splits.counted``.
     """
     figures, n = task.figures(fitness.layout.by_name(total)), fitness.layout.count(total)
-    line = f"the parent on all {n} images of select: {as_text(with_fitness(figures, fitness, total))}"
+    line = f"the parent on all {n} {what} of select: {as_text(with_fitness(figures, fitness, total))}"
     if (broken := _broken(fitness, total)) is not None:
         line = f"{line}. There {broken.removesuffix('.')}"
     if any(CHANCE in one for one in trial):

@@ -12,23 +12,26 @@ from torch import Tensor
 
 from evoray.config import RunConfig
 from evoray.data import normalise
+from evoray.data.checks.described import check_columns
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
+from evoray.models.answers import check_call
 from evoray.models.precision import of_network
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
+from evoray.runtime.reading import shown
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
-from evoray.search.trial import Trial
+from evoray.search.trial import OneOutput, Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import make_task
+from evoray.tasks.registry import TASKS, make_task
 
 
 @dataclass(frozen=True)
@@ -76,23 +79,26 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
-                f"data.{split}: no images ({config.data.path} holds {splits.described[split].rows}). "
-                f"Raise data.{split} or ingest more images."
+                f"data.{split}: no {splits.counted} ({config.data.path} holds {splits.described[split].rows}). "
+                f"Raise data.{split} or ingest more {splits.counted}."
             )
     if config.search.racing:
-        _check_racing(config, fitness, splits.images("select"))
+        _check_racing(config, fitness, splits.images("select"), splits.counted)
     parent = load_parent(config.parent, config_dir, seed=config.seed)
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
     config.mutation.check_weights(space.n)
+    head: tuple[str, ...] = ()
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
     _check_alike(splits)
     if task.classification is not None:
-        outputs = _check_forward(parent, trial, 1)
+        outputs, head = _check_forward(parent, trial, 1)
         config, mapped, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
         if mapped is not splits:  # other labels
             splits, trial = mapped, replace(trial, splits=mapped)
+    else:
+        trial.check()
     spec, fitness = _fitness(config, config_dir, task, splits)
     said = announced(config.parent, parent, fitness, classes, trial, config_dir)
     code = code_of(config_dir, user_modules(config, parent.model))
@@ -104,7 +110,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     config, layout = with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *in_types, *said.notes, *found, *layout, *depth
+    notes = *parent.notes, *head, *in_types, *said.notes, *found, *layout, *depth
     return replace(inputs, config=config, space=space, notes=notes)
 
 
@@ -130,7 +136,14 @@ def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
     if config.ensemble.temperature and task.combine is None:
         raise ConfigError(f"ensemble.temperature = true: {config.task.name} makes no ensemble. Switch it off.")
+    if task.classification is None and not isinstance(config.data.outputs, str):
+        raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = splits.datasets["select"].records
+    if recorded is not None and {recorded.task, config.task.name} <= set(TASKS) and recorded.task != config.task.name:
+        raise DataError(
+            f"{config.data.path}: shards of {recorded.task}, and the run is of {config.task.name}. Ingest the data for "
+            "this task."
+        )
     if recorded is not None and (lacking := task.schema.lacking(recorded.columns)):
         raise DataError(
             f"{config.data.path}: shards of {recorded.task}, without {', '.join(lacking)} of {config.task.name}. "
@@ -138,12 +151,13 @@ def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
         )
 
 
-def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
+def _check_racing(config: RunConfig, fitness: Fitness, images: int, what: str) -> None:
     search = config.search
     if fitness.scores is None:
         raise ConfigError(
-            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of images or has constraints, so "
-            "children cannot be told apart by some images. Switch racing off, or use a fitness that scores each image."
+            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of {what} or has constraints, so "
+            f"children cannot be told apart by some {what}. Switch racing off, or use a fitness that scores each "
+            f"{what[:-1]}."
         )
     if search.budget_images is None:
         return
@@ -153,7 +167,7 @@ def _check_racing(config: RunConfig, fitness: Fitness, images: int) -> None:
     if search.budget_images < least:
         raise ConfigError(
             f"search.budget_images = {search.budget_images}: {search.generations} x {search.children} children on a "
-            f"first look of {looks[0]} images, and the best {to_the_end} of them on all {images}, cost {least}. Raise "
+            f"first look of {looks[0]} {what}, and the best {to_the_end} of them on all {images}, cost {least}. Raise "
             "it, or lower search.children."
         )
 
@@ -178,13 +192,15 @@ def _try_scores(fitness: Fitness, trial: Trial) -> None:
         raise
     except Exception as error:
         raise ConfigError(
-            f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(targets)} images of select "
-            f'({error}); search.racing and mutation.sigma = "auto" look at few images first.'
+            f"fitness.name = {fitness.name!r}: raised {type(error).__name__} on {len(targets)} "
+            f"{trial.splits.counted} of select ({error}); search.racing and mutation.sigma = "
+            '"auto" look at few of them first.'
         ) from error
 
 
 def _check_alike(splits: Splits) -> None:
     own, other = splits.described["select"], splits.described["test"]
+    check_columns(own.columns, other.columns)
     if (other.image_shape, other.classes) != (own.image_shape, own.classes):
         raise DataError(
             f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "
@@ -192,10 +208,22 @@ def _check_alike(splits: Splits) -> None:
         )
 
 
-def _check_forward(parent: Parent, trial: Trial, classes: int) -> int:
-    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many."""
-    images = torch.from_numpy(trial.first[0].images[:2].copy())
-    return check_outputs(parent.model, normalise(images, *trial.normalisation, torch.float32), classes)
+def _check_forward(parent: Parent, trial: Trial, classes: int) -> tuple[int, tuple[str, ...]]:
+    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many, and a note.
+
+    One output is a classifier of two classes where the data has two.
+    """
+    images = normalise(torch.from_numpy(trial.first[0].images[:2].copy()), *trial.normalisation, torch.float32)
+    names = trial.splits.described["select"].classes
+    if len(names) != 2:
+        return check_outputs(parent.model, images, classes), ()
+    check_call(parent.model)
+    head = OneOutput(parent.model)
+    outputs = check_outputs(head, images, classes)
+    said = (
+        f"the parent has one output a record, taken as the log-odds of the data's second class, {shown(names[1], 60)}"
+    )
+    return outputs, ((said,) if head.met else ())
 
 
 def normalisation(parent: Parent, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -62,7 +62,9 @@ def _tell_parent(session: Session, first: Sequence[Evaluated]) -> None:
     inputs = session.inputs
     for one in first:
         if one.ask.kind == "parent" and one.total is not None:
-            said = parent_line(inputs.task, session.fitness, inputs.classes, one.total, inputs.said.trial)
+            said = parent_line(
+                inputs.task, session.fitness, inputs.classes, one.total, inputs.said.trial, inputs.splits.counted
+            )
             session.observers.note(said)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evoray.data.counted import IMAGES
 from evoray.errors import RunError
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import Constrained, Fitness, MergedSums
@@ -59,7 +60,7 @@ class Population:
             if number in given_up:
                 one = Evaluated(ask, None, -math.inf, GIVEN_UP, given_up[number])
             else:
-                one = evaluated_as(self._session.fitness, ask, sums.total(number))
+                one = evaluated_as(self._session.fitness, ask, sums.total(number), self._session.splits.counted)
             if ask.kind == "parent":
                 self._parent = None if one.total is None else one.total.copy()  # outlives the round's
             evaluated.append(self._constrained(one))
@@ -106,11 +107,11 @@ class Population:
         return sums, given_up
 
 
-def evaluated_as(fitness: Fitness, ask: Ask, total: np.ndarray) -> Evaluated:
+def evaluated_as(fitness: Fitness, ask: Ask, total: np.ndarray, counted: str = IMAGES) -> Evaluated:
     """From merged sums, float64 [fitness.layout.width]."""
     if not fitness.layout.is_valid(total):
         invalid = int(fitness.layout.column(total, "invalid"))
-        return Evaluated(ask, total, -math.inf, f"{invalid} images with NaN or infinite outputs")
+        return Evaluated(ask, total, -math.inf, f"{invalid} {counted} with NaN or infinite outputs")
     value = fitness.value(total)
     if not math.isfinite(value):
         return Evaluated(ask, total, -math.inf, f"fitness is {value}")

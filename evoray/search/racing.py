@@ -107,7 +107,7 @@ class _Race:
 
     def _evaluated(self, racer: int) -> Evaluated:
         total = self._layout.plain(self._totals[racer])
-        return evaluated_as(self._session.fitness, self._asked.asks[racer], total)
+        return evaluated_as(self._session.fitness, self._asked.asks[racer], total, self._session.splits.counted)
 
     def _drop(self, number: int) -> None:
         able = np.array([i for i in self._children if i not in self._fates or not self._fates[i].failed], dtype=int)
@@ -124,7 +124,8 @@ class _Race:
         dropped = top_k.drop(chance, self._best, allowed, affordable)
         for places, why in ((dropped.hopeless, ""), (dropped.unaffordable, ", to keep the budget")):
             for at in alive[places]:
-                status = f"dropped after {self._layout.count(totals[at])} of {self._total} images{why}"
+                seen, what = self._layout.count(totals[at]), self._session.splits.counted
+                status = f"dropped after {seen} of {self._total} {what}{why}"
                 self._fates[int(able[at])] = _Fate(status, failed=False)
         self._risk += dropped.risk
         self._forced += dropped.forced

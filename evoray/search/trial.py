@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +13,31 @@ from torch import Tensor, nn
 
 from evoray.data.shard import Shard
 from evoray.data.splits import Splits
-from evoray.errors import ModelError
+from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.passes import Sample, close, sample_of
+from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Outputs, Preparation, Task
+from evoray.tasks.inputs import two_classes
 from evoray.tasks.outputs import put, room_for
 
 FEW, MANY = 4, 64
 """Images that are always looked at, and that are at most."""
 SECONDS = 0.1
 """Which looking at more than FEW may take."""
+
+
+class OneOutput(nn.Module):
+    """A parent as image classification takes it; met: whether it has one output where two classes want two."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net, self.met = net, False
+
+    def forward(self, images: Tensor) -> Any:
+        answer = self.net(images)
+        found = two_classes(answer)
+        self.met = found is not answer
+        return found
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,23 @@ class Trial:
             outputs = room_for(part, len(rows))
             put(outputs, part, 0, len(rows))
         return outputs, self.task.targets(records, rows, device)
+
+    def check(self) -> None:
+        """Two records through the network and the task.
+
+        Raises:
+            ModelError: the network cannot take them, or gives what the task cannot use.
+        """
+        try:
+            outputs, targets = self.outputs(2)
+            self.task.sums(outputs, targets)
+        except EvorayError:
+            raise
+        except Exception as error:  # a network or a task of the user's own may raise anything
+            raise ModelError(
+                f"the parent cannot be judged on records of {self.task.schema.task}: {reason_of(error)}. Look at what "
+                "its forward takes and returns; evoray data show says what a record is."
+            ) from error
 
     @cached_property
     def quick(self) -> tuple[Outputs, Tensor]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from evoray.config import RunConfig
+from evoray.data.counted import RECORDS
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
@@ -119,6 +120,7 @@ def _head(session: Session, parent: np.ndarray) -> dict[str, Any]:
     return {
         "format": 1,
         "metric": main_figure(task),
+        **({"counted": RECORDS} if session.inputs.splits.counted == RECORDS else {}),
         "images": figures["n"],
         "seed": session.config.seed,
         "scale": session.config.mutation.scale,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evoray.data.manifest import NAME
-from evoray.data.packaged import PACKAGED
+from evoray.data.ready.packaged import PACKAGED
 from evoray.errors import ConfigError
 from evoray.ingest.options import Options, chosen_transform, ingest
 from evoray.runtime.paths import expanded

@@ -16,6 +16,7 @@ from evoray.data.schema import Schema
 from evoray.data.shard import Shard
 from evoray.tasks.base import Batch, Combiner, Figure, Measure, Network, Preparation
 from evoray.tasks.class_scores import PerRecord, brier, predicted_class, score_log_probabilities, score_logits
+from evoray.tasks.inputs import two_classes
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,7 @@ CALIBRATION = {
 
 
 class ImageClassification:
-    """Outputs are logits [n, C] (any float type), targets int64 [n]."""
+    """Outputs are logits [n, C] (any float type), targets int64 [n]; one output is the log-odds of class 1."""
 
     schema = Schema(
         task="image-classification",
@@ -67,7 +68,7 @@ class ImageClassification:
         return torch.from_numpy(records.labels[rows]).to(device)
 
     def outputs(self, network: Network, batch: Batch) -> Tensor:
-        found: Tensor = network(batch.inputs)
+        found: Tensor = two_classes(network(batch.inputs))
         return found
 
     def sums(self, outputs: Tensor, targets: Tensor) -> np.ndarray:

@@ -13,13 +13,14 @@ import numpy as np
 
 from evoray.data.normalise import normalise
 from evoray.errors import DataError, ModelError
-from evoray.tasks.base import Batch, Preparation
+from evoray.tasks.base import Batch, Network, Preparation
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 IMAGE, INPUT = "image", "input"
-"""Columns that a network may be shown: uint8 [n, C, H, W], normalised as the parent says; or float32 [n, ...]."""
+"""Columns that a network may be shown: uint8 [n, C, H, W], normalised as the parent says; or numbers [n, ...], of which
+whole ones stay whole."""
 PARTS = ("logits", "output", "out", "prediction", "predictions", "pred", "preds")
 """Names under which networks that return a dictionary, or an object of several tensors, keep what they found."""
 
@@ -42,7 +43,7 @@ def input_batch(records: Any, rows: np.ndarray, how: Preparation) -> Batch:
         values = values.pin_memory()
     values = values.to(how.device, non_blocking=True)
     if name == INPUT:
-        return Batch(values.to(how.dtype), len(rows))
+        return Batch(values.to(how.dtype) if values.is_floating_point() else values, len(rows))
     batch = normalise(values, how.mean, how.std, how.dtype)
     if how.channels_last:
         batch = batch.contiguous(memory_format=torch.channels_last)
@@ -74,14 +75,15 @@ def tensor_of(answer: Any, parts: tuple[str, ...] = PARTS) -> Tensor:
 
     if isinstance(answer, torch.Tensor):
         return answer
-    named = answer if isinstance(answer, Mapping) else vars(answer) if hasattr(answer, "__dict__") else {}
+    named = _named(answer)
     for name in parts:
         if isinstance(named.get(name), torch.Tensor):
             found: Tensor = named[name]
             return found
-    several = list(named.values()) if named else answer if isinstance(answer, list | tuple) else []
-    if len(several) and isinstance(several[0], torch.Tensor) and (len(several) == 1 or not named):
-        return several[0]
+    parts_in_order = list(answer) if isinstance(answer, list | tuple) else list(named.values())
+    first = parts_in_order[0] if parts_in_order else None
+    if isinstance(first, torch.Tensor) and (len(parts_in_order) == 1 or isinstance(answer, list | tuple)):
+        return first
     what = f"a {type(answer).__name__}" + (f" with {', '.join(map(str, list(named)[:8]))}" if named else "")
     raise ModelError(
         f"the network returns {what}, in which no part is known as its answer ({', '.join(parts)}). Wrap it in a "
@@ -89,12 +91,60 @@ def tensor_of(answer: Any, parts: tuple[str, ...] = PARTS) -> Tensor:
     )
 
 
+def _named(answer: Any) -> Mapping[str, Any]:
+    if isinstance(answer, Mapping):
+        return answer
+    if hasattr(answer, "_asdict"):
+        found: Mapping[str, Any] = answer._asdict()
+        return found
+    return vars(answer) if hasattr(answer, "__dict__") else {}
+
+
+def answer_of(network: Network, batch: Batch) -> Tensor:
+    """A network's answer to a batch, [b, ...]; the first side that ``squeeze`` takes from a batch of one is put back.
+
+    Raises:
+        ModelError: it has another number of rows.
+    """
+    found, rows = tensor_of(network(batch.inputs)), len(batch.inputs)
+    if found.ndim and len(found) == rows:
+        return found
+    if rows == 1:
+        return found[None]
+    raise ModelError(
+        f"the network returns {list(found.shape)} for {rows} records: the first side of its answer has to be theirs."
+    )
+
+
+def two_classes(answer: Any) -> Any:
+    """A head with one output as a classifier's: its logits [n] or [n, 1] are the log-odds of class 1, [n, 2] here.
+
+    Anything else is handed on as it is.
+    """
+    import torch
+
+    if not isinstance(answer, torch.Tensor) or answer.ndim > 2 or (answer.ndim == 2 and answer.shape[1] != 1):
+        return answer
+    odds = answer.reshape(-1, 1)
+    return torch.cat([torch.zeros_like(odds), odds], dim=1)
+
+
 def flat(outputs: Tensor, targets: Tensor, what: str) -> tuple[Tensor, Tensor]:
-    """Both as float64 [n, k] on the CPU. Raises ModelError where records have other numbers of values."""
+    """Both as float64 [n, k] on the CPU: of one shape but for sides of 1, or one of them in a row.
+
+    Raises:
+        ModelError: records have other numbers of values, or as many in another shape.
+    """
+    shapes = [tuple(side for side in one.shape[1:] if side != 1) for one in (outputs, targets)]
     found, wanted = (one.detach().double().reshape(len(one), -1) for one in (outputs, targets))
     if found.shape != wanted.shape:
         raise ModelError(
             f"the network gives {found.shape[1]} values a record, and {what} {wanted.shape[1]}. Its last layer and the "
             "data's target columns must be as many."
+        )
+    if shapes[0] != shapes[1] and min(map(len, shapes)) > 1:
+        raise ModelError(
+            f"the network gives {list(outputs.shape[1:])} a record, and {what} {list(targets.shape[1:])}: which value "
+            "is which is not known. Have it return the target's shape, or a row."
         )
     return found.cpu(), wanted.cpu()

@@ -10,7 +10,7 @@ import numpy as np
 
 from evoray.data.schema import Schema
 from evoray.tasks.base import Batch, Figure, Figures, Measure, Network, Preparation, ScoredTask, Scores
-from evoray.tasks.inputs import flat, input_batch, input_bytes, tensor_of
+from evoray.tasks.inputs import answer_of, flat, input_batch, input_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,8 @@ class MultiLabel(ScoredTask):
         "accuracy": Measure("Label accuracy", "fraction", True, "Accuracy"),
         "f1": Measure("Micro-F1", "fraction", True, "F1", "micro-F1"),
     }
+    logits = True
+    """Probabilities are refused: the sigmoid is taken here."""
     scored: tuple[str, ...] = ("bce", "exact", "accuracy")
     kept: tuple[str, ...] = ("bce", "exact", "accuracy", "right", "wrong", "missed")
     """Of every record; right, wrong and missed count labels that were given rightly, given wrongly, not given."""
@@ -48,7 +50,7 @@ class MultiLabel(ScoredTask):
         return torch.from_numpy(np.ascontiguousarray(records["target"][rows])).to(device)
 
     def outputs(self, network: Network, batch: Batch) -> Tensor:
-        return tensor_of(network(batch.inputs))
+        return answer_of(network, batch)
 
     def sums(self, outputs: Tensor, targets: Tensor) -> np.ndarray:
         rows = self.records(outputs, targets)

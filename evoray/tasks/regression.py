@@ -10,18 +10,21 @@ import numpy as np
 
 from evoray.data.schema import Schema
 from evoray.tasks.base import Batch, Figure, Figures, Measure, Network, Preparation, ScoredTask, Scores
-from evoray.tasks.inputs import flat, input_batch, input_bytes, tensor_of
+from evoray.tasks.inputs import answer_of, flat, input_batch, input_bytes
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 
+SPREAD = 1e-10
+
+
 class Regression(ScoredTask):
     """Outputs and targets [n, ...] of as many values a record; a record's error is the mean over its values.
 
     r2 is over all values of all records, against their one mean: 1 - sum of squared errors / sum of squared deviations;
-    not defined where all targets are the same.
+    not defined where all targets are the same, or differ by less than SPREAD of their squares: the sums would not tell.
     """
 
     schema = Schema(task="regression", columns={"target": "fixed_size_binary"}, target="target")
@@ -48,7 +51,7 @@ class Regression(ScoredTask):
         return torch.from_numpy(np.ascontiguousarray(records["target"][rows])).to(device)
 
     def outputs(self, network: Network, batch: Batch) -> Tensor:
-        return tensor_of(network(batch.inputs))
+        return answer_of(network, batch)
 
     def sums(self, outputs: Tensor, targets: Tensor) -> np.ndarray:
         rows = self.records(outputs, targets)
@@ -77,6 +80,6 @@ class Regression(ScoredTask):
 
     def _figures(self, n: int, squared: float, absolute: float, target: float, target_squared: float) -> Figures:
         spread = target_squared - target * target / n
-        r2 = 1 - squared / spread if spread > 1e-12 * max(target_squared, 1e-300) else math.nan
+        r2 = 1 - squared / spread if spread > SPREAD * max(target_squared, 1e-300) else math.nan
         values = {"mse": squared / n, "mae": absolute / n, "r2": r2}
         return {name: Figure(value, self.measures[name]) for name, value in values.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evoray.data.records import Column, Values
+from evoray.data.records import Column, Type
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.records.tables import read_table
+from evoray.ingest.records.pairs import pairs_of
+from evoray.ingest.records.tables import read_table, unnamed
 from evoray.ingest.records.vectors import columns_named, numbers
 from evoray.ingest.records.writing import Gathered
 from evoray.runtime.reading import shown
@@ -20,13 +21,17 @@ from evoray.runtime.reading import shown
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records."""
+    """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records.
+
+    kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
+    """
 
     task: str
     inputs: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     seed: int = 0
     shard_size: int = 1024
+    kind: str = ""
 
 
 def gather(source: Path, wanted: Wanted) -> Gathered:
@@ -35,11 +40,10 @@ def gather(source: Path, wanted: Wanted) -> Gathered:
     Raises:
         ConfigError: the task's records are not read from tables, or a column is not there. DataError: a bad cell.
     """
-    table = read_table(source)
-    make = TABULAR.get(wanted.task)
+    make = TABULAR.get(wanted.kind or wanted.task)
     if make is None:
         raise ConfigError(f"--task {shown(wanted.task)}: its records are not read from tables. {_KNOWN}")
-    return make(table, wanted, shown(source))
+    return make(read_table(source), wanted, shown(source))
 
 
 def gather_dataset(dataset: Any, wanted: Wanted) -> Gathered:
@@ -48,62 +52,67 @@ def gather_dataset(dataset: Any, wanted: Wanted) -> Gathered:
     Raises:
         ConfigError, DataError: as ``gather``.
     """
-    if wanted.task not in TABULAR:
+    if (wanted.kind or wanted.task) not in TABULAR:
         raise ConfigError(f"--task {shown(wanted.task)}: its records are not read from a Dataset. {_KNOWN}")
+    if wanted.inputs or wanted.targets:
+        raise ConfigError("--input and --target name columns of a table; a Dataset gives (input, target).")
     kind = type(dataset).__name__
-    pairs = [_pair(dataset, index, kind) for index in range(len(dataset))]
-    if not pairs:
-        raise DataError(f"{kind}: no record in it.")
-    inputs, targets = (_stacked([pair[at] for pair in pairs], kind, what) for at, what in ((0, "input"), (1, "target")))
-    names = [f"record/{index}" for index in range(len(pairs))]
-    return _made(wanted.task, inputs, targets, names, {"source": kind}, kind)
-
-
-def _pair(dataset: Any, index: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        first, second = dataset[index][:2]
-        return np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    except Exception as error:  # a user's code may raise anything
-        reason = shown(f"{type(error).__name__}: {error}")
-        raise DataError(f"{kind}, record {index}: no pair of tensors (input, target): {reason}.") from None
-
-
-def _stacked(values: Sequence[np.ndarray], kind: str, what: str) -> np.ndarray:
-    for index, one in enumerate(values):
-        if one.shape != values[0].shape:
-            raise DataError(f"{kind}, record {index}: its {what} is {one.shape}, the first one's {values[0].shape}.")
-        if not np.isfinite(one).all():
-            raise DataError(f"{kind}, record {index}: its {what} holds NaN or infinity.")
-    return np.stack([np.atleast_1d(one) for one in values])
+    inputs, targets = pairs_of(dataset)
+    return made(wanted, inputs, targets, {"source": kind}, kind)
 
 
 def _tabular(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
     if not wanted.targets:
-        raise ConfigError(f"--task {wanted.task}: name the columns of the target with --target.")
+        raise ConfigError(f"--task {shown(wanted.task)}: name the columns of the target with --target.")
     targets = columns_named(table, wanted.targets, "--target", origin)
-    inputs = [name for name in columns_named(table, wanted.inputs or ("*",), "--input", origin) if name not in targets]
+    if both := set(targets) & set(wanted.inputs):
+        raise ConfigError(f"--input {shown(min(both))}: it is the target as well, so there is nothing to find out.")
+    named = columns_named(table, wanted.inputs or ("*",), "--input", origin)
+    inputs = [name for name in named if name not in targets and (wanted.inputs or not unnamed(name))]
     if not inputs:
         raise ConfigError(f"{origin}: no column is left for the input. Name some with --input.")
     read = {"input": inputs, "target": targets}
-    names = [f"record/{row}" for row in range(table.num_rows)]
-    return _made(wanted.task, numbers(table, inputs, origin), numbers(table, targets, origin), names, read, origin)
+    return made(wanted, numbers(table, inputs, origin), numbers(table, targets, origin), read, origin)
 
 
-def _made(
-    task: str, inputs: np.ndarray, targets: np.ndarray, names: list[str], read: dict[str, Any], origin: str
-) -> Gathered:
-    target, kind = targets.astype(np.float32), "float32"
-    if task == "multi-label":
+def made(wanted: Wanted, inputs: np.ndarray, targets: np.ndarray, read: Mapping[str, Any], origin: str) -> Gathered:
+    """Records of two arrays [n, ...].
+
+    Floats are kept in float32, as networks take them, and targets in float64 where that changes them; whole numbers of
+    a Dataset stay whole, for an embedding looks rows up by them.
+    """
+    whole = inputs.dtype.kind == "i" or (inputs.dtype.kind == "u" and inputs.dtype.itemsize > 1)
+    kind: Type = "int64" if whole else "float32"
+    target, target_kind = labels_or_measures(wanted, targets, origin)
+    with np.errstate(over="ignore"):
+        values = inputs.astype(kind)
+    if not whole and len(bad := np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))):
+        raise DataError(f"{origin}, record {bad[0]} (the first is 0): an input beyond float32, 3.4e38. Scale it.")
+    columns = {
+        "input": Column(type=kind, shape=inputs.shape[1:]),
+        "target": Column(type=target_kind, shape=targets.shape[1:]),
+    }
+    names = [f"record/{row}" for row in range(len(inputs))]
+    return Gathered(wanted.task, columns, {"input": values, "target": target}, "target", names, read=read)
+
+
+def labels_or_measures(wanted: Wanted, targets: np.ndarray, origin: str) -> tuple[np.ndarray, Type]:
+    """Targets [n, ...] as the task keeps them, and their type. DataError where one is no 0 or 1 and should be."""
+    if (wanted.kind or wanted.task) == "multi-label":
         bad = np.flatnonzero(((targets != 0) & (targets != 1)).reshape(len(targets), -1).any(axis=1))
         if len(bad):
-            raise DataError(f"{origin}, record {bad[0]}: a label is 0 or 1 (not given, or given), found others.")
-        target, kind = targets.astype(np.uint8), "uint8"
-    values: Mapping[str, Values] = {"input": inputs.astype(np.float32), "target": target}
-    columns = {
-        "input": Column(type="float32", shape=inputs.shape[1:]),
-        "target": Column(type=kind, shape=targets.shape[1:]),  # type: ignore[arg-type]
-    }
-    return Gathered(task, columns, values, "target", names, read=read)
+            found = targets[bad[0]].reshape(-1)
+            found = found[(found != 0) & (found != 1)]
+            raise DataError(
+                f"{origin}, record {bad[0]} (the first is 0): the label {found[0]:g}; labels are 0 or 1, not given or "
+                "given. For measured values take --task regression."
+            )
+        return targets.astype(np.uint8), "uint8"
+    with np.errstate(over="ignore"):
+        short = targets.astype(np.float32)
+    if np.array_equal(short, targets):
+        return short, "float32"
+    return targets.astype(np.float64), "float64"
 
 
 TABULAR: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {"regression": _tabular, "multi-label": _tabular}

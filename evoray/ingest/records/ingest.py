@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from evoray.config import load_config
-from evoray.data.schema import DEFAULT_TASK
+from evoray.data.record_manifest import RecordManifest
 from evoray.errors import ConfigError
-from evoray.ingest.options import Options
+from evoray.ingest.options import Options, made_by
 from evoray.ingest.records.gather import Wanted, gather, gather_dataset
-from evoray.ingest.records.writing import write_records
-from evoray.runtime.importing import import_function
+from evoray.ingest.records.images import ingest_images
+from evoray.ingest.records.writing import refuse_existing, write_records
+from evoray.ingest.shard_file import WRITTEN
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import quoted, shown
+from evoray.tasks.registry import make_task
 
 
 def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Wanted | None:
@@ -24,18 +26,23 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
     Raises:
         ConfigError: columns are named and no task that has any.
     """
+    config_dir = None if options.config is None else options.config.parent.resolve()
     if task is None and options.config is not None:
         task = load_config(options.config).task.name
-    if task in (None, DEFAULT_TASK):
+    schema = None if task is None else make_task(task, config_dir).schema
+    if task is None or schema is None or not schema.lacking(WRITTEN):
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
         return None
-    assert task is not None
-    return Wanted(task, inputs, targets, options.seed, options.shard_size)
+    return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task)
 
 
-def ingest_records(source: str, dest: Path, wanted: Wanted, progress: Progress) -> dict[str, Any]:
-    """Shards of the records in a table, or of a torch Dataset that ``package.module:function`` returns.
+def ingest_records(
+    source: str, dest: Path, wanted: Wanted, progress: Progress, options: Options | None = None
+) -> dict[str, Any]:
+    """Shards of the records in a table, of a folder's images with ``--labels``, or of a torch Dataset.
+
+    source: a path, or ``package.module:function`` that returns the Dataset.
 
     Returns:
         rows, task, classes, shards, unreadable, digest, images_per_s (records a second of the whole call).
@@ -46,20 +53,26 @@ def ingest_records(source: str, dest: Path, wanted: Wanted, progress: Progress) 
         )
     started = time.perf_counter()
     path, dest = Path(expanded(source)), Path(expanded(str(dest)))
+    refuse_existing(dest)
     progress.note(f"looking at {shown(source)}")
+    if path.is_dir():
+        return _summary(ingest_images(path, dest, wanted, options or Options(), progress), started)
     if path.exists() or ":" not in source:
         records = gather(path, wanted)
     else:
-        records = gather_dataset(import_function(source, Path.cwd())(), wanted)
+        records = gather_dataset(made_by(source), wanted)
     for name, column in records.columns.items():
         progress.note(f"{name}: {column.type} {list(column.shape or ())}, {_origin(records.read.get(name))}")
-    manifest = write_records(records, dest, wanted.seed, wanted.shard_size)
+    return _summary(write_records(records, dest, wanted.seed, wanted.shard_size), started)
+
+
+def _summary(manifest: RecordManifest, started: float) -> dict[str, Any]:
     return {
         "rows": manifest.rows,
         "task": manifest.task,
         "classes": len(manifest.classes),
         "shards": len(manifest.shards),
-        "unreadable": [],
+        "unreadable": [one.model_dump() for one in manifest.unreadable],
         "digest": manifest.digest,
         "images_per_s": manifest.rows / max(time.perf_counter() - started, 1e-9),
     }

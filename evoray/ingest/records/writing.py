@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evoray.data.manifest import NAME, ShardEntry
+from evoray.data.manifest import NAME, ShardEntry, Unreadable
 from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column, Ragged, Values, to_arrow
 from evoray.errors import DataError
@@ -39,16 +39,22 @@ class Gathered:
 
 def write_records(records: Gathered, dest: Path, seed: int = 0, shard_size: int = 1024) -> RecordManifest:
     """Shards in an order drawn by ``seed``, then their manifest. DataError where ``dest`` is or cannot be written."""
-    if os.path.lexists(dest):
-        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
     order = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(records))
+    starts = range(0, len(order), shard_size)
+    return publish(((records, order[start : start + shard_size]) for start in starts), dest, seed)
+
+
+def publish(
+    shards: Iterable[tuple[Gathered, np.ndarray]], dest: Path, seed: int, unreadable: tuple[Unreadable, ...] = ()
+) -> RecordManifest:
+    """Each shard is some rows of some records, all of one task and of the same columns; whole, or nothing is there."""
+    refuse_existing(dest)
     part = dest.with_name(f".{dest.name}.{uuid.uuid4().hex}.part")
     try:
         part.mkdir(parents=True)
-        entries = [
-            _write(records, order[start : start + shard_size], part / f"shard-{start // shard_size:05d}.arrow")
-            for start in range(0, len(order), shard_size)
-        ]
+        entries = []
+        for number, (records, rows) in enumerate(shards):
+            entries.append(_write(records, rows, part / f"shard-{number:05d}.arrow"))
         manifest = RecordManifest(
             task=records.task,
             columns=dict(records.columns),
@@ -56,8 +62,9 @@ def write_records(records: Gathered, dest: Path, seed: int = 0, shard_size: int 
             classes=records.classes,
             read=dict(records.read),
             order_seed=seed,
-            rows=len(records),
+            rows=sum(entry.rows for entry in entries),
             shards=tuple(entries),
+            unreadable=unreadable,
         )
         (part / NAME).write_text(manifest.to_json())
         part.rename(dest)
@@ -66,6 +73,12 @@ def write_records(records: Gathered, dest: Path, seed: int = 0, shard_size: int 
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
+
+
+def refuse_existing(dest: Path) -> None:
+    """Raises DataError where something is there."""
+    if os.path.lexists(dest):
+        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
 
 
 def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:

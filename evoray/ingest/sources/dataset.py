@@ -45,15 +45,7 @@ class DatasetSource:
             DataError: no length, no record, labels that are not 0, 1, 2, … below the number of classes, or classes that
                 are not those of ``class_to_idx``.
         """
-        kind = type(dataset).__name__
-        try:
-            count = len(dataset)
-        except TypeError:
-            raise DataError(f"{kind} has no length. Give a Dataset with __len__ and [i].") from None
-        except Exception as error:  # a user's code may raise anything
-            raise DataError(f"{kind}: len() of it raised {shown(f'{type(error).__name__}: {error}')}.") from None
-        if count == 0:
-            raise DataError("the Dataset is empty.")
+        kind, count = type(dataset).__name__, length_of(dataset)
         labels = _labels(dataset, count)
         if max(labels) >= MOST_CLASSES:
             raise DataError(f"the Dataset has a label {max(labels)}: there may be {MOST_CLASSES:,} classes.")
@@ -89,6 +81,20 @@ def _varies(dataset: Any, labels: Sequence[int]) -> bool:
         if first.dtype != object and (first.shape != again.shape or first.tobytes() != again.tobytes()):
             return True
     return False
+
+
+def length_of(dataset: Any) -> int:
+    """Records of a Dataset, one at the least. Raises DataError where it has no length, or none in it."""
+    kind = type(dataset).__name__
+    try:
+        count = len(dataset)
+    except TypeError:
+        raise DataError(f"{kind} has no length. Give a Dataset with __len__ and [i].") from None
+    except Exception as error:  # a user's code may raise anything
+        raise DataError(f"{kind}: len() of it raised {shown(f'{type(error).__name__}: {error}')}.") from None
+    if count == 0:
+        raise DataError("the Dataset is empty.")
+    return count
 
 
 # Classes

@@ -53,7 +53,7 @@ def scan_flat(root: Path, labels: Path | None, asked: Asked | None = None) -> Fo
             images where they go by order.
     """
     asked = asked or Asked()
-    files, notes = _images(root, asked.follow_links)
+    files, notes = images_of(root, asked.follow_links)
     listing = labels or _find(root)
     if listing.is_dir() or listing.name.endswith(".tar.gz") or listing.name == GROUND_TRUTH:
         classes, own, how = _of_devkit(root, listing, files)
@@ -104,8 +104,8 @@ def _paths(found: Listed, rows: Sequence[Entry], names: FileNames) -> list[str]:
     return paths
 
 
-def _images(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
-    """The images in the folder itself; where there are none, those in all folders below it."""
+def images_of(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
+    """The images in the folder itself, and what was left aside; where there are none, those in all folders below it."""
     if not root.is_dir():
         what = "not a directory" if root.exists() else "no such directory"
         raise DataError(f"{shown(root)}: {what}. Name a folder of images.")

@@ -4,8 +4,8 @@ import pytest
 from pictures import GREY, grey_records
 
 from evoray.data import ArrowDataset, ShardCache, open_dataset
-from evoray.data.mock import MockDataset
-from evoray.data.packaged import PACKAGED, PackagedDataset
+from evoray.data.ready.mock import MockDataset
+from evoray.data.ready.packaged import PACKAGED, PackagedDataset
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_dataset
 

@@ -28,7 +28,10 @@ def parent_config(**values):
 def said(outputs=GOOD, function=None, fitness="nll", preprocessing=IMAGENET, shards=3, **config):
     made = FitnessSpec(fitness, CLASSES.classes, np.array([[0.0, 1.0], [9.0, 0.0]])).make(TASK, lambda _: function)
     trial = SimpleNamespace(
-        task=TASK, quick=(outputs, LABELS), splits=SimpleNamespace(shards=lambda split: [*range(shards)])
+        task=TASK,
+        normalisation=((0.5,), (0.5,)),
+        quick=(outputs, LABELS),
+        splits=SimpleNamespace(shards=lambda split: [*range(shards)], counted="images"),
     )
     parent = Parent(torch.nn.Identity(), preprocessing=preprocessing)
     return announced(parent_config(**config), parent, made, CLASSES, trial)
@@ -112,7 +115,7 @@ def test_a_network_that_raises_is_the_runs_to_report():
     def raises():
         raise RuntimeError
 
-    trial = SimpleNamespace(quick=raises)
+    trial = SimpleNamespace(quick=raises, normalisation=((0.5,), (0.5,)))
     found = announced(parent_config(), Parent(torch.nn.Identity(), preprocessing=IMAGENET), None, CLASSES, trial)
     assert found.notes == (CLASSES.said,) and found.trial == ()
 

@@ -8,7 +8,8 @@ import os
 import numpy as np
 import pytest
 
-from evoray.data import open_dataset, packaged
+from evoray.data import open_dataset
+from evoray.data.ready import packaged
 from evoray.errors import DataError
 
 

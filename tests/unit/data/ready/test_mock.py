@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evoray.data import open_dataset
-from evoray.data.mock import MockDataset
+from evoray.data.ready.mock import MockDataset
 from evoray.errors import ConfigError
 
 

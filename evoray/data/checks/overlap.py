@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow.compute as pc
 
-from evoray.data.reader import ArrowDataset
+from evoray.data.counted import IMAGES, RECORDS
+from evoray.data.reader import ArrowDataset, RecordDataset
+from evoray.data.records import Records
 from evoray.data.shard import ShardDataset
 from evoray.errors import DataError
 
@@ -19,23 +23,26 @@ def check_apart(select: ShardDataset, test: ShardDataset) -> None:
     A set made in another order, or of fewer images, is found by the names of the images of its first shard; pictures
     that were given other names, or another size, are not.
     """
+    what = IMAGES if select.image_shape[0] else RECORDS
     if select.digest == test.digest:
         raise DataError(
-            "data.test_path: the same images as data.path, so the test would be on what the search has seen. Leave it "
-            "out (select and test are then cut from data.path, disjoint), or name other images."
+            f"data.test_path: the same {what} as data.path, so the test would be on what the search has seen. Leave it "
+            "out (select and test are then cut from data.path, disjoint), or name other "
+            f"{what}."
         )
-    if not (isinstance(select, ArrowDataset) and isinstance(test, ArrowDataset)):
+    kinds = (ArrowDataset, RecordDataset)
+    if not isinstance(select, kinds) or not isinstance(test, kinds) or type(select) is not type(test):
         return
     compared, alike = _compare(select, test)
     if compared and alike * 2 > compared:
         raise DataError(
-            f"data.test_path: {alike} of {compared} images that were compared are in data.path as well, so the test "
+            f"data.test_path: {alike} of {compared} {what} that were compared are in data.path as well, so the test "
             "would be on what the search has seen. Leave it out (select and test are then cut from data.path, "
-            "disjoint), or name other images."
+            f"disjoint), or name other {what}."
         )
 
 
-def _compare(select: ArrowDataset, test: ArrowDataset) -> tuple[int, int]:
+def _compare(select: Any, test: Any) -> tuple[int, int]:
     """How many images of test's first shard have a namesake in ``select``, COMPARED at most, and how many are equal."""
     wanted = test.sources(0)
     if wanted is None:
@@ -51,7 +58,16 @@ def _compare(select: ArrowDataset, test: ArrowDataset) -> tuple[int, int]:
         for row in rows[: COMPARED - compared]:
             other = places[own.sources[row]]
             compared += 1
-            alike += bool(np.array_equal(own.images[row], first.images[other]))
+            alike += _is_same(own, row, first, other)
         if compared >= COMPARED:
             break
     return compared, alike
+
+
+def _is_same(one: Any, row: int, other: Any, at: int) -> bool:
+    """Whether two records are: images whatever their labels, others in all columns."""
+    if not isinstance(one, Records):
+        return bool(np.array_equal(one.images[row], other.images[at]))
+    return set(one.columns) == set(other.columns) and all(
+        bool(np.array_equal(one[name][row], other[name][at])) for name in one.columns
+    )

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from evoray.data.cache import Remote
-from evoray.data.manifest import ShardEntry
+from evoray.data.counted import IMAGES, RECORDS
+from evoray.data.manifest import Manifest, ShardEntry
 from evoray.data.reader import read_manifest
+from evoray.data.record_manifest import RecordManifest
 from evoray.data.shard_files import Place, check_file, check_inside
 from evoray.errors import DataError
 
@@ -21,6 +23,7 @@ class Verified:
     rows: int
     shards: int
     damaged: tuple[str, ...]
+    counted: str = IMAGES
 
 
 def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) -> Verified:
@@ -52,4 +55,9 @@ def verify(place: Place, on_progress: Callable[[int, int], None] | None = None) 
             advance(entry.rows, manifest.rows)
             if message is not None:
                 damaged.append(message)
-    return Verified(manifest.rows, len(manifest.shards), tuple(damaged))
+    return Verified(manifest.rows, len(manifest.shards), tuple(damaged), counted_in(manifest))
+
+
+def counted_in(manifest: Manifest | RecordManifest) -> str:
+    """What its rows are called."""
+    return IMAGES if manifest.image_shape[0] else RECORDS

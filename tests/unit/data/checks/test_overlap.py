@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from evoray.data import open_dataset
-from evoray.data.overlap import check_apart
+from evoray.data.checks.overlap import check_apart
 from evoray.data.transform import ImageTransform
 from evoray.errors import DataError
 from evoray.ingest.ingest import ingest_folder

@@ -1,0 +1,1 @@
+"""Data that nobody has to ingest: inside a package, or made up."""
