@@ -29,9 +29,10 @@ BACKENDS = ("ray", "local")
 class ParentConfig(Section):
     """The pretrained network."""
 
-    source: Literal["torchvision", "timm", "module"] = "torchvision"
+    source: Literal["torchvision", "timm", "module", "transformers"] = "torchvision"
     name: str
-    """Architecture, or ``package.module:function`` for ``source = "module"``."""
+    """Architecture, ``package.module:function`` for ``source = "module"``, or for ``transformers`` a folder as
+    ``save_pretrained`` writes it."""
     weights: str | None = None
     """An enum name, ``random``, or a file of weights; a module may bring its own."""
     weights_key: Annotated[str, Field(min_length=1)] | None = None
@@ -64,7 +65,11 @@ class ParentConfig(Section):
                 raise ValueError("every std must be > 0")
         if self.source == "module" and ":" not in self.name:
             raise ValueError(f'name = "{self.name}": a module parent is named "package.module:function"')
-        if self.source != "module" and self.weights is None:
+        if self.source == "transformers" and self.weights not in (None, "random"):
+            raise ValueError(
+                "weights: a transformers parent's lie in the folder that name says. Leave weights out, or say random"
+            )
+        if self.source not in ("module", "transformers") and self.weights is None:
             raise ValueError('weights is missing: an enum name, "random", or a checkpoint file')
         return self
 

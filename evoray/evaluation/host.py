@@ -124,9 +124,9 @@ class ModelHost:
             return None
         return self._layout.tensor_at(int(tensor.storage_offset()))
 
-    def forward(self, batch: Any) -> Any:
-        """What the network now in the buffer answers; the task knows what is meant of it."""
-        return self.model(batch)
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """What the network now in the buffer makes of a batch's inputs, given as its task gives them."""
+        return self.model(*inputs, **named)
 
     def set_base(self, entries: Sequence[Entry]) -> None:
         """Makes parent + ``entries`` what children are added to; extends the present base where it can."""

@@ -20,7 +20,7 @@ from evoray.evaluation.passes import tensors_inside
 
 DEPTH, ITEMS = 5, 20_000
 """How deep, and how far, a module's own attributes are looked into."""
-_LIBRARIES = ("torch", "timm", "builtins", "evoray")
+_LIBRARIES = ("torch", "timm", "transformers", "builtins", "evoray")
 """torchvision too; their classes keep nothing."""
 _CLOSED = frozenset(sys.stdlib_module_names) - {"types", "__main__"} | {"torch", "numpy"}
 """Whose objects are not looked into: loggers, locks, devices and the like."""

@@ -39,6 +39,8 @@ class Parent:
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     """What was taken, stripped and left out of its checkpoint, a line each, for the user."""
+    tokenizer: str | None = None
+    """A folder as a tokenizer's ``save_pretrained`` writes it: what makes tokens of its texts."""
 
 
 def configured(config: ParentConfig, own: Preprocessing) -> Preprocessing:

@@ -1,4 +1,4 @@
-"""Parents: torchvision, timm, or a user's function, with the preprocessing that belongs to them."""
+"""Parents: torchvision, timm, transformers, or a user's function, with the preprocessing that belongs to them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from evoray.models.precision import remedy
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
 from evoray.models.tensors import all_finite
+from evoray.models.transformers import load as from_transformers
 from evoray.runtime.importing import import_function, modules_of
 from evoray.runtime.origin import NoExit, told
 from evoray.runtime.reading import reason_of, said
@@ -182,10 +183,11 @@ _SOURCES: dict[str, Callable[[ParentConfig, Path | None], Parent]] = {
     "torchvision": from_torchvision.load,
     "timm": from_timm.load,
     "module": _module,
+    "transformers": from_transformers.load,
 }
 _FILES: dict[str, Callable[[ParentConfig, Path | None], Path | None]] = {
     "torchvision": from_torchvision.find,
     "timm": from_timm.find,
     "module": lambda config, config_dir: file_of(config, config_dir, "a module parent has no named weights"),
 }
-"""Where each source's weights lie."""
+"""Where each source's weights lie; a folder of transformers holds its own."""
