@@ -12,7 +12,7 @@ from torch import Tensor
 from evoray.fitness.per_class import class_of
 from evoray.tasks.base import Classification, Measure, Outputs
 from evoray.tasks.class_scores import brier
-from evoray.tasks.image_classification import CALIBRATION
+from evoray.tasks.classes import CALIBRATION
 from evoray.tasks.sums import SumsLayout
 
 

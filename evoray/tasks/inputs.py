@@ -39,15 +39,18 @@ def input_batch(records: Any, rows: np.ndarray, how: Preparation) -> Batch:
 
     name = input_column(records)
     values = torch.from_numpy(filled(records.images if name == IMAGE else records[INPUT], rows, how.width))
-    if how.pinned:
-        values = values.pin_memory()
-    values = values.to(how.device, non_blocking=True)
+    values = on_device(values, how)
     if name == INPUT:
         return Batch(values.to(how.dtype) if values.is_floating_point() else values, len(rows))
     batch = normalise(values, how.mean, how.std, how.dtype)
     if how.channels_last:
         batch = batch.contiguous(memory_format=torch.channels_last)
     return Batch(batch, len(rows))
+
+
+def on_device(values: Tensor, how: Preparation) -> Tensor:
+    """In its own type, through pinned memory where another stream copies."""
+    return (values.pin_memory() if how.pinned else values).to(how.device, non_blocking=True)
 
 
 def input_bytes(records: Any, count: int, how: Preparation) -> int:

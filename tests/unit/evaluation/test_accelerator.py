@@ -44,7 +44,7 @@ def test_streams_events_pinning_and_graphs_are_asked_of_cuda_in_one_place():
         and node.attr in own
         and (node.attr in of_tensors or "cuda" in ast.unparse(node))
     } - {"evaluation/shard_cache.py"}  # accelerator.record_stream
-    assert found == {"evaluation/accelerator.py", "tasks/image_classification.py"}
+    assert found == {"evaluation/accelerator.py", "tasks/inputs.py"}
 
 
 def test_the_cpu_does_nothing_and_loses_nothing():

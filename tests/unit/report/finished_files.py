@@ -12,7 +12,8 @@ import pytest
 from evoray.report.finished_run import Run
 from evoray.statistics import Comparison, compare, corrected, verdict
 from evoray.tasks.base import Measure
-from evoray.tasks.image_classification import CALIBRATION, ImageClassification
+from evoray.tasks.classes import CALIBRATION
+from evoray.tasks.image_classification import ImageClassification
 
 TEST_IMAGES = 2100
 
