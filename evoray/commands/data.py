@@ -76,6 +76,9 @@ def data_ingest(
     listed_only: Annotated[
         bool, typer.Option("--listed-only", help="Leave out images that the list of labels does not name.")
     ] = False,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Cut texts that are longer than the parent's context.")
+    ] = False,
     per_class: Annotated[
         int | None, typer.Option(min=1, max=2**26, help="Images of each class, chosen by the seed.")
     ] = None,
@@ -117,6 +120,7 @@ def data_ingest(
         backend=backend,
         shard_size=shard_size,
         restart=restart,
+        truncate=truncate,
     )
     with Bars("the same command goes on") as bars:
         wanted = wanted_of(options, task, tuple(inputs or ()), tuple(targets or ()))

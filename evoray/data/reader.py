@@ -105,6 +105,7 @@ class RecordDataset:
         self.image_shape = manifest.image_shape
         self.digest = manifest.digest
         self.records: Schema | None = manifest.records
+        self.read = manifest.read
         self._schema = {name: one.arrow for name, one in manifest.columns.items()} | {"source": pa.string()}
 
     def sources(self, index: int) -> pa.ChunkedArray | None:

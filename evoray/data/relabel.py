@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +23,16 @@ class RelabelledDataset:
         self.shard_rows = dataset.shard_rows
         self.image_shape = dataset.image_shape
         self.records = dataset.records
+        self.read = getattr(dataset, "read", {})
         names = dict(zip(outputs, dataset.classes, strict=True))
         self.classes = tuple(names.get(output, "") for output in range(max(outputs) + 1))
         self.digest = hashlib.sha256(f"{dataset.digest} {list(outputs)}".encode()).hexdigest()
 
-    def load(self, index: int) -> Shard:
-        shard: Shard = self._dataset.load(index)
-        return dataclasses.replace(shard, labels=self._outputs[shard.labels])
+    def load(self, index: int) -> Any:
+        shard = self._dataset.load(index)
+        if isinstance(shard, Shard):
+            return dataclasses.replace(shard, labels=self._outputs[shard.labels])
+        return dataclasses.replace(shard, columns={**shard.columns, "label": self._outputs[shard["label"]]})
 
 
 def relabelled(dataset: ShardDataset, outputs: str | Sequence[int]) -> ShardDataset:

@@ -35,18 +35,21 @@ class SearchClosed:
 
 @dataclass(frozen=True)
 class Described:
-    """What may be known of a dataset before it is read. columns: ``described.columns_of``."""
+    """What may be known of a dataset before it is read. columns: ``described.columns_of``; made: how they were
+    (``RecordManifest.read``)."""
 
     image_shape: tuple[int, int, int]
     classes: tuple[str, ...]
     digest: str
     rows: int
     columns: Mapping[str, str] = field(default_factory=dict)
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, dataset: ShardDataset) -> Described:
-        columns = columns_of(getattr(dataset, "manifest", None))
-        return cls(dataset.image_shape, tuple(dataset.classes), dataset.digest, sum(dataset.shard_rows), columns)
+        columns, made = columns_of(getattr(dataset, "manifest", None)), getattr(dataset, "read", {})
+        rows = sum(dataset.shard_rows)
+        return cls(dataset.image_shape, tuple(dataset.classes), dataset.digest, rows, columns, made)
 
 
 class _Sealed(dict[str, Any]):

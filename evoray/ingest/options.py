@@ -63,6 +63,7 @@ class Options:
     backend: str = "local"
     shard_size: int = 1024
     restart: bool = False
+    truncate: bool = False
 
 
 def chosen_transform(options: Options) -> ImageTransform:

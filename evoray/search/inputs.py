@@ -20,6 +20,7 @@ from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
 from evoray.models.precision import of_network
+from evoray.models.transformers.matching import check_text
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
@@ -85,6 +86,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     if config.search.racing:
         _check_racing(config, fitness, splits.images("select"), splits.counted)
     parent = load_parent(config.parent, config_dir, seed=config.seed)
+    check_text(config.compute, parent, splits)
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
@@ -213,6 +215,8 @@ def _check_forward(parent: Parent, trial: Trial, classes: int) -> tuple[int, tup
 
     One output is a classifier of two classes where the data has two.
     """
+    if not hasattr(trial.first[0], "images"):
+        return trial.classes_out(), ()
     images = normalise(torch.from_numpy(trial.first[0].images[:2].copy()), *trial.normalisation, torch.float32)
     names = trial.splits.described["select"].classes
     if len(names) != 2:

@@ -115,6 +115,22 @@ class Trial:
                 "Outputs may not depend on how many images a batch has, or which: normalise each image by itself."
             )
 
+    def classes_out(self) -> int:
+        """How many scores the parent gives a record. Raises ModelError where it gives none."""
+        try:
+            outputs = self.outputs(2)[0]
+        except EvorayError:
+            raise
+        except Exception as error:
+            raise ModelError(f"the parent cannot evaluate records of select: {reason_of(error)}.") from error
+        if not isinstance(outputs, Tensor) or outputs.ndim != 2:
+            shape = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise ModelError(
+                f"the parent returned {shape} for 2 records: it has to return logits [records, classes]. A network "
+                "without a head for its classes (a base model, or one that predicts tokens) needs one first."
+            )
+        return int(outputs.shape[1])
+
     def answers(self, images: int) -> tuple[np.ndarray, np.ndarray]:
         """Of so many images the class that the parent gives and the label, int64 [n] each."""
         assert self.task.classification is not None, "asked of classifications only"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Outputs = Any
 """What a network gives for n records: a tensor [n, ...], or a named tuple of such tensors."""
-Network = Callable[[Any], Any]
-"""A forward pass, of a batch's inputs."""
+Network = Callable[..., Any]
+"""A forward pass, of a batch's inputs: in order, or by their names."""
 Scores = Mapping[str, np.ndarray]
 """By figure, float64 [n]: every record's own value, whose mean over all records is the figure."""
 

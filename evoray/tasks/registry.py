@@ -13,11 +13,13 @@ from evoray.tasks.base import Task
 from evoray.tasks.image_classification import ImageClassification
 from evoray.tasks.multi_label import MultiLabel
 from evoray.tasks.regression import Regression
+from evoray.tasks.text.classification import TextClassification
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     ImageClassification.schema.task: ImageClassification,
     MultiLabel.schema.task: MultiLabel,
     Regression.schema.task: Regression,
+    TextClassification.schema.task: TextClassification,
 }
 
 _MEMBERS = (

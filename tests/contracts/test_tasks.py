@@ -14,7 +14,7 @@ import torch
 
 from evoray.config import parse_config
 from evoray.data import open_dataset
-from evoray.data.records import Records
+from evoray.data.records import Ragged, Records
 from evoray.evolution import evolve
 from evoray.tasks.base import Preparation
 from evoray.tasks.outputs import some_of
@@ -95,11 +95,32 @@ def vectors(target):
     return Records(0, {"input": inputs, "target": target(inputs)}, [f"record/{row}" for row in range(120)])
 
 
+def texts(**columns):
+    """120 records of up to nine tokens each."""
+    draw = np.random.default_rng(0)
+    tokens = Ragged.of([draw.integers(1, 30, size=draw.integers(2, 10)) for _ in range(120)], "int32")
+    return Records(0, {"input_ids": tokens, **columns}, [f"record/{row}" for row in range(120)])
+
+
+class OfTokens(torch.nn.Module):
+    """Takes what tasks of text give, by name; sums up embeddings of tokens that are not hidden."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.embedding = torch.nn.Embedding(30, outputs)
+
+    def forward(self, input_ids, attention_mask):
+        return {"logits": (self.embedding(input_ids) * attention_mask[..., None]).sum(1)}
+
+
 RECORDS = {
+    "text-classification": lambda: texts(label=np.arange(120) % 4),
     "multi-label": lambda: vectors(lambda inputs: (inputs[:, :3] + inputs[:, 2:] > 0.5).astype(np.uint8)),
     "regression": lambda: vectors(lambda inputs: inputs[:, :2] * [2, -1] + inputs[:, 2:4]),
 }
 """Of tasks that do not take the images of image classification."""
+NETWORKS = {"text-classification": lambda: OfTokens(4)}
+"""Of tasks whose networks take inputs by name."""
 
 
 @pytest.fixture
@@ -110,10 +131,13 @@ def seen(task):
     how = Preparation(torch.device("cpu"), torch.float32, False, (0.5,), (0.25,))
     torch.manual_seed(0)
     batch = task.batch(records, rows, how)
+    assert batch.count == len(rows)
+    if task.schema.task in NETWORKS:
+        network = NETWORKS[task.schema.task]().requires_grad_(False)
+        return task.outputs(network, batch), task.targets(records, rows, how.device)
     many = 10 if "target" not in records else records["target"].shape[1]
     width = batch.inputs[0].numel()
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(width, many)).requires_grad_(False)
-    assert batch.count == len(rows)
     return task.outputs(network, batch), task.targets(records, rows, how.device)
 
 

@@ -14,6 +14,7 @@ from evoray.data.records import Column, Type
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.pairs import pairs_of
 from evoray.ingest.records.tables import read_table, unnamed
+from evoray.ingest.records.text_tables import OF_TEXT
 from evoray.ingest.records.vectors import columns_named, numbers
 from evoray.ingest.records.writing import Gathered
 from evoray.runtime.reading import shown
@@ -24,6 +25,7 @@ class Wanted:
     """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records.
 
     kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
+    config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
     """
 
     task: str
@@ -32,6 +34,8 @@ class Wanted:
     seed: int = 0
     shard_size: int = 1024
     kind: str = ""
+    config: Path | None = None
+    truncate: bool = False
 
 
 def gather(source: Path, wanted: Wanted) -> Gathered:
@@ -40,7 +44,8 @@ def gather(source: Path, wanted: Wanted) -> Gathered:
     Raises:
         ConfigError: the task's records are not read from tables, or a column is not there. DataError: a bad cell.
     """
-    make = TABULAR.get(wanted.kind or wanted.task)
+    kind = wanted.kind or wanted.task
+    make = TABULAR.get(kind) or OF_TEXT.get(kind)
     if make is None:
         raise ConfigError(f"--task {shown(wanted.task)}: its records are not read from tables. {_KNOWN}")
     return make(read_table(source), wanted, shown(source))
@@ -117,4 +122,4 @@ def labels_or_measures(wanted: Wanted, targets: np.ndarray, origin: str) -> tupl
 
 TABULAR: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {"regression": _tabular, "multi-label": _tabular}
 """Tasks whose records are rows of numbers."""
-_KNOWN = f"There are {', '.join(TABULAR)}."
+_KNOWN = f"There are {', '.join((*TABULAR, *OF_TEXT))}."

@@ -8,6 +8,7 @@ from typing import Any
 
 from evoray.config import load_config
 from evoray.data.record_manifest import RecordManifest
+from evoray.data.records import Column
 from evoray.errors import ConfigError
 from evoray.ingest.options import Options, made_by
 from evoray.ingest.records.gather import Wanted, gather, gather_dataset
@@ -34,7 +35,8 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
         return None
-    return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task)
+    named = options.config, options.truncate
+    return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task, *named)
 
 
 def ingest_records(
@@ -61,8 +63,10 @@ def ingest_records(
         records = gather(path, wanted)
     else:
         records = gather_dataset(made_by(source), wanted)
+    if records.read.get("cut"):
+        progress.note(f"{records.read['cut']} texts are cut to the {records.read['context']} tokens of the parent")
     for name, column in records.columns.items():
-        progress.note(f"{name}: {column.type} {list(column.shape or ())}, {_origin(records.read.get(name))}")
+        progress.note(f"{name}: {column.type} {_shape(column)}, {_origin(records.read.get(name))}")
     return _summary(write_records(records, dest, wanted.seed, wanted.shard_size), started)
 
 
@@ -76,6 +80,10 @@ def _summary(manifest: RecordManifest, started: float) -> dict[str, Any]:
         "digest": manifest.digest,
         "images_per_s": manifest.rows / max(time.perf_counter() - started, 1e-9),
     }
+
+
+def _shape(column: Column) -> str:
+    return "lists" if column.shape is None else str(list(column.shape))
 
 
 def _origin(columns: Any) -> str:

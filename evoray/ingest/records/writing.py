@@ -23,7 +23,11 @@ from evoray.runtime.reading import said, shown
 
 @dataclass(frozen=True)
 class Gathered:
-    """All records, in memory. values: by column; names: one a record; read, classes: as the manifest has them."""
+    """All records, in memory. values: by column; names: one a record; read, classes: as the manifest has them.
+
+    sort: the column of lists by whose lengths each shard's records lie, so that batches of neighbours need little
+        padding; None leaves them in the order that was drawn.
+    """
 
     task: str
     columns: Mapping[str, Column]
@@ -32,6 +36,7 @@ class Gathered:
     names: Sequence[str]
     classes: tuple[str, ...] = ()
     read: Mapping[str, Any] = field(default_factory=dict)
+    sort: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -54,7 +59,7 @@ def publish(
         part.mkdir(parents=True)
         entries = []
         for number, (records, rows) in enumerate(shards):
-            entries.append(_write(records, rows, part / f"shard-{number:05d}.arrow"))
+            entries.append(_write(records, _sorted(records, rows), part / f"shard-{number:05d}.arrow"))
         manifest = RecordManifest(
             task=records.task,
             columns=dict(records.columns),
@@ -79,6 +84,11 @@ def refuse_existing(dest: Path) -> None:
     """Raises DataError where something is there."""
     if os.path.lexists(dest):
         raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
+
+
+def _sorted(records: Gathered, rows: np.ndarray) -> np.ndarray:
+    lists = None if records.sort is None else records.values[records.sort]
+    return rows[np.argsort(lists.lengths[rows], kind="stable")] if isinstance(lists, Ragged) else rows
 
 
 def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:

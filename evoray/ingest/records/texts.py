@@ -1,0 +1,129 @@
+"""Texts to tokens, by a parent's tokenizer; every token list fits into the parent's context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evoray.config import load_config
+from evoray.errors import ConfigError, DataError, ModelError
+from evoray.models.transformers.folder import CONFIG, context_of, find_folder, read_config
+from evoray.models.transformers.tokenizer import load_tokenizer, tokenizer_digest
+from evoray.runtime.reading import shown
+
+NO_LIMIT = 10**9
+"""A tokenizer's ``model_max_length`` that is larger means none."""
+TOGETHER = 1000
+"""Texts that are tokenised at a time."""
+
+
+@dataclass(frozen=True)
+class Tokenised:
+    """token lists, one a text; kinds: of which of two texts each token is, where the tokenizer says; cut: how many
+    were longer than the context."""
+
+    tokens: list[list[int]]
+    kinds: list[list[int]] | None
+    cut: int
+
+
+class Reader:
+    """A tokenizer, and how many tokens the network behind it takes.
+
+    truncate: texts that are too long are cut, and counted; otherwise they are refused.
+    """
+
+    def __init__(self, folder: Path, truncate: bool) -> None:
+        self.folder, self.truncate = folder, truncate
+        self.own: Any = load_tokenizer(folder)
+        self.digest = tokenizer_digest(folder)
+        values = read_config(folder) if (folder / CONFIG).exists() else {}
+        limits = [context_of(values), getattr(self.own, "model_max_length", None)]
+        known = [one for one in limits if isinstance(one, int) and 0 < one < NO_LIMIT]
+        self.context: int | None = min(known, default=None)
+        size = values.get("vocab_size")
+        if isinstance(size, int) and len(self.own) > size and max(self.own.get_vocab().values()) >= size:
+            raise ModelError(
+                f"{shown(folder)}: its tokenizer knows {len(self.own)} tokens and its network {size}. They do not "
+                "belong together: save both again."
+            )
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """For the manifest; decides with the texts what the tokens are."""
+        return {"tokenizer": self.digest, "context": self.context, "truncate": self.truncate}
+
+    def read(self, texts: Sequence[str], others: Sequence[str] | None, origin: str) -> Tokenised:
+        """Tokens with the special ones that the tokenizer sets; of pairs where ``others`` are the second texts.
+
+        Raises:
+            DataError: a text without a token, or longer than the context; names the record.
+        """
+        tokens: list[list[int]] = []
+        kinds: list[list[int]] = []
+        for start in range(0, len(texts), TOGETHER):
+            some = list(texts[start : start + TOGETHER])
+            beside = None if others is None else list(others[start : start + TOGETHER])
+            found = self.own(some, beside, truncation=False, padding=False, verbose=False)
+            tokens += found["input_ids"]
+            kinds += found.get("token_type_ids", []) if others is not None else []
+        cut = self._fitted(tokens, kinds, texts, others, origin)
+        for row, one in enumerate(tokens):
+            if not one:
+                raise DataError(f"{origin}, record {row}: no token in its text. Leave the record out.")
+        return Tokenised(tokens, kinds or None, cut)
+
+    def _fitted(
+        self,
+        tokens: list[list[int]],
+        kinds: list[list[int]],
+        texts: Sequence[str],
+        others: Sequence[str] | None,
+        origin: str,
+    ) -> int:
+        if self.context is None:
+            return 0
+        long = [row for row, one in enumerate(tokens) if len(one) > self.context]
+        if long and not self.truncate:
+            raise self.too_long(origin, long, len(tokens[long[0]]))
+        for row in long:
+            second = None if others is None else others[row]
+            shorter = self.own(texts[row], second, truncation=True, max_length=self.context, verbose=False)
+            tokens[row] = shorter["input_ids"]
+            if kinds:
+                kinds[row] = shorter["token_type_ids"]
+        return len(long)
+
+    def too_long(self, origin: str, rows: Sequence[int], length: int) -> DataError:
+        more = f", and {len(rows) - 1} more are too long" if len(rows) > 1 else ""
+        return DataError(
+            f"{origin}, record {rows[0]}: its text has {length} tokens, and the parent takes {self.context}{more}. "
+            "Shorten them, or cut them all at the end with --truncate."
+        )
+
+
+def reader_for(config: Path | None, truncate: bool, task: str) -> Reader:
+    """Of the parent that a configuration names.
+
+    Raises:
+        ConfigError: no configuration, or its parent names no tokenizer.
+    """
+    if config is None:
+        raise ConfigError(
+            f"--task {shown(task)}: texts become tokens by the parent's own tokenizer. Name the run's configuration "
+            "with --for."
+        )
+    parsed, folder = load_config(config), config.resolve().parent
+    if parsed.parent.source == "transformers":
+        return Reader(find_folder(parsed.parent, folder), truncate)
+    from evoray.models import load_parent
+
+    named = load_parent(parsed.parent, folder, seed=parsed.seed).tokenizer
+    if named is None:
+        raise ConfigError(
+            f'--for {shown(config)}: its parent names no tokenizer. Take source = "transformers", or have the '
+            "module's function return evoray.Parent(model, tokenizer=FOLDER)."
+        )
+    return Reader(Path(named), truncate)

@@ -1,0 +1,59 @@
+"""A run of a network of transformers on texts: from a table to a finished run, and the same again to the byte."""
+
+from __future__ import annotations
+
+import pytest
+import tiny_language
+
+from evoray.config import load_config
+from evoray.errors import ConfigError, DataError, ModelError
+from evoray.evolution import evolve
+from evoray.ingest.options import Options
+from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.runtime.progress import Progress
+
+TASK = "text-classification"
+
+
+def ingested(folder, config, **options):
+    wanted = wanted_of(Options(config=config, shard_size=16, **options), None, (), ())
+    return ingest_records(str(tiny_language.table(folder / "t.jsonl", 48)), folder / "shards", wanted, Progress())
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text")
+    tiny_language.saved(folder / "net")
+    config = tiny_language.run_file(folder / "run.toml", "net", TASK)
+    assert ingested(folder, config)["task"] == TASK
+    return config
+
+
+def run(config, out, **overrides):
+    values = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
+    return evolve(load_config(config, values), out, config_dir=config.parent, page=False)
+
+
+def test_a_run_of_texts(prepared, tmp_path):
+    result = run(prepared, tmp_path / "one")
+    summary = result.summary
+    assert summary["classes"]["how"] == "by name" and summary["rebuilt"] == {"best_child": "same", "soup": "same"}
+    assert summary["parent"]["test"]["n"] == 24 and "ensemble" in summary
+    again = run(prepared, tmp_path / "again")
+    assert again.population.equals(result.population)
+    other = run(prepared, tmp_path / "other", compute__batch_size=3)
+    assert other.summary["parent"]["test"]["nll"] == pytest.approx(summary["parent"]["test"]["nll"], rel=1e-5)
+
+
+def test_what_does_not_fit_is_refused_before_the_run(prepared, tmp_path):
+    folder = tiny_language.saved(tmp_path / "other", "gpt2-classes")
+    other = tiny_language.run_file(tmp_path / "run.toml", str(folder), TASK)
+    with pytest.raises(DataError, match="tokens of another tokenizer"):
+        run(other, tmp_path / "run", data__path=f'"{prepared.parent / "shards"}"')
+    folder = tiny_language.tokenizer(tiny_language.saved(tmp_path / "tokens", "gpt2"))
+    other = tiny_language.run_file(tmp_path / "tokens.toml", str(folder), TASK)
+    with pytest.raises(ModelError, match=r"has to return logits \[records, classes\].*head"):
+        run(other, tmp_path / "run", data__path=f'"{prepared.parent / "shards"}"')
+    with pytest.raises(ConfigError, match=r"compile and compute\.cuda_graphs know one shape"):
+        run(prepared, tmp_path / "run", compute__compile="true")
+    assert not (tmp_path / "run").exists()
