@@ -11,7 +11,7 @@ import typer
 
 from evoray.commands.common import Json
 from evoray.errors import UsageError
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import CHECKPOINTS, expanded
 from evoray.runtime.reading import shown
 
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
@@ -22,18 +22,27 @@ def export(
     member: Annotated[
         str, typer.Argument(help="parent, best, soup, soup_recalibrated, or a child such as g0000/c0012.")
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
-    parent: Annotated[Path | None, typer.Option(help="The parent's checkpoint, where the run keeps none.")] = None,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A .safetensors file; of a transformers parent a folder, too.")
+    ],
+    parent: Annotated[
+        Path | None, typer.Option(help="The parent's checkpoint or folder, where the run keeps none.")
+    ] = None,
     overwrite: Force = False,
     as_json: Json = False,
 ) -> None:
     """Write one network of a run as a checkpoint; refuses when any digest differs."""
     from evoray.results.export import export_member
+    from evoray.results.folder import comes_in_a_folder, export_folder
     from evoray.storage.directory import RunDirectory
 
     output, parent = _expanded(output), _expanded(parent) if parent else None
-    _check_output(output, overwrite)
-    digest = export_member(RunDirectory(run_directory), member, output, parent)
+    directory = RunDirectory(run_directory)
+    if not output.name.endswith(CHECKPOINTS) and comes_in_a_folder(directory):
+        digest = export_folder(directory, member, output, parent, overwrite)
+    else:
+        _check_output(output, overwrite)
+        digest = export_member(directory, member, output, parent)
     _written(output, digest, as_json)
 
 

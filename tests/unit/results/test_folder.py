@@ -1,0 +1,102 @@
+"""A member as a folder that transformers loads: its logits are those of the run's network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import tiny_language
+import torch
+from typer.testing import CliRunner
+
+from evoray.cli import app
+from evoray.config import load_config
+from evoray.errors import UsageError
+from evoray.evolution import evolve
+from evoray.ingest.options import Options
+from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.models import read_state
+from evoray.results.export import export_member
+from evoray.results.folder import comes_in_a_folder, export_folder
+from evoray.runtime.progress import Progress
+from evoray.storage.directory import RunDirectory
+
+
+TEXTS = ["the day was great", "sad day it was"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("folder")
+    tiny_language.saved(folder / "net")
+    config = tiny_language.run_file(folder / "run.toml", "net", "text-classification")
+    wanted = wanted_of(Options(config=config), None, (), ())
+    ingest_records(str(tiny_language.table(folder / "t.jsonl", 24)), folder / "shards", wanted, Progress())
+    (folder / "net" / "README.md").write_text("whose it is")
+    evolve(load_config(config), folder / "run", config_dir=folder, page=False)
+    return folder
+
+
+def logits(folder):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model, tokenizer = (kind.from_pretrained(folder) for kind in (AutoModelForSequenceClassification, AutoTokenizer))
+    with torch.inference_mode():
+        return model.eval()(**tokenizer(TEXTS, return_tensors="pt")).logits
+
+
+@pytest.mark.parametrize("member", ["parent", "best", "soup", "g0000/c0001"])
+def test_a_folder_for_from_pretrained(finished, tmp_path, member):
+    directory = RunDirectory(str(finished / "run"))
+    digest = export_folder(directory, member, tmp_path / "out", finished / "net")
+    plain = tmp_path / "plain.safetensors"
+    assert export_member(directory, member, plain, None) == digest
+    network = tiny_language.network()
+    network.load_state_dict(read_state(plain))
+    with torch.inference_mode():
+        expected = network(input_ids=torch.tensor([[2, 8, 10, 11, 4, 3], [2, 7, 10, 13, 11, 3]])).logits
+    found = logits(tmp_path / "out")
+    assert torch.equal(found, expected)
+    assert torch.equal(found, logits(finished / "net")) == (member == "parent")
+    files = {path.name for path in (finished / "net").iterdir()}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == files
+    for name in files - {"model.safetensors"}:
+        assert (tmp_path / "out" / name).read_bytes() == (finished / "net" / name).read_bytes()
+    own = read_state(tmp_path / "out" / "model.safetensors")
+    assert all(torch.equal(tensor, own[name]) for name, tensor in read_state(plain).items())
+
+
+def test_the_command_takes_a_folder_or_a_file(finished, tmp_path):
+    assert comes_in_a_folder(RunDirectory(str(finished / "run")))
+    given = ["export", str(finished / "run"), "best", "--parent", str(finished / "net"), "--json", "-o"]
+    digests = [
+        json.loads(CliRunner().invoke(app, [*given, str(tmp_path / name)]).output)["weights_sha256"]
+        for name in ("best", "best.safetensors")
+    ]
+    assert digests[0] == digests[1] and (tmp_path / "best" / "tokenizer.json").is_file()
+
+
+def test_what_is_there_is_replaced_only_where_that_is_asked_for(finished, tmp_path):
+    directory, out = RunDirectory(str(finished / "run")), tmp_path / "out"
+    export_folder(directory, "best", out, finished / "net")
+    with pytest.raises(UsageError, match="exists already"):
+        export_folder(directory, "parent", out, finished / "net")
+    export_folder(directory, "parent", out, finished / "net", overwrite=True)
+    assert torch.equal(logits(out), logits(finished / "net"))
+    (out / "config.json").unlink()
+    with pytest.raises(UsageError, match="no folder of a network"):
+        export_folder(directory, "parent", out, finished / "net", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_parent_that_is_elsewhere_is_asked_for(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    directory = RunDirectory(str(finished / "run"))
+    with pytest.raises(UsageError, match="--parent"):
+        export_folder(directory, "best", tmp_path / "out", None)
+    shutil.copytree(finished / "net", tmp_path / "net")
+    export_folder(directory, "best", tmp_path / "out", None)
+    for name in ("out.bin", "none/out"):
+        with pytest.raises(UsageError, match=r"name a folder|no such directory"):
+            export_folder(directory, "best", tmp_path / name, None)
