@@ -123,10 +123,11 @@ def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Spl
 
 
 def with_own_fitness(config: RunConfig, task: Task) -> RunConfig:
-    """Where nobody names a fitness, it is the one that the task's races compare by; ``nll`` where it has that."""
+    """Where nobody names a fitness, it is the task's own, else the one that its races compare by; ``nll`` where it has
+    that."""
     if "name" in config.fitness.model_fields_set or config.fitness.name in task.measures or not task.measures:
         return config
-    own = next(iter((*task.scored, *task.measures)))
+    own = getattr(task, "fitness", "") or next(iter((*task.scored, *task.measures)))
     return config.model_copy(update={"fitness": config.fitness.model_copy(update={"name": own})})
 
 

@@ -14,12 +14,14 @@ from evoray.tasks.image_classification import ImageClassification
 from evoray.tasks.multi_label import MultiLabel
 from evoray.tasks.regression import Regression
 from evoray.tasks.text.classification import TextClassification
+from evoray.tasks.text.language_modelling import LanguageModelling
 
 TASKS: Mapping[str, Callable[[], Task]] = {
     ImageClassification.schema.task: ImageClassification,
     MultiLabel.schema.task: MultiLabel,
     Regression.schema.task: Regression,
     TextClassification.schema.task: TextClassification,
+    LanguageModelling.schema.task: LanguageModelling,
 }
 
 _MEMBERS = (

@@ -113,13 +113,24 @@ class OfTokens(torch.nn.Module):
         return {"logits": (self.embedding(input_ids) * attention_mask[..., None]).sum(1)}
 
 
+class NextTokens(OfTokens):
+    """Scores of the next token [b, t, 30]."""
+
+    def __init__(self):
+        super().__init__(30)
+
+    def forward(self, input_ids, attention_mask):
+        return {"logits": self.embedding(input_ids)}
+
+
 RECORDS = {
+    "language-modelling": lambda: texts(bytes=np.arange(120) % 7 + 3),
     "text-classification": lambda: texts(label=np.arange(120) % 4),
     "multi-label": lambda: vectors(lambda inputs: (inputs[:, :3] + inputs[:, 2:] > 0.5).astype(np.uint8)),
     "regression": lambda: vectors(lambda inputs: inputs[:, :2] * [2, -1] + inputs[:, 2:4]),
 }
 """Of tasks that do not take the images of image classification."""
-NETWORKS = {"text-classification": lambda: OfTokens(4)}
+NETWORKS = {"text-classification": lambda: OfTokens(4), "language-modelling": NextTokens}
 """Of tasks whose networks take inputs by name."""
 
 

@@ -45,6 +45,21 @@ def test_a_run_of_texts(prepared, tmp_path):
     assert other.summary["parent"]["test"]["nll"] == pytest.approx(summary["parent"]["test"]["nll"], rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_run_of_a_language_model(tmp_path, kind):
+    tiny_language.saved(tmp_path / "net", kind)
+    config = tiny_language.run_file(tmp_path / "run.toml", "net", "language-modelling")
+    ingested(tmp_path, config)
+    summary = run(config, tmp_path / "run").summary
+    assert summary["fitness"] == "bits_per_byte" and summary["rebuilt"] == {"best_child": "same", "soup": "same"}
+    assert set(summary["parent"]["test"]) == {"n", "bits_per_byte", "nats_per_token", "bits_per_text"}
+    assert {one["metric"] for one in summary["comparisons"]} == {"fitness", "bits_per_text"}
+    assert "bits per byte" in summary["verdict"] or "No improvement" in summary["verdict"]
+    raced = {"search__racing": "true", "search__children": 12, "fitness__name": "bits_per_text"}
+    assert run(config, tmp_path / "raced", **raced).summary["racing"]["images"] > 0
+    assert "ensemble" not in summary
+
+
 def test_what_does_not_fit_is_refused_before_the_run(prepared, tmp_path):
     folder = tiny_language.saved(tmp_path / "other", "gpt2-classes")
     other = tiny_language.run_file(tmp_path / "run.toml", str(folder), TASK)

@@ -14,6 +14,7 @@ from evoray.ingest.records.vectors import columns_named, words
 from evoray.ingest.records.writing import Gathered
 from evoray.runtime.reading import shown
 from evoray.tasks.text.batches import KINDS, TOKENS
+from evoray.tasks.text.language_modelling import BYTES
 
 if TYPE_CHECKING:
     from evoray.ingest.records.gather import Wanted
@@ -54,6 +55,21 @@ def classified(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
     return Gathered(wanted.task, columns, values, "label", sources(len(names)), classes, read, sort=TOKENS)
 
 
+def modelled(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
+    """A text, all of it to be predicted."""
+    from evoray.ingest.records.texts import reader_for
+
+    inputs = named(table, wanted.inputs, TEXTS, "--input", origin)
+    if len(inputs) > 1 or wanted.targets:
+        raise ConfigError(f"--task {wanted.task}: name one column as --input; what is predicted is the text itself.")
+    reader = reader_for(wanted.config, wanted.truncate, wanted.task)
+    tokens, size, cut = reader.read_whole(words(table, inputs[0], origin), origin)
+    columns = {TOKENS: Column(type="int32"), BYTES: Column(type="int64", shape=())}
+    values: dict[str, Values] = {TOKENS: Ragged.of(tokens, "int32"), BYTES: np.array(size, dtype=np.int64)}
+    read = {TOKENS: inputs, BYTES: inputs, **reader.recorded, "cut": cut}
+    return Gathered(wanted.task, columns, values, BYTES, sources(len(size)), (), read, sort=TOKENS)
+
+
 def named(table: pa.Table, given: tuple[str, ...], usual: tuple[str, ...], option: str, origin: str) -> list[str]:
     """The columns that are named, or the one that is called as usual. ConfigError where there is none such."""
     if given:
@@ -90,5 +106,8 @@ def _ordered(names: set[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-OF_TEXT: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {"text-classification": classified}
+OF_TEXT: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {
+    "text-classification": classified,
+    "language-modelling": modelled,
+}
 """Tasks whose records are text."""

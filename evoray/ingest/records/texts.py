@@ -75,6 +75,52 @@ class Reader:
                 raise DataError(f"{origin}, record {row}: no token in its text. Leave the record out.")
         return Tokenised(tokens, kinds or None, cut)
 
+    def read_whole(self, texts: Sequence[str], origin: str) -> tuple[list[list[int]], list[int], int]:
+        """Tokens of texts to be predicted from the first one on, behind a token that begins them; the bytes of UTF-8
+        that they stand for; and how many texts were cut.
+
+        Raises:
+            DataError: a text without a token, or longer than the context; names the record.
+        """
+        begin, limit = self.beginning(), self.context or NO_LIMIT
+        tokens = [[*begin, *self.plain(text)] for text in texts]
+        size = [len(text.encode()) for text in texts]
+        long = [row for row, one in enumerate(tokens) if len(one) > limit]
+        if long and not self.truncate:
+            raise self.too_long(origin, long, len(tokens[long[0]]))
+        for row in long:
+            tokens[row] = tokens[row][:limit]
+            size[row] = len(texts[row][: self._end(texts[row], limit - len(begin), origin)].encode())
+        for row, one in enumerate(tokens):
+            if len(one) == len(begin):
+                raise DataError(f"{origin}, record {row}: no token in its text. Leave the record out.")
+        return tokens, size, len(long)
+
+    def plain(self, text: str) -> list[int]:
+        """Without special tokens."""
+        found: list[int] = self.own(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return found
+
+    def beginning(self) -> list[int]:
+        """What stands before a text that is predicted from its first token on: the token that begins texts, else the
+        one that ends them. Raises ModelError where the tokenizer has neither."""
+        for name in ("bos_token_id", "eos_token_id"):
+            if isinstance(number := getattr(self.own, name, None), int):
+                return [number]
+        raise ModelError(
+            f"{shown(self.folder)}: its tokenizer has neither a bos_token nor an eos_token to begin a text with, so "
+            "its first token could not be predicted. Take the tokenizer of a network that predicts tokens."
+        )
+
+    def _end(self, text: str, count: int, origin: str) -> int:
+        """Characters that so many tokens stand for."""
+        if not self.own.is_fast:
+            raise DataError(
+                f"{origin}: this tokenizer does not say where it cuts. Cut the texts, and ingest them again."
+            )
+        found = self.own(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return int(found["offset_mapping"][count - 1][1])
+
     def _fitted(
         self,
         tokens: list[list[int]],

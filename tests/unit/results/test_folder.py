@@ -22,7 +22,6 @@ from evoray.results.folder import comes_in_a_folder, export_folder
 from evoray.runtime.progress import Progress
 from evoray.storage.directory import RunDirectory
 
-
 TEXTS = ["the day was great", "sad day it was"]
 
 

@@ -124,3 +124,14 @@ def test_a_shards_records_lie_by_their_lengths(tmp_path, config):
             seen.append(at)
     assert sorted(seen) == list(range(60))
     assert read_manifest(tmp_path / "shards").read["tokenizer"] == gathered.read["tokenizer"]
+
+
+def test_texts_to_be_predicted(tmp_path):
+    tiny_language.saved(tmp_path / "net", "gpt2")
+    config = tiny_language.run_file(tmp_path / "run.toml", "net", "language-modelling")
+    found = gather(written(tmp_path / "t.jsonl", ROWS), Wanted("language-modelling", config=config))
+    assert found.values["bytes"].tolist() == [7, 3, 13]
+    assert found.values["input_ids"][0].tolist() == [2, 8, 10]
+    for values in ({"inputs": ("text", "label")}, {"targets": ("label",)}):
+        with pytest.raises(ConfigError, match="name one column as --input"):
+            gather(tmp_path / "t.jsonl", Wanted("language-modelling", config=config, **values))

@@ -81,3 +81,20 @@ def test_a_module_says_which_tokenizer_is_its_own(tmp_path, folder):
     assert reader_for(tmp_path / "with_one.toml", False, "text-classification").digest == Reader(folder, False).digest
     with pytest.raises(ConfigError, match="names no tokenizer"):
         reader_for(tmp_path / "without.toml", False, "text-classification")
+
+
+def test_whole_texts_begin_with_a_token_and_keep_their_bytes(tmp_path):
+    folder = tiny_language.saved(tmp_path / "net", "gpt2")
+    tokens, size, cut = Reader(folder, truncate=False).read_whole(["the day", "é a"], "t.csv")
+    assert (tokens, size, cut) == ([[2, 8, 10], [2, 1, 9]], [7, 4], 0)
+    with pytest.raises(DataError, match=r"record 1: its text has 51 tokens, and the parent takes 40\."):
+        Reader(folder, truncate=False).read_whole(["the", "the " * 50], "t.csv")
+    tokens, size, cut = Reader(folder, truncate=True).read_whole(["the", "the " * 50], "t.csv")
+    assert (len(tokens[1]), size[1], cut) == (40, 39 * 4 - 1, 1)
+    with pytest.raises(DataError, match="record 0: no token"):
+        Reader(folder, truncate=False).read_whole([" "], "t.csv")
+
+
+def test_a_tokenizer_that_begins_no_text(tmp_path, folder):
+    with pytest.raises(ModelError, match="neither a bos_token nor an eos_token"):
+        Reader(folder, truncate=False).read_whole(["the"], "t.csv")
