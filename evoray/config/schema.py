@@ -9,7 +9,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from evoray.config.fitness import FitnessConfig
 from evoray.config.mutation import MutationConfig
@@ -118,6 +126,24 @@ class TaskConfig(Section):
 
     name: str = "image-classification"
     """A task of EvoRay, or ``package.module:MyTask``: see ``evoray.tasks.base``."""
+    normalise: Literal["tokens", "bytes", "none"] | None = None
+    """Of ``multiple-choice``: by which length of a choice its log-likelihood is divided; tokens unless given."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The keys beside the name."""
+        return {key: value for key, value in vars(self).items() if key != "name" and value is not None}
+
+    @model_validator(mode="after")
+    def _keys_of_the_task(self) -> Self:
+        if self.normalise is not None and self.name != "multiple-choice":
+            raise ValueError(f'normalise is a key of multiple-choice, and name = "{self.name}". Leave it out')
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As configurations were recorded before there were any."""
+        return {key: value for key, value in written(self).items() if value is not None}
 
 
 class EnsembleConfig(Section):

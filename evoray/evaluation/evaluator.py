@@ -54,7 +54,7 @@ class Evaluator:
         self.program = program
         self.device = torch.device(program.device)
         self.splits = Splits(program.data, program.seed, config_dir)
-        self.task = make_task(program.task, config_dir)
+        self.task = make_task(program.task, config_dir, program.task_settings)
         self.fitness: Fitness = program.fitness.make(self.task, lambda name: import_function(name, config_dir))
         channels_last = program.layout == "channels-last"
         dtype = DTYPES[program.dtype]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -19,7 +19,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 class Program:
     """Everything but the weights that a worker needs, picklable and the same for every worker.
 
-    mean, std: one value a channel; images arrive as x/255, then (x - mean) / std. task: its name, ``make_task``.
+    mean, std: one value a channel; images arrive as x/255, then (x - mean) / std.
+    task, task_settings: as ``make_task`` takes them.
     code: the user's modules and their digests (``runtime/importing.py``): a worker that has others is refused.
     """
 
@@ -42,3 +43,4 @@ class Program:
     cuda_graphs: bool = False
     resident_gib: float | None = None
     keep_activations: bool | Literal["auto"] = "auto"
+    task_settings: Mapping[str, Any] = field(default_factory=dict)

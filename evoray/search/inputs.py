@@ -71,7 +71,7 @@ class Inputs:
 
 def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
-    task = make_task(config.task.name, config_dir)
+    task = make_task(config.task.name, config_dir, config.task.settings)
     config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
     fitness = _fitness(config, config_dir, task, splits)[1]

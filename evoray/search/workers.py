@@ -89,6 +89,7 @@ def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
         seed=config.seed,
         fitness=inputs.fitness,
         task=config.task.name,
+        task_settings=config.task.settings,
         device=compute.device,
         dtype=compute.dtype,
         batch_size=compute.batch_size,

@@ -32,13 +32,7 @@ class RunningMean:
         Raises:
             RunError: another shape than the members before, or a weight that is not positive.
         """
-        if not (math.isfinite(weight) and weight > 0):
-            raise RunError(f"ensemble: a member of weight {weight}; weights are positive, leave out who has none.")
-        if self._total is not None and self._total.shape != logits.shape:
-            raise RunError(
-                f"ensemble: logits {tuple(logits.shape)} after {tuple(self._total.shape)}; "
-                "members answer for the same images and classes."
-            )
+        _check_member(self._total, logits, weight)
         part = torch.softmax(logits.double(), dim=1).mul_(weight)
         self._total = part if self._total is None else self._total.add_(part)
         self._weight += weight
@@ -48,6 +42,28 @@ class RunningMean:
     def mean(self) -> Tensor:
         assert self._total is not None, "add a member first"
         return self._total / self._weight
+
+
+class LogMean:
+    """The mean of the members' log-probabilities, normalised again: an answer that one of them rules out has little
+    chance."""
+
+    def __init__(self) -> None:
+        self._total: Tensor | None = None
+        self._weight = 0.0
+
+    def add(self, logits: Tensor, weight: float = 1.0) -> Tensor:
+        """As ``RunningMean.add``."""
+        _check_member(self._total, logits, weight)
+        part = torch.log_softmax(logits.double(), dim=1).mul_(weight)
+        self._total = part if self._total is None else self._total.add_(part)
+        self._weight += weight
+        return self.mean
+
+    @property
+    def mean(self) -> Tensor:
+        assert self._total is not None, "add a member first"
+        return torch.softmax(self._total / self._weight, dim=1)
 
 
 class RunningVote:
@@ -78,6 +94,16 @@ class RunningVote:
     @property
     def mean(self) -> Tensor:
         return self._mean.mean
+
+
+def _check_member(total: Tensor | None, logits: Tensor, weight: float) -> None:
+    if not (math.isfinite(weight) and weight > 0):
+        raise RunError(f"ensemble: a member of weight {weight}; weights are positive, leave out who has none.")
+    if total is not None and total.shape != logits.shape:
+        raise RunError(
+            f"ensemble: logits {tuple(logits.shape)} after {tuple(total.shape)}; "
+            "members answer for the same images and classes."
+        )
 
 
 def make_combiner(method: str) -> Combiner:

@@ -15,13 +15,15 @@ from evoray.tasks.multi_label import MultiLabel
 from evoray.tasks.regression import Regression
 from evoray.tasks.text.classification import TextClassification
 from evoray.tasks.text.language_modelling import LanguageModelling
+from evoray.tasks.text.multiple_choice import MultipleChoice
 
-TASKS: Mapping[str, Callable[[], Task]] = {
+TASKS: Mapping[str, Callable[..., Task]] = {
     ImageClassification.schema.task: ImageClassification,
     MultiLabel.schema.task: MultiLabel,
     Regression.schema.task: Regression,
     TextClassification.schema.task: TextClassification,
     LanguageModelling.schema.task: LanguageModelling,
+    MultipleChoice.schema.task: MultipleChoice,
 }
 
 _MEMBERS = (
@@ -31,14 +33,17 @@ _MEMBERS = (
 )
 
 
-def make_task(name: str, config_dir: Path | None = None) -> Task:
+def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, Any] | None = None) -> Task:
     """The task of that name, or what a user's ``package.module:MyTask`` is or makes.
+
+    Args:
+        settings: the task's own keys of the configuration (``TaskConfig.settings``).
 
     Raises:
         ConfigError: no such task, or something that is none; says what it lacks.
     """
     if name in TASKS:
-        return TASKS[name]()
+        return TASKS[name](**(settings or {}))
     if ":" not in name:
         raise ConfigError(f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".')
     found = import_function(name, config_dir)

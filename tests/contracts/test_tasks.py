@@ -123,14 +123,28 @@ class NextTokens(OfTokens):
         return {"logits": self.embedding(input_ids)}
 
 
+def questions():
+    """Of two to four choices, each of one to three tokens; zeros stand for choices that are not there."""
+    draw = np.random.default_rng(0)
+    parts = draw.integers(1, 4, size=(120, 5)) * (np.arange(5) < draw.integers(3, 6, size=(120, 1)))
+    columns = {
+        "input_ids": Ragged.of([draw.integers(1, 30, size=one.sum()) for one in parts], "int32"),
+        "parts": Ragged.of(parts, "int32"),
+        "choice_bytes": Ragged.of(4 * parts[:, 1:], "int32"),
+        "label": np.array([draw.integers((one > 0).sum() - 1) for one in parts]),
+    }
+    return Records(0, columns, [f"record/{row}" for row in range(120)])
+
+
 RECORDS = {
+    "multiple-choice": questions,
     "language-modelling": lambda: texts(bytes=np.arange(120) % 7 + 3),
     "text-classification": lambda: texts(label=np.arange(120) % 4),
     "multi-label": lambda: vectors(lambda inputs: (inputs[:, :3] + inputs[:, 2:] > 0.5).astype(np.uint8)),
     "regression": lambda: vectors(lambda inputs: inputs[:, :2] * [2, -1] + inputs[:, 2:4]),
 }
 """Of tasks that do not take the images of image classification."""
-NETWORKS = {"text-classification": lambda: OfTokens(4), "language-modelling": NextTokens}
+NETWORKS = {"text-classification": lambda: OfTokens(4), "language-modelling": NextTokens, "multiple-choice": NextTokens}
 """Of tasks whose networks take inputs by name."""
 
 

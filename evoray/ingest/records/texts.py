@@ -96,6 +96,39 @@ class Reader:
                 raise DataError(f"{origin}, record {row}: no token in its text. Leave the record out.")
         return tokens, size, len(long)
 
+    def read_choices(self, question: str, choices: Sequence[str], where: str) -> list[list[int]]:
+        """Tokens of a question and of each choice behind it, a blank between them.
+
+        A choice's are those that the tokenizer makes of both together, where the question's stay what they are.
+
+        Raises:
+            DataError: longer than the context, or without a token.
+        """
+        begin, question = self._leading(), question.rstrip()
+        asked = [*begin, *self.plain(question)] or self.beginning()
+        found = [asked]
+        for choice in choices:
+            text = f" {choice.strip()}" if question else choice.strip()
+            whole = [*begin, *self.plain(question + text)]
+            together = bool(question) and whole[: len(asked)] == asked
+            found.append(whole[len(asked) :] if together else self.plain(text))
+            if not found[-1]:
+                raise DataError(f"{where}: no token in its choice {shown(choice, 40)}.")
+        longest = len(asked) + max(map(len, found[1:]))
+        if self.context is not None and longest > self.context:
+            raise DataError(
+                f"{where}: question and choice have {longest} tokens, and the parent takes {self.context}. Shorten it, "
+                "or leave it out; what is cut would be the choice."
+            )
+        return found
+
+    def _leading(self) -> list[int]:
+        """Special tokens that the tokenizer sets before every text."""
+        alone, plain = self.own("a", verbose=False)["input_ids"], self.plain("a")
+        count = next((at for at in range(len(alone)) if alone[at : at + len(plain)] == plain), 0)
+        found: list[int] = alone[:count]
+        return found
+
     def plain(self, text: str) -> list[int]:
         """Without special tokens."""
         found: list[int] = self.own(text, add_special_tokens=False, verbose=False)["input_ids"]

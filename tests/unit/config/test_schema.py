@@ -26,6 +26,7 @@ MINIMAL = {"parent": PARENT, "data": {"path": "mnist5k"}}
         ({"source": "module"}, 'a module parent is named "package.module:function"'),
         ({"weights": None}, "weights is missing"),
         ({"source": "hub"}, "torchvision"),
+        ({"source": "transformers", "weights": "a.safetensors"}, "lie in the folder that name says"),
     ],
 )
 def test_a_parent_that_cannot_be_is_refused(changes, words):
@@ -127,3 +128,23 @@ def test_parent_and_data_have_no_default():
             parse_config({key: value for key, value in MINIMAL.items() if key != missing})
     required = [name for name, field in RunConfig.model_fields.items() if field.is_required()]
     assert required == ["parent", "data"]
+
+
+def test_a_task_has_keys_of_its_own_and_no_others():
+    plain = parse_config(MINIMAL)
+    assert plain.task.settings == {} and plain.model_dump()["task"] == {"name": "image-classification"}
+    assert json.loads(plain.model_dump_json())["task"] == {"name": "image-classification"}
+    own = parse_config({**MINIMAL, "task": {"name": "multiple-choice", "normalise": "bytes"}})
+    assert own.task.settings == {"normalise": "bytes"}
+    assert parse_config(own.model_dump()).task == own.task
+    for task, words in (
+        ({"normalise": "bytes"}, "normalise is a key of multiple-choice"),
+        ({"name": "multiple-choice", "normalise": "words"}, "normalise"),
+        ({"name": "multiple-choice", "length": 3}, "length"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            parse_config({**MINIMAL, "task": task})
+
+
+def test_a_transformers_parent_needs_no_weights():
+    assert ParentConfig(source="transformers", name="net").weights is None

@@ -89,3 +89,17 @@ def test_broken_logits_show():
 @pytest.mark.parametrize("method", ["top-k", "greedy", "weighted", "majority"])
 def test_methods(method):
     assert isinstance(make_combiner(method), RunningVote if method == "majority" else RunningMean)
+
+
+def test_a_mean_of_log_probabilities_takes_weights_and_the_same_care():
+    from evoray.tasks.combine import LogMean
+
+    one, other = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([[0.0, 1.0, 3.0]])
+    mean = LogMean()
+    mean.add(one, 3.0)
+    expected = ((3 * one.double().log_softmax(1) + other.double().log_softmax(1)) / 4).softmax(1)
+    torch.testing.assert_close(mean.add(other, 1.0), expected)
+    with pytest.raises(RunError, match="weights are positive"):
+        mean.add(one, 0.0)
+    with pytest.raises(RunError, match="the same images and classes"):
+        mean.add(torch.zeros(1, 2))
