@@ -6,6 +6,7 @@ import json
 
 import pytest
 import tiny_language
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.config import load_config
 from evoray.errors import ConfigError, DataError, ModelError
@@ -13,6 +14,7 @@ from evoray.evolution import evolve
 from evoray.ingest.options import Options
 from evoray.ingest.records.ingest import ingest_records, wanted_of
 from evoray.runtime.progress import Progress
+from evoray.storage import journal
 
 TASK = "text-classification"
 
@@ -81,6 +83,28 @@ def test_a_run_of_questions(tmp_path):
         "name": "multiple-choice",
         "normalise": "none",
     }
+
+
+@pytest.mark.parametrize("after", [2, 9])
+def test_stopped_and_resumed_it_ends_in_the_same_bytes(prepared, tmp_path, monkeypatch, after):
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
+    whole = run(prepared, tmp_path / "whole")
+    config, folder = load_config(prepared), prepared.parent
+    with pytest.raises(PulledPlug):
+        evolve(config, tmp_path / "cut", config_dir=folder, progress=StopsAfter(after))
+    resumed = evolve(config, tmp_path / "cut", config_dir=folder, resume=True, page=False)
+    assert bytes_of(resumed.directory) == bytes_of(whole.directory)
+
+
+@pytest.mark.slow
+def test_on_ray_it_is_the_same(prepared, tmp_path):
+    local = run(prepared, tmp_path / "local")
+    ray = run(prepared, tmp_path / "ray", compute__backend='"ray"', compute__workers=2)
+    assert ray.population.equals(local.population)
+    for name in ("lineage/best.json", "lineage/soup.json", "predictions.parquet"):
+        assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+    for split in ("parent", "best_child", "soup", "ensemble"):
+        assert ray.summary[split] == local.summary[split]
 
 
 def test_what_does_not_fit_is_refused_before_the_run(prepared, tmp_path):
