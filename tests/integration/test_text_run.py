@@ -85,6 +85,13 @@ def test_a_run_of_questions(tmp_path):
     }
 
 
+def test_activations_are_kept(prepared, tmp_path):
+    layered = {"mutation__kind": '"layered"', "search__children": 16, "compute__keep_activations": "true"}
+    kept = run(prepared, tmp_path / "kept", **layered)
+    whole = run(prepared, tmp_path / "whole", **layered | {"compute__keep_activations": "false"})
+    assert kept.summary["work"]["passes_saved"] > 0 and kept.population.equals(whole.population)
+
+
 @pytest.mark.parametrize("after", [2, 9])
 def test_stopped_and_resumed_it_ends_in_the_same_bytes(prepared, tmp_path, monkeypatch, after):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
@@ -110,6 +110,8 @@ def _pretrained(architecture: Any, folder: Path) -> nn.Module:
 
 def _prepare(model: Any, folder: Path) -> tuple[str, ...]:
     """Outputs without a cache, padding of the parent's own kind; returns what is to be said of that."""
+    from evoray.models.transformers.attention import prepare
+
     config = model.config
     notes: tuple[str, ...] = ()
     for name in ("use_cache", "output_attentions", "output_hidden_states"):
@@ -119,7 +121,7 @@ def _prepare(model: Any, folder: Path) -> tuple[str, ...]:
         config.pad_token_id, how = _padding(folder)
         if _looks_for_padding(model):
             notes = (f"{shown(folder / CONFIG)} names no pad_token_id: shorter texts are filled up with {how}",)
-    model.register_forward_pre_hook(with_own_padding, with_kwargs=True)
+    prepare(model)
     return notes
 
 
@@ -140,14 +142,6 @@ def _padding(folder: Path) -> tuple[int, str]:
         if isinstance(number, int):
             return number, f"the tokenizer's {name}"
     return 0, "token 0"
-
-
-def with_own_padding(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any] | None:
-    """A forward pre-hook: tokens that the mask hides become the padding of the network's configuration."""
-    ids, mask = named.get("input_ids"), named.get("attention_mask")
-    if not isinstance(ids, Tensor) or not isinstance(mask, Tensor) or ids.shape != mask.shape:
-        return None
-    return args, {**named, "input_ids": ids.masked_fill(mask == 0, module.config.pad_token_id)}  # type: ignore[union-attr, arg-type]
 
 
 def _classes(model: Any) -> tuple[str, ...] | None:

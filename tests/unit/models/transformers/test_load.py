@@ -13,7 +13,6 @@ from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.evaluation.packing import travelled
 from evoray.models import canonical_state, load_parent
-from evoray.models.transformers.load import with_own_padding
 
 
 def parent(folder, **values):
@@ -33,8 +32,9 @@ def test_the_network_of_a_folder(tmp_path, kind):
     assert not found.model.training and found.name == "net"
     assert found.tokenizer == str(tmp_path / "net")
     with torch.inference_mode():
-        assert torch.equal(found.model(**batch()).logits, expected(**batch()).logits)
-        assert torch.equal(travelled(found.model)(**batch()).logits, expected(**batch()).logits)
+        logits = found.model(**batch()).logits
+        torch.testing.assert_close(logits, expected(**batch()).logits)  # with a mask, where the library needs none
+        assert torch.equal(travelled(found.model)(**batch()).logits, logits)
         assert "past_key_values" not in found.model(**batch())
     assert set(found.model.state_dict()) == set(expected.state_dict())
 
@@ -78,8 +78,6 @@ def test_padding_is_the_networks_own_and_hidden_tokens_change_nothing(tmp_path):
     with torch.inference_mode():
         alone = found.model(**whole).logits
         torch.testing.assert_close(found.model(input_ids=hidden, attention_mask=mask).logits, alone)
-    _, given = with_own_padding(found.model, (), {"input_ids": hidden, "attention_mask": mask})
-    assert given["input_ids"][0, 5:].tolist() == [0, 0, 0]
 
 
 def changed(folder, **values):

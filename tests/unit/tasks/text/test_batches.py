@@ -8,7 +8,7 @@ import tiny_language
 import torch
 
 from evoray.data.records import Ragged, Records
-from evoray.models.transformers.load import with_own_padding
+from evoray.models.transformers.attention import prepare
 from evoray.tasks.base import Preparation
 from evoray.tasks.text.batches import text_batch, text_bytes
 from evoray.tasks.text.classification import TextClassification
@@ -46,7 +46,7 @@ def test_bytes_are_no_less_than_what_batches_hold():
 def test_a_record_alone_and_padded_gives_the_same(kind):
     """Up to the rounding of kernels of another shape; the batch, and so the bits, follow from the shard."""
     task, network = TextClassification(), tiny_language.network(kind, pad_token_id=0)
-    network.register_forward_pre_hook(with_own_padding, with_kwargs=True)
+    prepare(network)
     lists = [np.random.default_rng(row).integers(4, 19, size=row + 1) for row in range(12)]
     some = records(lists)
     with torch.inference_mode():
