@@ -57,7 +57,7 @@ def test_every_option_of_ingest_arrives(evoray, monkeypatch, tmp_path):
     )
     words += " --labels l.txt --file-column f --label-column 2 --follow-links --split test --only s=t --only S=u"
     words += " --as-classes --listed-only --per-class 2 --seed 5 --workers 1 --backend ray --shard-size 7 --restart"
-    words += " --task image-classification"
+    words += " --task image-classification --truncate"
     evoray("data", "ingest", "a", "b", *words.split())
     ((source, dest, options),) = asked
     assert (source, str(dest)) == ("a", "b")
@@ -66,7 +66,7 @@ def test_every_option_of_ingest_arrives(evoray, monkeypatch, tmp_path):
         "decoder": "torchvision", "format": "flat", "labels": "l.txt",
         "file_column": "f", "label_column": "2", "follow_links": True, "split": "test", "only": "s=t,u",
         "as_classes": True, "listed_only": True, "per_class": 2, "seed": 5, "workers": 1,
-        "backend": "ray", "shard_size": 7, "restart": True,
+        "backend": "ray", "shard_size": 7, "restart": True, "truncate": True,
     }  # fmt: skip
 
 
