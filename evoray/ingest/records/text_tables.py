@@ -89,7 +89,9 @@ def labels_of(table: pa.Table, name: str, origin: str) -> list[str]:
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
         if column.null_count:
             row = column.to_pylist().index(None)
-            raise DataError(f"{origin}: column {shown(name)}, record {row}: empty. Fill it, or leave the record out.")
+            raise DataError(
+                f"{origin}: column {shown(name)}, record {row} (the first is 0): empty. Fill it, or leave the record out."
+            )
         return [str(value).lower() for value in column.to_pylist()]
     if pa.types.is_dictionary(kind):
         table = table.set_column(table.column_names.index(name), name, column.cast(kind.value_type))

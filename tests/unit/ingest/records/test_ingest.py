@@ -45,7 +45,7 @@ def of_config(place, task):
 
 def test_the_task_is_the_command_lines_or_the_configurations(place):
     options = of_config(place, "regression")
-    assert wanted_of(options, None, (), ("y",)) == Wanted("regression", (), ("y",), 3, 2, "regression")
+    assert wanted_of(options, None, (), ("y",)) == Wanted("regression", (), ("y",), 3, 2, "regression", options.config)
     assert wanted_of(options, "multi-label", ("a",), ("y",)).kind == "multi-label"
     assert wanted_of(Options(), None, (), ()) is None
 
