@@ -90,7 +90,8 @@ def labels_of(table: pa.Table, name: str, origin: str) -> list[str]:
         if column.null_count:
             row = column.to_pylist().index(None)
             raise DataError(
-                f"{origin}: column {shown(name)}, record {row} (the first is 0): empty. Fill it, or leave the record out."
+                f"{origin}: column {shown(name)}, record {row} (the first is 0): empty. Fill it, or leave "
+                "the record out."
             )
         return [str(value).lower() for value in column.to_pylist()]
     if pa.types.is_dictionary(kind):
