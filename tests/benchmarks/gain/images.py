@@ -16,7 +16,7 @@ SELECT, TEST = 1000, 2000
 """Images of Fashion-MNIST's test set."""
 SIDE = 128
 """Pixels of the photographs: a third of the operations of 224."""
-SEVERITIES = (3, 5)
+SEVERITIES = (5,)
 
 
 class Images(list):
@@ -42,7 +42,7 @@ def fashion_mnist(work: Path, seed: int) -> tuple[Path, Path]:
 
 def photographs(work: Path, seed: int) -> tuple[Path, Path]:
     """(select, test): half of the twenty ImageNet photographs of foolbox each, by seed; every one under every
-    corruption at two strengths. Labels are ImageNet's."""
+    corruption. Labels are ImageNet's."""
     data = Path(importlib.util.find_spec("foolbox").origin).parent / "data"  # type: ignore[union-attr,arg-type]
     files = sorted(data.glob("imagenet_*"))
     random = np.random.default_rng([20230502, seed])

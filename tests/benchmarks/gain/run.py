@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--problems", nargs="*", default=[*SMALL, "efficientnet-lite0"])
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--pilot", type=float, default=15)
+    parser.add_argument("--pilot", type=float, default=15, help="0: what most of the small networks took")
     options = parser.parse_args()
     torch.set_num_threads(1)
     known = json.loads(options.results.read_text()) if options.results.exists() else {"pilots": {}, "runs": {}}
@@ -215,12 +215,23 @@ def _problem(name: str, seed: int, options: argparse.Namespace) -> Problem:
     return lite(seed, options)
 
 
+def _usual(arm: str, known: dict[str, Any]) -> int:
+    """Which of an arm's settings most of the networks took that had pilots."""
+    taken = []
+    for name in SMALL:
+        found = [run["curve"][-1][2] for key, run in known["pilots"].items() if key.startswith(f"{name}/{arm}/")]
+        taken.append(int(np.argmin(found)))
+    return max(taken, key=taken.count)
+
+
 def _chosen(problem: Problem, arm: str, known: dict[str, Any], results: Path) -> Setting:
     """The setting with the lowest NLL on ``select`` after the pilot's time."""
     inputs = check_inputs(parse_config(problem.values, config_dir=LITE), LITE)
     names = [one.name for one in inputs.space.tensors]
     shape = inputs.splits.described["select"].image_shape
     tried = settings(arm, inputs.parent.model, names, torch.zeros(1, *shape))
+    if problem.pilot == 0:
+        return tried[_usual(arm, known)]
     for setting in tried:
         key = f"{problem.name}/{arm}/{setting.name}"
         if key not in known["pilots"]:
