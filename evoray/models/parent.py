@@ -41,8 +41,9 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
         ConfigError: the name or the weights do not exist. ModelError: they exist and cannot be used.
     """
     if config.source == "module":
-        with NoExit(config_dir, ModelError), seeded(seed):
-            # what a module draws while it is imported, the first time alone, moves nothing below
+        # what a module draws while it is imported, the first time alone, moves nothing below; the folder's lock comes
+        # first, as below: in the other order two threads wait for each other
+        with NoExit(config_dir, ModelError), modules_of(config_dir), seeded(seed):
             import_function(config.name, config_dir)
     with NoExit(config_dir, ModelError), modules_of(config_dir), seeded(seed, quick):
         parent = _SOURCES[config.source](config, config_dir)

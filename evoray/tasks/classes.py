@@ -43,7 +43,7 @@ class Classes:
     kept: tuple[str, ...] = ("nll", "rank", "confidence", "brier")
 
     def outputs(self, network: Network, batch: Batch) -> Tensor:
-        found: Tensor = two_classes(network(batch.inputs))
+        found: Tensor = two_classes(network(batch.inputs), batch.inputs)
         return found
 
     def sums(self, outputs: Tensor, targets: Tensor) -> np.ndarray:

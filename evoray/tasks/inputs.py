@@ -119,14 +119,18 @@ def answer_of(network: Network, batch: Batch) -> Tensor:
     )
 
 
-def two_classes(answer: Any) -> Any:
+def two_classes(answer: Any, inputs: Any) -> Any:
     """A head with one output as a classifier's: its logits [n] or [n, 1] are the log-odds of class 1, [n, 2] here.
 
-    Anything else is handed on as it is.
+    inputs: what the network was given, a tensor or tensors by name. Anything else is handed on as it is, such as the
+    scores [C] that a network with several outputs squeezes of a batch of one.
     """
     import torch
 
-    if not isinstance(answer, torch.Tensor) or answer.ndim > 2 or (answer.ndim == 2 and answer.shape[1] != 1):
+    if not isinstance(answer, torch.Tensor) or answer.ndim not in (1, 2) or (answer.ndim == 2 and answer.shape[1] != 1):
+        return answer
+    given = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
+    if len(answer) != len(given):
         return answer
     odds = answer.reshape(-1, 1)
     return torch.cat([torch.zeros_like(odds), odds], dim=1)

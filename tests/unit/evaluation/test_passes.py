@@ -50,10 +50,10 @@ def test_a_batch_is_given_as_it_was(sample):
 
 
 def test_outputs_that_are_overwritten_are_kept(sample):
-    passes, memory = Passes(sample), torch.zeros(2, 1)
+    passes, memory = Passes(sample), torch.zeros(2, 2)
     (first,) = passes(lambda x: memory.fill_(1), sample.twice)
     passes(lambda x: memory.fill_(2), sample.twice)
-    assert first.tolist() == [[1], [1]] and not passes.writes_images
+    assert first.tolist() == [[1, 1], [1, 1]] and not passes.writes_images
 
 
 @pytest.mark.parametrize(

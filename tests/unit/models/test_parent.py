@@ -11,6 +11,8 @@ from torch import nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models import Parent, Preprocessing, check_outputs, load_parent, parent_preprocessing, write_state
+from evoray.models import parent as loading
+from evoray.runtime import importing
 
 MODULE = """
 from torch import nn
@@ -322,3 +324,17 @@ def test_what_builds_no_parent_is_refused_with_what_to_name(folder, name, words)
     with pytest.raises(ModelError, match=words) as caught:
         load_parent(module(name), folder)
     assert str(caught.value).startswith(f'parent.name = "user_parents:{name}": ')
+
+
+def test_the_folders_lock_is_taken_before_that_of_the_seed(tmp_path, monkeypatch):
+    """In the other order two runs in two threads wait for each other."""
+    (tmp_path / "own_locks.py").write_text("import torch\n\n\ndef make():\n    return torch.nn.Linear(2, 2)\n")
+    held, seeded = [], loading.seeded
+
+    def watched(*given):
+        held.append(importing._lock._is_owned())
+        return seeded(*given)
+
+    monkeypatch.setattr(loading, "seeded", watched)
+    load_parent(ParentConfig(source="module", name="own_locks:make"), tmp_path)
+    assert held == [True, True]

@@ -151,10 +151,10 @@ def test_batches_of_one_shape_are_filled_up_with_zeros():
 @pytest.mark.parametrize("shape", [(3,), (3, 1)])
 def test_one_output_is_the_log_odds_of_class_1(shape):
     odds = torch.tensor([-1.0, 0.0, 2.0])
-    found = two_classes(odds.reshape(shape))
+    found = two_classes(odds.reshape(shape), torch.zeros(3, 5))
     assert torch.equal(found.softmax(1)[:, 1], odds.sigmoid()) and found.argmax(1).tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("answer", [torch.ones(3, 2), torch.ones(3, 1, 1, 1), None, (torch.ones(3),)])
+@pytest.mark.parametrize("answer", [torch.ones(3, 2), torch.ones(3, 1, 1, 1), torch.ones(5), None, (torch.ones(3),)])
 def test_more_outputs_are_handed_on(answer):
-    assert two_classes(answer) is answer
+    assert two_classes(answer, {"input_ids": torch.zeros(3, 7)}) is answer

@@ -70,6 +70,7 @@ def test_what_is_kept_stays_within_the_budget_while_it_is_made(budget, monkeypat
     on = worker(Plain, ("second", "head"), images=128, keep_activations=True, resident_gib=budget * values / 2**30)
     on.kept(Lineage(), TAIL, "select", 0)  # recorded and checked
     on._shard_cache.make_room(10**12)
+    gc.collect()
     found, alive, before = [], on.keeper.alive, bytes_alive()
 
     def watched(*given):

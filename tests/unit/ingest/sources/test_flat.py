@@ -250,7 +250,7 @@ FORMS = {
 def folder_of(count, monkeypatch, tmp_path):
     """A folder of so many images, none of them on disk."""
     files = [f"img_{number:06d}.jpg" for number in range(count)]
-    monkeypatch.setattr(flat_source, "_images", lambda root, follow: (files, ()))
+    monkeypatch.setattr(flat_source, "images_of", lambda root, follow: (files, ()))
     (tmp_path / "images").mkdir()
     return files
 
