@@ -33,7 +33,7 @@ class RunningMean:
             RunError: another shape than the members before, or a weight that is not positive.
         """
         _check_member(self._total, logits, weight)
-        part = torch.softmax(logits.double(), dim=1).mul_(weight)
+        part = self._part(logits.double()).mul_(weight)
         self._total = part if self._total is None else self._total.add_(part)
         self._weight += weight
         return self.mean
@@ -43,27 +43,21 @@ class RunningMean:
         assert self._total is not None, "add a member first"
         return self._total / self._weight
 
+    def _part(self, logits: Tensor) -> Tensor:
+        """What is averaged: memory of its own, float64 [n, C]."""
+        return torch.softmax(logits, dim=1)
 
-class LogMean:
+
+class LogMean(RunningMean):
     """The mean of the members' log-probabilities, normalised again: an answer that one of them rules out has little
     chance."""
 
-    def __init__(self) -> None:
-        self._total: Tensor | None = None
-        self._weight = 0.0
-
-    def add(self, logits: Tensor, weight: float = 1.0) -> Tensor:
-        """As ``RunningMean.add``."""
-        _check_member(self._total, logits, weight)
-        part = torch.log_softmax(logits.double(), dim=1).mul_(weight)
-        self._total = part if self._total is None else self._total.add_(part)
-        self._weight += weight
-        return self.mean
-
     @property
     def mean(self) -> Tensor:
-        assert self._total is not None, "add a member first"
-        return torch.softmax(self._total / self._weight, dim=1)
+        return torch.softmax(super().mean, dim=1)
+
+    def _part(self, logits: Tensor) -> Tensor:
+        return torch.log_softmax(logits, dim=1)
 
 
 class RunningVote:

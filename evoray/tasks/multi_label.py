@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evoray.data.schema import Schema
-from evoray.tasks.base import Batch, Figure, Figures, Measure, Network, Preparation, ScoredTask, Scores
-from evoray.tasks.inputs import answer_of, flat, input_batch, input_bytes
+from evoray.tasks.base import Figure, Figures, Measure, Scores
+from evoray.tasks.inputs import flat
+from evoray.tasks.targets import TargetTask
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
-class MultiLabel(ScoredTask):
+class MultiLabel(TargetTask):
     """Outputs are logits [n, L], targets uint8 [n, L] of 0 and 1; a label is given where its logit is above 0.
 
     bce is binary cross-entropy, the mean over a record's labels; f1 counts labels of all records together (micro).
@@ -37,27 +37,6 @@ class MultiLabel(ScoredTask):
     kept: tuple[str, ...] = ("bce", "exact", "accuracy", "right", "wrong", "missed")
     """Of every record; right, wrong and missed count labels that were given rightly, given wrongly, not given."""
 
-    def batch(self, records: Any, rows: np.ndarray, how: Preparation) -> Batch:
-        return input_batch(records, rows, how)
-
-    def batch_bytes(self, records: Any, count: int, how: Preparation) -> int:
-        return input_bytes(records, count, how)
-
-    def targets(self, records: Any, rows: np.ndarray, device: torch.device) -> Tensor:
-        """uint8 [n, L]"""
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(records["target"][rows])).to(device)
-
-    def outputs(self, network: Network, batch: Batch) -> Tensor:
-        return answer_of(network, batch)
-
-    def sums(self, outputs: Tensor, targets: Tensor) -> np.ndarray:
-        rows = self.records(outputs, targets)
-        bad = int(np.count_nonzero(~np.isfinite(rows["bce"])))
-        totals = [math.fsum(rows[name]) if not bad else math.nan for name in self.kept]
-        return np.array([len(targets), bad, *totals])
-
     def records(self, predictions: Tensor, targets: Tensor) -> Scores:
         import torch
 
@@ -69,12 +48,6 @@ class MultiLabel(ScoredTask):
         columns = loss, same.all(1), same.double().mean(1), (given & right).sum(1), (given & ~right).sum(1)
         columns = *columns, (~given & right).sum(1)  # type: ignore[assignment]
         return {name: one.double().numpy() for name, one in zip(self.kept, columns, strict=True)}
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        return self.compared(self.records(outputs, targets))
-
-    def compared(self, records: Mapping[str, np.ndarray]) -> Scores:
-        return {name: records[name] for name in self.scored}
 
     def figures(self, total: Mapping[str, float]) -> Figures:
         return self._figures(total["n"], [total[name] for name in self.kept])

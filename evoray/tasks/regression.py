@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evoray.data.schema import Schema
-from evoray.tasks.base import Batch, Figure, Figures, Measure, Network, Preparation, ScoredTask, Scores
-from evoray.tasks.inputs import answer_of, flat, input_batch, input_bytes
+from evoray.tasks.base import Figure, Figures, Measure, Scores
+from evoray.tasks.inputs import flat
+from evoray.tasks.targets import TargetTask
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
 SPREAD = 1e-10
 
 
-class Regression(ScoredTask):
+class Regression(TargetTask):
     """Outputs and targets [n, ...] of as many values a record; a record's error is the mean over its values.
 
     r2 is over all values of all records, against their one mean: 1 - sum of squared errors / sum of squared deviations;
@@ -38,38 +38,11 @@ class Regression(ScoredTask):
     kept: tuple[str, ...] = ("mse", "mae", "target", "target_squared")
     """Of every record, means over its values: squared and absolute error, the target and its square."""
 
-    def batch(self, records: Any, rows: np.ndarray, how: Preparation) -> Batch:
-        return input_batch(records, rows, how)
-
-    def batch_bytes(self, records: Any, count: int, how: Preparation) -> int:
-        return input_bytes(records, count, how)
-
-    def targets(self, records: Any, rows: np.ndarray, device: torch.device) -> Tensor:
-        """float32 [n, ...]"""
-        import torch
-
-        return torch.from_numpy(np.ascontiguousarray(records["target"][rows])).to(device)
-
-    def outputs(self, network: Network, batch: Batch) -> Tensor:
-        return answer_of(network, batch)
-
-    def sums(self, outputs: Tensor, targets: Tensor) -> np.ndarray:
-        rows = self.records(outputs, targets)
-        bad = int(np.count_nonzero(~np.isfinite(rows["mse"])))
-        totals = [math.fsum(rows[name]) if not bad else math.nan for name in self.kept]
-        return np.array([len(targets), bad, *totals])
-
     def records(self, predictions: Tensor, targets: Tensor) -> Scores:
         found, wanted = flat(predictions, targets, "the target")
         off = found - wanted
         columns = off.square(), off.abs(), wanted, wanted.square()
         return {name: one.mean(dim=1).numpy() for name, one in zip(self.kept, columns, strict=True)}
-
-    def scores(self, outputs: Tensor, targets: Tensor) -> Scores:
-        return self.compared(self.records(outputs, targets))
-
-    def compared(self, records: Mapping[str, np.ndarray]) -> Scores:
-        return {name: records[name] for name in self.scored}
 
     def figures(self, total: Mapping[str, float]) -> Figures:
         sums = total["squared"], total["absolute"], total["target"], total["target_squared"]
