@@ -3,9 +3,10 @@
 from evoray.config.fitness import Constraint, FitnessConfig, parse_constraint
 from evoray.config.loading import load_config, parse_config, read_toml, validated
 from evoray.config.mutation import MutationConfig
-from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig, TaskConfig
+from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Section
+from evoray.config.task import TaskConfig
 
 __all__ = [
     "ComputeConfig",

@@ -56,11 +56,13 @@ def _kinds(model: type[BaseModel], section: str, given: Any, config_dir: Path | 
         return {}
     key, where = TABLES[section]
     table = table_at(where)
-    default = next(iter(table.names))
-    chosen = given.get(key, default) if isinstance(given, dict) else default
+    values = given if isinstance(given, dict) else {}
+    chosen = values.get(key, next(iter(table.names)))
     known = [chosen] if isinstance(chosen, str) and ":" in chosen else []
-    names = sorted([*known, *table.names], key=lambda name: name != chosen)
-    return {f'{section}.{key} = "{name}"': table.find(name, config_dir).Section for name in names}
+    others = [name for name in table.names if name != chosen]
+    found = {name: table.chosen(values, config_dir) for name in (*known, *table.names) if name == chosen}
+    found |= {name: table.find(name, config_dir) for name in others}
+    return {f'{section}.{key} = "{name}"': one.Section for name, one in found.items()}
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:

@@ -12,10 +12,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     Field,
     SerializeAsAny,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -23,6 +21,7 @@ from evoray.config.fitness import FitnessConfig
 from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
+from evoray.config.task import TaskConfig
 from evoray.config.variants import Variant, table_at
 from evoray.config.weights import member_of
 from evoray.runtime import limits
@@ -121,31 +120,6 @@ class DataConfig(Section):
         return self
 
 
-class TaskConfig(Section):
-    """What children are asked to do."""
-
-    name: str = "image-classification"
-    """A task of EvoRay, or ``package.module:MyTask``: see ``evoray.tasks.base``."""
-    normalise: Literal["tokens", "bytes", "none"] | None = None
-    """Of ``multiple-choice``: by which length of a choice its log-likelihood is divided; tokens unless given."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The keys beside the name."""
-        return {key: value for key, value in vars(self).items() if key != "name" and value is not None}
-
-    @model_validator(mode="after")
-    def _keys_of_the_task(self) -> Self:
-        if self.normalise is not None and self.name != "multiple-choice":
-            raise ValueError(f'normalise is a key of multiple-choice, and name = "{self.name}". Leave it out')
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_unused_keys(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As configurations were recorded before there were any."""
-        return {key: value for key, value in written(self).items() if value is not None}
-
-
 class EnsembleConfig(Section):
     """Who is in the ensemble, and how its members are combined."""
 
@@ -233,6 +207,7 @@ class ComputeConfig(Section):
 TABLES = {
     "search": ("strategy", "evoray.strategies.registry:STRATEGIES"),
     "mutation": ("kind", "evoray.mutation.registry:KINDS"),
+    "task": ("name", "evoray.tasks.registry:KEYS"),
 }
 """Sections that are variants: the key that names the class, and where the table of names lies."""
 
@@ -243,7 +218,7 @@ class RunConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     parent: ParentConfig
     data: DataConfig
-    task: TaskConfig = TaskConfig()
+    task: SerializeAsAny[TaskConfig] = TaskConfig()
     mutation: SerializeAsAny[MutationConfig] = Field(default={}, validate_default=True)
     search: SerializeAsAny[SearchConfig] = Field(default={}, validate_default=True)
     fitness: FitnessConfig = FitnessConfig()
@@ -280,7 +255,7 @@ class RunConfig(Section):
         own = {key: value for key, value in strategy.mutation_defaults.items() if key in known}
         return {**values, "mutation": {**own, **given}} if own and isinstance(given, dict) else values
 
-    @field_validator("mutation", "search", mode="before")
+    @field_validator("task", "mutation", "search", mode="before")
     @classmethod
     def _by_its_variant(cls, value: Any, info: ValidationInfo) -> Any:
         """A table as the section of the class that it names."""
@@ -297,8 +272,6 @@ class RunConfig(Section):
 
 def _variant(section: str, value: Any, info: ValidationInfo) -> type[Variant]:
     """The class that a section names, by default the first of its table. Raises as ``Variants.find``."""
-    key, where = TABLES[section]
-    table = table_at(where)
+    table = table_at(TABLES[section][1])
     named = value if isinstance(value, dict) else vars(value) if isinstance(value, Section) else {}
-    found: type[Variant] = table.find(named.get(key, next(iter(table.names))), (info.context or {}).get("config_dir"))
-    return found
+    return table.chosen(named, (info.context or {}).get("config_dir"))

@@ -74,6 +74,10 @@ class Variants(Generic[V]):
         self._found[getattr(found, "Section", None) or type(None), name] = found
         return found
 
+    def chosen(self, values: Mapping[str, Any], config_dir: Path | None = None) -> type[V]:
+        """The class that a section's values name, the table's first where they name none. Raises as ``find``."""
+        return self.find(values.get(self.key.partition(".")[2], next(iter(self.names))), config_dir)
+
     def of(self, section: Section) -> type[V]:
         """The class whose section of a configuration this is: the one found when it was read, whatever module of that
         name another configuration's folder has. Raises as ``find``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from torch import nn
@@ -10,6 +11,7 @@ from evoray.config import RunConfig
 
 OWN = ("evoray", "torch", "builtins", "__main__")
 """EvoRay itself, and PyTorch, whose version is recorded apart."""
+_NAME = re.compile(r"[\w.]+:[\w.]+")
 
 
 def user_modules(config: RunConfig, model: nn.Module) -> list[str]:
@@ -22,6 +24,7 @@ def user_modules(config: RunConfig, model: nn.Module) -> list[str]:
 def _names(config: RunConfig) -> Iterator[str]:
     if config.parent.source == "module":
         yield config.parent.name
-    for name in (config.task.name, config.fitness.name, config.search.strategy, config.mutation.kind):
-        if ":" in name:
+    own = config.task.settings.values()
+    for name in (config.task.name, config.fitness.name, config.search.strategy, config.mutation.kind, *own):
+        if isinstance(name, str) and _NAME.fullmatch(name):
             yield name

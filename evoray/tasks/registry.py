@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
 from evoray.tasks.base import Task
 from evoray.tasks.image_classification import ImageClassification
+from evoray.tasks.keys import Keyed, TaskTable, made
 from evoray.tasks.multi_label import MultiLabel
 from evoray.tasks.regression import Regression
 from evoray.tasks.text.classification import TextClassification
 from evoray.tasks.text.language_modelling import LanguageModelling
 from evoray.tasks.text.multiple_choice import MultipleChoice
 
-TASKS: Mapping[str, Callable[..., Task]] = {
+TASKS: Mapping[str, type[Task]] = {
     ImageClassification.schema.task: ImageClassification,
     MultiLabel.schema.task: MultiLabel,
     Regression.schema.task: Regression,
@@ -25,6 +26,9 @@ TASKS: Mapping[str, Callable[..., Task]] = {
     LanguageModelling.schema.task: LanguageModelling,
     MultipleChoice.schema.task: MultipleChoice,
 }
+
+KEYS = TaskTable("task.name", Keyed, {name: f"{one.__module__}:{one.__qualname__}" for name, one in TASKS.items()})
+"""Where the configuration finds the keys of each."""
 
 _MEMBERS = (
     *("schema", "columns", "measures", "scored", "scores", "classification", "combine"),
@@ -43,11 +47,16 @@ def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, 
         ConfigError: no such task, or something that is none; says what it lacks.
     """
     if name in TASKS:
-        return TASKS[name](**(settings or {}))
+        own: Task = made(TASKS[name], name, settings or {}, config_dir)
+        return own
     if ":" not in name:
         raise ConfigError(f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".')
     found = import_function(name, config_dir)
-    task: Any = found() if inspect.isclass(found) else found
+    if settings and not inspect.isclass(found):
+        raise ConfigError(
+            f'task.name = "{name}": it is no class, and only a class has keys. Leave {", ".join(settings)} out.'
+        )
+    task: Any = made(found, name, settings or {}, config_dir) if inspect.isclass(found) else found
     # a user's file, which no type checker may have seen: said here and not by the first worker
     missing = sorted(set(_MEMBERS) - set(dir(task)))
     if missing:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from evoray.data.schema import Schema
-from evoray.errors import ConfigError
 from evoray.tasks.base import Batch, Combiner, Measure, Network, Preparation
 from evoray.tasks.classes import Classes, class_measures
 from evoray.tasks.inputs import on_device
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 PARTS, CHOICE_BYTES, ANSWER = "parts", "choice_bytes", "label"
 """Columns: how many of a record's tokens are the question's and each choice's; bytes of each choice; which is right.
 Records of fewer choices than others have zeros behind theirs."""
-NORMALISED = ("tokens", "bytes", "none")
-"""Ways in which choices of several lengths are made comparable: nats are divided by them."""
 NO_CHOICE = -1e6
 """Score of a place that a record of fewer choices leaves empty: its probability is zero."""
 
@@ -34,6 +31,9 @@ class MultipleChoice(Classes):
 
     The network is asked once for each choice, with the question before it; inputs are [b, k, t]. An ensemble's scores
     are the mean of its members' log-probabilities.
+
+    Args:
+        normalise: by which length of a choice its nats are divided, so that choices of several are comparable.
     """
 
     schema = Schema(
@@ -49,9 +49,7 @@ class MultipleChoice(Classes):
     )
     measures: Mapping[str, Measure] = class_measures("question")
 
-    def __init__(self, normalise: str = "tokens") -> None:
-        if normalise not in NORMALISED:
-            raise ConfigError(f'task.normalise = "{normalise}": is none of {", ".join(NORMALISED)}.')
+    def __init__(self, normalise: Literal["tokens", "bytes", "none"] = "tokens") -> None:
         self._normalise = normalise
 
     def batch(self, records: Any, rows: np.ndarray, how: Preparation) -> Batch:

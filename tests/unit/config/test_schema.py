@@ -138,7 +138,7 @@ def test_a_task_has_keys_of_its_own_and_no_others():
     assert own.task.settings == {"normalise": "bytes"}
     assert parse_config(own.model_dump()).task == own.task
     for task, words in (
-        ({"normalise": "bytes"}, "normalise is a key of multiple-choice"),
+        ({"normalise": "bytes"}, 'normalise goes with task.name = "multiple-choice"'),
         ({"name": "multiple-choice", "normalise": "words"}, "normalise"),
         ({"name": "multiple-choice", "length": 3}, "length"),
     ):

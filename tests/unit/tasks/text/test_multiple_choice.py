@@ -53,7 +53,7 @@ def test_scores_are_log_likelihoods(kind, normalise):
 
 
 def test_its_key_is_checked():
-    with pytest.raises(ConfigError, match=r"task\.normalise.*none of tokens, bytes, none"):
+    with pytest.raises(ConfigError, match='"multiple-choice": normalise = "words": give "tokens", "bytes" or "none"'):
         make_task("multiple-choice", settings={"normalise": "words"})
 
 
