@@ -11,6 +11,9 @@ from evoray.data.records import Column
 from evoray.errors import DataError
 from evoray.runtime.reading import shown
 
+COUNTED = ("source", "cut")
+"""What is recorded of the files that were read, and not of how a column was made of them."""
+
 
 def described(manifest: Manifest | RecordManifest) -> Iterator[tuple[str, str]]:
     """Rows of (what, how much)."""
@@ -24,7 +27,7 @@ def columns_of(manifest: Any) -> dict[str, str]:
     if not isinstance(manifest, RecordManifest):
         return {}
     columns = {name: _column(one) for name, one in manifest.columns.items()}
-    read = {what: _read(how) for what, how in manifest.read.items() if what != "source"}
+    read = {what: _read(how) for what, how in manifest.read.items() if what not in COUNTED}
     return {
         **{name: f"{words} of {read[name]}" if name in read else words for name, words in columns.items()},
         **{what: how for what, how in read.items() if what not in columns},

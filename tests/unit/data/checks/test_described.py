@@ -49,3 +49,7 @@ def test_test_records_are_of_the_same_columns(other, named):
 
 def test_where_they_are_from_may_differ():
     check_columns(columns_of(records(source="Train")), columns_of(records(source="Test")))
+
+
+def test_how_many_texts_were_cut_may_differ():
+    check_columns(columns_of(records(cut=900)), columns_of(records(cut=1809)))
