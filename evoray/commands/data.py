@@ -73,6 +73,11 @@ def data_ingest(
     targets: Annotated[
         list[str] | None, typer.Option("--target", metavar="COLUMN", help="Of a table; repeatable.")
     ] = None,
+    masks: Annotated[Path | None, typer.Option(help="Of --task segmentation: the folder of the images' masks.")] = None,
+    palette: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE=CLASS,…", help="What masks' values or colours (#804080) mean, or a file of that."),
+    ] = None,
     listed_only: Annotated[
         bool, typer.Option("--listed-only", help="Leave out images that the list of labels does not name.")
     ] = False,
@@ -121,6 +126,8 @@ def data_ingest(
         shard_size=shard_size,
         restart=restart,
         truncate=truncate,
+        masks=masks,
+        palette=palette,
     )
     with Bars("the same command goes on") as bars:
         wanted = wanted_of(options, task, tuple(inputs or ()), tuple(targets or ()))

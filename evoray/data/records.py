@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evoray.data.schema import Schema
 
-Type = Literal["uint8", "int32", "int64", "float32", "float64", "string"]
+Type = Literal["uint8", "uint16", "int32", "int64", "float32", "float64", "string"]
 WIDEST = 2**26
 """Values of one record's column, at most."""
 Side = Annotated[int, Field(ge=1, le=WIDEST)]

@@ -128,7 +128,7 @@ class ImageTransform(BaseModel):
         return in_bytes(image, "RGB" if self.channels == 3 else "L", self.depth)
 
     def _check_resized(self, size: tuple[int, int]) -> None:
-        after = size if self.resize is None else _shorter_side(*size, self.resize)
+        after = size if self.resize is None else shorter_side(*size, self.resize)
         check_resized(size, after)
         if self.crop is None:
             check_side(after)
@@ -137,7 +137,7 @@ class ImageTransform(BaseModel):
         width, height = image.size
         if self.resize is not None:
             how = _PILLOW[self.interpolation]
-            width, height = _shorter_side(width, height, self.resize)
+            width, height = shorter_side(width, height, self.resize)
             rows_first = image.height < 2 * image.width  # Pillow 13 may begin with the columns of a tall image
             if self.crop is not None and self.crop < width and rows_first and how != Image.Resampling.NEAREST:
                 # Pillow's first pass works along rows and its second along columns, rounding between them: the
@@ -183,7 +183,7 @@ class ImageTransform(BaseModel):
         return tensor
 
 
-def _shorter_side(width: int, height: int, side: int) -> tuple[int, int]:
+def shorter_side(width: int, height: int, side: int) -> tuple[int, int]:
     """torchvision's ``Resize(side)``: the longer side is rounded down."""
     if width <= height:
         return side, int(side * height / width)
@@ -192,11 +192,11 @@ def _shorter_side(width: int, height: int, side: int) -> tuple[int, int]:
 
 def _cut(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The centre, of (width, height)."""
-    left, top = (_start(length, crop) for length, crop in zip(image.size, size, strict=True))
+    left, top = (start_of(length, crop) for length, crop in zip(image.size, size, strict=True))
     return image.crop((left, top, left + size[0], top + size[1]))
 
 
-def _start(length: int, crop: int) -> int:
+def start_of(length: int, crop: int) -> int:
     """torchvision's ``CenterCrop``: rounds half to even; a smaller image gets a black border, the odd pixel last."""
     return -((crop - length) // 2) if crop > length else round((length - crop) / 2.0)
 

@@ -313,7 +313,8 @@ class _Check:
 
     def _check_logits(self, passes: Passes, host: ModelHost) -> None:
         """Probabilities (nonnegative, of sum 1), or a sigmoid's outputs: in 0 to 1 however strong the weights are."""
-        own = [one[0] for one in passes.said if len(one) == 1 and one[0].ndim == 2 and one[0].is_floating_point()]
+        own = [_scores(one[0]) for one in passes.said if len(one) == 1 and one[0].is_floating_point()]
+        own = [one for one in own if one.ndim == 2]
         said = [one.double() for one in own]
         said = [one for one in said if one.shape[1] > 1 and bool(torch.isfinite(one).all())]
         total = _one_total(said)
@@ -324,7 +325,7 @@ class _Check:
         far = []
         for sigma in FAR:
             with host.child(probe(sigma)):
-                far.append(passes(host.forward, passes.sample.alone)[0].double().nan_to_num(0.0))
+                far.append(_scores(passes(host.forward, passes.sample.alone)[0]).double().nan_to_num(0.0))
         if not all(map(_bounded, far)) or not any(bool((one > 0.5).any()) for one in far):
             return
         slack = max(torch.finfo(one.dtype).eps for one in own) ** 0.5
@@ -342,7 +343,7 @@ class _Check:
         far = []
         for sigma in FAR:
             with host.child(probe(sigma)):
-                far.append(passes(host.forward, passes.sample.alone)[0].double())
+                far.append(_scores(passes(host.forward, passes.sample.alone)[0]).double())
         finite = [one for one in far if bool(torch.isfinite(one).all())]
         return len(finite) > 1 and all(_one_total([one]) == total for one in finite)
 
@@ -352,6 +353,11 @@ class _Check:
 
     def _refuse(self, reason: str, remedy: str) -> NoReturn:
         raise ModelError(f"the parent {self._parent.name}: {reason}. {remedy}.")
+
+
+def _scores(outputs: Tensor) -> Tensor:
+    """Scores of classes [n, K]: of maps [b, K, h, w] those of every pixel."""
+    return outputs.movedim(1, -1).flatten(0, 2) if outputs.ndim == 4 else outputs
 
 
 def same_as_fresh(

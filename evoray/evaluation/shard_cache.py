@@ -44,7 +44,7 @@ class StreamedBatches:
         for batch, event in one_ahead(self._beside, self._parts):
             current = accelerator.current_stream()
             accelerator.wait_event(current, event)
-            for leaf in tree_leaves(batch.inputs):
+            for leaf in tree_leaves((batch.inputs, batch.beside)):
                 if isinstance(leaf, Tensor):
                     accelerator.record_stream(leaf, current)
             yield batch

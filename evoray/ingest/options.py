@@ -64,6 +64,8 @@ class Options:
     shard_size: int = 1024
     restart: bool = False
     truncate: bool = False
+    masks: Path | None = None
+    palette: str | None = None
 
 
 def chosen_transform(options: Options) -> ImageTransform:

@@ -79,7 +79,9 @@ def _in_type(session: Session, lineages: dict[str, Lineage], final: FinalTest, d
     batch, targets = _images(session, dtype, session.splits.shards("test")[0], slice(LOOKED_AT))
     group = _smallest_group(session, final)
     grouped = None if group is None else _images(session, dtype, group.shard, group.rows)
-    sample = Sample(batch.inputs, None, None, lambda network, given: task.outputs(network, Batch(given, batch.count)))
+    sample = Sample(
+        batch.inputs, None, None, lambda network, given: task.outputs(network, Batch(given, batch.count, batch.beside))
+    )
     host = ModelHost(travelled(inputs.parent.model, inputs.config_dir), inputs.space, "cpu", dtype)
     found = {}
     for name, lineage in lineages.items():

@@ -122,7 +122,9 @@ def compare_all(session: Session, panel: Panel, has_soup: bool) -> list[Comparis
     def against(other: str, figure: str, name: str) -> Comparison:
         measure = task.measures[figure]
         values = scores[name][figure], scores[other][figure]
-        return compare(name, figure, *values, shares=measure.is_fraction, higher_is_better=measure.higher_is_better)
+        # each record's own fraction may be any, such as of its labels or pixels that are right
+        shares = measure.is_fraction and bool(np.isin(values, (0, 1)).all())
+        return compare(name, figure, *values, shares=shares, higher_is_better=measure.higher_is_better)
 
     own = [session.fitness.name] if session.fitness.name in task.scored else []
     figures = dict.fromkeys([*own, *task.scored[:COMPARED]])

@@ -32,7 +32,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import TASKS, make_task
+from evoray.tasks.registry import TASKS, make_task, sized
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     task = make_task(config.task.name, config_dir, config.task.settings)
     config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
+    task = sized(task, splits.described["select"].classes)
     fitness = _fitness(config, config_dir, task, splits)[1]
     _check_records(config, task, splits)
     splits.check_apart()

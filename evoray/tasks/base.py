@@ -89,16 +89,19 @@ class Batch:
 
     inputs: what the network takes, tensors [b, ...]; b may be larger than ``count`` where batches have one shape.
     count: records in it; they stand first.
+    beside: what the task asks of the records behind the network, which does not see it, such as masks: tensors
+        [b, ...] in whatever holds them.
     """
 
     inputs: Any
     count: int
+    beside: Any = None
 
     def unfilled(self) -> Batch:
         """Without what fills it up."""
         from evoray.tasks.outputs import first_of  # torch
 
-        return Batch(first_of(self.inputs, self.count), self.count)
+        return Batch(*(first_of(one, self.count) for one in (self.inputs, self.count, self.beside)))
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,10 @@ class Combiner(Protocol):
 
 
 class Task(Protocol):
-    """Pure and without state: the same arguments give the same bits on one kind of device."""
+    """Pure and without state: the same arguments give the same bits on one kind of device.
+
+    One whose columns hang on the number of the data's classes has ``sized(classes)``, which gives the task for them.
+    """
 
     schema: Schema
     """Its name, the columns of a record in a shard, and which is the target."""

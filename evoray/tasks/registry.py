@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from evoray.tasks.base import Task
 from evoray.tasks.image_classification import ImageClassification
 from evoray.tasks.keys import Keyed, TaskTable, made
 from evoray.tasks.multi_label import MultiLabel
+from evoray.tasks.pixels.segmentation import Segmentation
 from evoray.tasks.regression import Regression
 from evoray.tasks.text.classification import TextClassification
 from evoray.tasks.text.language_modelling import LanguageModelling
@@ -22,6 +23,7 @@ TASKS: Mapping[str, type[Task]] = {
     ImageClassification.schema.task: ImageClassification,
     MultiLabel.schema.task: MultiLabel,
     Regression.schema.task: Regression,
+    Segmentation.schema.task: Segmentation,
     TextClassification.schema.task: TextClassification,
     LanguageModelling.schema.task: LanguageModelling,
     MultipleChoice.schema.task: MultipleChoice,
@@ -65,3 +67,9 @@ def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, 
         raise ConfigError(f'task.name = "{name}": its columns {task.columns} lack "n" or "invalid".')
     checked: Task = task
     return checked
+
+
+def sized(task: Task, classes: Sequence[str]) -> Task:
+    """The task for data of these classes: itself, where its columns do not hang on their number."""
+    for_classes: Callable[[int], Task] | None = getattr(task, "sized", None)
+    return task if for_classes is None else for_classes(len(classes))

@@ -18,7 +18,7 @@ from evoray.data.records import Ragged, Records
 from evoray.evolution import evolve
 from evoray.tasks.base import Preparation
 from evoray.tasks.outputs import some_of
-from evoray.tasks.registry import TASKS, make_task
+from evoray.tasks.registry import TASKS, make_task, sized
 from evoray.tasks.sums import SumsLayout, merge_shards
 
 BRIGHTNESS = '''
@@ -86,7 +86,7 @@ OUTSIDE = "brightness_task:Brightness"
 @pytest.fixture(params=[*TASKS, OUTSIDE])
 def task(request, tmp_path):
     (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
-    return make_task(request.param, tmp_path)
+    return sized(make_task(request.param, tmp_path), "abcd")
 
 
 def vectors(target):
@@ -136,7 +136,18 @@ def questions():
     return Records(0, columns, [f"record/{row}" for row in range(120)])
 
 
+def masked():
+    """Images of 12 x 8 in three channels, and masks of four classes, some of whose pixels have no label."""
+    draw = np.random.default_rng(0)
+    masks = draw.integers(0, 4, size=(120, 12, 8)).astype(np.uint8)
+    masks[draw.random(masks.shape) < 0.1] = 255
+    masks[:, :6] = np.minimum(masks[:, :6], np.arange(120)[:, None, None] % 4)
+    images = (60 * masks[:, None] + draw.integers(0, 60, size=(120, 3, 12, 8))).astype(np.uint8)
+    return Records(0, {"image": images, "mask": masks}, [f"record/{row}" for row in range(120)])
+
+
 RECORDS = {
+    "segmentation": masked,
     "multiple-choice": questions,
     "language-modelling": lambda: texts(bytes=np.arange(120) % 7 + 3),
     "text-classification": lambda: texts(label=np.arange(120) % 4),
@@ -144,8 +155,13 @@ RECORDS = {
     "regression": lambda: vectors(lambda inputs: inputs[:, :2] * [2, -1] + inputs[:, 2:4]),
 }
 """Of tasks that do not take the images of image classification."""
-NETWORKS = {"text-classification": lambda: OfTokens(4), "language-modelling": NextTokens, "multiple-choice": NextTokens}
-"""Of tasks whose networks take inputs by name."""
+NETWORKS = {
+    "text-classification": lambda: OfTokens(4),
+    "language-modelling": NextTokens,
+    "multiple-choice": NextTokens,
+    "segmentation": lambda: torch.nn.Conv2d(3, 4, 4, stride=4),
+}
+"""Of tasks whose networks are not one layer from the whole input to a row."""
 
 
 @pytest.fixture
@@ -153,7 +169,8 @@ def seen(task):
     """Outputs of a small network on 100 records, and their targets."""
     records = RECORDS.get(task.schema.task, lambda: open_dataset("mnist5k").load(0))()
     rows = np.arange(100)
-    how = Preparation(torch.device("cpu"), torch.float32, False, (0.5,), (0.25,))
+    channels = records.images.shape[1] if hasattr(records, "images") else 1
+    how = Preparation(torch.device("cpu"), torch.float32, False, (0.5,) * channels, (0.25,) * channels)
     torch.manual_seed(0)
     batch = task.batch(records, rows, how)
     assert batch.count == len(rows)

@@ -249,7 +249,7 @@ def _made_here(batch: Batch, turned: bool = False) -> Batch:
             return one
         return torch.empty_like(one).copy_(one.flip(0) if turned and one.ndim else one)
 
-    return Batch(tree_map(made, batch.inputs), batch.count)
+    return Batch(tree_map(made, batch.inputs), batch.count, tree_map(made, batch.beside))
 
 
 def _copied(outputs: Outputs) -> tuple[Tensor, ...]:

@@ -154,5 +154,6 @@ class _Again:
 
 
 def _without_values(batch: Batch) -> Batch:
-    """A batch of the same form that holds no memory: the network's inputs are behind the cut already."""
-    return Batch(tree_map(lambda one: one.to("meta") if isinstance(one, Tensor) else one, batch.inputs), batch.count)
+    """A batch of the same form whose inputs hold no memory: the network's are behind the cut already."""
+    inputs = tree_map(lambda one: one.to("meta") if isinstance(one, Tensor) else one, batch.inputs)
+    return Batch(inputs, batch.count, batch.beside)

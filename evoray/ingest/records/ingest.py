@@ -14,6 +14,7 @@ from evoray.ingest.options import Options, made_by
 from evoray.ingest.records.gather import Wanted, gather, gather_dataset
 from evoray.ingest.records.images import ingest_images
 from evoray.ingest.records.writing import refuse_existing, write_records
+from evoray.ingest.segmentation.ingest import TASK, ingest_masks
 from evoray.ingest.shard_file import WRITTEN
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
@@ -31,6 +32,8 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
     if task is None and options.config is not None:
         task = load_config(options.config).task.name
     schema = None if task is None else make_task(task, config_dir).schema
+    if (schema is None or schema.task != TASK) and (options.masks is not None or options.palette is not None):
+        raise ConfigError("--masks and --palette are for images with masks: say --task segmentation.")
     if task is None or schema is None or not schema.lacking(WRITTEN):
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
@@ -57,6 +60,8 @@ def ingest_records(
     path, dest = Path(expanded(source)), Path(expanded(str(dest)))
     refuse_existing(dest)
     progress.note(f"looking at {shown(source)}")
+    if (wanted.kind or wanted.task) == TASK:
+        return _summary(ingest_masks(str(path), dest, wanted, options or Options(), progress), started)
     if path.is_dir():
         return _summary(ingest_images(path, dest, wanted, options or Options(), progress), started)
     if path.exists() or ":" not in source:
