@@ -56,17 +56,13 @@ class Segmentation(ScoredTask):
 
     def __init__(self, ignore_index: Annotated[int, Field(ge=0, lt=2**16)] | None = None) -> None:
         self._ignored, self._classes = ignore_index, 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        numbers = range(self._classes)
-        each = [f"{what} {number}" for what in ("intersection", "union", "labelled") for number in numbers]
-        return ("n", "invalid", *self.scored, *each)
+        self.columns: tuple[str, ...] = self._columns()
 
     def sized(self, classes: int) -> Self:
         """The same for data of so many classes."""
         found = copy.copy(self)
         found._classes = classes
+        found.columns = found._columns()
         return found
 
     def batch(self, records: Any, rows: np.ndarray, how: Preparation) -> Batch:
@@ -159,6 +155,11 @@ class Segmentation(ScoredTask):
         values["miou"] = float(np.mean(intersection[there] / union[there])) if there.any() else math.nan
         values["pixel_accuracy"] = float(intersection.sum() / labelled.sum()) if there.any() else math.nan
         return {name: Figure(values[name], measure) for name, measure in self.measures.items()}
+
+    def _columns(self) -> tuple[str, ...]:
+        numbers = range(self._classes)
+        each = [f"{what} {number}" for what in ("intersection", "union", "labelled") for number in numbers]
+        return ("n", "invalid", *self.scored, *each)
 
     def _labels(self, records: Any, rows: np.ndarray) -> np.ndarray:
         """[b, H, W], with what is left out as the type's largest value."""
