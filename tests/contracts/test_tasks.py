@@ -17,8 +17,9 @@ from evoray.data import open_dataset
 from evoray.data.records import Ragged, Records
 from evoray.evolution import evolve
 from evoray.tasks.base import Preparation
+from evoray.tasks.generation.speech import Speech
 from evoray.tasks.outputs import some_of
-from evoray.tasks.registry import TASKS, make_task
+from evoray.tasks.registry import TASKS, make_task, told
 from evoray.tasks.sums import SumsLayout, merge_shards
 
 BRIGHTNESS = '''
@@ -83,10 +84,24 @@ class Brightness(ScoredTask):
 OUTSIDE = "brightness_task:Brightness"
 
 
+REWARD = "def vowels(prompt, answer, record):\n    return sum(one in 'aeiou' for one in answer) / 7\n"
+
+
+class Letters:
+    """A tokenizer: token n is the n-th letter."""
+
+    def decode(self, tokens, **how):
+        return "".join(chr(97 + token % 26) for token in tokens)
+
+
 @pytest.fixture(params=[*TASKS, OUTSIDE])
 def task(request, tmp_path):
     (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
-    return make_task(request.param, tmp_path)
+    (tmp_path / "contract_reward.py").write_text(REWARD)
+    if request.param != "generation":
+        return make_task(request.param, tmp_path)
+    settings = {"reward": "contract_reward:vowels", "max_new_tokens": 5}
+    return told(make_task(request.param, tmp_path, settings), Speech(Letters(), (0,), 0))
 
 
 def vectors(target):
@@ -136,7 +151,12 @@ def questions():
     return Records(0, columns, [f"record/{row}" for row in range(120)])
 
 
+def prompts():
+    return texts(prompt=["say"] * 120, record=["{}"] * 120, number=np.arange(120))
+
+
 RECORDS = {
+    "generation": prompts,
     "multiple-choice": questions,
     "language-modelling": lambda: texts(bytes=np.arange(120) % 7 + 3),
     "text-classification": lambda: texts(label=np.arange(120) % 4),
@@ -144,7 +164,12 @@ RECORDS = {
     "regression": lambda: vectors(lambda inputs: inputs[:, :2] * [2, -1] + inputs[:, 2:4]),
 }
 """Of tasks that do not take the images of image classification."""
-NETWORKS = {"text-classification": lambda: OfTokens(4), "language-modelling": NextTokens, "multiple-choice": NextTokens}
+NETWORKS = {
+    "text-classification": lambda: OfTokens(4),
+    "language-modelling": NextTokens,
+    "multiple-choice": NextTokens,
+    "generation": NextTokens,
+}
 """Of tasks whose networks take inputs by name."""
 
 
