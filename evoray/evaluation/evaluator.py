@@ -36,7 +36,7 @@ from evoray.runtime.importing import import_function, make_importable
 from evoray.runtime.prefetch import one_ahead
 from evoray.tasks.base import Outputs, Preparation
 from evoray.tasks.outputs import Collected
-from evoray.tasks.registry import make_task, sized
+from evoray.tasks.registry import make_task, sized, told
 
 KEPT_SCORES = 4096
 """Bases, each on some rows of a shard, whose scores a worker remembers."""
@@ -54,7 +54,7 @@ class Evaluator:
         self.program = program
         self.device = torch.device(program.device)
         self.splits = Splits(program.data, program.seed, config_dir)
-        task = make_task(program.task, config_dir, program.task_settings)
+        task = told(make_task(program.task, config_dir, program.task_settings), program.of_parent)
         self.task = sized(task, self.splits.described["select"].classes)
         self.fitness: Fitness = program.fitness.make(self.task, lambda name: import_function(name, config_dir))
         channels_last = program.layout == "channels-last"
@@ -72,7 +72,7 @@ class Evaluator:
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
         self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)
         self.keeper = Keeper(self.host, self.task, self.network, make)
-        keep = program.keep_activations
+        keep = program.keep_activations and not getattr(self.task, "repeats", False)
         self._kept = None if keep is False else KeptActivations(self.keeper, self._shard_cache, self, keep is True)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
         self._targets: dict[tuple[str, int], Any] = {}

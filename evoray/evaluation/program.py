@@ -44,3 +44,5 @@ class Program:
     resident_gib: float | None = None
     keep_activations: bool | Literal["auto"] = "auto"
     task_settings: Mapping[str, Any] = field(default_factory=dict)
+    of_parent: Any = None
+    """What the task was told of the run's parent (``told``); None for tasks that ask for nothing."""

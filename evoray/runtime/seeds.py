@@ -32,6 +32,8 @@ class Stream(enum.IntEnum):
     """Children that ``sigma = "auto"`` is read from: (stage, sigma)."""
     ALLOCATION = 8
     """Where the children of an adaptive allocation are rounded to whole ones: (generation,)."""
+    ANSWERS = 9
+    """Tokens of an answer that is sampled: (record,)."""
     TEST_SAMPLE = 11
     """Children looked at on ``test``, under the run's seed."""
     SMALL_PARENT_IMAGES = 11

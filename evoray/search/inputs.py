@@ -32,7 +32,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import TASKS, make_task, sized
+from evoray.tasks.registry import TASKS, make_task, of_run, sized
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
         _check_racing(config, fitness, splits.images("select"), splits.counted)
     parent = load_parent(config.parent, config_dir, seed=config.seed)
     check_text(config.compute, parent, splits)
+    task, told = of_run(task, parent, splits, config.seed)
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
@@ -101,7 +102,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
         if mapped is not splits:  # other labels
             splits, trial = mapped, replace(trial, splits=mapped)
     else:
-        trial.check()
+        told += trial.check()
     spec, fitness = _fitness(config, config_dir, task, splits)
     said = announced(config.parent, parent, fitness, classes, trial, config_dir)
     code = code_of(config_dir, user_modules(config, parent.model))
@@ -113,7 +114,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     config, layout = with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *head, *in_types, *said.notes, *found, *layout, *depth
+    notes = *parent.notes, *told, *head, *in_types, *said.notes, *found, *layout, *depth
     return replace(inputs, config=config, space=space, notes=notes)
 
 

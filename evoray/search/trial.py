@@ -16,12 +16,14 @@ from evoray.data.splits import Splits
 from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.passes import Sample, close, sample_of
 from evoray.runtime.reading import reason_of
-from evoray.tasks.base import Outputs, Preparation, Task
+from evoray.tasks.base import Batch, Outputs, Preparation, Task
 from evoray.tasks.inputs import two_classes
 from evoray.tasks.outputs import put, room_for
 
 FEW, MANY = 4, 64
 """Images that are always looked at, and that are at most."""
+TRIED = 8
+"""Records whose outputs a task may look at."""
 SECONDS = 0.1
 """Which looking at more than FEW may take."""
 
@@ -59,21 +61,26 @@ class Trial:
         """Batches of one image of it."""
         return sample_of(self.task, *self.first, *self.normalisation, dtype)
 
-    def outputs(self, images: int) -> tuple[Outputs, Tensor]:
-        """Outputs and targets of so many images, or of all that the first shard has, spread over it."""
+    def batch(self, images: int) -> tuple[Batch, Tensor]:
+        """So many images, or all that the first shard has, spread over it; and their targets."""
         records, rows = self.first
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, images).astype(np.int64))]
         device = torch.device("cpu")
         dtype = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
         batch = self.task.batch(records, rows, Preparation(device, dtype, False, *self.normalisation))
+        return batch, self.task.targets(records, rows, device)
+
+    def outputs(self, images: int) -> tuple[Outputs, Tensor]:
+        """Outputs and targets of so many images, as in ``batch``."""
+        batch, targets = self.batch(images)
         with torch.inference_mode():
             part = self.task.outputs(self.model, batch)
-            outputs = room_for(part, len(rows))
-            put(outputs, part, 0, len(rows))
-        return outputs, self.task.targets(records, rows, device)
+            outputs = room_for(part, batch.count)
+            put(outputs, part, 0, batch.count)
+        return outputs, targets
 
-    def check(self) -> None:
-        """Two records through the network and the task.
+    def check(self) -> tuple[str, ...]:
+        """Two records through the network and the task; returns what the task says of more, where it looks at them.
 
         Raises:
             ModelError: the network cannot take them, or gives what the task cannot use.
@@ -81,6 +88,11 @@ class Trial:
         try:
             outputs, targets = self.outputs(2)
             self.task.sums(outputs, targets)
+            if not hasattr(self.task, "tried"):
+                return ()
+            with torch.inference_mode():
+                said: tuple[str, ...] = self.task.tried(self.model, self.batch(TRIED)[0])
+            return said
         except EvorayError:
             raise
         except Exception as error:  # a network or a task of the user's own may raise anything

@@ -90,6 +90,7 @@ def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
         fitness=inputs.fitness,
         task=config.task.name,
         task_settings=config.task.settings,
+        of_parent=getattr(inputs.task, "of_parent", None),
         device=compute.device,
         dtype=compute.dtype,
         batch_size=compute.batch_size,

@@ -22,11 +22,18 @@ def tensors_of(values: Any) -> Iterator[Tensor]:
 
 
 def room_for(part: Outputs, rows: int) -> Outputs:
-    """Memory for the outputs of ``rows`` records like those of a batch; floating outputs are kept in float32."""
+    """Memory for the outputs of ``rows`` records like those of a batch; floating outputs are kept in float32, but for
+    parts of a named tuple that its class calls ``exact``."""
     if isinstance(part, Tensor):
         kind = torch.float32 if part.is_floating_point() else part.dtype
         return part.new_empty((rows, *part.shape[1:]), dtype=kind)
-    return type(part)(*(room_for(one, rows) for one in part))
+    exact = getattr(part, "exact", ())
+    return type(part)(
+        *(
+            one.new_empty((rows, *one.shape[1:])) if name in exact else room_for(one, rows)
+            for name, one in zip(part._fields, part, strict=True)
+        )
+    )
 
 
 def put(whole: Outputs, part: Outputs, start: int, count: int) -> None:

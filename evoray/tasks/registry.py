@@ -10,6 +10,7 @@ from typing import Any
 from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
 from evoray.tasks.base import Task
+from evoray.tasks.generation.task import Generation
 from evoray.tasks.image_classification import ImageClassification
 from evoray.tasks.keys import Keyed, TaskTable, made
 from evoray.tasks.multi_label import MultiLabel
@@ -27,6 +28,7 @@ TASKS: Mapping[str, type[Task]] = {
     TextClassification.schema.task: TextClassification,
     LanguageModelling.schema.task: LanguageModelling,
     MultipleChoice.schema.task: MultipleChoice,
+    Generation.schema.task: Generation,
 }
 
 KEYS = TaskTable("task.name", Keyed, {name: f"{one.__module__}:{one.__qualname__}" for name, one in TASKS.items()})
@@ -73,3 +75,19 @@ def sized(task: Task, classes: Sequence[str]) -> Task:
     """The task for data of these classes: itself, where its columns do not hang on their number."""
     for_classes: Callable[[int], Task] | None = getattr(task, "sized", None)
     return task if for_classes is None else for_classes(len(classes))
+
+
+def told(task: Task, of_parent: Any) -> Task:
+    """A task with what it was told of a run's parent, on a worker."""
+    if of_parent is None:
+        return task
+    found: Task = task.told(of_parent)  # type: ignore[attr-defined]
+    return found
+
+
+def of_run(task: Task, parent: Any, splits: Any, seed: int) -> tuple[Task, tuple[str, ...]]:
+    """A task that asks for it is told of the run's parent; and what is to be said of that."""
+    if not hasattr(task, "of"):
+        return task, ()
+    found: tuple[Task, tuple[str, ...]] = task.of(parent, splits, seed)
+    return found

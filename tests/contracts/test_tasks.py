@@ -17,8 +17,9 @@ from evoray.data import open_dataset
 from evoray.data.records import Ragged, Records
 from evoray.evolution import evolve
 from evoray.tasks.base import Preparation
+from evoray.tasks.generation.speech import Speech
 from evoray.tasks.outputs import some_of
-from evoray.tasks.registry import TASKS, make_task, sized
+from evoray.tasks.registry import TASKS, make_task, sized, told
 from evoray.tasks.sums import SumsLayout, merge_shards
 
 BRIGHTNESS = '''
@@ -83,10 +84,24 @@ class Brightness(ScoredTask):
 OUTSIDE = "brightness_task:Brightness"
 
 
+REWARD = "def vowels(prompt, answer, record):\n    return sum(one in 'aeiou' for one in answer) / 7\n"
+
+
+class Letters:
+    """A tokenizer: token n is the n-th letter."""
+
+    def decode(self, tokens, **how):
+        return "".join(chr(97 + token % 26) for token in tokens)
+
+
 @pytest.fixture(params=[*TASKS, OUTSIDE])
 def task(request, tmp_path):
     (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
-    return sized(make_task(request.param, tmp_path), "abcd")
+    (tmp_path / "contract_reward.py").write_text(REWARD)
+    if request.param != "generation":
+        return sized(make_task(request.param, tmp_path), "abcd")
+    settings = {"reward": "contract_reward:vowels", "max_new_tokens": 5}
+    return told(make_task(request.param, tmp_path, settings), Speech(Letters(), (0,), 0))
 
 
 def vectors(target):
@@ -146,8 +161,13 @@ def masked():
     return Records(0, {"image": images, "mask": masks}, [f"record/{row}" for row in range(120)])
 
 
+def prompts():
+    return texts(prompt=["say"] * 120, record=["{}"] * 120, number=np.arange(120))
+
+
 RECORDS = {
     "segmentation": masked,
+    "generation": prompts,
     "multiple-choice": questions,
     "language-modelling": lambda: texts(bytes=np.arange(120) % 7 + 3),
     "text-classification": lambda: texts(label=np.arange(120) % 4),
@@ -160,6 +180,7 @@ NETWORKS = {
     "language-modelling": NextTokens,
     "multiple-choice": NextTokens,
     "segmentation": lambda: torch.nn.Conv2d(3, 4, 4, stride=4),
+    "generation": NextTokens,
 }
 """Of tasks whose networks are not one layer from the whole input to a row."""
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from evoray.data.records import Column, Ragged, Values
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.choices import chosen
+from evoray.ingest.records.prompts import prompted
 from evoray.ingest.records.vectors import columns_named, words
 from evoray.ingest.records.writing import Gathered
 from evoray.runtime.reading import shown
@@ -114,5 +115,6 @@ OF_TEXT: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {
     "text-classification": classified,
     "language-modelling": modelled,
     "multiple-choice": chosen,
+    "generation": prompted,
 }
 """Tasks whose records are text."""

@@ -134,6 +134,10 @@ class Reader:
         found: list[int] = self.own(text, add_special_tokens=False, verbose=False)["input_ids"]
         return found
 
+    def opened(self, text: str) -> list[int]:
+        """With the special tokens that the tokenizer sets before a text, and none behind it: it goes on."""
+        return [*self._leading(), *self.plain(text)]
+
     def beginning(self) -> list[int]:
         """What stands before a text that is predicted from its first token on: the token that begins texts, else the
         one that ends them. Raises ModelError where the tokenizer has neither."""

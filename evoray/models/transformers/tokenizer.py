@@ -66,6 +66,12 @@ def tokenizer_digest(folder: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def template_digest(tokenizer: Any) -> str:
+    """SHA-256 of its chat template; empty where it has none."""
+    found = getattr(tokenizer, "chat_template", None)
+    return "" if not found else hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
 def _content(value: Any) -> Any:
     """A special token's text, which is written as such or as a dictionary."""
     return value.get("content") if isinstance(value, dict) else value

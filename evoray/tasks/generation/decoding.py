@@ -1,0 +1,194 @@
+"""A network's answers, token by token: greedy, or sampled with numbers that belong to each record.
+
+With a cache, prompts are padded on the left, so that all of them go on at one place; without one, every pass runs the
+whole text, padded on the right as other texts are. A pass waits for the device once. Records that have ended leave the
+batch where half of it has: each row is a text of its own, and the others' rows stay what they are but for last bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evoray.errors import ModelError
+from evoray.tasks.base import Network
+from evoray.tasks.generation.speech import Speech
+from evoray.tasks.inputs import tensor_of
+
+TOKENS, MASK = "input_ids", "attention_mask"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """max_new_tokens: at most; temperature: 0 takes the likeliest; top_p: of the likeliest tokens that have this much
+    of the probability together; stop: texts that end an answer."""
+
+    max_new_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass
+class Spoken:
+    """tokens: int32 [b, max_new_tokens], -1 behind each answer's end. ended: by a token or a text that ends it.
+    broken: the network's scores were not finite."""
+
+    tokens: np.ndarray
+    ended: np.ndarray
+    broken: np.ndarray
+    rows: np.ndarray = field(init=False)
+    """Which records are still in the batch."""
+
+    def __post_init__(self) -> None:
+        self.rows = np.arange(len(self.tokens))
+
+
+Next = Callable[[Tensor | None, Sequence[int] | None], Tensor]
+"""(the tokens that were taken [b], the batch's rows that stay): scores of the next tokens, [rows, V]."""
+
+
+def speak(
+    network: Network, ids: Tensor, mask: Tensor, records: Sequence[int], speech: Speech, manner: Manner
+) -> Spoken:
+    """Answers to prompts [b, t], which are padded on the left.
+
+    Raises:
+        ModelError: the network gives no scores of tokens.
+    """
+    count = manner.max_new_tokens
+    spoken = Spoken(np.full((len(ids), count), -1, np.int32), np.zeros(len(ids), bool), np.zeros(len(ids), bool))
+    step = _cached(network, ids, mask, speech, count) if speech.cache != "none" else _whole(network, ids, mask, count)
+    draws = np.stack([speech.draws(record, count) for record in records]) if manner.temperature > 0 else None
+    scores = step(None, None)
+    for at in range(count):
+        chosen, sound = _choose(scores, manner, None if draws is None else draws[spoken.rows, at])
+        _note(spoken, at, chosen, sound, speech, manner)
+        going = np.flatnonzero(~(spoken.ended | spoken.broken)[spoken.rows])
+        if not len(going) or at + 1 == count:
+            break
+        stay = None
+        if 2 * len(going) <= len(spoken.rows):
+            stay, spoken.rows, chosen = going.tolist(), spoken.rows[going], chosen[going]
+        scores = step(torch.from_numpy(chosen).to(ids.device), stay)
+    return spoken
+
+
+def _note(spoken: Spoken, at: int, chosen: np.ndarray, sound: np.ndarray, speech: Speech, manner: Manner) -> None:
+    """Takes down one token of every record that has not ended."""
+    for place, row in enumerate(spoken.rows):
+        if spoken.ended[row] or spoken.broken[row]:
+            continue
+        if not sound[place]:
+            spoken.broken[row] = True
+            continue
+        spoken.tokens[row, at] = chosen[place]
+        spoken.ended[row] = int(chosen[place]) in speech.ends or (
+            bool(manner.stop) and any(one in speech.text(spoken.tokens[row, : at + 1].tolist()) for one in manner.stop)
+        )
+
+
+def _choose(scores: Tensor, manner: Manner, draws: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [b] and bool [b]: the next token of each row, and whether its scores are numbers."""
+    best, likeliest = scores.max(dim=-1)
+    if draws is not None:
+        likeliest = _sampled(scores, manner, torch.from_numpy(draws).to(scores.device))
+    both = torch.stack([likeliest, best.isfinite().to(likeliest.dtype)]).cpu().numpy()
+    return both[0], both[1].astype(bool)
+
+
+def _sampled(scores: Tensor, manner: Manner, draws: Tensor) -> Tensor:
+    """By the inverse of the cumulative distribution; of equal probabilities the first token comes first."""
+    shares = (scores.double() / manner.temperature).softmax(dim=-1)
+    order = None
+    if manner.top_p < 1:
+        shares, order = shares.sort(dim=-1, descending=True, stable=True)
+        shares = shares * (shares.cumsum(-1) - shares < manner.top_p)
+    total = shares.cumsum(-1)
+    place = torch.searchsorted(total, (draws * total[:, -1])[:, None], right=True)
+    place = torch.minimum(place, (shares > 0).cumsum(-1).argmax(-1, keepdim=True))  # the last that may be taken
+    return (place if order is None else order.gather(1, place))[:, 0]
+
+
+def _whole(network: Network, ids: Tensor, mask: Tensor, count: int) -> Next:
+    """Without a cache: texts in full, each with its own end."""
+    lengths = mask.sum(1)
+    texts = ids.new_zeros((len(ids), ids.shape[1] + count))
+    for row, length in enumerate(lengths.tolist()):
+        texts[row, :length] = ids[row, ids.shape[1] - length :]
+
+    def step(taken: Tensor | None, stay: Sequence[int] | None) -> Tensor:
+        nonlocal texts, lengths
+        if stay is not None:
+            texts, lengths = texts[list(stay)], lengths[list(stay)]
+        if taken is not None:
+            texts[torch.arange(len(texts)), lengths] = taken
+            lengths = lengths + 1
+        longest = int(lengths.max())
+        shown = torch.arange(longest, device=texts.device) < lengths[:, None]
+        scores = tensor_of(network(**{TOKENS: texts[:, :longest].clone(), MASK: shown.to(mask.dtype)}))
+        checked(scores, longest)
+        return scores[torch.arange(len(texts)), lengths - 1]
+
+    return step
+
+
+def _cached(network: Network, ids: Tensor, mask: Tensor, speech: Speech, count: int) -> Next:
+    """With the cache of transformers: the prompts in one pass, then a token a pass."""
+    width, named = ids.shape[1], "cache" if "cache" in speech.takes else "past_key_values"
+    cache = make_cache(speech, width + count)
+    # what is still to come is hidden by its place; so the mask has its last shape from the start
+    seen = torch.cat([mask, mask.new_ones((len(ids), count))], dim=1)
+    place = (mask.cumsum(1) - 1).clamp(min=0)
+    more: dict[str, Any] = {"use_cache": True, named: cache}
+    if "logits_to_keep" in speech.takes:
+        more["logits_to_keep"] = 1
+    known = width
+
+    def step(taken: Tensor | None, stay: Sequence[int] | None) -> Tensor:
+        nonlocal seen, place, known
+        tokens = ids
+        if taken is not None:
+            if stay is not None:
+                chosen = torch.tensor(stay, device=ids.device)
+                _keep_rows(cache, chosen)
+                seen, place = seen[chosen], place[chosen]
+            tokens, place, known = taken[:, None], place[:, -1:] + 1, known + 1
+        shown = seen if speech.cache == "static" else seen[:, :known]
+        positions = {"position_ids": place} if "position_ids" in speech.takes else {}
+        scores = tensor_of(network(**{TOKENS: tokens, MASK: shown, **positions, **more}))
+        checked(scores, tokens.shape[1], kept=1 if "logits_to_keep" in more else None)
+        return scores[:, -1]
+
+    return step
+
+
+def make_cache(speech: Speech, length: int) -> Any:
+    """Empty, for so many tokens a row."""
+    from transformers import DynamicCache, StaticCache
+
+    if speech.cache == "static":
+        return StaticCache(config=speech.network, max_cache_len=length)
+    return DynamicCache(config=speech.network)
+
+
+def _keep_rows(cache: Any, rows: Tensor) -> None:
+    for layer in cache.layers:
+        layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+        if hasattr(layer, "batch_size"):
+            layer.batch_size = len(rows)
+
+
+def checked(scores: Any, places: int, kept: int | None = None) -> None:
+    """Raises ModelError where these are no scores of tokens at so many places, or at those that were asked for."""
+    if scores.ndim != 3 or scores.shape[1] not in (places, kept):
+        raise ModelError(
+            f"the network gives {list(scores.shape)} for {places} tokens a record: it has to give a score for each "
+            "token of its vocabulary at every place [records, tokens, vocabulary]. Take a network that predicts "
+            "tokens, such as one of AutoModelForCausalLM."
+        )

@@ -1,0 +1,114 @@
+"""What a parent needs to speak: a tokenizer, a network that predicts tokens, and the cache that it can go on with."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from evoray.errors import ModelError
+from evoray.models.base import Parent
+from evoray.models.transformers.tokenizer import load_tokenizer, template_digest, tokenizer_digest
+from evoray.runtime.reading import reason_of, shown
+from evoray.tasks.generation.decoding import MASK, TOKENS, Manner, speak
+from evoray.tasks.generation.speech import Cache, Speech
+from evoray.tasks.inputs import tensor_of
+
+TAKES = ("cache", "past_key_values", "position_ids", "logits_to_keep")
+PROBE = 6
+"""Tokens of the text that a cache is tried on."""
+SLACK = 1e-3
+"""Relative: scores with a cache and without one come from other orders of additions."""
+
+
+def speech_of(parent: Parent, seed: int) -> tuple[Speech, str | None]:
+    """What is told to workers, and what is to be said of the cache.
+
+    Raises:
+        ModelError: no tokenizer, or a network that predicts no tokens.
+    """
+    if parent.tokenizer is None:
+        raise ModelError(
+            f"the parent {shown(parent.name)} names no tokenizer, and answers are text. Return evoray.Parent(model, "
+            "tokenizer=FOLDER) from its function."
+        )
+    folder = Path(parent.tokenizer)
+    tokenizer, config = load_tokenizer(folder), getattr(parent.model, "config", None)
+    if getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"the parent {shown(parent.name)} reads with an encoder and answers with a decoder, and generation takes "
+            "networks that go on with a text, such as those of AutoModelForCausalLM."
+        )
+    identity = hashlib.sha256((tokenizer_digest(folder) + template_digest(tokenizer)).encode()).hexdigest()
+    takes = tuple(name for name in TAKES if name in _parameters(parent.model))
+    plain = Speech(tokenizer, _ends(parent.model, tokenizer), seed, "none", config, takes, identity)
+    return _with_cache(plain, parent.model)
+
+
+def _parameters(model: nn.Module) -> set[str]:
+    try:
+        return set(inspect.signature(model.forward).parameters)
+    except (TypeError, ValueError):  # compiled
+        return set()
+
+
+def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """Tokens that end a text: the network's own for generation, and the tokenizer's."""
+    named = [getattr(getattr(model, part, None), "eos_token_id", None) for part in ("generation_config", "config")]
+    own: Any = next((one for one in named if one is not None), [])
+    found = {*(own if isinstance(own, list | tuple) else [own]), getattr(tokenizer, "eos_token_id", None)}
+    return tuple(sorted(one for one in found if isinstance(one, int)))
+
+
+def _with_cache(plain: Speech, model: nn.Module) -> tuple[Speech, str | None]:
+    """The static cache where scores with it are those without one, else the one that grows, else none."""
+    if not {"cache", "past_key_values"} & set(plain.takes) or plain.network is None:
+        return plain, "the network takes no cache of transformers: each token of an answer runs the whole text again"
+    kinds: tuple[Cache, ...] = ("static", "dynamic")
+    why = ""
+    for kind in kinds:
+        speech = Speech(**{**vars(plain), "cache": kind})
+        try:
+            with torch.inference_mode():
+                _try(speech, model)
+        except Exception as error:  # of any architecture's own code
+            why = why or reason_of(error)
+            continue
+        grows = f"the network does not take the static cache ({shown(why, 120)}), and answers with one that grows"
+        return speech, (grows if why else None)
+    return plain, f"the network takes no cache ({shown(why, 120)}): each token of an answer runs the whole text again"
+
+
+def _try(speech: Speech, model: nn.Module) -> None:
+    """Two texts of different lengths, one of which leaves the batch. Raises where their scores are not what they are
+    without a cache."""
+    seen: list[Tensor] = []
+
+    def network(**inputs: Any) -> Tensor:
+        scores = tensor_of(model(**inputs))
+        seen.append(scores[:, -1].clone())
+        return scores
+
+    usable = min(getattr(speech.network, "vocab_size", 2) or 2, PROBE + 2)
+    ids = torch.arange(2 * PROBE).reshape(2, PROBE) % usable
+    mask = torch.ones_like(ids)
+    mask[0, : PROBE // 2] = 0
+    ids[0, : PROBE // 2] = 0
+    spoken = speak(network, ids, mask, [0, 1], Speech(**{**vars(speech), "ends": ()}), Manner(3))
+    for row in range(2):
+        start = int((mask[row] == 0).sum())
+        text = torch.cat([ids[row, start:], torch.from_numpy(spoken.tokens[row, :2]).long()])[None]
+        whole = tensor_of(model(**{TOKENS: text, MASK: torch.ones_like(text)}))[0]
+        for step, scores in enumerate(seen):
+            wanted = whole[PROBE - start - 1 + step]
+            if not torch.allclose(scores[row].double(), wanted.double(), rtol=0, atol=_slack(wanted)):
+                raise ValueError("its scores with it are others than without")
+
+
+def _slack(scores: Tensor) -> float:
+    few = torch.finfo(scores.dtype).eps ** 0.5 if scores.dtype != torch.float32 else SLACK
+    return max(float(scores.double().abs().max()), 0.1) * few
