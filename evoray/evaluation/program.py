@@ -21,6 +21,7 @@ class Program:
 
     mean, std: one value a channel; images arrive as x/255, then (x - mean) / std.
     task, task_settings: as ``make_task`` takes them.
+    guards: by name, the program of the same network on a guard's data and task.
     code: the user's modules and their digests (``runtime/importing.py``): a worker that has others is refused.
     """
 
@@ -44,3 +45,4 @@ class Program:
     resident_gib: float | None = None
     keep_activations: bool | Literal["auto"] = "auto"
     task_settings: Mapping[str, Any] = field(default_factory=dict)
+    guards: Mapping[str, Program] = field(default_factory=dict)
