@@ -13,6 +13,7 @@ from evoray.errors import RunError, UsageError
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.results.final_test import final_test
+from evoray.results.guards import test_guards
 from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import AUTO, Auto, given
@@ -117,8 +118,9 @@ def _run(session: Session) -> RunResult:
             found = search(session)
             choices = choose(session, found)
             final = final_test(session, choices)
+            guarded = test_guards(session, choices, final.recalibrated)
             session.journal.flush()
-            result = write_results(session, found, choices, final, sigma)
+            result = write_results(session, found, choices, final, sigma, guarded)
     except BaseException as error:
         session.observers.emit(RunEnded(session.run_id, None, f"{type(error).__name__}: {error}"))
         raise

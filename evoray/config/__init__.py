@@ -3,7 +3,7 @@
 from evoray.config.fitness import Constraint, FitnessConfig, parse_constraint
 from evoray.config.loading import load_config, parse_config, read_toml, validated
 from evoray.config.mutation import MutationConfig
-from evoray.config.schema import ComputeConfig, DataConfig, ParentConfig, RunConfig
+from evoray.config.schema import ComputeConfig, DataConfig, GuardConfig, ParentConfig, RunConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Section
 from evoray.config.task import TaskConfig
@@ -13,6 +13,7 @@ __all__ = [
     "Constraint",
     "DataConfig",
     "FitnessConfig",
+    "GuardConfig",
     "MutationConfig",
     "ParentConfig",
     "RunConfig",

@@ -12,12 +12,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     Field,
     SerializeAsAny,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
 from evoray.config.fitness import FitnessConfig
+from evoray.config.guard import NAME, check_names, one_or_many, parse_keep, spelled_out
 from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
@@ -118,6 +121,37 @@ class DataConfig(Section):
                 "so their sum is at most 1"
             )
         return self
+
+
+class GuardConfig(Section):
+    """What the parent could do elsewhere: a figure that whoever wins has to keep on data of its own."""
+
+    name: Annotated[str, Field(pattern=NAME)]
+    """In tables and messages; the last part of the data's path unless given."""
+    data: DataConfig
+    """As ``[data]``; ``path`` beside ``keep`` is short for ``data.path``."""
+    task: SerializeAsAny[TaskConfig] | None = None
+    """As ``[task]``; the run's own unless given."""
+    keep: str
+    """A figure of the task against the original parent's, see ``parse_keep``."""
+    candidates: Annotated[int, Field(ge=1, le=limits.CHILDREN)] = 32
+    """Networks judged at most, of each generation and of the last choices; who comes after them is passed over."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelled_out(cls, values: Any) -> Any:
+        return spelled_out(values)
+
+    @field_validator("task", mode="before")
+    @classmethod
+    def _by_its_variant(cls, value: Any, info: ValidationInfo) -> Any:
+        return _by_its_variant("task", value, info)
+
+    @field_validator("keep")
+    @classmethod
+    def _readable(cls, keep: str) -> str:
+        parse_keep(keep)
+        return keep
 
 
 class EnsembleConfig(Section):
@@ -226,6 +260,23 @@ class RunConfig(Section):
     soup: SoupConfig = SoupConfig()
     statistics: StatisticsConfig = StatisticsConfig()
     compute: ComputeConfig = ComputeConfig()
+    guard: Annotated[tuple[GuardConfig, ...], Field(max_length=limits.GUARDS)] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_guards(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A run that has none is recorded as runs were before there were any."""
+        return {key: value for key, value in written(self).items() if key != "guard" or value}
+
+    @field_validator("guard", mode="before")
+    @classmethod
+    def _guards(cls, value: Any) -> Any:
+        return one_or_many(value)
+
+    @field_validator("guard")
+    @classmethod
+    def _named_apart(cls, guards: tuple[GuardConfig, ...]) -> tuple[GuardConfig, ...]:
+        check_names(one.name for one in guards)
+        return guards
 
     def with_sigma(self, sigma: float | tuple[float, ...]) -> Self:
         """The same run with that sigma, where the file says ``"auto"``."""
@@ -258,16 +309,20 @@ class RunConfig(Section):
     @field_validator("task", "mutation", "search", mode="before")
     @classmethod
     def _by_its_variant(cls, value: Any, info: ValidationInfo) -> Any:
-        """A table as the section of the class that it names."""
-        if not isinstance(value, dict):
-            return value
-        return _variant(str(info.field_name), value, info).Section.model_validate(value, context=info.context)
+        return _by_its_variant(str(info.field_name), value, info)
 
     @model_validator(mode="after")
     def _variants_fit(self, info: ValidationInfo) -> Self:
         for name in TABLES:
             _variant(name, getattr(self, name), info).check(self)
         return self
+
+
+def _by_its_variant(section: str, value: Any, info: ValidationInfo) -> Any:
+    """A table as the section of the class that it names."""
+    if not isinstance(value, dict):
+        return value
+    return _variant(section, value, info).Section.model_validate(value, context=info.context)
 
 
 def _variant(section: str, value: Any, info: ValidationInfo) -> type[Variant]:

@@ -82,6 +82,20 @@ class Splits:
         if self._data.test_path is not None:
             check_apart(*(open_dataset(path, self._config_dir) for path in (self._data.path, self._data.test_path)))
 
+    def meet(self, split: str, other: Splits, theirs: str) -> int:
+        """How many records of a split are of another's; digests and numbers alone are compared, and nothing read."""
+        ours, others = self._where(split), other._where(theirs)
+        if ours[0] != others[0]:
+            return 0
+        return sum(len(np.intersect1d(one, two)) for one, two in zip(ours[1], others[1], strict=True))
+
+    def _where(self, split: str) -> tuple[str, list[np.ndarray]]:
+        """The digest of the set that a split is cut from, whatever its labels are called, and its rows."""
+        select = _opened(self._data, self._data.path, self._config_dir)
+        other = self._data.test_path
+        test = select if other is None else _opened(self._data, other, self._config_dir)
+        return (select if split == "select" else test).digest, self._cut(select, test)[split]
+
     def open_test(self, closed: SearchClosed) -> None:
         """From here on ``test`` can be read; opening twice is fine.
 
@@ -156,4 +170,8 @@ class Splits:
 
 
 def _open(data: DataConfig, path: str, config_dir: Path | None) -> ShardDataset:
-    return relabelled(open_dataset(path, config_dir, make_cache(data.cache_dir, data.cache_gb)), data.outputs)
+    return relabelled(_opened(data, path, config_dir), data.outputs)
+
+
+def _opened(data: DataConfig, path: str, config_dir: Path | None) -> ShardDataset:
+    return open_dataset(path, config_dir, make_cache(data.cache_dir, data.cache_gb))

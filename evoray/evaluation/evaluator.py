@@ -42,13 +42,20 @@ KEPT_SCORES = 4096
 """Bases, each on some rows of a shard, whose scores a worker remembers."""
 
 
+def of_guard(name: str, split: str) -> str:
+    """Under which name a worker holds shards of a guard's split."""
+    return f"guard/{name}/{split}"
+
+
 class Evaluator:
     """Evaluates lineages on shards. Takes the model over: give a copy of one that is still needed.
+
+    run: whose network this one shares, where it evaluates a guard of the run.
 
     The process is set by whoever owns it: see ``settings.py``.
     """
 
-    def __init__(self, model: nn.Module, program: Program) -> None:
+    def __init__(self, model: nn.Module, program: Program, run: Evaluator | None = None) -> None:
         config_dir = Path(program.config_dir) if program.config_dir else None
         make_importable(config_dir)  # recipes of a user's own kind arrive by the name of their class
         self.program = program
@@ -59,8 +66,9 @@ class Evaluator:
         self.fitness: Fitness = program.fitness.make(self.task, lambda name: import_function(name, config_dir))
         channels_last = program.layout == "channels-last"
         dtype = DTYPES[program.dtype]
-        self.host = ModelHost(model, program.space, self.device, dtype, channels_last)
-        self.counters = Counters()
+        self.host: ModelHost = run.host if run else ModelHost(model, program.space, self.device, dtype, channels_last)
+        self.counters: Counters = run.counters if run else Counters()
+        self._guards: dict[str, Evaluator] = {}
         fixed = program.compile or program.cuda_graphs
         longest = max((len(rows) for rows in self.splits.rows["select"]), default=1)
         width = min(program.batch_size, longest) if fixed else program.batch_size
@@ -71,6 +79,8 @@ class Evaluator:
         self.preparation = Preparation(self.device, dtype, channels_last, program.mean, program.std)
         how = dataclasses.replace(self.preparation, width=width if fixed else None)
         self._shard_cache = ShardCache(self._read, self.task, how, width, program.resident_gib)
+        share = self._shard_cache.budget // (1 + len(program.guards))
+        self._shard_cache.budget = run._shard_cache.budget if run else share
         self.keeper = Keeper(self.host, self.task, self.network, make)
         keep = program.keep_activations and not getattr(self.task, "repeats", False)
         self._kept = None if keep is False else KeptActivations(self.keeper, self._shard_cache, self, keep is True)
@@ -86,14 +96,24 @@ class Evaluator:
 
     def held(self) -> tuple[tuple[str, int], ...]:
         """(split, shard) of what is in memory."""
-        return self._shard_cache.held()
+        of_guards = ((name, guard.held()) for name, guard in self._guards.items())
+        there = ((of_guard(name, split), shard) for name, held in of_guards for split, shard in held)
+        return (*self._shard_cache.held(), *there)
+
+    def on_guard(self, name: str) -> Evaluator:
+        """The same network on a guard's data and task; made when it is first asked for."""
+        if name not in self._guards:
+            self._guards[name] = Evaluator(self.host.model, self.program.guards[name], self)
+        return self._guards[name]
 
     def prepared(self, split: str, shard: int) -> Prepared:
         """The split's records of a shard, as batches; read at most once while they fit in memory."""
         self.splits.rows[split]  # raises while ``test`` is sealed, also for what is in memory
-        prepared = self._shard_cache.get(split, shard)
-        self.counters.loads = self._shard_cache.loads
-        self.counters.loading = self._shard_cache.seconds
+        cache = self._shard_cache
+        loads, seconds = cache.loads, cache.seconds
+        prepared = cache.get(split, shard)
+        self.counters.loads += cache.loads - loads
+        self.counters.loading += cache.seconds - seconds
         return prepared
 
     def targets(self, split: str, shard: int) -> Any:

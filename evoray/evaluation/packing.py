@@ -59,7 +59,7 @@ class EvaluatorSource:
 
     @cached_property
     def key(self) -> str:
-        fields = {**vars(self.program), "space": self.program.space.sha256, "parent": self.parent}
+        fields = {**_said(self.program), "parent": self.parent}
         return hashlib.sha256(repr(sorted(fields.items())).encode()).hexdigest()
 
     @property
@@ -83,6 +83,12 @@ class EvaluatorSource:
             evaluator = Evaluator(unpack_model(bulk), self.program)
             check_code(self.program.code, config_dir)
         return evaluator
+
+
+def _said(program: Program) -> dict[str, Any]:
+    """All that a program says, its space by its digest."""
+    guards = {name: sorted(_said(guard).items()) for name, guard in program.guards.items()}
+    return {**vars(program), "space": program.space.sha256, "guards": guards}
 
 
 def packed_bulk(model: nn.Module, config_dir: Path | None = None) -> Bulk:

@@ -21,6 +21,7 @@ class Program:
 
     mean, std: one value a channel; images arrive as x/255, then (x - mean) / std.
     task, task_settings: as ``make_task`` takes them.
+    guards: by name, the program of the same network on a guard's data and task.
     code: the user's modules and their digests (``runtime/importing.py``): a worker that has others is refused.
     """
 
@@ -46,3 +47,4 @@ class Program:
     task_settings: Mapping[str, Any] = field(default_factory=dict)
     of_parent: Any = None
     """What the task was told of the run's parent (``told``); None for tasks that ask for nothing."""
+    guards: Mapping[str, Program] = field(default_factory=dict)

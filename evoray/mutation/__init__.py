@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from evoray.mutation.recipe import Lineage as Lineage
     from evoray.mutation.recipe import Recipe as Recipe
     from evoray.mutation.recipe import first_used as first_used
+    from evoray.mutation.recipe import shared_base as shared_base
     from evoray.mutation.recipe import soup as soup
     from evoray.mutation.space import Space as Space
     from evoray.mutation.space import TensorSpec as TensorSpec
@@ -60,6 +61,7 @@ _LAZY = {
     "Lineage": "recipe",
     "Recipe": "recipe",
     "first_used": "recipe",
+    "shared_base": "recipe",
     "soup": "recipe",
     "Space": "space",
     "TensorSpec": "space",

@@ -203,6 +203,17 @@ def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Linea
     return base.then(tails)
 
 
+def shared_base(lineages: Sequence[Lineage]) -> Lineage:
+    """The longest beginning that all lineages have in common, short of any whole one."""
+    columns = zip(*(one.entries[:-1] for one in lineages), strict=False)
+    length = 0
+    for column in columns:
+        if any(entry != column[0] for entry in column):
+            break
+        length += 1
+    return Lineage(lineages[0].entries[:length]) if lineages else Lineage()
+
+
 def first_used(space: Space, tails: Iterable[Sequence[Entry]]) -> list[int] | None:
     """Which tensor of the space a network uses first of those that each tail changes, as a place in ``space.depth``.
 

@@ -12,9 +12,9 @@ from evoray.data.splits import SearchClosed
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.evaluation.units.ensemble import PanelUnit
 from evoray.models import Buffers
-from evoray.mutation import Lineage
+from evoray.mutation import Lineage, shared_base
 from evoray.results.batchnorm import recalibrate
-from evoray.results.members import Choices, shared_base
+from evoray.results.members import Choices
 from evoray.results.panel import Panel, run_panel
 from evoray.runtime.auto import given
 from evoray.runtime.seeds import Stream, generator

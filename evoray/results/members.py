@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from evoray.ensembles import Member, greedy, top_k, weighted
+from evoray.ensembles import Member, greedy, weighted
 from evoray.evaluation.units.children import Candidate
 from evoray.evaluation.units.ensemble import OwnUnit
-from evoray.mutation import Lineage, soup
+from evoray.mutation import Lineage, shared_base, soup
+from evoray.results.candidates import Candidates
+from evoray.search.guards.judge import Guards
 from evoray.search.loop import Found
 from evoray.search.population import Evaluated
 from evoray.search.session import Session
@@ -34,37 +36,36 @@ class Choices:
     path: tuple[float, ...]
     soup: Ask | None
     parent_total: np.ndarray
+    guards: Guards = field(default_factory=Guards)
 
 
 def choose(session: Session, found: Found) -> Choices:
     """All last choices; what they need to look at again is evaluated now."""
-    (best,) = fittest(found.evaluated, 1)
-    members, path = choose_members(session, found.evaluated)
-    soup = final_soup(session, found, members)
-    if session.inputs.task.combine is None:
-        members = ()  # they are no ensemble
-    return Choices(found.evaluated, best, members, path, soup, found.population.parent_total())
+    candidates = Candidates(session, found)
+    best = candidates.best()
+    members, path = choose_members(session, candidates)
+    soup = final_soup(session, found, candidates, members)
+    members = candidates.ensemble(members) if session.inputs.task.combine else ()  # else they are none
+    evaluated = [found.guards.status(one) for one in found.evaluated]
+    return Choices(evaluated, best, members, path, soup, found.population.parent_total(), found.guards)
 
 
-def fittest(evaluated: Sequence[Evaluated], count: int) -> list[Evaluated]:
-    """The best children of the run, at most ``count``; failures are never among them."""
-    children = [one for one in evaluated if one.ask.kind == "child"]
-    return [children[index] for index in top_k([one.fitness for one in children], count)]
-
-
-def choose_members(session: Session, evaluated: Sequence[Evaluated]) -> tuple[tuple[Member, ...], tuple[float, ...]]:
+def choose_members(session: Session, candidates: Candidates) -> tuple[tuple[Member, ...], tuple[float, ...]]:
     """(members, path) as ``ensemble.method`` says; ``greedy`` and ``weighted`` look at the candidates once more."""
     config = session.config.ensemble
     if config.method in ("top-k", "majority") or session.inputs.task.combine is None:
-        return tuple(Member(one.ask.name, one.ask.lineage) for one in fittest(evaluated, config.size)), ()
-    pool = fittest(evaluated, max(config.pool, config.size) if config.method == "greedy" else config.size)
+        return tuple(Member(one.ask.name, one.ask.lineage) for one in candidates.fittest(config.size)), ()
+    pool = candidates.pool(max(config.pool, config.size) if config.method == "greedy" else config.size)
     own = _own_probabilities(session, [one.ask for one in pool])
-    selected = greedy(own, config.size) if config.method == "greedy" else weighted(own)
-    members = [
-        Member(pool[index].ask.name, pool[index].ask.lineage, weight)
-        for index, weight in zip(selected.indices, selected.weights, strict=True)
-    ]
-    return tuple(members), selected.path
+    while pool:
+        selected = greedy(own, config.size) if config.method == "greedy" else weighted(own)
+        chosen = [pool[index] for index in selected.indices]
+        left = candidates.unbroken(pool, chosen)
+        if len(left) == len(pool):
+            both = zip(chosen, selected.weights, strict=True)
+            return tuple(Member(one.ask.name, one.ask.lineage, weight) for one, weight in both), selected.path
+        own, pool = own[left], [pool[index] for index in left]
+    return (), ()
 
 
 def _own_probabilities(session: Session, asks: Sequence[Ask]) -> np.ndarray:
@@ -90,18 +91,7 @@ def _own_probabilities(session: Session, asks: Sequence[Ask]) -> np.ndarray:
     return own
 
 
-def shared_base(lineages: Sequence[Lineage]) -> Lineage:
-    """The longest beginning that all lineages have in common, short of any whole one."""
-    columns = zip(*(one.entries[:-1] for one in lineages), strict=False)
-    length = 0
-    for column in columns:
-        if any(entry != column[0] for entry in column):
-            break
-        length += 1
-    return Lineage(lineages[0].entries[:length]) if lineages else Lineage()
-
-
-def final_soup(session: Session, found: Found, members: Sequence[Member]) -> Ask | None:
+def final_soup(session: Session, found: Found, candidates: Candidates, members: Sequence[Member]) -> Ask | None:
     """The soup that is handed back: the strategy's own, or one of the final children where that is fitter.
 
     ``soup.method``: ``strategy`` leaves it as found; ``uniform`` averages the ensemble's members; ``greedy`` adds the
@@ -111,24 +101,28 @@ def final_soup(session: Session, found: Found, members: Sequence[Member]) -> Ask
     known = {one.ask.lineage: one.fitness for one in found.evaluated}
     made: list[Evaluated] = []
     if method == "uniform" and len(members) > 1:
-        made = [_evaluate_soup(found, [member.lineage for member in members], "final/uniform")]
+        kept = candidates.beginning([member.lineage for member in members])
+        made = [_evaluate_soup(found, kept, "final/uniform")] if len(kept) > 1 else []
     elif method == "greedy":
-        made = _greedy_soup(found, session.config.soup_size)
-    best, best_fitness = found.soup, known.get(found.soup.lineage if found.soup else Lineage(), -math.inf)
+        made = _greedy_soup(found, candidates, session.config.soup_size)
+    best = found.soup if candidates.holds(found.soup) else None
+    best_fitness = known.get(best.lineage if best else Lineage(), -math.inf)
     for one in made:
         if one.fitness > best_fitness:
             best, best_fitness = one.ask, one.fitness
     return best
 
 
-def _greedy_soup(found: Found, size: int) -> list[Evaluated]:
-    """The best soup met on the way, as a list of at most one."""
-    order = fittest(found.evaluated, size)
+def _greedy_soup(found: Found, candidates: Candidates, size: int) -> list[Evaluated]:
+    """The best soup met on the way, as a list of at most one; a child whose soup breaks a guard is left out of it."""
+    order = candidates.fittest(size)
+    if not order:
+        return []
     kept, best = [order[0].ask.lineage], order[0]
     for one in order[1:]:
         name = f"final/greedy{len(kept) + 1:02d}-{one.ask.name}"
         tried = _evaluate_soup(found, [*kept, one.ask.lineage], name)
-        if tried.fitness >= best.fitness:
+        if tried.fitness >= best.fitness and candidates.holds(tried.ask):
             kept.append(one.ask.lineage)
             best = tried
     return [best] if len(kept) > 1 else []

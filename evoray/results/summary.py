@@ -221,9 +221,12 @@ def parent_on_test(session: Session, final: FinalTest) -> float | None:
 
 
 def vanished_share(session: Session, child: Ask) -> float:
-    """Share of a child's mutated weights that equal its base's, rounded to the type they are evaluated in."""
+    """Share of a child's mutated weights that equal its base's, rounded to the type they are evaluated in; 0 for
+    the parent itself, which changes none."""
     space, dtype = session.inputs.space, DTYPES[session.config.compute.dtype]
     own = child.lineage.tail(child.base)
+    if not own:
+        return 0.0
     flat = apply_lineage(space.flatten(session.inputs.state), space, child.base.entries)
     indices = np.unique(np.concatenate([weighted_delta(space, entry)[0] for entry in own]))
     before = torch.from_numpy(flat[indices])

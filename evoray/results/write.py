@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from evoray.errors import UsageError
 from evoray.results.final_test import FinalTest
+from evoray.results.guards import Guarded, with_guards
 from evoray.results.lineages import buffers_file, write_lineages
 from evoray.results.members import Choices
 from evoray.results.panel import logits_files
@@ -36,7 +38,14 @@ class RunResult:
         return str(self.summary["verdict"])
 
 
-def write_results(session: Session, found: Found, choices: Choices, final: FinalTest, sigma: ChosenSigma) -> RunResult:
+def write_results(
+    session: Session,
+    found: Found,
+    choices: Choices,
+    final: FinalTest,
+    sigma: ChosenSigma,
+    guarded: Sequence[Guarded] = (),
+) -> RunResult:
     """Writes lineages, tables and summary; ``summary.json`` comes last."""
     directory = session.directory
     population = population_table(choices.evaluated, final)
@@ -44,6 +53,7 @@ def write_results(session: Session, found: Found, choices: Choices, final: Final
     if final.recalibrated:
         directory.write(f"lineage/{RECALIBRATED}.safetensors", buffers_file(final.recalibrated))
     summary = make_summary(session, found, choices, final, sigma)
+    summary = with_guards(summary, choices, guarded)
     summary = with_rebuilt(summary, check_rebuilt(session, choices, final))
     directory.write_table("population.parquet", population)
     directory.write_table("predictions.parquet", predictions_table(final.test))

@@ -28,6 +28,7 @@ OUTPUTS = 10**6
 """Of a network, and classes."""
 WORKERS, LOCAL_WORKERS, CORES, GPUS = 10**4, 256, 4096, 64
 BATCH = 2**20
+GUARDS = 32
 GIB, CACHE_GB = 2**16, 1e6
 
 Count = Annotated[int, Field(ge=1, le=CHILDREN)]

@@ -27,6 +27,7 @@ from evoray.runtime.importing import code_of, import_function
 from evoray.runtime.reading import shown
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
+from evoray.search.guards.checked import Guard, guards_identity, with_guards
 from evoray.search.trial import OneOutput, Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
@@ -57,6 +58,7 @@ class Inputs:
     """Which outputs the data's classes are; None where outputs are no classes."""
     said: Announced = field(default_factory=Announced)
     notes: tuple[str, ...] = ()
+    guards: tuple[Guard, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Digests that a resumed run must find unchanged."""
@@ -66,11 +68,15 @@ class Inputs:
             "data": {name: one.digest for name, one in self.splits.described.items()},
             "torch": torch.__version__,
             "code": dict(self.code),
+            **guards_identity(self.guards),
         }
 
 
-def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
-    """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only."""
+def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None = None) -> Inputs:
+    """Loads parent and data, and refuses what cannot end well; raises UsageError kinds only.
+
+    run: whose parent is looked at on other data, where these are a guard's.
+    """
     task = make_task(config.task.name, config_dir, config.task.settings)
     config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
@@ -86,13 +92,10 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
             )
     if config.search.racing:
         _check_racing(config, fitness, splits.images("select"), splits.counted)
-    parent = load_parent(config.parent, config_dir, seed=config.seed)
+    parent = run.parent if run else load_parent(config.parent, config_dir, seed=config.seed)
     check_text(config.compute, parent, splits)
     task, told = of_run(task, parent, splits, config.seed)
-    state, aliases = canonical_state(parent.model)
-    names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
-    space = Space.from_state(state, names, config.mutation.scale)
-    config.mutation.check_weights(space.n)
+    state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent)
     head: tuple[str, ...] = ()
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
     _check_alike(splits)
@@ -107,6 +110,10 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     said = announced(config.parent, parent, fitness, classes, trial, config_dir)
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
+    if run is not None:  # its network is judged with the run's own data
+        return inputs
+    inputs = with_guards(inputs, lambda own: check_inputs(own, config_dir, inputs))
+    config, notes = inputs.config, inputs.notes
     found = judge(inputs, trial.sample)
     trial.check_batches()
     if config.search.racing or config.mutation.sigma_is_auto:
@@ -114,8 +121,17 @@ def check_inputs(config: RunConfig, config_dir: Path | None) -> Inputs:
     config, layout = with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *told, *head, *in_types, *said.notes, *found, *layout, *depth
+    notes = *parent.notes, *told, *head, *in_types, *said.notes, *found, *layout, *depth, *notes
     return replace(inputs, config=config, space=space, notes=notes)
+
+
+def _weights(config: RunConfig, parent: Parent) -> tuple[dict[str, Tensor], dict[str, str], Space]:
+    """The parent's state, its aliases, and the weights that children change."""
+    state, aliases = canonical_state(parent.model)
+    names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
+    space = Space.from_state(state, names, config.mutation.scale)
+    config.mutation.check_weights(space.n)
+    return state, aliases, space
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:

@@ -12,6 +12,8 @@ import numpy as np
 
 from evoray.runtime.events import RoundDone
 from evoray.search.announce import parent_line
+from evoray.search.guards.judge import Guards
+from evoray.search.guards.rounds import next_round, told
 from evoray.search.population import Evaluated, Population, check_some_succeeded
 from evoray.search.racing import Racer
 from evoray.search.session import Session
@@ -30,6 +32,7 @@ class Found:
     evaluated: list[Evaluated] = field(default_factory=list)
     soup: Ask | None = None
     races: tuple[dict[str, Any], ...] = ()
+    guards: Guards = field(default_factory=Guards)
 
 
 def search(session: Session) -> Found:
@@ -39,10 +42,11 @@ def search(session: Session) -> Found:
         RunError: every child failed.
     """
     strategy, population = make_strategy(session.config), Population(session)
+    guards = Guards(session)
     racer = Racer(session, strategy.elite) if session.config.search.racing else None
     evaluated: list[Evaluated] = []
     races: list[dict[str, Any]] = []
-    while (asked := strategy.ask()) is not None:
+    while (asked := next_round(strategy, guards)) is not None:
         started, race = time.perf_counter(), None
         if racer is not None and asked.asks[-1].kind == "child":
             fresh, race = racer.evaluate(asked)
@@ -50,11 +54,11 @@ def search(session: Session) -> Found:
         else:
             fresh = population.evaluate(asked)
         _tell_parent(session, fresh if not evaluated else ())
-        strategy.tell([one.fitness for one in fresh])
+        strategy.tell(told(fresh, evaluated, strategy.winners, guards))
         evaluated += fresh
         session.observers.emit(_round_done(asked, fresh, race, time.perf_counter() - started))
     check_some_succeeded(evaluated)
-    return Found(population, evaluated, strategy.soup, tuple(races))
+    return Found(population, evaluated, strategy.soup, tuple(races), guards)
 
 
 def _tell_parent(session: Session, first: Sequence[Evaluated]) -> None:

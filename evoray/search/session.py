@@ -23,6 +23,7 @@ from evoray.runtime import logs
 from evoray.runtime.events import Observer, Observers, RunStarted, WorkersChanged
 from evoray.runtime.importing import check_code, import_function
 from evoray.runtime.reading import said
+from evoray.search.guards.checked import Guard
 from evoray.search.inputs import Inputs
 from evoray.search.resume import IDENTITY, check_same, is_begun
 from evoray.storage.directory import RunDirectory
@@ -59,6 +60,8 @@ class Session:
     known: Records
     observers: Observers
     tally: Tally
+    guard: str = ""
+    """Which guard's data the stages of this session are on; the run's own unless it is named."""
 
     @property
     def splits(self) -> Splits:
@@ -68,12 +71,19 @@ class Session:
         """The last child is evaluated: ``test`` can be read from here on, and no child is evaluated any more."""
         closed = SearchClosed(self.run_id)
         self.splits.open_test(closed)
+        for guard in self.inputs.guards:
+            guard.inputs.splits.open_test(closed)
         return closed
 
     def check_searching(self) -> None:
         """Raises RunError once ``test`` is open: children are evaluated before that."""
         if self.splits.test_is_open:
             raise RunError("a child was to be evaluated after the search was over and test was opened.")
+
+    def on_guard(self, guard: Guard) -> Session:
+        """The same session whose stages are on a guard's data, by its task."""
+        inputs = replace(guard.inputs, space=self.inputs.space)
+        return replace(self, inputs=inputs, fitness=guard.fitness, guard=guard.name)
 
     def with_config(self, config: ResolvedConfig) -> Session:
         """The same session with a configuration in which what the run had to find is known; it is recorded."""

@@ -11,13 +11,15 @@ import enum
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from evoray.backends import Job, Unit
 from evoray.errors import RunError
+from evoray.evaluation.evaluator import of_guard
+from evoray.evaluation.units.guarded import OnGuard
 from evoray.runtime.events import ChildGivenUp, StageProgress, StageStarted
 from evoray.search.session import Session
 from evoray.storage.directory import pack_arrays, unpack_arrays
@@ -42,6 +44,7 @@ class Part(enum.StrEnum):
     FINAL_SELECT = "panel/select"
     FINAL_TEST = "panel/test"
     SAMPLE = "sample/test"
+    GUARD = "guard"
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def run_stage(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:
     Raises:
         RunError: a required item was given up; a resumed run tries it again.
     """
+    stage = stage if not session.guard else _on_guard(session.guard, stage)
     left = _Left(stage)
     for result in _recorded(session, stage):
         left.done(result)
@@ -136,6 +140,16 @@ def run_stage(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:
         session.observers.note(note)
     seconds = session.tally.seconds
     seconds[stage.key.part] = seconds.get(stage.key.part, 0.0) + time.perf_counter() - started
+
+
+def _on_guard(guard: str, stage: Stage[V]) -> Stage[V]:
+    """The stage with units on the guard's data, under names of its own in the journal and in what workers hold."""
+    return replace(
+        stage,
+        key=StageKey(of_guard(guard, stage.key.name), Part.GUARD),
+        unit=lambda shard, items: OnGuard(guard, stage.unit(shard, items)),
+        held=of_guard(guard, stage.held or stage.split),
+    )
 
 
 def _recorded(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:

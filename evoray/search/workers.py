@@ -80,17 +80,10 @@ def _reopened(backend: Backend, parent: Bulk, inputs: Inputs, config: ResolvedCo
 def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
     """The workers' share of the configuration."""
     compute = config.compute
-    mean, std = normalisation(inputs.parent, inputs.splits.datasets["select"].image_shape[0])
-    return Program(
+    program = Program(
         space=inputs.space,
-        mean=mean,
-        std=std,
-        data=_absolute(config, inputs.config_dir),
         seed=config.seed,
-        fitness=inputs.fitness,
-        task=config.task.name,
-        task_settings=config.task.settings,
-        of_parent=getattr(inputs.task, "of_parent", None),
+        **_on_data(inputs, config),
         device=compute.device,
         dtype=compute.dtype,
         batch_size=compute.batch_size,
@@ -104,6 +97,23 @@ def make_program(inputs: Inputs, config: ResolvedConfig) -> Program:
         config_dir=os.path.abspath(inputs.config_dir) if inputs.config_dir else None,
         code=inputs.code,
     )
+    own = {"keep_activations": False, "guards": {}}  # few children are judged by a guard
+    guards = {one.name: replace(program, **_on_data(one.inputs, one.inputs.config) | own) for one in inputs.guards}
+    return replace(program, guards=guards)
+
+
+def _on_data(inputs: Inputs, config: RunConfig) -> dict[str, Any]:
+    """What of a program depends on data and task."""
+    mean, std = normalisation(inputs.parent, inputs.splits.datasets["select"].image_shape[0])
+    return {
+        "mean": mean,
+        "std": std,
+        "data": _absolute(config, inputs.config_dir),
+        "fitness": inputs.fitness,
+        "task": config.task.name,
+        "task_settings": config.task.settings,
+        "of_parent": getattr(inputs.task, "of_parent", None),
+    }
 
 
 def _absolute(config: RunConfig, config_dir: Path | None) -> Any:

@@ -77,6 +77,22 @@ class Strategy(Variant, ABC):
         """Fitness of the asked candidates, in order; -inf for those that failed."""
 
     @property
+    def winners(self) -> int:
+        """How many of a round's best the next step goes on from, or is made of, as they are; guards judge those."""
+        return self.elite
+
+    @property
+    def centre(self) -> Ask | None:
+        """What the last step moved to, whatever its fitness; guards judge it before a round around it is evaluated.
+        None where a step goes on from a candidate that was told."""
+        return None
+
+    def halve(self) -> None:
+        """Takes half of the last step back, because its end breaks a guard; called until one holds, so in the end the
+        centre is where it was. Only for who has a ``centre``."""
+        raise NotImplementedError
+
+    @property
     @abstractmethod
     def soup(self) -> Ask | None:
         """The best network found that later rounds build on, None when none was better than the parent."""
@@ -98,6 +114,8 @@ class Replayed(Strategy):
 
     def __init__(self) -> None:
         self._told: list[list[float]] = []
+        self._halvings: list[int] = []
+        """After how many rounds the last step was halved, once for each time."""
         self.credits: tuple[Any, ...] = ()
         """What the kind of mutation remembers of the last generations (``MutationConfig.credit``)."""
 
@@ -119,14 +137,21 @@ class Replayed(Strategy):
         if credit is not None:
             self.credits = (*self.credits, credit)[-HISTORY:]
 
+    def remember_halving(self) -> None:
+        """Called by ``halve`` of a strategy that has a centre."""
+        self._halvings.append(len(self._told))
+
     def state_dict(self) -> dict[str, Any]:
-        return {"told": [[value if math.isfinite(value) else None for value in told] for told in self._told]}
+        told = [[value if math.isfinite(value) else None for value in told] for told in self._told]
+        return {"told": told} | ({"halved": list(self._halvings)} if self._halvings else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if self._told:
             raise ValueError("load_state_dict is for a strategy that was told nothing yet")
-        for told in state["told"]:
+        for round_number, told in enumerate(state["told"], start=1):
             self.tell([-math.inf if value is None else value for value in told])
+            for _ in range(state.get("halved", []).count(round_number)):
+                self.halve()
 
 
 def ranked(pairs: Sequence[tuple[float, Ask]]) -> list[tuple[float, Ask]]:

@@ -53,6 +53,9 @@ class CmaEs(MovingCentre):
         super().__init__(mutation, sigma, seed, children, generations)
         self._directions = [draw_mutation(mutation, sigma, seed, 0, number) for number in range(dimensions)]
         self._cma = CMA(mean=np.zeros(dimensions), sigma=1.0, population_size=children)
+        self._shift: np.ndarray | None = None
+        """Between the library's points and ours, once a step was shortened: the method is the same wherever it is."""
+        self._ends: tuple[np.ndarray, np.ndarray] = (np.zeros(dimensions), np.zeros(dimensions))
 
     @classmethod
     def check(cls, config: RunConfig) -> None:
@@ -87,10 +90,20 @@ class CmaEs(MovingCentre):
         ]
 
     def _lineage(self, point: np.ndarray) -> Lineage:
+        point = point if self._shift is None else point + self._shift
         weights = (point / math.sqrt(len(self._directions))).tolist()
         return Lineage(tuple(Entry(weight, one) for weight, one in zip(weights, self._directions, strict=True)))
 
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
         worth = centred_ranks([fitness for fitness, _ in pairs])
+        before, shift = self._cma.mean, self._shift
+        start = before.copy() if shift is None else before + shift
         self._cma.tell(list(zip(self._points(), (-worth).tolist(), strict=True)))  # it minimises
+        end = self._cma.mean if shift is None else self._cma.mean + shift
+        self._ends = start, end.copy()
+        return self._lineage(self._cma.mean)
+
+    def _shorten(self, share: float) -> Lineage:
+        start, end = self._ends
+        self._shift = start + share * (end - start) - self._cma.mean
         return self._lineage(self._cma.mean)

@@ -78,7 +78,9 @@ class EvolutionStrategy(MovingCentre):
         self._estimates: list[tuple[Entry, ...]] = []
         """Of each generation: its entries with weight c."""
         self._sums: list[float] = []
-        """A_s of each."""
+        """A_s of each; below, before and after the last whole step."""
+        self._sums_before: list[float] = []
+        self._sums_moved: list[float] = []
         self._second = 0.0
 
     @classmethod
@@ -98,6 +100,7 @@ class EvolutionStrategy(MovingCentre):
         entries = estimate(pairs, self._mutation.antithetic)
         self._estimates.append(entries)
         self._sums.append(0.0)
+        self._sums_before = list(self._sums)
         own = [ask.lineage.entries[-1].mutation for _, ask in pairs][:: 2 if self._mutation.antithetic else 1]
         length = self._length(np.array([entry.weight for entry in entries]), len(own) / self._mutation.independent(own))
         if length > 0:
@@ -107,6 +110,17 @@ class EvolutionStrategy(MovingCentre):
                 decay = self._beta ** (time - 1 - number)
                 if decay >= SETTLED:
                     self._sums[number] += rate * (1 - self._beta) * decay
+        self._sums_moved = list(self._sums)
+        return self._summed()
+
+    def _shorten(self, share: float) -> Lineage:
+        """Every entry a share of the way; the estimates stay, so later steps have their momentum."""
+        both = zip(self._sums_before, self._sums_moved, strict=True)
+        self._sums = [before + share * (moved - before) for before, moved in both]
+        return self._summed()
+
+    def _summed(self) -> Lineage:
+        """The centre."""
         return Lineage(
             tuple(
                 Entry(total * entry.weight, entry.mutation)

@@ -251,3 +251,73 @@ def test_adaptive_children_follow_the_block_that_gains(name):
     blocks = [ask.lineage.entries[-1].mutation.block for ask in children]
     share = blocks.count(2) / len(blocks)
     assert share == 0.25 if name == OWN else share > 0.5
+
+
+stepping = pytest.mark.parametrize(
+    ("name", "mutation"),
+    [one for one in variants() if one.values[0] in ("mu-lambda", "evolution-strategy", "cma-es")],
+)
+
+
+def weights_of(lineage):
+    """The weight of each mutation, in whatever order."""
+    found = {}
+    for entry in lineage.entries:
+        found[entry.mutation] = found.get(entry.mutation, 0.0) + entry.weight
+    return found
+
+
+@stepping
+def test_a_step_is_halved_thrice_and_then_not_made(name, mutation):
+    strategy = make_strategy(config_of(name, **mutation))
+    for _ in range(2):
+        strategy.tell([score(ask) for ask in strategy.ask().asks])
+    before = strategy.centre
+    strategy.tell([score(ask) for ask in strategy.ask().asks])
+    whole, start = weights_of(strategy.centre.lineage), weights_of(before.lineage)
+    for share in (0.5, 0.25, 0.125):
+        strategy.halve()
+        found = weights_of(strategy.centre.lineage)
+        assert set(found) == set(whole)
+        for one, weight in found.items():
+            assert weight == pytest.approx(start.get(one, 0.0) + share * (whole[one] - start.get(one, 0.0)), abs=1e-12)
+        assert strategy.ask().asks[0] == strategy.centre
+    strategy.halve()
+    assert strategy.centre == before and strategy.ask().asks[0] == before
+
+
+@stepping
+def test_what_was_halved_is_halved_when_it_is_replayed(name, mutation):
+    config = config_of(name, **mutation)
+    strategy, again = make_strategy(config), make_strategy(config)
+    strategy.tell([score(ask) for ask in strategy.ask().asks])
+    strategy.halve()
+    strategy.halve()
+    strategy.tell([score(ask) for ask in strategy.ask().asks])
+    strategy.halve()
+    again.load_state_dict(json.loads(json.dumps(strategy.state_dict())))
+    assert play(again) == play(strategy) != []
+
+
+@stepping
+def test_the_next_step_begins_where_the_last_one_was_cut(name, mutation):
+    """As if the whole step had been that long, but for what an optimizer remembers."""
+    strategy = make_strategy(config_of(name, **mutation))
+    strategy.tell([score(ask) for ask in strategy.ask().asks])
+    strategy.halve()
+    cut = strategy.centre.lineage
+    asked = strategy.ask()
+    if name != "cma-es":
+        assert asked.base == cut and all(cut.is_prefix_of(ask.lineage) for ask in asked.asks)
+    strategy.tell([score(ask) for ask in asked.asks])
+    for _ in range(4):
+        strategy.halve()
+    assert weights_of(strategy.centre.lineage) == pytest.approx(weights_of(cut))
+
+
+@every
+def test_who_goes_on_from_candidates_has_no_centre(name, mutation):
+    strategy = make_strategy(config_of(name, **mutation))
+    steps = name in ("mu-lambda", "evolution-strategy", "cma-es")
+    assert (strategy.centre is not None) == steps
+    assert strategy.winners == (0 if steps else strategy.elite)

@@ -109,8 +109,8 @@ def _sampled(scores: Tensor, manner: Manner, draws: Tensor) -> Tensor:
     if manner.top_p < 1:
         shares, order = shares.sort(dim=-1, descending=True, stable=True)
         shares = shares * (shares.cumsum(-1) - shares < manner.top_p)
-    total = shares.cumsum(-1)
-    place = torch.searchsorted(total, (draws * total[:, -1])[:, None], right=True)
+    cumulated = shares.cumsum(-1)
+    place = torch.searchsorted(cumulated, (draws * cumulated[:, -1])[:, None], right=True)
     place = torch.minimum(place, (shares > 0).cumsum(-1).argmax(-1, keepdim=True))  # the last that may be taken
     return (place if order is None else order.gather(1, place))[:, 0]
 
