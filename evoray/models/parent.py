@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -132,6 +133,10 @@ def _module(config: ParentConfig, config_dir: Path | None) -> Parent:
     if path is not None:
         model = made.model
         notes += with_weights(lambda _: model, path, config)[1]
+    if "transformers" in sys.modules and made.tokenizer is not None:
+        from evoray.models.transformers.attention import prepare_inside
+
+        prepare_inside(made.model)
     own = made.preprocessing
     if own.mean is not None:
         refuse_normalisation(config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
@@ -33,6 +33,15 @@ def prepare(model: Any) -> None:
         model.set_attn_implementation(OWN)
     model.register_forward_pre_hook(with_own_padding, with_kwargs=True)
     _keep_frequencies(model)
+
+
+def prepare_inside(model: nn.Module) -> None:
+    """``prepare`` for networks of transformers that a user's module is made of, where they know their padding."""
+    found = [one for one in model.modules() if isinstance(one, PreTrainedModel)]
+    parts = {id(part) for one in found for part in one.modules() if part is not one}
+    for one in found:
+        if id(one) not in parts and isinstance(getattr(one.config, "pad_token_id", None), int):
+            prepare(one)
 
 
 def with_own_padding(module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any] | None:

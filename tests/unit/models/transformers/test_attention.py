@@ -8,7 +8,7 @@ import torch
 
 from evoray.evaluation.host import cast_floating
 from evoray.evaluation.kept.tape import Unrepeatable, record
-from evoray.models.transformers.attention import OWN, prepare, with_own_padding
+from evoray.models.transformers.attention import OWN, prepare, prepare_inside, with_own_padding
 
 
 def padded(hidden=0):
@@ -57,3 +57,16 @@ def test_positions_keep_their_precision(tmp_path):
     with torch.inference_mode():
         given = padded()
         torch.testing.assert_close(network(**given).logits, own(**given).logits)
+
+
+def test_networks_inside_a_users_module_are_prepared_where_they_know_their_padding():
+    inner, unknown, given = tiny_language.network("bert"), tiny_language.network("gpt2"), padded()
+    inner.config.pad_token_id, unknown.config.pad_token_id = 0, None
+    whole = torch.nn.ModuleDict({"inner": inner, "unknown": unknown})
+    with torch.inference_mode():
+        expected = inner(**given).logits
+        prepare_inside(whole)
+        record(lambda: inner(**given), list(given.values()), lambda tensor: ())
+        assert torch.equal(inner(**given).logits, expected)
+    assert (inner.config._attn_implementation, unknown.config._attn_implementation) == (OWN, "sdpa")
+    assert sum(len(part._forward_pre_hooks) for part in whole.modules()) == 1
