@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
 
     def make(classes: int | None, **ways: Any) -> nn.Module:
         given = {} if classes is None else {"num_classes": classes}
-        return builder(weights=None, **{**_OWN_WAYS.get(config.name, {}), **given, **ways})
+        return builder(weights=None, **{**_ways(config.name, builder, path is not None), **given, **ways})
 
     model, notes = (make(config.classes), ()) if path is None else _with_weights(make, path, config)
     if not named:
@@ -58,13 +59,15 @@ def preprocessing(config: ParentConfig) -> Preprocessing:
 def _with_weights(
     make: Callable[..., nn.Module], path: Path, config: ParentConfig
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """GoogLeNet and Inception also without their auxiliary heads, which only training uses."""
+    """GoogLeNet, Inception and networks of segmentation also without auxiliary heads, which only training uses."""
     try:
         return with_weights(make, path, config)
     except ModelError as error:
-        if config.name not in _OWN_WAYS or "missing aux" not in str(error).lower():
+        ways = _ways(config.name, _named(config)[0], True)
+        head = next((name for name in ("aux_logits", "aux_loss") if name in ways), None)
+        if head is None or "missing aux" not in str(error).lower():
             raise
-        return with_weights(lambda classes: make(classes, aux_logits=False), path, config)
+        return with_weights(lambda classes: make(classes, **{head: False}), path, config)
 
 
 def _check_classes(config: ParentConfig, outputs: int) -> None:
@@ -96,6 +99,15 @@ _OWN_WAYS: dict[str, dict[str, Any]] = {
 }
 """These two warn about a default of theirs unless it is given. Their weights were trained on inputs scaled otherwise;
 ``transform_input`` undoes ImageNet's normalisation for them, as torchvision does where it loads the weights itself."""
+
+
+def _ways(name: str, builder: Callable[..., nn.Module], trained: bool) -> dict[str, Any]:
+    """How an architecture is built: one of segmentation would fetch weights for its backbone, and has an auxiliary head
+    where it was trained."""
+    takes = inspect.signature(builder).parameters
+    own: dict[str, Any] = {"weights_backbone": None} if "weights_backbone" in takes else {}
+    own |= {"aux_loss": True} if trained and "aux_loss" in takes else {}
+    return own | _OWN_WAYS.get(name, {})
 
 
 def _enum_file(weights: Any, config: ParentConfig) -> Path:
@@ -132,13 +144,15 @@ def _check_name(path: Path) -> None:
 
 
 def _preset(weights: Any) -> Preprocessing:
-    """The preprocessing of torchvision's ImageClassification preset."""
+    """The preprocessing of torchvision's ImageClassification preset, or of its SemanticSegmentation, which cuts nothing
+    off."""
     preset = weights.transforms()
+    crop = getattr(preset, "crop_size", None)
     return Preprocessing(
         mean=tuple(preset.mean),
         std=tuple(preset.std),
         resize=preset.resize_size[0],
-        crop=preset.crop_size[0],
+        crop=None if crop is None else crop[0],
         interpolation=preset.interpolation.value,
         antialias=bool(preset.antialias),
     )

@@ -155,8 +155,9 @@ def _channels(splits: Splits) -> int:
 
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
-    if config.ensemble.temperature and task.combine is None:
-        raise ConfigError(f"ensemble.temperature = true: {config.task.name} makes no ensemble. Switch it off.")
+    for key in ("temperature", "keep_logits"):
+        if getattr(config.ensemble, key) and task.combine is None:
+            raise ConfigError(f"ensemble.{key} = true: {config.task.name} makes no ensemble. Switch it off.")
     if task.classification is None and not isinstance(config.data.outputs, str):
         raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = splits.datasets["select"].records

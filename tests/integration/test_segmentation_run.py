@@ -167,6 +167,12 @@ def test_networks_that_do_not_fit(config, tmp_path, models, match):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("key", ["temperature", "keep_logits"])
+def test_there_is_no_ensemble(config, tmp_path, key):
+    with pytest.raises(ConfigError, match=rf"ensemble\.{key} = true: segmentation makes no ensemble"):
+        run(config, tmp_path / "run", f"ensemble.{key}=true")
+
+
 def test_shards_of_another_task(config, tmp_path):
     with pytest.raises(DataError, match="shards of segmentation, and the run is of image-classification"):
         run(config, tmp_path / "run", 'task.name="image-classification"')

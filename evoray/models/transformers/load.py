@@ -17,7 +17,9 @@ from torch import nn
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent
+from evoray.models.transformers.capturing import let_travel
 from evoray.models.transformers.folder import CONFIG, find_folder, read_config
+from evoray.models.transformers.images import preprocessing_of
 from evoray.runtime.reading import reason_of, shown
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -41,7 +43,8 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
         else:
             model = _pretrained(architecture, folder)
     notes = _prepare(model, folder)
-    return Parent(model, Path(config.name).name, classes=_classes(model), notes=notes, tokenizer=str(folder))
+    name, images = Path(config.name).name, preprocessing_of(folder)
+    return Parent(model, name, images, classes=_classes(model), notes=notes, tokenizer=str(folder))
 
 
 def _import_transformers() -> Any:
@@ -122,6 +125,7 @@ def _prepare(model: Any, folder: Path) -> tuple[str, ...]:
         if _looks_for_padding(model):
             notes = (f"{shown(folder / CONFIG)} names no pad_token_id: shorter texts are filled up with {how}",)
     prepare(model)
+    let_travel()
     return notes
 
 
