@@ -14,6 +14,7 @@ from evoray.errors import UsageError
 from evoray.runtime.paths import CHECKPOINTS, expanded
 from evoray.runtime.reading import shown
 
+OF_ONNX = " Of an onnx parent an .onnx file may be named, too."
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
 
@@ -23,7 +24,12 @@ def export(
         str, typer.Argument(help="parent, best, soup, soup_recalibrated, or a child such as g0000/c0012.")
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="A .safetensors file; of a transformers parent a folder, too.")
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A .safetensors file; of a transformers parent a folder, of an onnx parent an .onnx file, too.",
+        ),
     ],
     parent: Annotated[
         Path | None, typer.Option(help="The parent's checkpoint or folder, where the run keeps none.")
@@ -49,7 +55,7 @@ def export(
 def rebuild(
     lineage: Annotated[Path, typer.Argument(help="A lineage file.")],
     parent: Annotated[Path, typer.Argument(help="The parent's checkpoint.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file, or .onnx.")],
     overwrite: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -66,8 +72,8 @@ def _expanded(path: Path) -> Path:
 
 
 def _check_output(output: Path, overwrite: bool) -> None:
-    if output.suffix != ".safetensors" or "\0" in str(output):
-        raise UsageError(f"{shown(output)}: name a .safetensors file.")
+    if output.suffix not in (".safetensors", ".onnx") or "\0" in str(output):
+        raise UsageError(f"{shown(output)}: name a .safetensors file.{OF_ONNX}")
     if os.path.lexists(output) and not overwrite:
         raise UsageError(f"{shown(output)}: exists already. Name another file, or add --overwrite.")
     if os.path.lexists(output) and not output.is_file():

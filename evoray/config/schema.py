@@ -39,10 +39,10 @@ BACKENDS = ("ray", "local")
 class ParentConfig(Section):
     """The pretrained network."""
 
-    source: Literal["torchvision", "timm", "module", "transformers"] = "torchvision"
+    source: Literal["torchvision", "timm", "module", "transformers", "onnx"] = "torchvision"
     name: str
-    """Architecture, ``package.module:function`` for ``source = "module"``, or for ``transformers`` a folder as
-    ``save_pretrained`` writes it."""
+    """Architecture, ``package.module:function`` for ``source = "module"``, for ``transformers`` a folder as
+    ``save_pretrained`` writes it, or for ``onnx`` an .onnx file."""
     weights: str | None = None
     """An enum name, ``random``, or a file of weights; a module may bring its own."""
     weights_key: Annotated[str, Field(min_length=1)] | None = None
@@ -51,6 +51,8 @@ class ParentConfig(Section):
     """Outputs the architecture is built with; else its own, or as many as the file's head has."""
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    output: Annotated[str, Field(min_length=1)] | None = None
+    """Of an ``onnx`` parent: which value of its graph is its answer; else ``logits``, or its first output."""
     download: bool = False
     """Whether named weights may be fetched where they are not in the library's cache."""
 
@@ -79,9 +81,18 @@ class ParentConfig(Section):
             raise ValueError(
                 "weights: a transformers parent's lie in the folder that name says. Leave weights out, or say random"
             )
-        if self.source not in ("module", "transformers") and self.weights is None:
+        if self.source == "onnx" and self.weights is not None:
+            raise ValueError("weights: an onnx parent's lie in the file that name says. Leave weights out")
+        if self.output is not None and self.source != "onnx":
+            raise ValueError(f'output is a key of onnx parents, and source = "{self.source}". Leave it out')
+        if self.source not in ("module", "transformers", "onnx") and self.weights is None:
             raise ValueError('weights is missing: an enum name, "random", or a checkpoint file')
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_unused_keys(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As configurations were recorded before there was an ``output``."""
+        return {key: value for key, value in written(self).items() if key != "output" or value is not None}
 
 
 class DataConfig(Section):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from evoray.config import ParentConfig
 from evoray.errors import EvorayError, ModelError
 from evoray.models.base import Parent
+from evoray.models.onnx.network import OnnxNetwork
 from evoray.models.parent import load_parent
 from evoray.runtime.reading import reason_of
 
@@ -38,6 +39,8 @@ def fresh_network(
         model = load_parent(_without_weights(config), config_dir, seed=seed + OTHER_SEED, quick=quick).model
         if _shares(model, parent.model):  # a function that returns one and the same module
             model = copy.deepcopy(model)
+        if isinstance(model, OnnxNetwork) and isinstance(parent.model, OnnxNetwork):
+            model.like(parent.model)
         model.train()
         _load(model, state)
         model.eval()

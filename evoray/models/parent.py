@@ -18,6 +18,7 @@ from evoray.models import from_timm, from_torchvision
 from evoray.models.answers import check_call, logits_of
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
+from evoray.models.onnx import load as from_onnx
 from evoray.models.precision import remedy
 from evoray.models.seeding import seeded
 from evoray.models.structure import in_evaluation
@@ -190,6 +191,7 @@ _SOURCES: dict[str, Callable[[ParentConfig, Path | None], Parent]] = {
     "timm": from_timm.load,
     "module": _module,
     "transformers": from_transformers.load,
+    "onnx": from_onnx.load,
 }
 _FILES: dict[str, Callable[[ParentConfig, Path | None], Path | None]] = {
     "torchvision": from_torchvision.find,

@@ -75,6 +75,6 @@ def _built(directory: RunDirectory, path: Path | None) -> State:
     config = parse_config(directory.read_json("config.json"), directory.path("config.json"), Path.cwd())
     parent = config.parent
     if path is not None:
-        whose = "name" if parent.source == "transformers" else "weights"
+        whose = "name" if parent.source in ("transformers", "onnx") else "weights"
         parent = parent.model_copy(update={whose: str(path.resolve())})
     return canonical_state(load_parent(parent, Path.cwd(), seed=config.seed).model)[0]

@@ -27,7 +27,7 @@ from evoray.runtime.origin import NoExit, told
 
 NEVER_SHADOWED = sys.stdlib_module_names | {
     *("evoray", "torch", "torchvision", "timm", "numpy", "pyarrow", "ray", "pydantic", "PIL", "safetensors"),
-    *("typer", "rich", "cloudpickle", "transformers", "tokenizers"),
+    *("typer", "rich", "cloudpickle", "transformers", "tokenizers", "onnx", "onnxruntime"),
 }
 """What EvoRay has imported itself before it looks at any folder."""
 

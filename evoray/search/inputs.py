@@ -15,10 +15,11 @@ from evoray.data import normalise
 from evoray.data.checks.described import check_columns
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
+from evoray.evaluation.judging import by_depth, judge, takes_logits, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
+from evoray.models.onnx.settings import fitting
 from evoray.models.precision import of_network
 from evoray.models.transformers.matching import check_text
 from evoray.mutation import Space, tensors_sha256
@@ -93,6 +94,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None 
     if config.search.racing:
         _check_racing(config, fitness, splits.images("select"), splits.counted)
     parent = run.parent if run else load_parent(config.parent, config_dir, seed=config.seed)
+    config, fitted = fitting(config, parent.model, lambda: run is None and takes_logits(task))
     check_text(config.compute, parent, splits)
     task, told = of_run(task, parent, splits, config.seed)
     state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent)
@@ -121,7 +123,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None 
     config, layout = with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *told, *head, *in_types, *said.notes, *found, *layout, *depth, *notes
+    notes = *parent.notes, *fitted, *told, *head, *in_types, *said.notes, *found, *layout, *depth, *notes
     return replace(inputs, config=config, space=space, notes=notes)
 
 

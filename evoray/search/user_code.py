@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from torch import nn
 
 from evoray.config import RunConfig
+from evoray.models.onnx.network import OnnxNetwork
 
 OWN = ("evoray", "torch", "builtins", "__main__")
 """EvoRay itself, and PyTorch, whose version is recorded apart."""
@@ -18,6 +19,8 @@ def user_modules(config: RunConfig, model: nn.Module) -> list[str]:
     """Names of modules, sorted: of each ``package.module:name`` in the configuration, and of the network's classes."""
     named = {name.partition(":")[0] for name in _names(config)}
     classes = {cls.__module__ for module in model.modules() for cls in type(module).__mro__}
+    if isinstance(model, OnnxNetwork):
+        named.add("onnxruntime")  # recorded by its version
     return sorted(one for one in named | classes if one.partition(".")[0] not in OWN)
 
 

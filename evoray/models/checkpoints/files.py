@@ -16,6 +16,7 @@ from torch import Tensor
 from evoray.errors import ModelError
 from evoray.models.checkpoints.states import only_state
 from evoray.models.checkpoints.torch_file import MAGIC, load_torch, tensors_in
+from evoray.models.onnx.file import SUFFIX, onnx_bytes, read_onnx
 from evoray.runtime.paths import CHECKPOINTS
 from evoray.runtime.reading import parse_json, read_file, shown
 
@@ -47,6 +48,8 @@ def read_state(path: str | Path, weights_key: str | None = None) -> dict[str, Te
     Raises:
         ModelError: the file cannot be read, or holds none, or several; with the remedy.
     """
+    if str(path).lower().endswith(SUFFIX):
+        return read_onnx(Path(path))
     return only_state(read_checkpoint(path), weights_key, str(path))
 
 
@@ -88,11 +91,11 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
 
 def write_state(path: str | Path, state: Mapping[str, Tensor]) -> None:
-    """Writes a .safetensors file; it appears whole or not at all."""
-    temporary = f"{path}.part"
+    """Writes a .safetensors file, or an .onnx file of a state that came as one; it appears whole or not at all."""
+    temporary, content = f"{path}.part", onnx_bytes(state) if str(path).lower().endswith(SUFFIX) else state_bytes(state)
     try:
         with open(temporary, "wb") as file:
-            file.write(state_bytes(state))
+            file.write(content)
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
