@@ -30,7 +30,6 @@ ON_RAY = (
     "tests/integration/test_keep_logits.py",
     "tests/integration/test_kept.py",
     "tests/integration/test_tasks_of_numbers.py",
-    "tests/integration/test_warm_workers.py",
     "tests/system/",
     "tests/unit/backends/test_ray.py",
 )
@@ -124,12 +123,28 @@ def on_ray(embedded_ray):
     embedded_ray()
 
 
+@pytest.fixture(scope="session")
+def ray_workers(embedded_ray):
+    """Gives a backend of two workers on Ray that files take turns with: to start two takes half a minute of a core."""
+    from evoray import make_backend
+    from evoray.config import ComputeConfig
+
+    made = []
+
+    def workers():
+        if embedded_ray() or not made:  # a Ray that was started just now has none of the workers made before
+            made[:] = [make_backend(ComputeConfig(backend="ray", workers=2))]
+        return made[0]
+
+    yield workers
+    for backend in made:
+        backend.close()
+
+
 @pytest.fixture(params=["local", "ray"])
 def any_backend(request):
-    """The name of each backend in turn, ready to be used."""
-    if request.param == "ray":
-        request.getfixturevalue("embedded_ray")()
-    return request.param
+    """What makes ``evolve`` run on each backend in turn, on two workers: the configuration's own, or Ray's."""
+    return {"backend": request.getfixturevalue("ray_workers")() if request.param == "ray" else None}
 
 
 @pytest.fixture(scope="session")

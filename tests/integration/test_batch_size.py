@@ -8,8 +8,8 @@ from evoray.evolution import evolve
 
 
 def test_the_size_found_is_recorded_and_repeats_the_run(small_run, tmp_path, any_backend):
-    asked = small_run(compute__backend=any_backend, compute__workers=2, compute__batch_size="auto")
-    first = evolve(asked, tmp_path / "auto", page=False)
+    asked = small_run(compute__workers=2, compute__batch_size="auto")
+    first = evolve(asked, tmp_path / "auto", page=False, **any_backend)
     recorded = first.directory.read_json("config.json")["compute"]["batch_size"]
     assert isinstance(recorded, int) and recorded >= 1
     given = small_run(compute__backend="local", compute__workers=1, compute__batch_size=recorded)
