@@ -1,4 +1,4 @@
-"""A run where no Ray is there: it starts one, and ends it; and on three workers there all is as it is locally."""
+"""A run where no Ray is there: it starts one, and ends it; and on two workers there all is as it is locally."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def test_a_run_starts_a_ray_and_ends_it_with_the_bytes_of_a_local_run(small_run,
     from evoray.backends.ray import ray
 
     ray.shutdown()  # the session's, where one is running
-    config = small_run(compute__backend="ray", compute__workers=3, search__generations=2)
+    config = small_run(compute__backend="ray", compute__workers=2, search__generations=2)
     files, summary = all_of(evolve(config, tmp_path / "run", page=False))
     assert not ray.is_initialized()
     local = small_run(compute__workers=1, search__generations=2)
