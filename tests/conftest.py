@@ -133,11 +133,11 @@ def ray_workers(embedded_ray):
 
     def workers():
         if embedded_ray() or not made:  # a Ray that was started just now has none of the workers made before
-            made[:] = [make_backend(ComputeConfig(backend="ray", workers=2))]
-        return made[0]
+            made.append(make_backend(ComputeConfig(backend="ray", workers=2)))
+        return made[-1]
 
     yield workers
-    for backend in made:
+    for backend in made[-1:]:
         backend.close()
 
 

@@ -26,5 +26,5 @@ def test_a_resumed_run_takes_the_recorded_size(small_run, tmp_path, monkeypatch)
         raise AssertionError("measured again")
 
     monkeypatch.setattr("evoray.search.workers.tuned_batch_size", never)
-    again = evolve(asked, tmp_path / "run", resume=True)
+    again = evolve(asked, tmp_path / "run", resume=True, page=False)
     assert again.directory.read("population.parquet") == before

@@ -71,7 +71,7 @@ def reference(folder, tmp_path_factory):
     from evoray.config import load_config
 
     config = load_config(folder / "run.toml", ["compute.backend=local"])
-    return contents(evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=folder).directory)
+    return contents(evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=folder, page=False).directory)
 
 
 def contents(directory):

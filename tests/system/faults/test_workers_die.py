@@ -30,7 +30,7 @@ def test_an_actor_is_killed(scene, reference, ray_workers, tmp_path):
     scene.clear()
     scene.slow(0.02)
     progress = At(60, lambda: os.kill(scene.seen()[-1].pid, signal.SIGKILL))
-    config, how = scene.config("ray"), {"config_dir": scene.folder, "backend": ray_workers()}
+    config, how = scene.config("ray"), {"config_dir": scene.folder, "backend": ray_workers(), "page": False}
     result = evolve(config, tmp_path / "run", progress=progress, **how)
     assert_same(result, reference)
     assert result.summary["work"]["retries"] >= 1
