@@ -175,18 +175,8 @@ def check_code(recorded: Mapping[str, str], config_dir: Path | None) -> None:
 
 def _enter(folder: str) -> dict[str, ModuleType]:
     """Makes the folder's the modules that are seen; returns what has to be put back afterwards."""
-    others = {id(one.module) for other, own in _loaded.items() if other != folder for one in own.values() if one.ours}
     own = _loaded.setdefault(folder, {})
-    tops, namespaces = _top_level(folder)
-    hidden: dict[str, ModuleType] = {}
-    found: dict[str, ModuleType] = {}
-    for name, module in _may_be_of_folders(tops | namespaces, others):
-        if _is_of(folder, name, module):
-            found[name] = module
-        elif name.partition(".")[0] in tops or id(module) in others:
-            del sys.modules[name]
-            if id(module) not in others:
-                hidden[name] = module
+    hidden, found = _hide_others(folder)
     if any(_sha256(one.file) != one.sha256 for one in own.values()):
         _forget(folder, own)
     found = {name: module for name, module in found.items() if sys.modules.get(name) is module}
@@ -199,6 +189,22 @@ def _enter(folder: str) -> dict[str, ModuleType]:
     sys.path[:] = [folder, *(path for path in sys.path if path != folder and path not in gone)]
     importlib.invalidate_caches()
     return hidden
+
+
+def _hide_others(folder: str) -> tuple[dict[str, ModuleType], dict[str, ModuleType]]:
+    """Takes away modules of other folders, and the program's own that have a name of this folder's; the latter, and
+    those that are this folder's and there already."""
+    others = {id(one.module) for other, own in _loaded.items() if other != folder for one in own.values() if one.ours}
+    tops, namespaces = _top_level(folder)
+    hidden, found = {}, {}
+    for name, module in _may_be_of_folders(tops | namespaces, others):
+        if _is_of(folder, name, module):
+            found[name] = module
+        elif name.partition(".")[0] in tops or id(module) in others:
+            del sys.modules[name]
+            if id(module) not in others:
+                hidden[name] = module
+    return hidden, found
 
 
 def _remember(folder: str, before: Mapping[str, ModuleType]) -> None:
