@@ -75,6 +75,10 @@ def pytest_collection():
         gc.enable()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # extensions complain about what is not let go at the end
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"embedded_ray", "any_backend"} & set(getattr(item, "fixturenames", ())):
