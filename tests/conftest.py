@@ -7,6 +7,7 @@ that start a Ray run in one process, one after the other: more processes at once
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib.util
 import os
 import sys
@@ -29,7 +30,6 @@ ON_RAY = (
     "tests/integration/test_keep_logits.py",
     "tests/integration/test_kept.py",
     "tests/integration/test_tasks_of_numbers.py",
-    "tests/integration/test_warm_workers.py",
     "tests/system/",
     "tests/unit/backends/test_ray.py",
 )
@@ -61,6 +61,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log):
             return "ray" if nodeid.startswith(ON_RAY) else super()._split_scope(nodeid)
 
     return FileOrRay(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported and collected stays to the end: the garbage collector leaves it alone. It is a million objects,
+    half a second of a core each time, and a fourth of what all tests took."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # extensions complain about what is not let go at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -111,12 +127,28 @@ def on_ray(embedded_ray):
     embedded_ray()
 
 
+@pytest.fixture(scope="session")
+def ray_workers(embedded_ray):
+    """Gives a backend of two workers on Ray that files take turns with: to start two takes half a minute of a core."""
+    from evoray import make_backend
+    from evoray.config import ComputeConfig
+
+    made = []
+
+    def workers():
+        if embedded_ray() or not made:  # a Ray that was started just now has none of the workers made before
+            made.append(make_backend(ComputeConfig(backend="ray", workers=2)))
+        return made[-1]
+
+    yield workers
+    for backend in made[-1:]:
+        backend.close()
+
+
 @pytest.fixture(params=["local", "ray"])
 def any_backend(request):
-    """The name of each backend in turn, ready to be used."""
-    if request.param == "ray":
-        request.getfixturevalue("embedded_ray")()
-    return request.param
+    """What makes ``evolve`` run on each backend in turn, on two workers: the configuration's own, or Ray's."""
+    return {"backend": request.getfixturevalue("ray_workers")() if request.param == "ray" else None}
 
 
 @pytest.fixture(scope="session")

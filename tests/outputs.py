@@ -12,6 +12,15 @@ def bytes_of(directory):
     return {name: directory.read(name) for name in FILES}
 
 
+def all_of(result):
+    """Every file of a run of several generations that is free of times and places, and the summary without its work."""
+    directory = result.directory
+    lineages = [f"lineage/{name}" for name in directory.names("lineage") if name.endswith(".json")]
+    lineages += [f"lineage/g0001/{name}" for name in directory.names("lineage/g0001")]
+    files = {name: directory.read(name) for name in (*FILES, *lineages)}
+    return files, {key: value for key, value in result.summary.items() if key not in ("run_id", "work")}
+
+
 class PulledPlug(BaseException):
     """A power cut that Python notices; no Exception, since those of an observer do not stop a run."""
 

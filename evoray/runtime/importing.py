@@ -8,7 +8,6 @@ other configurations' folders step aside, and those whose files have changed are
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import importlib.util
@@ -94,7 +93,8 @@ def modules_of(config_dir: Path | str | None) -> Iterator[None]:
         return
     folder = os.path.abspath(config_dir)
     with _lock:
-        hidden, before = _enter(folder), set(sys.modules)
+        hidden = _enter(folder)
+        before = dict(sys.modules)
         _entered.append(folder)
         try:
             yield
@@ -175,18 +175,12 @@ def check_code(recorded: Mapping[str, str], config_dir: Path | None) -> None:
 
 def _enter(folder: str) -> dict[str, ModuleType]:
     """Makes the folder's the modules that are seen; returns what has to be put back afterwards."""
-    others = {id(one.module) for other, own in _loaded.items() if other != folder for one in own.values() if one.ours}
-    tops = _top_level(folder)
-    hidden = {}
-    for name, module in _may_be_of_folders():
-        if (name.partition(".")[0] not in tops and id(module) not in others) or _is_of(folder, name, module):
-            continue
-        del sys.modules[name]
-        if id(module) not in others:
-            hidden[name] = module
     own = _loaded.setdefault(folder, {})
+    hidden, found = _hide_others(folder)
     if any(_sha256(one.file) != one.sha256 for one in own.values()):
         _forget(folder, own)
+    found = {name: module for name, module in found.items() if sys.modules.get(name) is module}
+    _note(own, found, found)
     for name, one in own.items():
         sys.modules.setdefault(name, one.module)
     gone = {other for other in _loaded if other != folder}
@@ -197,10 +191,31 @@ def _enter(folder: str) -> dict[str, ModuleType]:
     return hidden
 
 
-def _remember(folder: str, before: set[str]) -> None:
-    own = _loaded[folder]
-    for name, module in _may_be_of_folders():
-        if not (name in own and own[name].module is module) and _is_of(folder, name, module):
+def _hide_others(folder: str) -> tuple[dict[str, ModuleType], dict[str, ModuleType]]:
+    """Takes away modules of other folders, and the program's own that have a name of this folder's; the latter, and
+    those that are this folder's and there already."""
+    others = {id(one.module) for other, own in _loaded.items() if other != folder for one in own.values() if one.ours}
+    tops, namespaces = _top_level(folder)
+    hidden, found = {}, {}
+    for name, module in _may_be_of_folders(tops | namespaces, others):
+        if _is_of(folder, name, module):
+            found[name] = module
+        elif name.partition(".")[0] in tops or id(module) in others:
+            del sys.modules[name]
+            if id(module) not in others:
+                hidden[name] = module
+    return hidden, found
+
+
+def _remember(folder: str, before: Mapping[str, ModuleType]) -> None:
+    """Notes what was imported since, of the folder; ``before``: all modules that were there."""
+    new = {name: module for name, module in dict(sys.modules).items() if before.get(name) is not module}
+    _note(_loaded[folder], {name: one for name, one in new.items() if _is_of(folder, name, one)}, before)
+
+
+def _note(own: dict[str, _Loaded], found: Mapping[str, ModuleType], before: Mapping[str, ModuleType]) -> None:
+    for name, module in found.items():
+        if not (name in own and own[name].module is module):
             file = str(module.__file__)
             own[name] = _Loaded(module, file, _sha256(file), name not in before)
 
@@ -215,35 +230,31 @@ def _forget(folder: str, own: dict[str, _Loaded]) -> None:
     own.clear()
 
 
-def _may_be_of_folders() -> list[tuple[str, ModuleType]]:
-    """Of thousands of modules those with a name that a folder's module may have."""
-    return [(name, module) for name, module in list(sys.modules.items()) if not _is_never_shadowed(name)]
-
-
-@functools.cache
-def _is_never_shadowed(name: str) -> bool:
-    return name.partition(".")[0] in NEVER_SHADOWED
+def _may_be_of_folders(names: set[str], ids: set[int]) -> list[tuple[str, ModuleType]]:
+    """Of thousands of modules those of these names or inside packages of these names, and those with these ids."""
+    every = dict(sys.modules).items()
+    return [(name, module) for name, module in every if name.partition(".")[0] in names or id(module) in ids]
 
 
 def _is_of(folder: str, name: str, module: ModuleType) -> bool:
-    if _is_never_shadowed(name):
-        return False
     file = getattr(module, "__file__", None)
     if not isinstance(file, str) or not file.startswith(folder):
         return False
-    stem = os.path.join(folder, name.partition(".")[0])
-    return file == f"{stem}.py" or file.startswith(stem + os.sep)
+    top = name.partition(".")[0]
+    stem = os.path.join(folder, top)
+    return top not in NEVER_SHADOWED and (file == f"{stem}.py" or file.startswith(stem + os.sep))
 
 
-def _top_level(folder: str) -> set[str]:
-    """Names that the folder has modules or packages for."""
+def _top_level(folder: str) -> tuple[set[str], set[str]]:
+    """Names that the folder has modules or packages for, and those of its other folders."""
     with os.scandir(folder) as entries:
-        found = {
-            entry.name.removesuffix(".py")
-            for entry in entries
-            if entry.name.endswith(".py") or os.path.isfile(os.path.join(entry.path, "__init__.py"))
-        }
-    return found - NEVER_SHADOWED
+        listed = [
+            (entry.name, os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()) for entry in entries
+        ]
+    folders = {name for name, is_folder in listed if is_folder and not name.endswith(".py")}
+    packages = {name for name in folders if os.path.isfile(os.path.join(folder, name, "__init__.py"))}
+    files = {name.removesuffix(".py") for name, _ in listed if name.endswith(".py")}
+    return (files | packages) - NEVER_SHADOWED, folders - packages - NEVER_SHADOWED
 
 
 def _sha256(file: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from outputs import all_of, bytes_of
 from raising import Raises
 
 from evoray.backends.base import Job
@@ -24,7 +25,7 @@ from evoray.evaluation.packing import EvaluatorSource, packed_bulk
 from evoray.evaluation.settings import like_a_worker
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.evolution import evolve
-from evoray.models import canonical_state
+from evoray.models import canonical_state, write_state
 from evoray.mutation import Lineage, Mutation, tensors_sha256
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
@@ -36,14 +37,6 @@ def test_the_configuration_knows_every_name():
     assert set(BACKENDS) == set(_BACKENDS)
 
 
-@pytest.fixture(params=list(_BACKENDS))
-def kind(request, embedded_ray):
-    """Each backend's name in turn, and a Ray that it finds."""
-    if request.param == "ray":
-        embedded_ray()
-    return request.param
-
-
 class Bench:
     """A parent, another of the same shape, and what children of each are worth: evaluated here, by no backend."""
 
@@ -52,10 +45,15 @@ class Bench:
         self.program = make_program(inputs, resolve(inputs.config, Facts(has_gpu=False)))
         self.parent = inputs.parent.model
         self.rows = inputs.splits.rows["select"]
-        self.other = copy.deepcopy(self.parent)
-        with torch.no_grad():
-            self.other.output.bias += 0.5
+        self.other = self.like_the_parent(0.5)
         self.values = {}
+
+    def like_the_parent(self, by):
+        """Another parent, unknown to workers."""
+        model = copy.deepcopy(self.parent)
+        with torch.no_grad():
+            model.output.bias += by
+        return model
 
     def open(self, backend, model):
         """As a run opens it."""
@@ -93,10 +91,11 @@ def bench(small_run):
 
 
 @pytest.fixture(scope="module", params=list(_BACKENDS))
-def shared(request, embedded_ray):
+def shared(request, ray_workers):
     """Two workers that all tests of a backend take turns with: what one leaves behind, the next would see."""
     if request.param == "ray":
-        embedded_ray()
+        yield ray_workers()
+        return
     with closing(make_backend(ComputeConfig(backend=request.param, workers=2))) as backend:
         yield backend
 
@@ -181,49 +180,88 @@ def test_the_callers_model_is_not_written(backend, bench):
     assert tensors_sha256(canonical_state(bench.parent)[0]) == before
 
 
-def test_work_is_counted_and_close_comes_back(bench, kind):
-    """On one worker, where nothing is done twice: a cold run, a warm one, and both ends of the backend's life."""
-    work = {0: range(5), 2: range(5)}
+@pytest.fixture(scope="module", params=list(_BACKENDS))
+def kind(request, embedded_ray):
+    """Each backend's name in turn, and a Ray that it finds."""
+    if request.param == "ray":
+        embedded_ray()
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def single(kind):
+    """One worker, which does nothing twice, so that all it does can be counted; its last test closes it."""
+    with closing(make_backend(ComputeConfig(backend=kind, workers=1))) as backend:
+        yield backend
+
+
+OTHERWISE = {"mutation__sigma": 0.05, "search__generations": 2}
+
+
+def test_a_second_run_reloads_nothing(single, kind, small_run, bench, tmp_path):
+    """Model, parent and shards are there, and counted; a parent that no node has seen is sent once."""
+    write_state(tmp_path / "own.safetensors", bench.like_the_parent(0.25).state_dict())
+
+    def run(name, **changes):
+        config = small_run(compute__workers=1, parent__weights=str(tmp_path / "own.safetensors"), **changes)
+        result = evolve(config, tmp_path / name, page=False, backend=single)
+        return bytes_of(result.directory), result.summary["work"]
+
+    cold, first = run("cold")
+    _, second = run("warm", **OTHERWISE)
+    assert run("again")[0] == cold
+    assert first["models_built"] == 1 and first["shards_loaded"] == 10
+    assert second["models_built"] == 0 and second["shards_loaded"] == 0
+    if kind == "ray":
+        assert first["bytes_to_workers"] > first["parent_bytes"] > 105_866 * 4
+        assert second["bytes_to_workers"] < 20_000
+        assert (first["nodes"], second["nodes"]) == (1, 0)
+
+
+def test_the_wire_carries_recipes(single, kind, bench):
+    """Beyond the parent, once a node: at most 200 bytes a child and unit."""
+    bench.open(single, bench.like_the_parent(0.125))
+    work = {shard: range(60) for shard in range(5)}
+    assert len(list(single.run(bench.job(work)))) == 300
+    counted = single.work
+    assert counted.evaluations == 300
+    if kind == "ray":
+        assert counted.nodes == 1 and counted.parent_bytes > 105_866 * 4
+        assert 0 < counted.bytes_to_workers - counted.parent_bytes < 200 * 300
+
+
+def test_work_is_counted_and_close_comes_back(bench, single):
+    """A cold run, a warm one, and the end of the backend's life."""
+    work, parent = {0: range(5), 2: range(5)}, bench.like_the_parent(0.75)
     images = sum(len(bench.rows[shard]) * len(items) for shard, items in work.items())
-    backend = make_backend(ComputeConfig(backend=kind, workers=1))
-    assert backend.has_gpu() in (True, False)
+    assert single.has_gpu() in (True, False)
     for built, loaded in ((1, 2), (0, 0)):
-        bench.open(backend, bench.parent)
-        assert values(backend.run(bench.job(work))) == bench.right(bench.parent, work)
-        counted = backend.work
+        bench.open(single, parent)
+        assert values(single.run(bench.job(work))) == bench.right(parent, work)
+        counted = single.work
         assert (counted.models_built, counted.shards_loaded) == (built, loaded)
         assert (counted.evaluations, counted.images, counted.workers) == (10, images, 1)
         assert 2 <= counted.units <= 10 and counted.retries == counted.repeated == 0
         assert counted.seconds["evaluate"] > 0 and (counted.seconds["load"] > 0) == bool(loaded)
         assert 0 <= counted.bytes_to_workers - counted.parent_bytes * counted.nodes < 3000
         assert len(counted.devices) <= 1
-    unfinished = backend.run(bench.job({0: range(100)}))
+    unfinished = single.run(bench.job({0: range(100)}))
     next(unfinished)
-    backend.close()
-    backend.close()
-
-
-def outputs(result):
-    directory = result.directory
-    names = ("population.parquet", "predictions.parquet", "ensemble.json")
-    lineages = [f"lineage/{name}" for name in directory.names("lineage") if name.endswith(".json")]
-    lineages += [f"lineage/g0001/{name}" for name in directory.names("lineage/g0001")]
-    files = {name: directory.read(name) for name in (*names, *lineages)}
-    summary = {key: value for key, value in result.summary.items() if key not in ("run_id", "work")}
-    return files, summary
+    single.close()
+    single.close()
 
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory, small_run):
     config = small_run(compute__workers=2, search__generations=GENERATIONS)
-    return outputs(evolve(config, tmp_path_factory.mktemp("local") / "run", page=False))
+    return all_of(evolve(config, tmp_path_factory.mktemp("local") / "run", page=False))
 
 
-@pytest.mark.parametrize("workers", [3])
-def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, kind, workers):
-    """The same population, lineages and predictions."""
-    config = small_run(compute__backend=kind, compute__workers=workers, search__generations=GENERATIONS)
-    files, summary = outputs(evolve(config, tmp_path / "run", page=False))
+@pytest.mark.parametrize("name", [name for name in _BACKENDS if name != "ray"])
+def test_a_whole_run_ends_in_the_same_bytes(reference, small_run, tmp_path, name):
+    """The same population, lineages and predictions. On Ray: tests/system/test_own_ray.py."""
+    config = small_run(compute__backend=name, compute__workers=3, search__generations=GENERATIONS)
+    files, summary = all_of(evolve(config, tmp_path / "run", page=False))
     assert files.keys() == reference[0].keys()
     assert [name for name in files if files[name] != reference[0][name]] == []
     assert summary == reference[1]
@@ -250,7 +288,7 @@ def make(compute):
 def test_a_users_own_backend_is_named_in_the_configuration(reference, small_run, tmp_path):
     (tmp_path / "own_backend.py").write_text(OWN_BACKEND)
     config = small_run(compute__backend="own_backend:make", compute__workers=2, search__generations=GENERATIONS)
-    files, summary = outputs(evolve(config, tmp_path / "run", config_dir=tmp_path))
+    files, summary = all_of(evolve(config, tmp_path / "run", config_dir=tmp_path, page=False))
     assert files == reference[0] and summary == reference[1]
     assert len((tmp_path / "jobs").read_text()) > GENERATIONS
     assert "own_backend" not in sys.modules
@@ -270,18 +308,9 @@ EVERYTHING = {
 @pytest.fixture(scope="module")
 def chosen(small_run, tmp_path_factory):
     config = small_run(**EVERYTHING, compute__workers=1)
-    return outputs(evolve(config, tmp_path_factory.mktemp("chosen") / "run", page=False))
+    return all_of(evolve(config, tmp_path_factory.mktemp("chosen") / "run", page=False))
 
 
 def test_choosing_members_soup_and_calibration_is_the_same(chosen, shared, small_run, tmp_path):
     """On two workers that have served other runs."""
-    assert outputs(evolve(small_run(**EVERYTHING), tmp_path / "run", page=False, backend=shared)) == chosen
-
-
-def test_the_wire_carries_recipes(on_ray, small_run, tmp_path):
-    """Beyond the parent, once a node: at most 200 bytes a child and unit."""
-    config = small_run(compute__backend="ray", compute__workers=1, search__children=60)
-    work = evolve(config, tmp_path / "run", page=False).summary["work"]
-    assert work["nodes"] == 1 and work["parent_bytes"] > 105_866 * 4
-    evaluations = (60 + 1 + 6) * 5
-    assert work["bytes_to_workers"] - work["parent_bytes"] < 200 * evaluations
+    assert all_of(evolve(small_run(**EVERYTHING), tmp_path / "run", page=False, backend=shared)) == chosen

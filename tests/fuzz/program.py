@@ -47,7 +47,7 @@ def call(*arguments: object) -> Outcome:
     sys.argv = ["evoray", *map(str, arguments)]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            guarded(_commands())
+            guarded(commands())
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BaseException:
@@ -59,7 +59,7 @@ def call(*arguments: object) -> Outcome:
 
 
 @functools.cache
-def _commands() -> Any:
+def commands() -> Any:
     """Parsed once: Typer looks at every command's signature each time, which takes longer than most refusals."""
     return typer.main.get_command(app)
 

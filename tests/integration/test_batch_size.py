@@ -8,8 +8,8 @@ from evoray.evolution import evolve
 
 
 def test_the_size_found_is_recorded_and_repeats_the_run(small_run, tmp_path, any_backend):
-    asked = small_run(compute__backend=any_backend, compute__workers=2, compute__batch_size="auto")
-    first = evolve(asked, tmp_path / "auto", page=False)
+    asked = small_run(compute__workers=2, compute__batch_size="auto")
+    first = evolve(asked, tmp_path / "auto", page=False, **any_backend)
     recorded = first.directory.read_json("config.json")["compute"]["batch_size"]
     assert isinstance(recorded, int) and recorded >= 1
     given = small_run(compute__backend="local", compute__workers=1, compute__batch_size=recorded)
@@ -26,5 +26,5 @@ def test_a_resumed_run_takes_the_recorded_size(small_run, tmp_path, monkeypatch)
         raise AssertionError("measured again")
 
     monkeypatch.setattr("evoray.search.workers.tuned_batch_size", never)
-    again = evolve(asked, tmp_path / "run", resume=True)
+    again = evolve(asked, tmp_path / "run", resume=True, page=False)
     assert again.directory.read("population.parquet") == before

@@ -60,8 +60,8 @@ def test_they_give_the_ensembles_predictions(whole):
 
 
 def test_workers_anywhere_write_the_same_bytes(whole, small_run, tmp_path, any_backend):
-    config = small_run(ensemble__keep_logits=True, compute__backend=any_backend, compute__workers=2)
-    assert files(evolve(config, f"file://{tmp_path}/run", page=False)) == files(whole)
+    config = small_run(ensemble__keep_logits=True, compute__workers=2)
+    assert files(evolve(config, f"file://{tmp_path}/run", page=False, **any_backend)) == files(whole)
 
 
 def test_a_missing_file_is_made_again_on_resume(whole, small_run, tmp_path):

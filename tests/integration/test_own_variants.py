@@ -58,7 +58,7 @@ def test_a_strategy_of_a_users_own(cli, folder):
     (folder / "run.toml").write_text(as_toml(config))
     code, _, errors = cli("run", folder / "run.toml", "--out", folder / "one")
     assert code == 0, errors
-    evolve(config, folder / "other", config_dir=folder)
+    evolve(config, folder / "other", config_dir=folder, page=False)
     assert population(folder / "one").equals(population(folder / "other"))
     assert json.loads((folder / "one" / "config.json").read_text())["search"]["order"] == "first"
     code, _, errors = cli("run", folder / "run.toml", "--out", folder / "one", "--resume", "--set", "search.order=last")
@@ -95,7 +95,7 @@ def test_a_kind_of_mutation_of_a_users_own(cli, folder, strategy):
     search = {"strategy": strategy, "children": 5, "generations": 2}
     config = values(folder, search=search, mutation={"kind": "own_stretch:Stretch", "sigma": 0.2})
     out, exported = folder / "run", folder / "child.safetensors"
-    assert evolve(config, out, config_dir=folder).summary["mutation"]["density"] == 0.25
+    assert evolve(config, out, config_dir=folder, page=False).summary["mutation"]["density"] == 0.25
     names = ["child", "stretch", "stretches", "seed", "strength", "entries", "select_n"]
     assert population(out).column_names[2:9] == names
     row = population(out).to_pylist()[-1]

@@ -23,7 +23,7 @@ def reference(scene, tmp_path_factory):
     """The undisturbed local run, and how many evaluations it takes."""
     (scene.folder / "sleep").unlink()
     config = scene.config("local", workers=2)
-    result = evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=scene.folder)
+    result = evolve(config, tmp_path_factory.mktemp("local") / "run", config_dir=scene.folder, page=False)
     scene.evaluations = result.summary["work"]["evaluations"]
     scene.clear()
     return outputs(result)
@@ -70,7 +70,7 @@ def disturbed(two_nodes, scene, tmp_path):
     def run(count, action, generations=GENERATIONS, words="", then=None, **compute):
         progress = At(count, action, words, then)
         config = scene.config("ray", generations, **compute)
-        result = evolve(config, tmp_path / "run", config_dir=scene.folder, progress=progress)
+        result = evolve(config, tmp_path / "run", config_dir=scene.folder, progress=progress, page=False)
         return result, progress
 
     return run

@@ -51,7 +51,7 @@ class Scene:
 
     def config(self, backend="ray", generations=GENERATIONS, **compute):
         values = demo_config(0, self.parent, backend).model_dump()
-        values["data"] |= {"select": 0.2, "test": 0.1}
+        values["data"] |= {"select": 0.1, "test": 0.1}  # shards of more images than a trial has
         values["search"] |= {"children": CHILDREN, "generations": generations}
         values["ensemble"] |= {"size": 3}
         values["fitness"] = {"name": "trouble:fitness"}

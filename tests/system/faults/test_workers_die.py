@@ -25,7 +25,20 @@ from evoray.search.workers import make_program
 pytestmark = pytest.mark.timeout(500)
 
 
-def test_an_actor_is_killed(disturbed, scene, reference):
+def test_an_actor_is_killed(scene, reference, ray_workers, tmp_path):
+    """On one machine: a cluster of several nodes takes half a minute of a core to start."""
+    scene.clear()
+    scene.slow(0.02)
+    progress = At(60, lambda: os.kill(scene.seen()[-1].pid, signal.SIGKILL))
+    config, how = scene.config("ray"), {"config_dir": scene.folder, "backend": ray_workers(), "page": False}
+    result = evolve(config, tmp_path / "run", progress=progress, **how)
+    assert_same(result, reference)
+    assert result.summary["work"]["retries"] >= 1
+    assert len({one.pid for one in scene.seen()}) == 3, "another took its place"
+
+
+@pytest.mark.slow
+def test_an_actor_of_one_node_is_killed(disturbed, scene, reference):
     result, _ = disturbed(60, lambda: os.kill(scene.seen()[-1].pid, signal.SIGKILL))
     assert_same(result, reference)
     assert result.summary["work"]["retries"] >= 1

@@ -30,6 +30,12 @@ def tree(tmp_path):
     return make_tree(tmp_path / "tree")
 
 
+@pytest.fixture(scope="module")
+def large_tree(tmp_path_factory):
+    """Of 1,200 images, which is only read."""
+    return make_tree(tmp_path_factory.mktemp("large") / "tree", per_class=400)
+
+
 def files(directory):
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
@@ -222,9 +228,9 @@ def test_a_folder_that_cannot_be_written_is_named(tree, tmp_path):
 
 
 @pytest.mark.parametrize("after", [0.25, 0.75, 1.5])
-def test_ctrl_c_at_any_moment_says_how_to_go_on(after, tmp_path):
-    tree = make_tree(tmp_path / "tree", per_class=400)
-    command = [Path(sys.executable).with_name("evoray"), "data", "ingest", tree, tmp_path / "shards", "--resize", "900"]
+def test_ctrl_c_at_any_moment_says_how_to_go_on(after, large_tree, tmp_path):
+    command = [Path(sys.executable).with_name("evoray"), "data", "ingest"]
+    command += [large_tree, tmp_path / "shards", "--resize", "900"]
     pipe = subprocess.PIPE
     process = subprocess.Popen([*command, "--workers", "2"], stdout=pipe, stderr=pipe, start_new_session=True)
     time.sleep(after)
@@ -234,9 +240,9 @@ def test_ctrl_c_at_any_moment_says_how_to_go_on(after, tmp_path):
     assert process.returncode == 130 or b"the same command goes on" in said
 
 
-def test_ctrl_c_while_workers_decode_gives_no_stack_trace(tmp_path):
-    tree = make_tree(tmp_path / "tree", per_class=400)
-    command = [Path(sys.executable).with_name("evoray"), "data", "ingest", tree, tmp_path / "shards", "--resize", "900"]
+def test_ctrl_c_while_workers_decode_gives_no_stack_trace(large_tree, tmp_path):
+    command = [Path(sys.executable).with_name("evoray"), "data", "ingest"]
+    command += [large_tree, tmp_path / "shards", "--resize", "900"]
     pipe = subprocess.PIPE
     process = subprocess.Popen([*command, "--workers", "2"], stdout=pipe, stderr=pipe, start_new_session=True)
     begun, until = tmp_path / ".shards.part" / "shards", time.monotonic() + 60

@@ -233,3 +233,51 @@ def test_changed_code_is_refused_by_its_module(two):
 def test_a_dead_link_in_the_folder_is_no_module(two):
     (two[0] / "user_dead.py").symlink_to(two[0] / "nowhere.py")
     assert import_function("user_model:f", two[0])() == "a"
+
+
+@pytest.mark.parametrize("target", ["user_loop", "nowhere", "."])
+def test_a_link_of_any_kind_is_no_module(two, target):
+    (two[0] / "user_loop").symlink_to(target)
+    assert import_function("user_model:f", two[0])() == "a"
+
+
+@pytest.mark.parametrize("inside", ["", "__init__.py"])
+def test_what_the_users_program_had_imported_from_the_folder_is_its_code(two, monkeypatch, inside):
+    """With or without an ``__init__.py``, and though nothing in the block imports it."""
+    (two[0] / "user_space").mkdir()
+    (two[0] / "user_space" / "part.py").write_text("N = 1\n")
+    if inside:
+        (two[0] / "user_space" / inside).write_text("")
+    monkeypatch.syspath_prepend(str(two[0]))
+    import user_space.part
+
+    with modules_of(two[0]):
+        pass
+    assert code_of(two[0])["user_space.part"] == hashlib.sha256(b"N = 1\n").hexdigest()
+    import_function("user_model:f", two[1])
+    assert sys.modules["user_space.part"] is user_space.part, "it stays the program's"
+
+
+def test_a_module_that_takes_anothers_place_in_the_block_is_the_folders(two):
+    with modules_of(two[0]):
+        import user_helper as first
+
+        del sys.modules["user_helper"]
+        import user_helper as second
+    with modules_of(two[1]):
+        import user_helper as other
+    with modules_of(two[0]):
+        import user_helper as again
+    assert first is not second and again is second and other.WHOSE == "b"
+
+
+def test_what_a_failed_package_leaves_behind_is_read_again_once_it_changed(two):
+    package = two[0] / "user_broken"
+    package.mkdir()
+    (package / "__init__.py").write_text("from user_broken.part import N\n1 / 0\n")
+    (package / "part.py").write_text("N = 1\n")
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        import_function("user_broken:N", two[0])
+    (package / "__init__.py").write_text("from user_broken.part import N\n")
+    (package / "part.py").write_text("N = 2\n")
+    assert import_function("user_broken:N", two[0]) == 2

