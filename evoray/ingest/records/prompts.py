@@ -36,8 +36,8 @@ def prompted(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
     as a user's message, where the tokenizer has a template, unless ``task.chat`` says otherwise; else it is taken as
     it is.
     """
+    from evoray.data.text.tokenizer import template_digest
     from evoray.ingest.records.texts import reader_for  # torch: ingest of pictures does not wait for it
-    from evoray.models.transformers.tokenizer import template_digest
 
     prompt = _column(table, wanted, origin)
     reader = reader_for(wanted.config, wanted.truncate, wanted.task)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from evoray.config import load_config
+from evoray.data.text.folder import CONFIG, context_of, read_config
+from evoray.data.text.tokenizer import load_tokenizer, tokenizer_digest
 from evoray.errors import ConfigError, DataError, ModelError
-from evoray.models.transformers.folder import CONFIG, context_of, find_folder, read_config
-from evoray.models.transformers.tokenizer import load_tokenizer, tokenizer_digest
+from evoray.models.transformers.folder import find_folder
 from evoray.runtime.reading import shown
 
 NO_LIMIT = 10**9

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from evoray.config import ParentConfig
+from evoray.data.text.tokenizer import FAST, VOCABULARIES
 from evoray.errors import ConfigError
 from evoray.models.base import Parent, Preprocessing, configured
 from evoray.models.onnx.feeds import Wanted, channels_behind
 from evoray.models.onnx.file import GRAPH, find_file, graph_of, imported, read_onnx
 from evoray.models.onnx.graph import answers, cut
 from evoray.models.onnx.network import OnnxNetwork
-from evoray.models.transformers.tokenizer import FAST, VOCABULARIES
 from evoray.runtime.reading import shown
 
 if TYPE_CHECKING:

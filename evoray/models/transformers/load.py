@@ -15,10 +15,11 @@ from typing import Any
 from torch import nn
 
 from evoray.config import ParentConfig
+from evoray.data.text.folder import CONFIG, read_config
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent
 from evoray.models.transformers.capturing import let_travel
-from evoray.models.transformers.folder import CONFIG, find_folder, read_config
+from evoray.models.transformers.folder import find_folder
 from evoray.models.transformers.images import preprocessing_of
 from evoray.runtime.reading import reason_of, shown
 
@@ -135,7 +136,7 @@ def _looks_for_padding(model: Any) -> bool:
 
 def _padding(folder: Path) -> tuple[int, str]:
     """What the tokenizer pads with, else its last token's; 0 where there is no tokenizer."""
-    from evoray.models.transformers.tokenizer import load_tokenizer
+    from evoray.data.text.tokenizer import load_tokenizer
 
     try:
         tokenizer = load_tokenizer(folder)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evoray.config import ComputeConfig
+from evoray.data.text.tokenizer import tokenizer_digest
 from evoray.errors import ConfigError, DataError
 from evoray.models.base import Parent
-from evoray.models.transformers.tokenizer import tokenizer_digest
 from evoray.runtime.reading import shown
 
 TOKENIZER = "tokenizer"

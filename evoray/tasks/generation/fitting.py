@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from evoray.data.text.folder import CONFIG, context_of, read_config
+from evoray.data.text.tokenizer import load_tokenizer, template_digest
 from evoray.errors import ConfigError, DataError
-from evoray.models.transformers.folder import CONFIG, context_of, read_config
-from evoray.models.transformers.tokenizer import load_tokenizer, template_digest
 from evoray.runtime.reading import shown
 from evoray.tasks.generation.asking import Question
 from evoray.tasks.generation.rewards import Rewards

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evoray.data.text.tokenizer import load_tokenizer, template_digest, tokenizer_digest
 from evoray.errors import ModelError
-from evoray.models.base import Parent
-from evoray.models.transformers.tokenizer import load_tokenizer, template_digest, tokenizer_digest
 from evoray.runtime.reading import reason_of, shown
 from evoray.tasks.generation.decoding import MASK, TOKENS, Manner, speak
 from evoray.tasks.generation.speech import Cache, Speech
@@ -25,7 +24,7 @@ SLACK = 1e-3
 """Relative: scores with a cache and without one come from other orders of additions."""
 
 
-def speech_of(parent: Parent, seed: int) -> tuple[Speech, str | None]:
+def speech_of(parent: Any, seed: int) -> tuple[Speech, str | None]:
     """What is told to workers, and what is to be said of the cache.
 
     Raises:

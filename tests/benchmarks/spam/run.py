@@ -28,7 +28,7 @@ from torch import Tensor
 
 from evoray import evolve, load_parent, open_dataset
 from evoray.config import ParentConfig
-from evoray.models.transformers.tokenizer import load_tokenizer
+from evoray.data.text.tokenizer import load_tokenizer
 from evoray.results.export import export_member
 from evoray.storage.directory import RunDirectory
 

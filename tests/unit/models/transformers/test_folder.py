@@ -1,4 +1,4 @@
-"""A parent's folder: where it is looked for, and what its configuration says."""
+"""A parent's folder: where it is looked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError
-from evoray.models.transformers.folder import context_of, find_folder
+from evoray.models.transformers.folder import find_folder
 
 
 def find(name, base=None, **values):
@@ -50,19 +50,3 @@ def test_what_is_on_the_hub_is_fetched_without_pickles_and_code(tmp_path, monkey
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     assert find("owner/net", download=True) == tmp_path
-
-
-@pytest.mark.parametrize(
-    ("values", "context"),
-    [
-        ({"max_position_embeddings": 512}, 512),
-        ({"n_positions": 1024}, 1024),
-        ({"max_position_embeddings": 514, "model_type": "roberta", "pad_token_id": 1}, 512),
-        ({"max_position_embeddings": 514, "model_type": "xlm-roberta", "pad_token_id": 1}, 512),
-        ({"text_config": {"max_position_embeddings": 99}}, 99),
-        ({"max_position_embeddings": "many"}, None),
-        ({}, None),
-    ],
-)
-def test_the_context(values, context):
-    assert context_of(values) == context

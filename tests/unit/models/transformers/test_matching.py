@@ -9,10 +9,10 @@ import pytest
 import tiny_language
 
 from evoray.config import ComputeConfig
+from evoray.data.text.tokenizer import tokenizer_digest
 from evoray.errors import ConfigError, DataError
 from evoray.models import Parent
 from evoray.models.transformers.matching import check_text
-from evoray.models.transformers.tokenizer import tokenizer_digest
 
 COMPUTE = ComputeConfig()
 

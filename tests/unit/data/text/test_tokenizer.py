@@ -7,8 +7,8 @@ import json
 import pytest
 import tiny_language
 
+from evoray.data.text.tokenizer import load_tokenizer, tokenizer_digest
 from evoray.errors import ModelError
-from evoray.models.transformers.tokenizer import load_tokenizer, tokenizer_digest
 
 
 def test_saving_again_changes_nothing(tmp_path):
