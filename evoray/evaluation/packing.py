@@ -124,16 +124,48 @@ def unpack_model(packed: PackedModel) -> nn.Module:
         raw = torch.from_numpy(packed.flat[start : start + size].copy())
         own = raw.view(dtype).reshape(shape) if size else torch.empty(shape, dtype=dtype)  # no bytes, no view
         tensors.append(nn.Parameter(own, requires_grad=False) if is_parameter else own)
-    model = _TensorUnpickler(io.BytesIO(packed.skeleton), tensors).load()
+    return _unpickled(packed.skeleton, tensors)
+
+
+def _unpickled(skeleton: bytes, tensors: list[torch.Tensor]) -> nn.Module:
+    model = _TensorUnpickler(io.BytesIO(skeleton), tensors).load()
     assert isinstance(model, nn.Module)
     model.eval()  # not chained: an override of train() often returns nothing
     return model
 
 
 def travelled(model: nn.Module, config_dir: Path | None = None) -> nn.Module:
-    """A copy as a worker gets it; a user's classes are found in ``config_dir``."""
+    """A copy as a worker gets it, each tensor copied once; a user's classes are found in ``config_dir``."""
     with modules_of(config_dir):
-        return unpack_model(pack_model(model))
+        file = io.BytesIO()
+        pickler = _TensorPickler(file)
+        pickler.dump(model)
+        if not all(map(_is_plain, pickler.tensors)):
+            return unpack_model(pack_model(model))
+        return _unpickled(file.getvalue(), [_copied(tensor) for tensor in pickler.tensors])
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether its copy is the tensor that its bytes would make; what is not may be one that cannot be sent at all."""
+    plain = type(tensor) in (torch.Tensor, nn.Parameter) and tensor.layout == torch.strided
+    return plain and tensor.device.type == "cpu" and tensor.dtype in _PLAIN and not tensor.is_neg()
+
+
+_PLAIN = (
+    torch.float32,
+    torch.float64,
+    torch.float16,
+    torch.bfloat16,
+    torch.int64,
+    torch.int32,
+    torch.uint8,
+    torch.bool,
+)
+
+
+def _copied(tensor: torch.Tensor) -> torch.Tensor:
+    own = tensor.detach().clone(memory_format=torch.contiguous_format)
+    return nn.Parameter(own, requires_grad=False) if isinstance(tensor, nn.Parameter) else own
 
 
 class _TensorPickler(cloudpickle.Pickler):  # type: ignore[misc]

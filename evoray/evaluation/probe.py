@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from evoray.evaluation.layout import CHUNK
 from evoray.mutation import Entry, Recipe, Space
 from evoray.mutation.partition import PartitionConfig
 
@@ -34,15 +35,44 @@ class Probe(Recipe):
         return space.n
 
     def delta(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        indices = np.arange(start, stop)
-        noise = np.resize(np.roll(_noise(), -start), stop - start)  # as of noise[indices % PERIOD], without an index
+        indices, values = self.between(space, start, stop)
+        return indices + start, values
+
+    def between(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """Written tensor by tensor, for noise that was just read is still at hand."""
+        values = np.empty(stop - start, dtype=np.float32)
         scales = np.where(space.scales > 0, space.scales, np.float32(UNSCALED)) * np.float32(self.sigma)
-        if self.within is not None:
-            chosen = np.zeros(len(space.tensors), dtype=bool)
-            chosen[list(self.within)] = True
-            inside = space.per_coordinate(chosen, indices)
-            indices, noise = indices[inside], noise[inside]
-        return indices, noise * space.per_coordinate(scales, indices)
+        chosen = range(len(space.tensors)) if self.within is None else sorted(set(self.within))
+        spans = []
+        for number in chosen:
+            low, high = max(start, int(space.offsets[number])), min(stop, int(space.offsets[number + 1]))
+            if low < high:
+                _scaled_noise(low, scales[number], values[low - start : high - start])
+                spans.append((low - start, high - start))
+        if self.within is None:
+            return _counted(stop - start), values
+        indices = np.concatenate([np.arange(0), *(np.arange(*span) for span in spans)])
+        return indices, values[indices]
+
+
+def _scaled_noise(start: int, scale: np.float32, found: np.ndarray) -> None:
+    """The noise of the coordinates from ``start`` on, times a scale, written to ``found``."""
+    noise, done = _noise(), 0
+    while done < len(found):
+        at = (start + done) % PERIOD
+        count = min(PERIOD - at, len(found) - done)
+        np.multiply(noise[at : at + count], scale, out=found[done : done + count])
+        done += count
+
+
+def _counted(count: int) -> np.ndarray:
+    """0 … count - 1, to be read."""
+    return _counting()[:count] if count <= CHUNK else np.arange(count)
+
+
+@cache
+def _counting() -> np.ndarray:
+    return np.arange(CHUNK)
 
 
 @cache

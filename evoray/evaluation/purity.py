@@ -64,7 +64,8 @@ class Export:
     """What a run writes of its networks: the parent's tensors, taken before any pass, with a space's laid over them.
 
     state, aliases: as in ``canonical_state``. fresh: a new network of the architecture, loaded with a whole state.
-    config_dir: where its classes are found. quick: ``fresh`` in less time, by whose answers nobody is refused.
+    config_dir: where its classes are found. quick: ``fresh`` in less time, by whose answers nobody is refused; it may
+    hold the tensors that it is given.
     """
 
     state: Mapping[str, Tensor]
@@ -75,8 +76,11 @@ class Export:
     quick: Callable[[Mapping[str, Tensor]], nn.Module] | None = None
 
     def loaded(self, weights: Mapping[str, Tensor], quick: bool = False) -> nn.Module:
-        """A fresh network with these weights, and the parent's other tensors."""
-        state, fresh = {**self.state, **weights}, (quick and self.quick) or self.fresh
+        """A fresh network with these weights, and the parent's other tensors; a quick one may hold the weights."""
+        fresh, state = self.fresh, {**self.state, **weights}
+        if quick and self.quick is not None:
+            fresh = self.quick
+            state.update({name: one.clone() for name, one in self.state.items() if name not in weights})
         return fresh(state | {alias: state[name] for alias, name in self.aliases.items()})
 
 
@@ -141,15 +145,19 @@ class _Check:
             return self._run(dtype, with_negative(sample))
 
     def _run(self, dtype: torch.dtype, sample: Sample) -> list[str]:
-        """Eight images pass where nothing is wrong; only what parts from the rest is looked at more closely."""
+        """Seven images pass where nothing is wrong; only what parts from the rest is looked at more closely."""
         passes, host, drawn = Passes(sample), self._host(dtype), generators()
         first = passes(host.forward, sample.twice)
+        noted = kept_values(host.model)
         alone = self._alone(passes, host, first)
         kept = kept_values(host.model)
         child, weights = self._child(passes, host)
         last = passes(host.forward, sample.twice if sample.beside is None else sample.beside)
-        in_a_thread(lambda: passes(host.forward, sample.alone))  # what a network notes of each pass is as it was
-        self._check_state(host, kept)
+        now = kept_values(host.model)
+        if differing(noted, kept) or differing(kept, now):  # what a network notes of each pass is as it was
+            in_a_thread(lambda: passes(host.forward, sample.alone))
+            now = kept_values(host.model)
+        self._check_state(host, kept, now)
         if generators() != drawn:
             self._check_chance(passes, host)
         if not equal(row_of(first, 1), row_of(last, 1)):
@@ -192,7 +200,7 @@ class _Check:
         for sigma in SIGMAS:
             with host.child(probe(sigma)):
                 weights = host.tensors()
-                found = passes(host.forward, passes.sample.alone)
+                found = in_a_thread(lambda: passes(host.forward, passes.sample.alone))  # as the parent's
                 if changed := host.differing(weights):
                     self._refuse(
                         f"a pass writes to its weights ({', '.join(changed[:3])})",
@@ -202,10 +210,11 @@ class _Check:
                 break
         return found, weights
 
-    def _check_state(self, host: ModelHost, kept: Mapping[str, Any]) -> None:
-        now = host.model.state_dict()
-        changed = [name for name, tensor in self._export.state.items() if not as_was(now.get(name), tensor)]
-        changed = changed or differing(kept, kept_values(host.model))
+    def _check_state(self, host: ModelHost, kept: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """kept, now: what was kept after a pass of the parent, and after one that followed its child's."""
+        held = host.model.state_dict()
+        changed = [name for name, tensor in self._export.state.items() if not as_was(held.get(name), tensor)]
+        changed = changed or differing(kept, now)
         if changed:
             self._refuse(
                 f"a pass changes {', '.join(changed[:3])}",

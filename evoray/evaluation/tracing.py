@@ -24,6 +24,7 @@ _LIBRARIES = ("torch", "timm", "transformers", "builtins", "evoray")
 """torchvision too; their classes keep nothing."""
 _CLOSED = frozenset(sys.stdlib_module_names) - {"types", "__main__"} | {"torch", "numpy"}
 """Whose objects are not looked into: loggers, locks, devices and the like."""
+_SIMPLE = frozenset({bool, int, float, str, type(None)})
 _PLUMBING = set(vars(nn.Module())) - {"_buffers", "training"}
 
 
@@ -148,7 +149,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 def _walk(path: str, value: Any, found: dict[str, Any], tensors: set[int], modules: set[int], depth: int) -> None:
     if len(found) >= ITEMS or id(value) in tensors or id(value) in modules:
         return
-    plain = _plain(value)
+    plain = repr(value) if type(value) in _SIMPLE else _plain(value)
     if plain is not _ABSENT:
         found[path] = plain
         return

@@ -56,6 +56,15 @@ def load_parent(config: ParentConfig, config_dir: Path | None = None, *, seed: i
     return parent
 
 
+def architecture(config: ParentConfig, *, seed: int) -> nn.Module:
+    """A library's network without numbers, on the meta device: for one whose tensors are given to it afterwards.
+
+    Raises whatever building it so raises: some libraries' code looks at numbers meanwhile.
+    """
+    with seeded(seed), torch.device("meta"):
+        return _SOURCES[config.source](config, None).model
+
+
 def _check_finite(parent: Parent) -> None:
     """Raises ModelError where a tensor holds NaN, or infinity; buffers may hold that, as masks of attention do, but for
     running statistics."""

@@ -46,8 +46,10 @@ def delta_blocks(space: Space, entry: Entry, weights: int = BLOCK) -> Iterator[t
 
 def delta_between(space: Space, entry: Entry, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """The same of one range of coordinates; indices count from ``start``."""
-    indices, values = weighted_delta(space, entry, start, stop)
-    return indices - start, values
+    indices, values = entry.mutation.between(space, start, stop)
+    if entry.weight != 1.0:
+        values *= np.float32(entry.weight)
+    return indices, values
 
 
 def apply_lineage(flat: np.ndarray, space: Space, entries: Iterable[Entry]) -> np.ndarray:

@@ -75,6 +75,11 @@ class Recipe(BaseModel, Variant, ABC):
         However the coordinates are cut into ranges, the ranges together are the whole, bit for bit.
         """
 
+    def between(self, space: Space, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """``delta`` with indices that count from ``start``; they are only read."""
+        indices, values = self.delta(space, start, stop)
+        return indices - start, values
+
     def tensors(self, space: Space) -> Sequence[int]:
         """Numbers (positions in ``space.tensors``) of the tensors that it may change; nothing is drawn."""
         return range(len(space.tensors))

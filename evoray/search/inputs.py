@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evoray.config import RunConfig
 from evoray.data import normalise
@@ -25,6 +25,7 @@ from evoray.models.transformers.matching import check_text
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
+from evoray.runtime.malloc import freed_memory_kept
 from evoray.runtime.reading import shown
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
@@ -78,6 +79,11 @@ def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None 
 
     run: whose parent is looked at on other data, where these are a guard's.
     """
+    with freed_memory_kept():  # a handful of copies of the network, and some passes: one after the other
+        return _checked(config, config_dir, run)
+
+
+def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> Inputs:
     task = make_task(config.task.name, config_dir, config.task.settings)
     config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
@@ -99,13 +105,14 @@ def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None 
     task, told = of_run(task, parent, splits, config.seed)
     state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent)
     head: tuple[str, ...] = ()
-    trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits))), None
+    last = config.compute.layout == "channels-last"
+    trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits)), last), None
     _check_alike(splits)
     if task.classification is not None:
         outputs, head = _check_forward(parent, trial, 1)
         config, mapped, classes = by_outputs(config, config_dir, splits, parent.classes, outputs, trial.answers)
         if mapped is not splits:  # other labels
-            splits, trial = mapped, replace(trial, splits=mapped)
+            splits, trial = mapped, trial.relabelled(mapped)
     else:
         told += trial.check()
     spec, fitness = _fitness(config, config_dir, task, splits)
@@ -120,7 +127,7 @@ def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None 
     trial.check_batches()
     if config.search.racing or config.mutation.sigma_is_auto:
         _try_scores(fitness, trial)
-    config, layout = with_fitting_layout(inputs, trial.sample)
+    config, layout = (config, ()) if trial.took_channels_last else with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
     notes = *parent.notes, *fitted, *told, *head, *in_types, *said.notes, *found, *layout, *depth, *notes
@@ -233,18 +240,22 @@ def _check_alike(splits: Splits) -> None:
 
 
 def _check_forward(parent: Parent, trial: Trial, classes: int) -> tuple[int, tuple[str, ...]]:
-    """One forward pass of two images: the shape fits, and there are enough outputs; returns how many, and a note.
+    """One forward pass of a few images: the shape fits, and there are enough outputs; returns how many, and a note.
 
     One output is a classifier of two classes where the data has two.
     """
     if not hasattr(trial.first[0], "images"):
         return trial.classes_out(), ()
-    images = normalise(torch.from_numpy(trial.first[0].images[:2].copy()), *trial.normalisation, torch.float32)
+    check_call(parent.model)
+    net: nn.Module = parent.model
+    if (answered := trial.answered) is not None:
+        net, images = answered, answered.images
+    else:
+        images = normalise(torch.from_numpy(trial.first[0].images[:2].copy()), *trial.normalisation, torch.float32)
     names = trial.splits.described["select"].classes
     if len(names) != 2:
-        return check_outputs(parent.model, images, classes), ()
-    check_call(parent.model)
-    head = OneOutput(parent.model)
+        return check_outputs(net, images, classes), ()
+    head = OneOutput(net)
     outputs = check_outputs(head, images, classes)
     said = (
         f"the parent has one output a record, taken as the log-odds of the data's second class, {shown(names[1], 60)}"

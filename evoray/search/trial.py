@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +27,9 @@ TRIED = 8
 """Records whose outputs a task may look at."""
 SECONDS = 0.1
 """Which looking at more than FEW may take."""
+CPU = torch.device("cpu")
+Call = tuple[Tensor | None, Any]
+"""Of a network: the images, where it is given one tensor of them and no more, and what a classifier returned."""
 
 
 class OneOutput(nn.Module):
@@ -42,14 +46,42 @@ class OneOutput(nn.Module):
         return found
 
 
+class Answered(nn.Module):
+    """Stands for a network that was run on these images already."""
+
+    def __init__(self, images: Tensor, answer: Any) -> None:
+        super().__init__()
+        self.images, self._answer = images, answer
+
+    def forward(self, images: Tensor) -> Any:
+        return self._answer
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Of some rows: the task's outputs, the seconds that they took, and the first two calls of the network in them."""
+
+    rows: np.ndarray
+    outputs: Outputs
+    channels_last: bool
+    seconds: float
+    calls: tuple[Call, ...]
+
+
 @dataclass(frozen=True)
 class Trial:
-    """normalisation: (mean, std), one value a channel."""
+    """One pass of FEW images serves all that is asked of so many, for large networks take long.
+
+    normalisation: (mean, std), one value a channel. channels_last: the run's images are laid out so, and the first pass
+    too if the network takes that. known: a first pass of the same rows with other labels.
+    """
 
     task: Task
     model: nn.Module
     splits: Splits
     normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+    channels_last: bool = False
+    known: Pass | None = None
 
     @cached_property
     def first(self) -> tuple[Shard, np.ndarray]:
@@ -61,37 +93,89 @@ class Trial:
         """Batches of one image of it."""
         return sample_of(self.task, *self.first, *self.normalisation, dtype)
 
-    def batch(self, images: int) -> tuple[Batch, Tensor]:
-        """So many images, or all that the first shard has, spread over it; and their targets."""
-        records, rows = self.first
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, images).astype(np.int64))]
-        device = torch.device("cpu")
-        dtype = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
-        batch = self.task.batch(records, rows, Preparation(device, dtype, False, *self.normalisation))
-        return batch, self.task.targets(records, rows, device)
+    def relabelled(self, splits: Splits) -> Trial:
+        """Of the same records with the labels of other splits."""
+        return replace(self, splits=splits, known=self.__dict__.get("first_pass"))
 
     def outputs(self, images: int) -> tuple[Outputs, Tensor]:
-        """Outputs and targets of so many images, as in ``batch``."""
-        batch, targets = self.batch(images)
+        """Outputs and targets of so many images, or of all that the first shard has, spread over it."""
+        return self._with_targets(self._pass(images, False))
+
+    @cached_property
+    def first_pass(self) -> Pass:
+        """Of FEW images. Raises what the network raises, if it does so in either layout."""
+        if self.known is not None and np.array_equal(self.known.rows, self._rows(FEW)):
+            return self.known
+        if self.channels_last:
+            with contextlib.suppress(Exception):  # whatever a network raises: the layout is asked after later
+                return self._pass(FEW, True)
+        return self._pass(FEW, False)
+
+    @property
+    def answered(self) -> Answered | None:
+        """What the network itself returned in the first pass; None where that failed, or was no call of it with two
+        images or more."""
+        try:
+            calls = self.first_pass.calls
+        except Exception:  # the network is asked by itself then, and what it raises has its own words
+            return None
+        shape = (len(self.first_pass.rows), *self.first[0].images.shape[1:])
+        match calls:
+            case ((Tensor() as images, answer),) if images.shape == shape and len(images) > 1:
+                return Answered(images, answer)
+        return None
+
+    @property
+    def took_channels_last(self) -> bool:
+        """Whether the network was given images in that layout, and took them."""
+        match self.__dict__.get("first_pass"):
+            case Pass(channels_last=True, calls=((Tensor() as images, _),)):
+                return bool(images.is_contiguous(memory_format=torch.channels_last))
+        return False
+
+    def _rows(self, images: int) -> np.ndarray:
+        rows = self.first[1]
+        return rows[np.unique(np.linspace(0, len(rows) - 1, images).astype(np.int64))]
+
+    def _batch(self, rows: np.ndarray, channels_last: bool) -> Batch:
+        dtype = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), torch.float32)
+        return self.task.batch(self.first[0], rows, Preparation(CPU, dtype, channels_last, *self.normalisation))
+
+    def _pass(self, images: int, channels_last: bool) -> Pass:
+        rows, calls = self._rows(images), list[Call]()
+
+        def network(*args: Any, **named: Any) -> Any:
+            answer = self.model(*args, **named)
+            shown = args[0] if len(args) == 1 and not named else None
+            kept = answer if self.task.classification is not None else None  # else it may be large
+            if len(calls) < 2:  # a text is made of many
+                calls.append((shown, kept) if isinstance(shown, Tensor) and shown.ndim == 4 else (None, None))
+            return answer
+
+        started = time.perf_counter()
+        batch = self._batch(rows, channels_last)
         with torch.inference_mode():
-            part = self.task.outputs(self.model, batch)
+            part = self.task.outputs(network, batch)
             outputs = room_for(part, batch.count)
             put(outputs, part, 0, batch.count)
-        return outputs, targets
+        return Pass(rows, outputs, channels_last, time.perf_counter() - started, tuple(calls))
+
+    def _with_targets(self, found: Pass) -> tuple[Outputs, Tensor]:
+        return found.outputs, self.task.targets(self.first[0], found.rows, CPU)
 
     def check(self) -> tuple[str, ...]:
-        """Two records through the network and the task; returns what the task says of more, where it looks at them.
+        """A few records through the network and the task; returns what the task says of more, where it looks at them.
 
         Raises:
             ModelError: the network cannot take them, or gives what the task cannot use.
         """
         try:
-            outputs, targets = self.outputs(2)
+            outputs, targets = self.few
             self.task.sums(outputs, targets)
             if not hasattr(self.task, "tried"):
                 return ()
             with torch.inference_mode():
-                said: tuple[str, ...] = self.task.tried(self.model, self.batch(TRIED)[0])
+                said: tuple[str, ...] = self.task.tried(self.model, self._batch(self._rows(TRIED), False))
             return said
         except EvorayError:
             raise
@@ -104,16 +188,17 @@ class Trial:
     @cached_property
     def quick(self) -> tuple[Outputs, Tensor]:
         """Outputs and targets of FEW images, and of up to MANY where those are fast."""
-        self.first  # noqa: B018 (read before the clock starts)
-        started = time.perf_counter()
-        few = self.few
-        images = int(FEW * SECONDS / max(time.perf_counter() - started, 1e-9))
-        return self.outputs(min(images, MANY)) if images >= 2 * FEW else few
+        first, most = self.first_pass, int(FEW * SECONDS / max(self.first_pass.seconds, 1e-9))
+        if most < MANY and first.seconds <= SECONDS:  # the first pass of a process is slow
+            most = int(FEW * SECONDS / max(self._pass(FEW, first.channels_last).seconds, 1e-9))
+        if most < 2 * FEW:
+            return self.few
+        return self._with_targets(self._pass(min(most, MANY), first.channels_last))
 
     @cached_property
     def few(self) -> tuple[Outputs, Tensor]:
         """Outputs and targets of FEW images."""
-        return self.outputs(FEW)
+        return self._with_targets(self.first_pass)
 
     def check_batches(self) -> None:
         """Raises ModelError where the first and the last image have other outputs among many than among few: a network
@@ -130,7 +215,7 @@ class Trial:
     def classes_out(self) -> int:
         """How many scores the parent gives a record. Raises ModelError where it gives none."""
         try:
-            outputs = self.outputs(2)[0]
+            outputs, targets = self.few
         except EvorayError:
             raise
         except Exception as error:
@@ -138,8 +223,8 @@ class Trial:
         if not isinstance(outputs, Tensor) or outputs.ndim != 2:
             shape = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
             raise ModelError(
-                f"the parent returned {shape} for 2 records: it has to return logits [records, classes]. A network "
-                "without a head for its classes (a base model, or one that predicts tokens) needs one first."
+                f"the parent returned {shape} for {len(targets)} records: it has to return logits [records, classes]. "
+                "A network without a head for its classes (a base model, or one that predicts tokens) needs one first."
             )
         return int(outputs.shape[1])
 

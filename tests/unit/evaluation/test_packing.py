@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from evoray.config.resolve import Facts, resolve
 from evoray.demo import demo_config
-from evoray.evaluation.packing import EvaluatorSource, pack_model, unpack_model
+from evoray.evaluation.packing import EvaluatorSource, pack_model, travelled, unpack_model
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
@@ -104,3 +104,36 @@ def test_parametrized_modules_travel(make):
 
 def test_a_train_that_returns_nothing_is_fine():
     assert isinstance(unpack_model(pack_model(Silent(3, 2))), Silent)
+
+
+@pytest.mark.parametrize("model", [Tied(), nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))], ids=["tied", "plain"])
+def test_a_travelled_copy_is_the_one_that_a_worker_unpacks(model):
+    copied, back = travelled(model), unpack_model(pack_model(model))
+    assert list(copied.state_dict()) == list(back.state_dict()) and not copied.training
+    others = back.state_dict(keep_vars=True)
+    for name, own in copied.state_dict(keep_vars=True).items():
+        other = others[name]
+        assert type(own) is type(other) and own.dtype == other.dtype and own.requires_grad == other.requires_grad
+        assert torch.equal(own, other) and own.stride() == other.stride(), name
+        assert own.data_ptr() != model.state_dict()[name].data_ptr()
+    assert len({one.data_ptr() for one in copied.parameters()}) == len({one.data_ptr() for one in back.parameters()})
+
+
+def test_parameters_that_share_memory_do_not_when_they_have_travelled():
+    model = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+    model[1].weight = nn.Parameter(model[0].weight.data.T)
+    copied = travelled(model)
+    assert torch.equal(copied[1].weight, model[1].weight) and copied[1].weight.is_contiguous()
+    assert copied[0].weight.data_ptr() != copied[1].weight.data_ptr()
+
+
+def test_what_cannot_be_sent_cannot_travel():
+    class Own(torch.Tensor):
+        pass
+
+    model = nn.Linear(2, 2)
+    model.register_buffer("other", torch.zeros(2, dtype=torch.complex64).conj())
+    model.table = torch.zeros(2).as_subclass(Own)
+    for way in (lambda: unpack_model(pack_model(model)), lambda: travelled(model)):
+        with pytest.raises(RuntimeError):
+            way()

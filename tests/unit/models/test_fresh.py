@@ -7,7 +7,7 @@ import torch
 
 from evoray.config import ParentConfig
 from evoray.errors import ModelError
-from evoray.models import Parent, fresh_network, load_parent
+from evoray.models import Parent, fresh, fresh_network, load_parent
 
 MODULE = """
 import torch
@@ -88,3 +88,57 @@ def test_published_weights_are_not_read_again():
     model = fresh_network(parent, named, None, 0, parent.model.state_dict())
     for one, other in zip(model.parameters(), parent.model.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def _library(name):
+    config = ParentConfig(source="torchvision", name=name, weights="random", classes=5)
+    parent = load_parent(config, seed=3)
+    return config, parent, {key: one.clone() for key, one in parent.model.state_dict().items()}
+
+
+def test_a_librarys_network_in_haste_is_built_without_numbers_and_answers_as_the_usual_one(monkeypatch):
+    config, parent, state = _library("squeezenet1_1")
+    usual = fresh_network(parent, config, None, 0, state)
+    before = torch.get_rng_state()
+    monkeypatch.setattr("evoray.models.fresh.load_parent", None)  # so that only the quick way is left
+    quick = fresh_network(parent, config, None, 0, state, quick=True)
+    assert torch.equal(torch.get_rng_state(), before) and not quick.training
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(quick(image), usual(image)) and torch.equal(quick(image), parent.model(image))
+
+
+@pytest.mark.parametrize("change", ["type", "shape", "name"])
+def test_other_tensors_than_it_was_built_with_take_the_usual_way(change):
+    config, _, state = _library("squeezenet1_1")
+    key = "classifier.1.bias"
+    own = state.pop(key)
+    if change != "name":
+        state[key] = own.double() if change == "type" else own[:2]
+    assert fresh._filled_in(config, 0, state) is None
+
+
+@pytest.mark.parametrize("kept", ["buffer", "attribute"])
+def test_what_is_in_no_state_is_missing_in_haste(monkeypatch, kept):
+    config, _, state = _library("squeezenet1_1")
+    make = fresh.architecture
+
+    def with_more(config, *, seed):
+        model = make(config, seed=seed)
+        more = torch.ones(3, device="meta")
+        model.register_buffer("more", more, persistent=False) if kept == "buffer" else setattr(model, "more", more)
+        model.register_forward_pre_hook(lambda module, args: (args[0] * module.more[:, None, None],))
+        return model
+
+    monkeypatch.setattr("evoray.models.fresh.architecture", with_more)
+    found = fresh._filled_in(config, 0, state)
+    if kept == "buffer":
+        assert found is None
+    else:
+        with pytest.raises(Exception, match="meta"):
+            found(torch.randn(1, 3, 64, 64))
+
+
+def test_a_users_code_is_never_built_without_numbers(load, tmp_path):
+    parent, config = load("plain")
+    assert fresh._filled_in(config, 0, dict(parent.model.state_dict())) is None

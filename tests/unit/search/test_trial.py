@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 from evoray.config import parse_config
 from evoray.data.splits import Splits
+from evoray.models import check_outputs
 from evoray.search.trial import FEW, MANY, Trial
 from evoray.tasks.image_classification import ImageClassification
 
@@ -58,3 +62,86 @@ def test_the_first_shard_is_read_once(trial, monkeypatch):
     monkeypatch.setattr(dataset, "load", lambda shard: read.append(shard) or load(shard))
     trial.outputs(3), trial.sample(torch.float32), trial.quick
     assert read == [0]
+
+
+def of(net, outputs="in-order", spec=SPEC, channels=1, **keys):
+    data = {"path": spec, "outputs": outputs, **keys}
+    data = parse_config({"parent": {"source": "module", "name": "m:f"}, "data": data}).data
+    return Trial(ImageClassification(), net, Splits(data, 0, None), ((0.0,) * channels, (1.0,) * channels), True)
+
+
+def test_one_pass_serves_outputs_figures_and_layout():
+    trial = of(First())
+    answered = trial.answered
+    assert check_outputs(answered, answered.images, 3) == 3
+    assert trial.few[0] is trial.first_pass.outputs and trial.took_channels_last
+    trial.check(), trial.classes_out()
+    assert trial.model.passes == [FEW]
+
+
+class Viewing(First):
+    """Takes no images in channels-last."""
+
+    def forward(self, images):
+        images.view(-1)
+        return super().forward(images)
+
+
+def test_a_network_that_takes_no_channels_last_is_shown_its_images_as_they_are():
+    trial = of(Viewing(), spec=SPEC.replace("channels=1", "channels=3"), channels=3)
+    assert not trial.first_pass.channels_last and not trial.took_channels_last
+    assert trial.answered.images.is_contiguous() and trial.model.passes == [FEW]
+    other = replace(trial, model=First())
+    assert other.first_pass.channels_last and other.took_channels_last
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, images: (_ for _ in ()).throw(RuntimeError("no")),
+        lambda self, images: {"logits": torch.zeros(len(images), 3)},
+    ],
+    ids=["raises", "no tensor"],
+)
+def test_what_a_task_cannot_use_is_asked_by_itself(forward):
+    trial = of(type("Net", (torch.nn.Module,), {"forward": forward})())
+    assert trial.answered is None and not trial.took_channels_last
+
+
+class Twice(ImageClassification):
+    def outputs(self, network, batch):
+        return super().outputs(network, batch) + super().outputs(network, batch)
+
+
+class Other(ImageClassification):
+    def outputs(self, network, batch):
+        return network(batch.inputs[:, :, :1])
+
+
+@pytest.mark.parametrize("task", [Twice(), Other()], ids=["two calls", "other images"])
+def test_a_task_that_calls_its_network_otherwise_says_nothing_of_whole_images(task):
+    assert replace(of(First()), task=task).answered is None
+
+
+def test_other_labels_of_the_same_records_need_no_other_pass():
+    trial = of(First())
+    trial.first_pass  # noqa: B018
+    other = trial.relabelled(of(First(), [2, 0, 1]).splits)
+    (outputs, targets), (mine, own) = other.few, trial.few
+    assert outputs is mine and trial.model.passes == [FEW]
+    assert targets.tolist() == [[2, 0, 1][label] for label in own.tolist()]
+
+
+def test_other_records_are_passed_again():
+    trial = of(First())
+    trial.first_pass  # noqa: B018
+    other = trial.relabelled(of(First(), select=0.2).splits)
+    assert not np.array_equal(other.first_pass.rows, trial.first_pass.rows)
+    assert trial.model.passes == [FEW, FEW]
+
+
+@pytest.mark.parametrize(("first", "passes"), [(0.06, [FEW, FEW, MANY]), (0.3, [FEW]), (0.001, [FEW, MANY])])
+def test_a_slow_first_pass_is_timed_again_where_that_is_soon_done(first, passes, monkeypatch):
+    trial = of(First())
+    trial.__dict__["first_pass"] = replace(trial.first_pass, seconds=first)
+    assert len(trial.quick[1]) == passes[-1] and trial.model.passes == passes
