@@ -73,6 +73,8 @@ class _OwnGenerator(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = dict(kwargs or {})
         if torch.Tag.nondeterministic_seeded not in func.tags or kwargs.get("generator") is not None:
             return func(*args, **kwargs)
+        if func in _FILLING and args[0].is_meta:
+            return args[0]
         if any(one.device.type != "cpu" for one in args if isinstance(one, torch.Tensor)):
             return func(*args, **kwargs)
         if self._quick and func in _FILLING and args[0].numel() > DRAWN and args[0].is_contiguous():

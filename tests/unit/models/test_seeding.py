@@ -206,3 +206,13 @@ def test_in_haste_large_tensors_repeat_and_small_ones_are_as_ever():
     assert len(large.weight.detach().unique(dim=0)) == 301, "rows are no copies of each other"
     assert abs(float(buffer.mean()) - 2) < 0.02
     assert abs(float(buffer.std()) - 0.5) < 0.02
+
+
+def test_filling_a_tensor_without_numbers_draws_none():
+    with seeded(3):
+        first = torch.randn(4)
+    with seeded(3):
+        for fill in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_, nn.init.trunc_normal_):
+            held = torch.empty(40, 30, device="meta")
+            assert fill(held) is held
+        assert torch.equal(torch.randn(4), first)
