@@ -10,6 +10,7 @@ import torch
 from evoray.config import parse_config
 from evoray.errors import ModelError
 from evoray.evaluation.host import ModelHost
+from evoray.evaluation.passes import Passes
 from evoray.models.precision import of_network
 from evoray.search.inputs import check_inputs
 
@@ -227,3 +228,17 @@ def test_a_network_that_needs_contiguous_images_gets_them(judge):
     assert inputs.config.compute.layout == "contiguous"
     assert len(said) == 1 and "view size is not compatible" in said[0]
     assert judge("Plain")[1].config.compute.layout == "channels-last"
+
+
+@pytest.mark.parametrize(("name", "images"), [("Plain", 7), ("KeepsFeatures", 8)])
+def test_only_a_network_that_notes_its_passes_takes_the_last_one(judge, name, images, monkeypatch):
+    seen = []
+    call = Passes.__call__
+
+    def counted(passes, network, batch):
+        seen.append(len(batch))
+        return call(passes, network, batch)
+
+    monkeypatch.setattr(Passes, "__call__", counted)
+    judge(name)
+    assert sum(seen) == images
