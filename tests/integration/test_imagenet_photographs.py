@@ -20,9 +20,11 @@ path = "{shards}"
 [mutation]
 sigma = 0.02
 [search]
-children = 8
+children = 4
 [ensemble]
-size = 4
+size = 2
+[statistics]
+children_on_test = 2
 [compute]
 backend = "local"
 """
@@ -54,8 +56,8 @@ def test_the_parent_is_right_on_18_of_20_and_children_are_judged(photographs, tm
     right = sum(round(summary["parent"][split]["top1"] * summary["parent"][split]["n"]) for split in ("select", "test"))
     assert right == 18
     population = pyarrow.parquet.read_table(out / "population.parquet")
-    assert population.num_rows == 8
+    assert population.num_rows == 4
     assert set(population["select_n"].to_pylist()) == {10}
     assert summary["ensemble"]["n"] == 10
-    assert len(summary["ensemble"]["members"]) == 4
+    assert len(summary["ensemble"]["members"]) == 2
     assert (out / "report.html").stat().st_size > 20_000
