@@ -14,7 +14,7 @@ from evoray.storage import journal
 def raced(small_run):
     def make(**changes):
         return small_run(
-            data__select=0.15,
+            data__select=0.1,
             **{"search__children": 24, "search__racing": True, "search__confidence": 0.8, **changes},
         )
 
@@ -61,9 +61,9 @@ def test_survivors_are_judged_as_without_a_race(result, raced, tmp_path):
 
 
 def test_a_budget_is_kept(raced, tmp_path):
-    config = raced(compute__workers=1, search__budget_images=24 * 250, search__confidence=0.99)
+    config = raced(compute__workers=1, search__budget_images=24 * 170, search__confidence=0.99)
     race = evolve(config, tmp_path / "run", page=False).summary["racing"]
-    assert race["images"] <= 24 * 250
+    assert race["images"] <= 24 * 170
     assert race["dropped_for_budget"] > 0
     assert race["expected_lost"]["lost_by_budget"] > 0
 
