@@ -14,6 +14,7 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.checks.described import check_columns
 from evoray.data.splits import Splits
+from evoray.ensembles.fitting import check_ensemble
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
@@ -155,8 +156,7 @@ def _channels(splits: Splits) -> int:
 
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
-    if config.ensemble.temperature and task.combine is None:
-        raise ConfigError(f"ensemble.temperature = true: {config.task.name} makes no ensemble. Switch it off.")
+    check_ensemble(config, task)
     if task.classification is None and not isinstance(config.data.outputs, str):
         raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = splits.datasets["select"].records

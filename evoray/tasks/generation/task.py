@@ -36,6 +36,8 @@ PROMPT, RECORD, NUMBER = "prompt", "record", "number"
 """Columns beside the prompt's tokens: its text, the whole record as JSON, and the record's number in its file."""
 ENDED, FAILED = 1, 2
 """Bits of an answer's state: it ended by itself; its reward failed."""
+SUMMED = ("reward", "failed", "tokens", "ended")
+"""Of what is kept of a record, what figures are means of."""
 TRIED = 8
 """Answers of the parent whose rewards are asked twice before a run."""
 Function = Annotated[str, Field(pattern=r"^$|^[\w.]+:[\w.]+$")]
@@ -84,7 +86,7 @@ class Generation(ScoredTask):
     }
     fitness = "reward"
     scored: tuple[str, ...] = ("reward",)
-    kept: tuple[str, ...] = ("reward", "failed", "tokens", "ended")
+    kept: tuple[str, ...] = ("reward", "failed", "tokens", "ended", "answer")
     logits = False
     repeats = True
     """A pass of this task calls the network many times, so that no part of it can be kept for all of them."""
@@ -201,6 +203,12 @@ class Generation(ScoredTask):
         given, texts = batch.inputs, [self.text(row) for row in answers.tokens.cpu().numpy()]
         return check_rewards(self._rewards, list(zip(given[PROMPT], texts, given[RECORD], strict=True)), self.lowest)
 
+    def combine(self, method: str) -> Any:
+        """A vote, whatever the method."""
+        from evoray.tasks.generation.votes import Votes
+
+        return Votes()
+
     def text(self, tokens: Sequence[int] | np.ndarray) -> str:
         """Of an answer's tokens, up to what stops it."""
         found = self._speech.text([int(one) for one in tokens])
@@ -220,6 +228,7 @@ class Generation(ScoredTask):
             "failed": (state & FAILED > 0).astype(np.float64),
             "tokens": (predictions.tokens >= 0).sum(1).cpu().numpy().astype(np.float64),
             "ended": (state & ENDED > 0).astype(np.float64),
+            "answer": predictions.tokens.cpu().numpy(),
         }
 
     def scores(self, outputs: Answers, targets: Tensor) -> Scores:
@@ -229,10 +238,10 @@ class Generation(ScoredTask):
         return {"reward": records["reward"]}
 
     def figures(self, total: Mapping[str, float]) -> Figures:
-        return self._figures(total["n"], *(total[name] for name in self.kept))
+        return self._figures(total["n"], *(total[name] for name in SUMMED))
 
     def evaluated(self, records: Mapping[str, np.ndarray]) -> Figures:
-        return self._figures(len(records["reward"]), *(float(np.sum(records[name])) for name in self.kept))
+        return self._figures(len(records["reward"]), *(float(np.sum(records[name])) for name in SUMMED))
 
     def _figures(self, n: float, *totals: float) -> Figures:
         found = zip(self.measures.items(), totals, strict=True)
