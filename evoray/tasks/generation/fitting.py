@@ -24,8 +24,8 @@ def check_prompts(parent: Any, splits: Any, new: int) -> None:
     context = context_of(read_config(folder)) if folder is not None and (folder / CONFIG).exists() else None
     for split, one in splits.described.items():
         key = "data.path" if split == "select" else "data.test_path, or data.path"
-        length, record = one.made.get(LONGEST, (0, ""))
-        if context is not None and length + new > context:
+        if context is not None and LONGEST in one.made and one.made[LONGEST][0] + new > context:
+            length, record = one.made[LONGEST]
             raise DataError(
                 f"{key}: {shown(record)} has {length} tokens, and with task.max_new_tokens = {new} more the parent's "
                 f"{context} are too few. Lower it, or leave long prompts out."
