@@ -157,6 +157,11 @@ def _channels(splits: Splits) -> int:
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
     check_ensemble(config, task)
+    if config.compute.keep_activations is True and getattr(task, "repeats", False):
+        raise ConfigError(
+            f"compute.keep_activations = true: {config.task.name} calls the network many times for a batch, and what "
+            "is kept is of one pass. Leave it out."
+        )
     if task.classification is None and not isinstance(config.data.outputs, str):
         raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = splits.datasets["select"].records
