@@ -17,6 +17,7 @@ from evoray.data.splits import Splits
 from evoray.ensembles.fitting import check_ensemble
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, with_fitting_layout
+from evoray.evaluation.speaking.parents import of_run
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
@@ -34,7 +35,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import TASKS, make_task, of_run, sized
+from evoray.tasks.registry import TASKS, make_task, sized
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,7 @@ def test_a_race_a_sigma_of_its_own_and_sampled_answers(prepared, tmp_path):
 @pytest.mark.slow
 def test_a_search_by_layers(prepared, tmp_path):
     found = run(prepared, tmp_path / "run", mutation__kind='"layered"', search__children=8).summary
+    assert any("children run the whole network" in note for note in found["notes"])
     assert found["work"]["passes_saved"] == 0 and set(found["rebuilt"].values()) == {"same"}
 
 

@@ -113,25 +113,14 @@ class Generation(ScoredTask):
         self.of_parent: Speech | None = None
         self._said: set[str] = set()
 
-    def of(self, parent: Any, splits: Any, seed: int) -> tuple[Self, tuple[str, ...]]:
-        """The task of a run with this parent, and what is to be said of it.
+    def told(self, speech: Any) -> Self:
+        """The same with what a run knows of its parent; imports the functions, whose code is part of the run.
 
         Raises:
-            ConfigError: no reward. ModelError, DataError: the parent, or the data, is of no use for it.
+            ConfigError: no reward, or one that cannot be imported.
         """
-        from evoray.tasks.generation.fitting import check_prompts
-        from evoray.tasks.generation.parents import speech_of
-
         if not self.reward:
-            raise ConfigError(
-                'task.reward is missing: name a function of (prompt, answer, record), "package.module:f".'
-            )
-        check_prompts(parent, splits, self.max_new_tokens)
-        speech, note = speech_of(parent, seed)
-        return self.told(speech), () if note is None else (note,)
-
-    def told(self, speech: Any) -> Self:
-        """The same with what a run knows of its parent; imports the functions, whose code is part of the run."""
+            raise ConfigError("task.reward is missing: give package.module:function of (prompt, answer, record).")
         for name in filter(None, (self.reward, self.answer)):
             import_function(name, self._config_dir)
         found = copy.copy(self)

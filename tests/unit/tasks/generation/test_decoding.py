@@ -10,10 +10,10 @@ import tiny_language
 import torch
 
 from evoray.errors import ModelError
+from evoray.evaluation.speaking.parents import speech_of
 from evoray.models.base import Parent
 from evoray.models.transformers.attention import prepare
 from evoray.tasks.generation.decoding import Manner, speak
-from evoray.tasks.generation.parents import speech_of
 from evoray.tasks.generation.speech import Speech
 
 NEW = 9

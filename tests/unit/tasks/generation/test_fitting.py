@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
-import tiny_language
 
-from evoray.errors import ConfigError, DataError
-from evoray.tasks.generation.fitting import check_prompts, check_rewards
+from evoray.errors import ConfigError
+from evoray.tasks.generation.fitting import check_rewards
 from evoray.tasks.generation.rewards import Rewards
 
 OWN = """
@@ -81,18 +79,3 @@ def test_what_is_no_sound_reward_is_refused(folder, name, answer, said):
 def test_some_failures_are_told_with_the_first(folder):
     (said,) = check(folder, "seldom")
     assert "1 of 5 rewards failed" in said and "ZeroDivisionError" in said and "fitting_rewards.py, line 14" in said
-
-
-def described(**made):
-    return SimpleNamespace(described={"select": SimpleNamespace(made={}), "test": SimpleNamespace(made=made)})
-
-
-def test_a_prompt_needs_room_for_its_answer(tmp_path):
-    parent = SimpleNamespace(tokenizer=str(tiny_language.saved(tmp_path / "net", "llama")))
-    check_prompts(parent, described(longest=[36, "record/7"]), 4)
-    with pytest.raises(DataError, match=r"record/7 has 36 tokens, and with task.max_new_tokens = 5 .*40 are too few"):
-        check_prompts(parent, described(longest=[36, "record/7"]), 5)
-    with pytest.raises(DataError, match="another chat template"):
-        check_prompts(parent, described(template="a" * 64), 5)
-    check_prompts(parent, described(), 500)
-    check_prompts(SimpleNamespace(tokenizer=None), described(longest=[36, "record/7"]), 500)

@@ -7,8 +7,8 @@ import tiny_language
 import torch
 
 from evoray.errors import ModelError
+from evoray.evaluation.speaking.parents import speech_of
 from evoray.models.base import Parent
-from evoray.tasks.generation.parents import speech_of
 
 
 @pytest.fixture(scope="module")
