@@ -30,6 +30,7 @@ from evoray.tasks.base import Task
 
 UNUSED = 0.01
 """Share of the weights that a network may leave unused before it is said."""
+REPEATS = "their task calls it many times for a batch, and activations are kept of one pass"
 Samples = Callable[[torch.dtype], Sample]
 """Batches of an image of ``select`` in a type."""
 
@@ -112,16 +113,18 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
     space = space.with_depth(found.order)
     if config.mutation.asks_for_work:
         config = config.model_copy(update={"mutation": config.mutation.with_work(space, prices)})
+    repeats = getattr(inputs.task, "repeats", False)
+    whole = (f"children run the whole network: {REPEATS}",) if repeats else ()
     unused = [space.tensors[number] for number in found.order[found.used :]]
     share = sum(spec.size for spec in unused) / space.n
     if share < UNUSED:
-        return config, space, ()
+        return config, space, whole
     line = (
         f"{share:.0%} of the weights that may be mutated are in tensors that the parent does not use "
         f"({unused[0].name}, …): they make up the last blocks, whose children equal their parent. mutation.exclude "
         "leaves them out."
     )
-    return config, space, (line,)
+    return config, space, (*whole, line)
 
 
 def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[float]]:

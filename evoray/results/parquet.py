@@ -77,9 +77,11 @@ def _child_row(task: Task, one: Evaluated, rank: int, tested: np.ndarray | None)
 
 
 def predictions_table(panel: Panel) -> pa.Table:
-    """Test records in order: index, label, and the ensemble's likeliest classes with their probabilities."""
-    if not panel.members:
-        return pa.table({name: _column(panel.images(name)) for name in ("index", "label")})
+    """Test records in order: index, label, and the ensemble's likeliest classes with their probabilities, or the votes
+    for its answer."""
+    if not panel.members or panel.task.classification is None:
+        names = ("index", "label", *(("votes",) if panel.members else ()))
+        return pa.table({name: _column(panel.images(name)) for name in names})
     classes, probability = panel.images("classes"), panel.images("probability")
     width = classes.shape[1]
     return pa.table(

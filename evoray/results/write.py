@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from evoray.errors import UsageError
+from evoray.results.answers import answers_table
 from evoray.results.final_test import FinalTest
 from evoray.results.guards import Guarded, with_guards
 from evoray.results.lineages import buffers_file, write_lineages
@@ -57,6 +58,8 @@ def write_results(
     summary = with_rebuilt(summary, check_rebuilt(session, choices, final))
     directory.write_table("population.parquet", population)
     directory.write_table("predictions.parquet", predictions_table(final.test))
+    if (answers := answers_table(session, final.test)) is not None:
+        directory.write_table("answers.parquet", answers)
     if choices.members:
         directory.write_json("ensemble.json", summary["ensemble"] | {"logits": logits_files(session, final.test)})
     directory.write_json("summary.json", summary)

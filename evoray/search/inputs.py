@@ -14,8 +14,10 @@ from evoray.config import RunConfig
 from evoray.data import normalise
 from evoray.data.checks.described import check_columns
 from evoray.data.splits import Splits
+from evoray.ensembles.fitting import check_ensemble
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, takes_logits, with_fitting_layout
+from evoray.evaluation.speaking.parents import of_run
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
@@ -35,7 +37,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import TASKS, make_task, of_run, sized
+from evoray.tasks.registry import TASKS, make_task, sized
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,12 @@ def _channels(splits: Splits) -> int:
 
 def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
-    for key in ("temperature", "keep_logits"):
-        if getattr(config.ensemble, key) and task.combine is None:
-            raise ConfigError(f"ensemble.{key} = true: {config.task.name} makes no ensemble. Switch it off.")
+    check_ensemble(config, task)
+    if config.compute.keep_activations is True and getattr(task, "repeats", False):
+        raise ConfigError(
+            f"compute.keep_activations = true: {config.task.name} calls the network many times for a batch, and what "
+            "is kept is of one pass. Leave it out."
+        )
     if task.classification is None and not isinstance(config.data.outputs, str):
         raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = splits.datasets["select"].records

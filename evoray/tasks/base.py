@@ -199,7 +199,7 @@ class Task(Protocol):
         ...
 
     def records(self, predictions: Outputs, targets: Tensor) -> Mapping[str, np.ndarray]:
-        """Arrays [n] by name: what the final test keeps of every record."""
+        """Arrays [n, ...] by name: what the final test keeps of every record."""
         ...
 
     def evaluated(self, records: Mapping[str, np.ndarray]) -> Figures:
@@ -211,10 +211,13 @@ class Task(Protocol):
         ...
 
     @property
-    def combine(self) -> Callable[[str], Combiner] | None:
+    def combine(self) -> Callable[[str], Any] | None:
         """By ``ensemble.method``, how members become an ensemble; None: soup and best child only.
 
-        A task that combines has a ``classification`` too: an ensemble's diversity and calibration are of classes.
+        Of a task with a ``classification`` it is a ``Combiner``, and an ensemble's diversity and calibration are of
+        classes. Of one without, outputs have a part ``key``, int64 [n], equal where answers are equal; ``add`` returns
+        the ensemble's outputs so far, and ``votes`` is the weight behind each answer, float64 [n]. Diversity is how
+        often keys differ, and there is no calibration.
         """
         ...
 

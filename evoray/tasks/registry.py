@@ -83,11 +83,3 @@ def told(task: Task, of_parent: Any) -> Task:
         return task
     found: Task = task.told(of_parent)  # type: ignore[attr-defined]
     return found
-
-
-def of_run(task: Task, parent: Any, splits: Any, seed: int) -> tuple[Task, tuple[str, ...]]:
-    """A task that asks for it is told of the run's parent; and what is to be said of that."""
-    if not hasattr(task, "of"):
-        return task, ()
-    found: tuple[Task, tuple[str, ...]] = task.of(parent, splits, seed)
-    return found

@@ -23,6 +23,7 @@ from evoray.ensembles.selection import Member
 from evoray.ensembles.temperature import at_temperature, temperature_sums
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.units.children import Candidate, blamed
+from evoray.evaluation.units.votes import vote
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
 from evoray.tasks.base import Outputs
@@ -117,6 +118,12 @@ class PanelUnit:
 
     def _ensemble(self, evaluator: Evaluator, sheet: _Sheet) -> None:
         assert evaluator.task.combine is not None, "a task that combines nothing has no members"
+        if evaluator.task.classification is None:
+            pairs = zip(self.members, self._outputs(evaluator), strict=True)
+            voted, arrays = vote(evaluator.task, self.method, pairs, sheet.labels)
+            sheet.extra |= arrays
+            sheet.add("ensemble", evaluator.task.predictions(voted), voted)
+            return
         combiner = evaluator.task.combine(self.method)
         members, curve, answers, wrong, entropy = [], [], [], [], []
         with self._kept(sheet) as keep:

@@ -7,9 +7,9 @@ batch where half of it has: each row is a text of its own, and the others' rows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -49,8 +49,18 @@ class Spoken:
         self.rows = np.arange(len(self.tokens))
 
 
-Next = Callable[[Tensor | None, Sequence[int] | None], Tensor]
-"""(the tokens that were taken [b], the batch's rows that stay): scores of the next tokens, [rows, V]."""
+class Step(Protocol):
+    """A pass of the network."""
+
+    @property
+    def can_leave(self) -> bool:
+        """Whether rows may leave the batch."""
+        ...
+
+    def __call__(self, taken: Tensor | None, stay: Tensor | None) -> Tensor:
+        """Scores of the next tokens [b, V]; taken: the tokens behind what was there, int64 [b]; stay: the rows of the
+        batch that are left."""
+        ...
 
 
 def speak(
@@ -63,7 +73,9 @@ def speak(
     """
     count = manner.max_new_tokens
     spoken = Spoken(np.full((len(ids), count), -1, np.int32), np.zeros(len(ids), bool), np.zeros(len(ids), bool))
-    step = _cached(network, ids, mask, speech, count) if speech.cache != "none" else _whole(network, ids, mask, count)
+    step: Step = _Whole(network, ids, mask, count)
+    if speech.cache != "none":
+        step = _Cached(network, ids, mask, count, speech)
     draws = np.stack([speech.draws(record, count) for record in records]) if manner.temperature > 0 else None
     scores = step(None, None)
     for at in range(count):
@@ -73,8 +85,8 @@ def speak(
         if not len(going) or at + 1 == count:
             break
         stay = None
-        if 2 * len(going) <= len(spoken.rows):
-            stay, spoken.rows, chosen = going.tolist(), spoken.rows[going], chosen[going]
+        if 2 * len(going) <= len(spoken.rows) and step.can_leave:
+            stay, spoken.rows, chosen = torch.from_numpy(going).to(ids.device), spoken.rows[going], chosen[going]
         scores = step(torch.from_numpy(chosen).to(ids.device), stay)
     return spoken
 
@@ -115,57 +127,69 @@ def _sampled(scores: Tensor, manner: Manner, draws: Tensor) -> Tensor:
     return (place if order is None else order.gather(1, place))[:, 0]
 
 
-def _whole(network: Network, ids: Tensor, mask: Tensor, count: int) -> Next:
+class _Whole:
     """Without a cache: texts in full, each with its own end."""
-    lengths = mask.sum(1)
-    texts = ids.new_zeros((len(ids), ids.shape[1] + count))
-    for row, length in enumerate(lengths.tolist()):
-        texts[row, :length] = ids[row, ids.shape[1] - length :]
 
-    def step(taken: Tensor | None, stay: Sequence[int] | None) -> Tensor:
-        nonlocal texts, lengths
+    can_leave = True
+
+    def __init__(self, network: Network, ids: Tensor, mask: Tensor, count: int) -> None:
+        self._network, self._kind, self._lengths = network, mask.dtype, mask.sum(1)
+        self._texts = ids.new_zeros((len(ids), ids.shape[1] + count))
+        for row, length in enumerate(self._lengths.tolist()):
+            self._texts[row, :length] = ids[row, ids.shape[1] - length :]
+
+    def __call__(self, taken: Tensor | None, stay: Tensor | None) -> Tensor:
         if stay is not None:
-            texts, lengths = texts[list(stay)], lengths[list(stay)]
+            self._texts, self._lengths = self._texts[stay], self._lengths[stay]
+        rows = torch.arange(len(self._texts), device=self._texts.device)
         if taken is not None:
-            texts[torch.arange(len(texts)), lengths] = taken
-            lengths = lengths + 1
-        longest = int(lengths.max())
-        shown = torch.arange(longest, device=texts.device) < lengths[:, None]
-        scores = tensor_of(network(**{TOKENS: texts[:, :longest].clone(), MASK: shown.to(mask.dtype)}))
+            self._texts[rows, self._lengths] = taken
+            self._lengths = self._lengths + 1
+        longest = int(self._lengths.max())
+        shown = torch.arange(longest, device=rows.device) < self._lengths[:, None]
+        scores = tensor_of(self._network(**{TOKENS: self._texts[:, :longest].clone(), MASK: shown.to(self._kind)}))
         checked(scores, longest)
-        return scores[torch.arange(len(texts)), lengths - 1]
-
-    return step
+        return scores[rows, self._lengths - 1]
 
 
-def _cached(network: Network, ids: Tensor, mask: Tensor, speech: Speech, count: int) -> Next:
+class _Cached:
     """With the cache of transformers: the prompts in one pass, then a token a pass."""
-    width, named = ids.shape[1], "cache" if "cache" in speech.takes else "past_key_values"
-    cache = make_cache(speech, width + count)
-    # what is still to come is hidden by its place; so the mask has its last shape from the start
-    seen = torch.cat([mask, mask.new_ones((len(ids), count))], dim=1)
-    place = (mask.cumsum(1) - 1).clamp(min=0)
-    more: dict[str, Any] = {"use_cache": True, named: cache}
-    if "logits_to_keep" in speech.takes:
-        more["logits_to_keep"] = 1
-    known = width
 
-    def step(taken: Tensor | None, stay: Sequence[int] | None) -> Tensor:
-        nonlocal seen, place, known
-        tokens = ids
+    def __init__(self, network: Network, ids: Tensor, mask: Tensor, count: int, speech: Speech) -> None:
+        self._network, self._speech, self._ids, self._known = network, speech, ids, ids.shape[1]
+        self._cache = make_cache(speech, self._known + count)
+        # what is still to come is hidden by its place; so the mask has its last shape from the start
+        self._seen = torch.cat([mask, mask.new_ones((len(ids), count))], dim=1)
+        self._place = (mask.cumsum(1) - 1).clamp(min=0)
+        named = "cache" if "cache" in speech.takes else "past_key_values"
+        self._more: dict[str, Any] = {"use_cache": True, named: self._cache}
+        if "logits_to_keep" in speech.takes:
+            self._more["logits_to_keep"] = 1
+
+    @property
+    def can_leave(self) -> bool:
+        """Whether all that is kept of a row are its keys and values."""
+        return all({"keys", "values"} <= vars(one).keys() and "conv_states" not in vars(one) for one in self._layers)
+
+    @property
+    def _layers(self) -> list[Any]:
+        return list(self._cache.layers)
+
+    def __call__(self, taken: Tensor | None, stay: Tensor | None) -> Tensor:
+        tokens = self._ids
+        if stay is not None:
+            self._seen, self._place = self._seen[stay], self._place[stay]
+            for layer in self._layers:
+                layer.keys, layer.values = layer.keys[stay], layer.values[stay]
+                if hasattr(layer, "batch_size"):
+                    layer.batch_size = len(stay)
         if taken is not None:
-            if stay is not None:
-                chosen = torch.tensor(stay, device=ids.device)
-                _keep_rows(cache, chosen)
-                seen, place = seen[chosen], place[chosen]
-            tokens, place, known = taken[:, None], place[:, -1:] + 1, known + 1
-        shown = seen if speech.cache == "static" else seen[:, :known]
-        positions = {"position_ids": place} if "position_ids" in speech.takes else {}
-        scores = tensor_of(network(**{TOKENS: tokens, MASK: shown, **positions, **more}))
-        checked(scores, tokens.shape[1], kept=1 if "logits_to_keep" in more else None)
+            tokens, self._place, self._known = taken[:, None], self._place[:, -1:] + 1, self._known + 1
+        shown = self._seen if self._speech.cache == "static" else self._seen[:, : self._known]
+        positions = {"position_ids": self._place} if "position_ids" in self._speech.takes else {}
+        scores = tensor_of(self._network(**{TOKENS: tokens, MASK: shown, **positions, **self._more}))
+        checked(scores, tokens.shape[1], kept=1 if "logits_to_keep" in self._more else None)
         return scores[:, -1]
-
-    return step
 
 
 def make_cache(speech: Speech, length: int) -> Any:
@@ -175,13 +199,6 @@ def make_cache(speech: Speech, length: int) -> Any:
     if speech.cache == "static":
         return StaticCache(config=speech.network, max_cache_len=length)
     return DynamicCache(config=speech.network)
-
-
-def _keep_rows(cache: Any, rows: Tensor) -> None:
-    for layer in cache.layers:
-        layer.keys, layer.values = layer.keys[rows], layer.values[rows]
-        if hasattr(layer, "batch_size"):
-            layer.batch_size = len(rows)
 
 
 def checked(scores: Any, places: int, kept: int | None = None) -> None:

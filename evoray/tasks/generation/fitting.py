@@ -1,14 +1,10 @@
-"""Before a run: do prompts, parent and reward fit together?"""
+"""Before a run: is a reward a function of its arguments, and does it give anything?"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from evoray.data.text.folder import CONFIG, context_of, read_config
-from evoray.data.text.tokenizer import load_tokenizer, template_digest
-from evoray.errors import ConfigError, DataError
+from evoray.errors import ConfigError
 from evoray.runtime.reading import shown
 from evoray.tasks.generation.asking import Question
 from evoray.tasks.generation.rewards import Rewards
@@ -16,26 +12,6 @@ from evoray.tasks.generation.rewards import Rewards
 TEMPLATE, LONGEST = "template", "longest"
 """Of a manifest's ``read``: the digest of the chat template that wrote its prompts, if one did; and (tokens, record) of
 its longest prompt."""
-
-
-def check_prompts(parent: Any, splits: Any, new: int) -> None:
-    """Raises DataError where a prompt is too long for the parent, or was written by another chat template."""
-    folder = None if parent.tokenizer is None else Path(parent.tokenizer)
-    context = context_of(read_config(folder)) if folder is not None and (folder / CONFIG).exists() else None
-    for split, one in splits.described.items():
-        key = "data.path" if split == "select" else "data.test_path, or data.path"
-        length, record = one.made.get(LONGEST, (0, ""))
-        if context is not None and length + new > context:
-            raise DataError(
-                f"{key}: {shown(record)} has {length} tokens, and with task.max_new_tokens = {new} more the parent's "
-                f"{context} are too few. Lower it, or leave long prompts out."
-            )
-        template = one.made.get(TEMPLATE)
-        if folder is not None and template is not None and template != template_digest(load_tokenizer(folder)):
-            raise DataError(
-                f"{key}: its prompts were written by another chat template than the parent's. Ingest them again with "
-                "--for and this configuration."
-            )
 
 
 def check_rewards(rewards: Rewards, questions: Sequence[Question], lowest: float) -> tuple[str, ...]:

@@ -36,6 +36,8 @@ PROMPT, RECORD, NUMBER = "prompt", "record", "number"
 """Columns beside the prompt's tokens: its text, the whole record as JSON, and the record's number in its file."""
 ENDED, FAILED = 1, 2
 """Bits of an answer's state: it ended by itself; its reward failed."""
+SUMMED = ("reward", "failed", "tokens", "ended")
+"""Of what is kept of a record, what figures are means of."""
 TRIED = 8
 """Answers of the parent whose rewards are asked twice before a run."""
 Function = Annotated[str, Field(pattern=r"^$|^[\w.]+:[\w.]+$")]
@@ -84,7 +86,7 @@ class Generation(ScoredTask):
     }
     fitness = "reward"
     scored: tuple[str, ...] = ("reward",)
-    kept: tuple[str, ...] = ("reward", "failed", "tokens", "ended")
+    kept: tuple[str, ...] = ("reward", "failed", "tokens", "ended", "answer")
     logits = False
     repeats = True
     """A pass of this task calls the network many times, so that no part of it can be kept for all of them."""
@@ -111,25 +113,14 @@ class Generation(ScoredTask):
         self.of_parent: Speech | None = None
         self._said: set[str] = set()
 
-    def of(self, parent: Any, splits: Any, seed: int) -> tuple[Self, tuple[str, ...]]:
-        """The task of a run with this parent, and what is to be said of it.
+    def told(self, speech: Any) -> Self:
+        """The same with what a run knows of its parent; imports the functions, whose code is part of the run.
 
         Raises:
-            ConfigError: no reward. ModelError, DataError: the parent, or the data, is of no use for it.
+            ConfigError: no reward, or one that cannot be imported.
         """
-        from evoray.tasks.generation.fitting import check_prompts
-        from evoray.tasks.generation.parents import speech_of
-
         if not self.reward:
-            raise ConfigError(
-                'task.reward is missing: name a function of (prompt, answer, record), "package.module:f".'
-            )
-        check_prompts(parent, splits, self.max_new_tokens)
-        speech, note = speech_of(parent, seed)
-        return self.told(speech), () if note is None else (note,)
-
-    def told(self, speech: Any) -> Self:
-        """The same with what a run knows of its parent; imports the functions, whose code is part of the run."""
+            raise ConfigError("task.reward is missing: give package.module:function of (prompt, answer, record).")
         for name in filter(None, (self.reward, self.answer)):
             import_function(name, self._config_dir)
         found = copy.copy(self)
@@ -201,6 +192,12 @@ class Generation(ScoredTask):
         given, texts = batch.inputs, [self.text(row) for row in answers.tokens.cpu().numpy()]
         return check_rewards(self._rewards, list(zip(given[PROMPT], texts, given[RECORD], strict=True)), self.lowest)
 
+    def combine(self, method: str) -> Any:
+        """A vote, whatever the method."""
+        from evoray.tasks.generation.votes import Votes
+
+        return Votes()
+
     def text(self, tokens: Sequence[int] | np.ndarray) -> str:
         """Of an answer's tokens, up to what stops it."""
         found = self._speech.text([int(one) for one in tokens])
@@ -220,6 +217,7 @@ class Generation(ScoredTask):
             "failed": (state & FAILED > 0).astype(np.float64),
             "tokens": (predictions.tokens >= 0).sum(1).cpu().numpy().astype(np.float64),
             "ended": (state & ENDED > 0).astype(np.float64),
+            "answer": predictions.tokens.cpu().numpy(),
         }
 
     def scores(self, outputs: Answers, targets: Tensor) -> Scores:
@@ -229,10 +227,10 @@ class Generation(ScoredTask):
         return {"reward": records["reward"]}
 
     def figures(self, total: Mapping[str, float]) -> Figures:
-        return self._figures(total["n"], *(total[name] for name in self.kept))
+        return self._figures(total["n"], *(total[name] for name in SUMMED))
 
     def evaluated(self, records: Mapping[str, np.ndarray]) -> Figures:
-        return self._figures(len(records["reward"]), *(float(np.sum(records[name])) for name in self.kept))
+        return self._figures(len(records["reward"]), *(float(np.sum(records[name])) for name in SUMMED))
 
     def _figures(self, n: float, *totals: float) -> Figures:
         found = zip(self.measures.items(), totals, strict=True)

@@ -12,9 +12,14 @@ from torch import Tensor, nn
 
 from evoray.data.text.tokenizer import load_tokenizer, template_digest, tokenizer_digest
 from evoray.errors import ModelError
+from evoray.evaluation.speaking.prompts import check_prompts
+from evoray.models.base import Parent
+from evoray.models.transformers.matching import Described
 from evoray.runtime.reading import reason_of, shown
+from evoray.tasks.base import Task
 from evoray.tasks.generation.decoding import MASK, TOKENS, Manner, speak
 from evoray.tasks.generation.speech import Cache, Speech
+from evoray.tasks.generation.task import Generation
 from evoray.tasks.inputs import tensor_of
 
 TAKES = ("cache", "past_key_values", "position_ids", "logits_to_keep")
@@ -24,7 +29,20 @@ SLACK = 1e-3
 """Relative: scores with a cache and without one come from other orders of additions."""
 
 
-def speech_of(parent: Any, seed: int) -> tuple[Speech, str | None]:
+def of_run(task: Task, parent: Parent, splits: Described, seed: int) -> tuple[Task, tuple[str, ...]]:
+    """A task that has its parent speak, told of it; and what is to be said of that. Other tasks as they are.
+
+    Raises:
+        ConfigError: no reward. ModelError, DataError: the parent, or the data, is of no use for it.
+    """
+    if not isinstance(task, Generation):
+        return task, ()
+    check_prompts(parent, splits, task.max_new_tokens)
+    speech, note = speech_of(parent, seed)
+    return task.told(speech), () if note is None else (note,)
+
+
+def speech_of(parent: Parent, seed: int) -> tuple[Speech, str | None]:
     """What is told to workers, and what is to be said of the cache.
 
     Raises:

@@ -1,0 +1,179 @@
+"""A run of a language model with a reward: from a table of prompts to a finished run, and again to the byte."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+import tiny_language
+from outputs import PulledPlug, StopsAfter, bytes_of
+
+from evoray.config import load_config
+from evoray.errors import ConfigError, DataError
+from evoray.evolution import evolve
+from evoray.ingest.options import Options
+from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.runtime.progress import Progress
+from evoray.storage import journal
+
+REWARDS = '''
+import time
+
+def letters(prompt, answer, record):
+    """How many letters are record["wanted"]."""
+    return answer.count(record["wanted"]) / 10
+
+def first(answer):
+    return answer.split()[0] if answer.split() else ""
+
+def never(prompt, answer, record):
+    raise ValueError("no such thing")
+
+def slow(prompt, answer, record):
+    if answer.endswith("was"):
+        time.sleep(60)
+    return len(answer)
+'''
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generation")
+    model = tiny_language.saved(folder / "net", "llama")
+    (folder / "letter_rewards.py").write_text(REWARDS)
+    rows = [{"prompt": one, "wanted": "aeiou"[at % 5]} for at, one in enumerate(tiny_language.texts(40))]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = tiny_language.run_file(folder / "run.toml", str(model), "generation")
+    keys = 'name = "generation"\nreward = "letter_rewards:letters"\nmax_new_tokens = 6\nanswer = "letter_rewards:first"'
+    config.write_text(config.read_text().replace('name = "generation"', keys))
+    wanted = wanted_of(Options(config=config, shard_size=16), None, (), ())
+    assert ingest_records(str(folder / "t.jsonl"), folder / "shards", wanted, Progress())["task"] == "generation"
+    return config
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory):
+    return run(prepared, tmp_path_factory.mktemp("whole") / "run", page=True)
+
+
+def run(config, out, page=False, **overrides):
+    values = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
+    return evolve(load_config(config, values), out, config_dir=config.parent, page=page)
+
+
+def test_a_run_of_answers(prepared, whole, tmp_path):
+    summary = whole.summary
+    assert summary["fitness"] == "reward" and set(summary["rebuilt"].values()) == {"same"}
+    assert set(summary["parent"]["test"]) == {"n", "reward", "failed", "answer_tokens", "share_ended"}
+    assert summary["parent"]["test"]["n"] == 20 and summary["parent"]["test"]["failed"] == 0
+    assert {one["metric"] for one in summary["comparisons"]} == {"reward"}
+    assert len(summary["ensemble"]["members"]) == 4 and 0 < summary["ensemble"]["diversity"]["disagreement"] < 1
+    recorded = whole.directory.read_json("config.json")
+    assert recorded["task"]["max_new_tokens"] == 6 and "temperature" not in recorded["task"]
+    other = run(prepared, tmp_path / "batch", compute__batch_size=3)
+    assert other.population.equals(whole.population), "padding and neighbours change no answer"
+
+
+def test_answers_are_there_to_read(whole):
+    table = pq.read_table(whole.directory.path("answers.parquet")).to_pylist()
+    summary = whole.summary
+    for name in ("parent", "best_child", "soup", "ensemble"):
+        figure = summary["parent"]["test"] if name == "parent" else summary[name]
+        assert sum(row[f"{name}_reward"] for row in table) / 20 == pytest.approx(figure["reward"])
+        for row in table:
+            number = int(row["source"].rpartition("/")[2])
+            assert row[f"{name}_reward"] == row[f"{name}_answer"].count("aeiou"[number % 5]) / 10
+    assert {row["ensemble_votes"] for row in table} <= {1.0, 2.0, 3.0, 4.0}
+    assert [row["prompt"] for row in table] == [
+        tiny_language.texts(40)[int(row["source"].rpartition("/")[2])] for row in table
+    ]
+    predictions = pq.read_table(whole.directory.path("predictions.parquet"))
+    assert predictions.column_names == ["index", "label", "votes"]
+
+
+def test_its_page_speaks_of_rewards(whole):
+    with open(whole.directory.path("report.html")) as file:
+        page = file.read()
+    assert "Reward on select" in page and "reward on test (higher is better)" in page
+    assert "NLL" not in page and "nats" not in page and "accuracy" not in page
+
+
+def test_a_race_a_sigma_of_its_own_and_sampled_answers(prepared, tmp_path):
+    keys = {"search__racing": "true", "search__children": 12, "mutation__sigma": '"auto"', "task__temperature": 0.8}
+    found = run(prepared, tmp_path / "one", search__confidence=0.8, **keys).summary
+    assert found["racing"]["images"] <= found["racing"]["images_without"] and found["mutation"]["sigma"] > 0
+    assert "ensemble" in found and found["parent"]["test"]["reward"] >= 0
+
+
+@pytest.mark.slow
+def test_a_search_by_layers(prepared, tmp_path):
+    found = run(prepared, tmp_path / "run", mutation__kind='"layered"', search__children=8).summary
+    assert any("children run the whole network" in note for note in found["notes"])
+    assert found["work"]["passes_saved"] == 0 and set(found["rebuilt"].values()) == {"same"}
+
+
+def test_nothing_is_kept_of_a_pass_that_is_many(prepared, tmp_path):
+    layered = {"mutation__kind": '"layered"', "search__children": 8}
+    with pytest.raises(ConfigError, match=r"compute.keep_activations = true: generation calls the network many times"):
+        run(prepared, tmp_path / "kept", **layered, compute__keep_activations="true")
+
+
+@pytest.mark.parametrize("after", [pytest.param(2, marks=pytest.mark.slow), 9])
+def test_stopped_and_resumed_it_ends_in_the_same_bytes(prepared, whole, tmp_path, monkeypatch, after):
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
+    config, folder = load_config(prepared), prepared.parent
+    with pytest.raises(PulledPlug):
+        evolve(config, tmp_path / "cut", config_dir=folder, progress=StopsAfter(after))
+    resumed = evolve(config, tmp_path / "cut", config_dir=folder, resume=True, page=True)
+    assert bytes_of(resumed.directory) == bytes_of(whole.directory)
+
+
+@pytest.mark.slow
+def test_on_ray_it_is_the_same(prepared, whole, tmp_path):
+    ray = run(prepared, tmp_path / "ray", compute__backend='"ray"', compute__workers=2)
+    assert ray.population.equals(whole.population)
+    for name in ("lineage/best.json", "lineage/soup.json", "predictions.parquet", "answers.parquet"):
+        with open(whole.directory.path(name), "rb") as file:
+            assert (tmp_path / "ray" / name).read_bytes() == file.read()
+    for split in ("parent", "best_child", "soup", "ensemble"):
+        assert ray.summary[split] == whole.summary[split]
+
+
+def test_rewards_that_hang_are_failures_and_the_run_goes_on(prepared, tmp_path, caplog):
+    keys = {"task__reward": '"letter_rewards:slow"', "task__reward_seconds": 0.2, "search__children": 2}
+    found = run(prepared, tmp_path / "run", **keys, data__select=0.2, data__test=0.2).summary
+    assert found["parent"]["test"]["failed"] > 0 and "record 7: it took more than 0.2 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kind", "message"),
+    [
+        ({"task__reward": '""'}, ConfigError, "task.reward is missing"),
+        ({"task__reward": '"letter_rewards:never"'}, ConfigError, r"fails for each.*no such thing \(letter_rewards.py"),
+        ({"task__reward": '"letter_rewards:nothing"'}, ConfigError, "has no nothing"),
+        ({"task__max_new_tokens": 39}, DataError, r"record/\d+ has \d+ tokens, and with task.max_new_tokens = 39"),
+        ({"task__top_p": 0.5}, ConfigError, "task.top_p: temperature = 0 draws nothing"),
+        ({"ensemble__temperature": "true"}, ConfigError, "a vote over answers, which has no confidence"),
+        ({"ensemble__keep_logits": "true"}, ConfigError, "give answers and no logits"),
+        ({"ensemble__method": '"greedy"'}, ConfigError, 'probability of the true class.*Take "majority"'),
+        ({"compute__compile": "true"}, ConfigError, "know one shape"),
+        ({"task__stop": '"x"'}, ConfigError, 'such as ["x"]'.replace("[", r"\[")),
+        ({"task__maxtokens": 3}, ConfigError, "did you mean"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_run(prepared, tmp_path, overrides, kind, message):
+    with pytest.raises(kind, match=message):
+        run(prepared, tmp_path / "run", **overrides)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_predicts_no_tokens(prepared, tmp_path):
+    from evoray.errors import ModelError
+
+    folder = tiny_language.saved(tmp_path / "other", "gpt2-classes")
+    with pytest.raises(ModelError, match=r"a score for each token of its vocabulary at every place"):
+        run(prepared, tmp_path / "run", parent__name=f'"{folder}"')
+    other = tiny_language.tokenizer(tiny_language.saved(tmp_path / "words", "llama"), words=("a", "b"), special=False)
+    with pytest.raises(DataError, match="tokens of another tokenizer"):
+        run(prepared, tmp_path / "run", parent__name=f'"{other}"')
