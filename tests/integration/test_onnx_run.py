@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tiny_language
@@ -126,6 +128,15 @@ def test_a_run_of_numbers(tmp_path, outputs):
     ingest_records(str(tmp_path / "t.csv"), tmp_path / "shards", wanted, Progress())
     summary = run(config, tmp_path / "run").summary
     assert set(summary["rebuilt"].values()) == {"same"} and summary["parent"]["test"]["mse"] > 0
+
+
+def test_layers_are_in_the_order_of_the_graph(quantized, tmp_path):
+    layered = {"mutation__kind": '"layered"', "mutation__blocks": 4, "search__children": 4}
+    result = run(quantized, tmp_path / "run", **layered)
+    assert set(result.summary["rebuilt"].values()) == {"same"}
+    space = json.loads(result.directory.read("space.json"))
+    first, last = (space["tensors"][space["depth"][at]]["name"] for at in (0, -1))
+    assert (first, last) == ("image.scale", "logits.scale")
 
 
 @pytest.mark.slow
