@@ -22,6 +22,7 @@ from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import Export, check_purity
 from evoray.evaluation.transform_notes import transform_notes
 from evoray.models import Parent, fresh_network
+from evoray.models.onnx.network import OnnxNetwork
 from evoray.mutation import Space
 from evoray.mutation.registry import KINDS
 from evoray.runtime.auto import given
@@ -130,6 +131,8 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
 def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[float]]:
     """(order, prices); no prices where the kind of mutation does not ask for them."""
     model, names = inputs.parent.model, [spec.name for spec in inputs.space.tensors]
+    if isinstance(model, OnnxNetwork):
+        return _in_graph(model, names)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         _renew(model)  # what is computed of weights at eval(), and kept, is computed in the pass
@@ -154,6 +157,14 @@ def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[flo
             f'mutation.kind = "{inputs.config.mutation.kind}": the order in which the parent {inputs.parent.name} uses '
             f'its weights could not be found ({reason_of(error)}). Use mutation.kind = "partition".{also}'
         ) from error
+
+
+def _in_graph(model: OnnxNetwork, names: Sequence[str]) -> tuple[FirstUse, Sequence[float]]:
+    """As the graph says; onnxruntime keeps no activations, so that every child costs a whole pass."""
+    numbers = {name: number for number, name in enumerate(names)}
+    order = [numbers[name] for name in model.order() if name in numbers]
+    rest = [number for number in range(len(names)) if number not in set(order)]
+    return FirstUse((*order, *rest), len(order)), (1.0,) * len(names)
 
 
 def _renew(model: nn.Module) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evoray.models.onnx.network import OnnxNetwork
 from evoray.runtime.reading import shown
 
 _OF_TYPES = re.compile(r"dtype|scalar type|c10::|should be the same|\bHalf\b|\bBFloat16\b")
@@ -38,7 +39,7 @@ def of_network(model: nn.Module, evaluated: str | None) -> tuple[str, ...]:
 
     A network in float32 that is to be evaluated in less is what its user asked for. None: not known yet.
     """
-    own = _main_type(model.parameters())
+    own = None if isinstance(model, OnnxNetwork) else _main_type(model.parameters())  # its graph says in which
     if own is None or evaluated is None or own == torch.float32 or _name(own) == evaluated:
         return ()
     return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tiny_language
@@ -10,6 +12,7 @@ from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.config import load_config
 from evoray.data.splits import SearchClosed, Splits
+from evoray.errors import ModelError
 from evoray.evolution import evolve
 from evoray.ingest.options import Options
 from evoray.ingest.records.ingest import ingest_records, wanted_of
@@ -126,6 +129,37 @@ def test_a_run_of_numbers(tmp_path, outputs):
     ingest_records(str(tmp_path / "t.csv"), tmp_path / "shards", wanted, Progress())
     summary = run(config, tmp_path / "run").summary
     assert set(summary["rebuilt"].values()) == {"same"} and summary["parent"]["test"]["mse"] > 0
+
+
+def test_layers_are_in_the_order_of_the_graph(quantized, tmp_path):
+    layered = {"mutation__kind": '"layered"', "mutation__blocks": 4, "search__children": 4}
+    result = run(quantized, tmp_path / "run", **layered)
+    assert set(result.summary["rebuilt"].values()) == {"same"}
+    space = json.loads(result.directory.read("space.json"))
+    first, last = (space["tensors"][space["depth"][at]]["name"] for at in (0, -1))
+    assert (first, last) == ("image.scale", "logits.scale")
+
+
+@pytest.mark.parametrize("how", [{"rows": 8}, {"last": ("Softmax",)}, {"dtype": np.float16}])
+def test_graphs_that_people_bring(tmp_path, how):
+    """So many records a pass, with a softmax, in half precision."""
+    summary = run(run_file(tmp_path, tiny_onnx.images(**how), IMAGES), tmp_path / "run").summary
+    assert set(summary["rebuilt"].values()) == {"same"}
+    assert not any("compute.dtype" in one for one in summary["notes"])
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (tiny_onnx.images(side=28), r"takes image float32 \[\?, 1, 28, 28\], and the data gives \[2, 1, 12, 12\]"),
+        (tiny_onnx.images(channels=3), r"takes image float32 \[\?, 3, 12, 12\]"),
+        (tiny_onnx.texts(), "takes input_ids.*attention_mask"),
+    ],
+)
+def test_graphs_of_other_data_are_refused_before_the_run(tmp_path, made, said):
+    with pytest.raises(ModelError, match=said):
+        run(run_file(tmp_path, made, IMAGES), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

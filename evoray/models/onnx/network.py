@@ -49,9 +49,10 @@ class OnnxNetwork(nn.Module):
         runner = self._ready()
         parts = []
         with self._lock:
+            runner.bind(self._parameters)  # type: ignore[arg-type]
             for given, count in self.feeds.passes(inputs, named):
                 try:
-                    found = runner.run(self._parameters, given)  # type: ignore[arg-type]
+                    found = runner.run(given)
                 except Exception as error:  # of onnxruntime
                     raise self._failed(given, error) from None
                 parts.append(found if count == len(found) or not found.ndim else found[:count])

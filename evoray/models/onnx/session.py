@@ -25,42 +25,6 @@ from evoray.runtime.reading import reason_of, shown
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-ROUNDS = 3
-"""Of finding which scales stay: one that does not is an input from the start, and changes what is fused."""
-
-
-class Runner:
-    """One session. ``held``: what was built into it."""
-
-    __slots__ = ("_binding", "_bound", "_session", "_types", "fed", "held")
-
-    def __init__(self, session: Any, fed: Mapping[str, torch.dtype], held: Mapping[str, Tensor]) -> None:
-        self._session, self._types, self.held = session, fed, held
-        self.fed = tuple(fed)
-        self._bound: tuple[int, ...] = ()
-        self._binding: Any = None
-
-    def run(self, weights: Mapping[str, Tensor], inputs: Mapping[str, Tensor]) -> Tensor:
-        """The answer; weights that lie where they lay, in the graph's own types, are not touched."""
-        own = [_as(weights[name], self._types[name]) for name in self.fed]
-        places = tuple(one.data_ptr() for one in own)
-        if self._binding is None or places != self._bound:
-            self._binding, self._bound = self._session.io_binding(), places
-            for name, one in zip(self.fed, own, strict=True):
-                self._bind(name, one)
-        given = {name: one.contiguous() for name, one in inputs.items()}
-        for name, one in given.items():
-            self._bind(name, one)
-        self._binding.bind_output(self._session.get_outputs()[0].name)
-        self._session.run_with_iobinding(self._binding)
-        found = self._binding.get_outputs()[0]
-        return torch.from_numpy(found.numpy())
-
-    def _bind(self, name: str, values: Tensor) -> None:
-        number = NUMBERS.get(values.dtype) or INTEGERS[values.dtype]
-        self._binding.bind_input(name, "cpu", 0, number, list(values.shape), values.data_ptr())
-
-
 INTEGERS = {
     torch.uint8: 2,
     torch.int8: 3,
@@ -69,6 +33,44 @@ INTEGERS = {
     torch.int64: 7,
     torch.bool: 9,
 }
+ROUNDS = 3
+"""Of finding which scales stay: one that does not is an input from the start, and changes what is fused."""
+
+
+class Runner:
+    """One session. ``held``: what was built into it."""
+
+    __slots__ = ("_binding", "_kept", "_output", "_places", "_session", "_types", "held")
+
+    def __init__(self, session: Any, fed: Mapping[str, torch.dtype], held: Mapping[str, Tensor]) -> None:
+        self._session, self._types, self.held = session, fed, held
+        self._output = session.get_outputs()[0].name
+        self._binding: Any = None
+        self._places: list[int] = []
+        self._kept: list[Tensor] = []
+
+    def bind(self, weights: Mapping[str, Tensor]) -> None:
+        """Has passes read these; what lies where it lay, in the graph's own types, is not touched."""
+        own = [_as(weights[name], dtype) for name, dtype in self._types.items()]
+        places = [one.data_ptr() for one in own]
+        self._kept = own  # those that were cast have no other owner
+        if self._binding is not None and places == self._places:
+            return
+        self._binding, self._places = self._session.io_binding(), places
+        for name, one in zip(self._types, own, strict=True):
+            self._bind(name, one)
+
+    def run(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The answer; inputs are contiguous and of the graph's types."""
+        for name, one in inputs.items():
+            self._bind(name, one)
+        self._binding.bind_output(self._output)
+        self._session.run_with_iobinding(self._binding)
+        return torch.from_numpy(self._binding.get_outputs()[0].numpy())
+
+    def _bind(self, name: str, values: Tensor) -> None:
+        number = NUMBERS.get(values.dtype) or INTEGERS[values.dtype]
+        self._binding.bind_input(name, "cpu", 0, number, list(values.shape), values.data_ptr())
 
 
 def opened(model: ModelProto, weights: Mapping[str, Tensor], threads: int) -> Runner:
