@@ -92,6 +92,17 @@ def test_activations_are_kept(prepared, tmp_path):
     assert kept.summary["work"]["passes_saved"] > 0 and kept.population.equals(whole.population)
 
 
+def test_activations_are_kept_where_the_task_asks_the_batch_behind_the_network(tmp_path):
+    """Language modelling needs the tokens once more, to say how likely they were."""
+    tiny_language.saved(tmp_path / "net", "gpt2")
+    config = tiny_language.run_file(tmp_path / "run.toml", "net", "language-modelling")
+    ingested(tmp_path, config)
+    layered = {"mutation__kind": '"layered"', "search__children": 8, "search__generations": 1}
+    kept = run(config, tmp_path / "kept", **layered, compute__keep_activations="true")
+    whole = run(config, tmp_path / "whole", **layered, compute__keep_activations="false")
+    assert kept.summary["work"]["passes_saved"] > 0 and kept.population.equals(whole.population)
+
+
 @pytest.mark.parametrize("after", [2, 9])
 def test_stopped_and_resumed_it_ends_in_the_same_bytes(prepared, tmp_path, monkeypatch, after):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from evoray.backends.base import Counters
 from evoray.errors import EvaluationError
@@ -107,13 +107,13 @@ class KeptActivations:
         del prepared
         made: list[tuple[Batch, list[Tensor]]] = []
         for batch, alive in self._alive(part, batches):
-            nbytes += self._keeper.kept_bytes(part, batch)
+            nbytes += self._keeper.kept_bytes(part, batch) + _held_bytes(batch)
             made.append((_without_values(batch), alive))
         return Kept(part, tuple(made), rows, nbytes, False, outputs)
 
     def _expected(self, part: Part, first: Batch, rows: int) -> int:
         """Bytes of what will be kept."""
-        return -(-self._keeper.kept_bytes(part, first) * rows // first.count)
+        return -(-(self._keeper.kept_bytes(part, first) + _held_bytes(first)) * rows // first.count)
 
     def _with_room(self, nbytes: int, prepared: Prepared, key: tuple[str, int]) -> Iterable[Batch]:
         """A shard's batches, with room for so many bytes that are made of them: together they stay within the budget.
@@ -154,6 +154,17 @@ class _Again:
 
 
 def _without_values(batch: Batch) -> Batch:
-    """A batch of the same form whose inputs hold no memory: the network's are behind the cut already."""
-    inputs = tree_map(lambda one: one.to("meta") if isinstance(one, Tensor) else one, batch.inputs)
+    """A batch of the same form whose images hold no memory: they are behind the cut already. Whole numbers stay, tokens
+    and what hides them: a task asks the batch for them once the network has answered."""
+    inputs = tree_map(lambda one: one.to("meta") if _is_image(one) else one, batch.inputs)
     return Batch(inputs, batch.count, batch.beside)
+
+
+def _held_bytes(batch: Batch) -> int:
+    """What a batch holds without its values."""
+    kept = [one for one in tree_leaves(batch.inputs) if not _is_image(one)] + tree_leaves(batch.beside)
+    return sum(one.nbytes for one in kept if isinstance(one, Tensor))
+
+
+def _is_image(one: Any) -> bool:
+    return isinstance(one, Tensor) and one.is_floating_point()

@@ -151,7 +151,7 @@ def read_masks(
         if cut.shape != masks.shape[1:]:
             raise DataError(
                 f"{shown(name)}: {list(cut.shape)} where the first is {list(masks.shape[1:])}. Images that are stored "
-                "as they are must be of one size: give --resize and --crop."
+                "as they are must be of one size: give --resize and --crop, in place of --for."
             )
         rows[name] = len(rows)
         masks[rows[name]] = cut
