@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from outputs import bytes_of
+from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.config import parse_config
 from evoray.data import ImageTransform
 from evoray.data.ready.packaged import PackagedDataset
+from evoray.errors import ConfigError, DataError, ModelError, UsageError
 from evoray.evolution import evolve
+from evoray.fitness import Constrained
 from evoray.ingest.ingest import ingest_dataset
+from evoray.report import render
+from evoray.results.export import export_member
 from evoray.results.write import RunResult
 from evoray.runtime.progress import Progress
+from evoray.search.inputs import check_inputs
 
 LOST = 0.03
 """NLL that the tight guard lets go."""
@@ -136,3 +141,89 @@ def test_the_verdict_says_what_is_held(runs):
             if one["metric"] == "nll":
                 assert one["difference"] == pytest.approx(lost(result, one["name"]))
                 assert one["ci95"][0] <= one["difference"] <= one["ci95"][1]
+
+
+def test_the_page_and_the_tables_show_it(runs):
+    result, _ = runs["tight"]
+    page = render(result.summary, result.directory.read_json("config.json"), result.population)
+    for words in ("Guard high (image-classification)", f"Kept: {TIGHT}.".replace("<", "&lt;"), "guard.0.keep"):
+        assert words in page
+    assert "break a guard and were passed over" in page
+
+
+def test_where_nobody_holds_the_parent_stays(config, tmp_path, monkeypatch):
+    said = Said()
+    monkeypatch.setattr(Constrained, "broken", lambda fitness, total, parent: f"{TIGHT}: 9, the parent has 0.2")
+    result = evolve(config(TIGHT), tmp_path / "run", page=False, progress=said)
+    summary = result.summary
+    (guard,) = summary["guards"]
+    assert summary["best_child"]["id"] == summary["soup"]["id"] == "parent" and "ensemble" not in summary
+    assert summary["best_child"]["nll"] == summary["parent"]["test"]["nll"]
+    assert guard["holds"] == {} and guard["broken"] == guard["judged"] and "nothing but the parent" in result.verdict
+    assert any("holds every guard, so the parent stays" in line for line in said.lines)
+    assert export_member(result.directory, "best", tmp_path / "best.safetensors", None)
+
+
+def test_the_most_candidates_are_said(config, tmp_path):
+    said = Said()
+    result = evolve(config(TIGHT, guard={"candidates": 2}), tmp_path / "run", page=False, progress=said)
+    (guard,) = result.summary["guards"]
+    assert result.summary["best_child"]["id"] == "parent" or guard["holds"]["best_child"]
+    (first, *_) = [line for line in said.lines if "its most" in line]
+    assert first.startswith("guard high: 2 candidates of g0000 were judged, its most; who comes after them is passed")
+
+
+def test_killed_and_resumed_to_the_byte(config, runs, tmp_path):
+    """In the middle of the guard's own evaluations."""
+    (whole, _), stops = runs["tight"], tmp_path / "run"
+    with pytest.raises(PulledPlug):
+        evolve(config(TIGHT), stops, page=False, progress=StopsAfter(25 * 2 + 8))
+    again = evolve(config(TIGHT), stops, page=False, resume=True)
+    assert bytes_of(again.directory) == bytes_of(whole.directory)
+    assert again.summary["guards"] == whole.summary["guards"] and again.verdict == whole.verdict
+
+
+@pytest.mark.parametrize(
+    ("guard", "kind", "words"),
+    [
+        (
+            {"keep": "top7 >= parent"},
+            ConfigError,
+            r'guard high: keep = "top7 >= parent": top7 is no figure',
+        ),
+        ({"keep": "class-accuracy >= parent"}, ConfigError, "class-accuracy is no figure"),
+        ({"keep": "nll >= parent - 1"}, ConfigError, 'guard high: .*lower is better.*Write "nll <='),
+        ({"keep": "top1 >= parent - 5"}, ConfigError, "guard high: .*top1 is a fraction, from 0 to 1; 5% is 0.05"),
+        ({"data": {"path": "nowhere/high"}}, DataError, "guard high: .*nowhere/high"),
+        ({"data": {"path": "mock:images=64,size=28,classes=10"}}, ModelError, "guard high: .*channels"),
+        ({"task": {"name": "regression"}, "keep": "mse <= parent + 1"}, UsageError, "guard high: "),
+        ({"task": {"name": "nothing:There"}}, ConfigError, "nothing:There"),
+    ],
+)
+def test_what_no_guard_can_be_is_refused_before_the_run(guard, kind, words, config, tmp_path):
+    with pytest.raises(kind, match=words):
+        evolve(config(TIGHT, guard=guard), tmp_path / "run", page=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_chooses_and_what_is_reported_never_meet(config, halves):
+    low = {"path": str(halves / "low"), "outputs": [0, 1, 2, 3, 4]}
+    for cut in ({"select": 0.6, "test": 0.4}, {"select": 0.4, "test": 0.6}):
+        with pytest.raises(DataError, match=r"guard high: \d+ images of its (select|test) are \w+ of the run"):
+            check_inputs(config(TIGHT, guard={"data": low | cut}), None)
+    for cut in ({}, {"select": 0.3, "test": 0.2, "outputs": [4, 3, 2, 1, 0]}):
+        meets = {**low, "select": 0.5, "test": 0.5} | cut
+        if cut:
+            with pytest.raises(DataError, match="of the run"):
+                check_inputs(config(TIGHT, guard={"data": meets}), None)
+        else:
+            assert check_inputs(config("top1 >= parent - 0.01", guard={"data": meets}), None).guards
+
+
+def test_a_guard_is_part_of_what_a_run_is(config):
+    plain, guarded = check_inputs(config(), None), check_inputs(config(TIGHT), None)
+    assert "guards" not in plain.identity()
+    assert guarded.identity() == plain.identity() | {"guards": guarded.identity()["guards"]}
+    assert guarded.identity()["guards"] == {
+        "high": {split: one.digest for split, one in guarded.guards[0].inputs.splits.described.items()}
+    }
