@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from outputs import PulledPlug, StopsAfter, bytes_of
+from outputs import FILES, PulledPlug, StopsAfter, bytes_of
 
 from evoray.config import parse_config
+from evoray.config.resolve import Facts, resolve
 from evoray.data import ImageTransform
 from evoray.data.ready.packaged import PackagedDataset
 from evoray.errors import ConfigError, DataError, ModelError, UsageError
+from evoray.evaluation.evaluator import Evaluator
 from evoray.evolution import evolve
 from evoray.fitness import Constrained
 from evoray.ingest.ingest import ingest_dataset
+from evoray.mutation import Lineage
 from evoray.report import render
 from evoray.results.export import export_member
 from evoray.results.write import RunResult
 from evoray.runtime.progress import Progress
 from evoray.search.inputs import check_inputs
+from evoray.search.workers import make_program
 
 LOST = 0.03
 """NLL that the tight guard lets go."""
@@ -227,3 +231,64 @@ def test_a_guard_is_part_of_what_a_run_is(config):
     assert guarded.identity()["guards"] == {
         "high": {split: one.digest for split, one in guarded.guards[0].inputs.splits.described.items()}
     }
+
+
+def on_select(result, guard, name):
+    """Whether a lineage of the run holds on the guard's ``select``: evaluated anew, by a worker of its own."""
+    inputs = check_inputs(guard, None)
+    config = resolve(inputs.config, Facts(False))
+    evaluator = Evaluator(inputs.parent.model, make_program(inputs, config)).on_guard("high")
+    found = Lineage.from_json(result.directory.read_json(f"lineage/{name}.json")["entries"])
+
+    def total(lineage):
+        return sum(evaluator.evaluate(Lineage(), lineage.entries, "select", shard)
+                   for shard in evaluator.splits.shards("select"))  # fmt: skip
+
+    return inputs.guards[0].fitness.broken(total(found), total(Lineage())) is None
+
+
+SEARCHES = {
+    "decomposition": {"generations": 3},
+    "one-plus-lambda": {"generations": 3},
+    "mu-lambda": {"generations": 3},
+    "evolution-strategy": {"generations": 3, "learning_rate": 3.0},
+    "cma-es": {"generations": 3, "dimensions": 6},
+    "randopt": {},
+    "decomposition racing": {"generations": 2, "racing": True},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("method", ["top-k", "greedy", "weighted"])
+def test_every_search_hands_back_what_holds(search, method, config, tmp_path):
+    """Every generation's base as well; killed in the middle and resumed to the byte."""
+    name, _, _ = search.partition(" ")
+    keys = {
+        "search": {"strategy": name, "children": 8, **SEARCHES[search]},
+        "mutation": {"parts": 1} if name == "randopt" else {},
+        "ensemble": {"method": method, "size": 3, "pool": 6},
+        "soup": {"method": {"top-k": "strategy", "greedy": "greedy", "weighted": "uniform"}[method]},
+    }
+    guarded = config("nll <= parent + 0.02", **keys)
+    result = evolve(guarded, tmp_path / "whole", page=False)
+    names = ["best", "soup", *(f"bases/g{number:04d}" for number in range(SEARCHES[search].get("generations", 1)))]
+    assert all(on_select(result, guarded, one) for one in names)
+    for stop in (30, 70):
+        directory = tmp_path / f"stopped{stop}"
+        try:
+            evolve(guarded, directory, page=False, progress=StopsAfter(stop))
+        except PulledPlug:
+            again = evolve(guarded, directory, page=False, resume=True)
+            assert again.summary["guards"] == result.summary["guards"] and again.verdict == result.verdict
+            written = {one: again.directory.read(one) for one in FILES if again.directory.exists(one)}
+            assert written == {one: result.directory.read(one) for one in FILES if result.directory.exists(one)}
+
+
+@pytest.mark.slow
+def test_ray_gives_the_same_bytes(config, runs, tmp_path, embedded_ray):
+    embedded_ray()
+    ray = config(TIGHT, compute={"backend": "ray", "workers": 2, "threads_per_worker": 1})
+    result, (local, _) = evolve(ray, tmp_path / "run", page=False), runs["tight"]
+    assert bytes_of(result.directory) == bytes_of(local.directory)
+    assert result.summary["guards"] == local.summary["guards"] and result.verdict == local.verdict
