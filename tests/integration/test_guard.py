@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from outputs import FILES, PulledPlug, StopsAfter, bytes_of
 
@@ -177,12 +179,19 @@ def test_the_most_candidates_are_said(config, tmp_path):
     assert first.startswith("guard high: 2 candidates of g0000 were judged, its most; who comes after them is passed")
 
 
-def test_killed_and_resumed_to_the_byte(config, runs, tmp_path):
-    """In the middle of the guard's own evaluations."""
+def test_killed_and_resumed_to_the_byte(config, runs, halves, tmp_path):
+    """In the middle of the guard's own evaluations, with its data somewhere else."""
     (whole, _), stops = runs["tight"], tmp_path / "run"
     with pytest.raises(PulledPlug):
         evolve(config(TIGHT), stops, page=False, progress=StopsAfter(25 * 2 + 8))
-    again = evolve(config(TIGHT), stops, page=False, resume=True)
+    with pytest.raises(UsageError, match=r'guard\.0\.keep was "nll <= parent \+ 0.03" and is "nll <= parent \+ 50"'):
+        evolve(config(LOOSE), stops, page=False, resume=True)
+    with pytest.raises(UsageError, match=r"guards? was"):
+        evolve(config(), stops, page=False, resume=True)
+    shutil.copytree(halves / "high", tmp_path / "moved")
+    moved = {"path": str(tmp_path / "moved"), "outputs": [5, 6, 7, 8, 9]}
+    again = evolve(config(TIGHT, guard={"data": moved}), stops, page=False, resume=True)
+    assert again.directory.read_json("config.json")["guard"][0]["data"]["path"] == moved["path"]
     assert bytes_of(again.directory) == bytes_of(whole.directory)
     assert again.summary["guards"] == whole.summary["guards"] and again.verdict == whole.verdict
 
