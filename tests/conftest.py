@@ -26,6 +26,7 @@ ON_RAY = (
     "tests/contracts/test_backends.py",
     "tests/integration/test_batch_size.py",
     "tests/integration/test_bench_scaling.py",
+    "tests/integration/test_guard.py",
     "tests/integration/test_ingest.py",
     "tests/integration/test_keep_logits.py",
     "tests/integration/test_kept.py",

@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from evoray.config.fitness import Constraint, parse_constraint
+from evoray.runtime.reading import quoted, shown
 
 EXAMPLE = 'write it as "top1 >= parent - 0.01", or where lower is better as "nll <= parent + 0.05"'
 NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,59}$"
@@ -43,6 +46,15 @@ def spelled_out(values: Any) -> Any:
         last = path.rstrip("/").rpartition("/")[2]
         values["name"] = _ODD.sub("-", last).strip("-.")[:60] or "guard"
     return values
+
+
+def first_of(error: ValidationError) -> str:
+    """What is wrong with a table inside a guard's."""
+    wrong = error.errors()[0]
+    key = shown(".".join(map(str, wrong["loc"])), 120)
+    if wrong["type"] == "extra_forbidden":
+        return f"unknown key {key}; README.md lists every key"
+    return f"{key} = {quoted(wrong['input'], 60)}: {shown(wrong['msg'].removeprefix('Value error, '))}"
 
 
 def one_or_many(value: Any) -> Any:

@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -20,7 +21,7 @@ from pydantic import (
 )
 
 from evoray.config.fitness import FitnessConfig
-from evoray.config.guard import NAME, check_names, one_or_many, parse_keep, spelled_out
+from evoray.config.guard import NAME, check_names, first_of, one_or_many, parse_keep, spelled_out
 from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Section
@@ -156,7 +157,10 @@ class GuardConfig(Section):
     @field_validator("task", mode="before")
     @classmethod
     def _by_its_variant(cls, value: Any, info: ValidationInfo) -> Any:
-        return _by_its_variant("task", value, info)
+        try:
+            return _by_its_variant("task", value, info)
+        except ValidationError as error:
+            raise ValueError(first_of(error)) from None
 
     @field_validator("keep")
     @classmethod

@@ -21,6 +21,7 @@ STAGES = {
     "panel/select": "Calibration on select",
     "panel/test": "Networks on test",
     "sample/test": "Sample of children on test",
+    "guard": "Guards",
 }
 ANNOTATED = 8
 """Up to this many members every pair's number is written into its square."""

@@ -235,4 +235,5 @@ class Run:
         if network not in ("best_child", "soup"):
             return name
         identity = str(self.get(network, "id"))
-        return f"{name} (none beat the parent)" if identity == "parent" else f"{name} {identity}"
+        none = "none beat the parent" if network == "soup" else "none that holds the guards beat the parent"
+        return f"{name} ({none})" if identity == "parent" else f"{name} {identity}"

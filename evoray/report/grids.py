@@ -24,6 +24,10 @@ EFFECTS = {
 READINGS = EFFECTS | {"not shown": "not shown"}
 
 
+PASSED = "breaks guard "
+"""How the status begins of a child that ranks where its fitness puts it, and may not win."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """A title, column headings, rows of as many cells, and one sentence below.
@@ -152,10 +156,14 @@ def _children_note(run: Run) -> str:
     note = f"{text.count(len(run.children))} children, ranked by {run.main.described} on {images} select "
     note += f"{run.records}, where the best of many looks better than it is. On test only members and "
     note += "a sample drawn by chance were looked at."
-    failed = Counter(row["status"] for row in run.children if row["status"] != "ok")
+    statuses = [row["status"] for row in run.children if row["status"] != "ok"]
+    passed = sum(status.startswith(PASSED) for status in statuses)
+    failed = Counter(status for status in statuses if not status.startswith(PASSED))
     if failed:
         reasons = "; ".join(f"{number} × {status}" for status, number in failed.most_common(3))
         note += f" {text.count(failed.total())} failed and rank last: {reasons}."
+    if passed:
+        note += f" {text.count(passed)} break a guard and were passed over."
     return note
 
 
@@ -226,6 +234,8 @@ def _flat(values: Mapping[str, Any], path: Sequence[str]) -> list[tuple[str, str
     for key, value in values.items():
         if isinstance(value, Mapping):
             rows += _flat(value, (*path, str(key)))
+        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            rows += _flat({str(number): one for number, one in enumerate(value)}, (*path, str(key)))
         elif value is not None:
             shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             rows.append((".".join((*path, str(key))), shown or text.NOTHING))

@@ -15,6 +15,7 @@ from evoray.data.counted import counted
 from evoray.report import grids, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
+from evoray.report.guards import guards
 from evoray.report.measures import ShownMeasure
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
@@ -93,6 +94,7 @@ def render(
         figures=_figures(run, window),
         networks=grids.networks(run),
         comparisons=grids.comparisons(run),
+        guards=guards(run),
         children=grids.children(run),
         side=[grid for grid in (grids.evidence(run), blocks(run), grids.mutation(run), grids.work(run)) if grid],
         settings=grids.settings(config),

@@ -15,6 +15,7 @@ from evoray.report import grids
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.grids import Grid
+from evoray.report.guards import guards
 from evoray.runtime.reading import SCREEN, shown
 
 NOTE = 1000
@@ -29,7 +30,8 @@ def print_run(summary: Mapping[str, Any], population: pa.Table, console: Console
     """
     run = Run.of(summary, population)
     # all of it is made before anything is printed: an error leaves no half report
-    made = (grids.networks(run), grids.comparisons(run), grids.evidence(run), blocks(run), grids.children(run))
+    figures = (grids.networks(run), grids.comparisons(run), *guards(run))
+    made = (*figures, grids.evidence(run), blocks(run), grids.children(run))
     tables = [table(grid) for grid in made if grid]
     console.print(Text(shown(run.get("verdict"), SCREEN), style="bold"))
     for note in run.notes:

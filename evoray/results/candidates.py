@@ -56,7 +56,9 @@ class Candidates:
         """The best child; the parent itself where no child that beats it holds every guard."""
         for one in self.fittest(1):
             return one
-        self._session.observers.note("guards: no child that beats the parent holds every guard, so the parent stays")
+        tried = better_than([one for one in self._found.evaluated if one.ask.kind == "child"], self._parent.fitness)
+        some = "no child that beats the parent holds every guard" if tried else "no child beats the parent"
+        self._session.observers.note(f"guards: {some}, so the parent stays")
         return self._parent
 
     def pool(self, count: int) -> list[Evaluated]:

@@ -126,7 +126,7 @@ def _said(
     parent = f"the parent has {_shown(measure, tested['parent'][keep.metric])} {measure.words}"
     where = f"guard {judge.guard.name} ({keep.text}, {judge.session.splits.images('test')} {judge.counted} of its test)"
     if not holds:
-        return f"Nothing but the parent holds {where}: {parent}."
+        return f"The run holds {where}, as nothing but the parent stands: {parent}."
     kept = all(holds.values())
     differences = {one.name: one for one in compared if one.metric in (keep.metric, "fitness")}
     parts = list(_parts(measure, {name: tested[name][keep.metric] for name in holds}, differences))

@@ -122,7 +122,7 @@ def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> 
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
     if run is not None:  # its network is judged with the run's own data
-        return inputs
+        return replace(inputs, notes=(*told, *head, *said.notes))
     inputs = with_guards(inputs, lambda own: check_inputs(own, config_dir, inputs))
     config, notes = inputs.config, inputs.notes
     found = judge(inputs, trial.sample)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evoray.config import RunConfig, parse_config
@@ -31,7 +32,8 @@ FREE = {
     "parent.classes",
 }
 """Keys that a resumed run may change: they say where work is done and where bytes lie. Parent and data are compared by
-digest, and what the first three imply (threads, device) is compared by its own key."""
+digest, and what the first three imply (threads, device) is compared by its own key. So it is with a guard's data."""
+_OF_GUARD = re.compile(r"guard\.\d+\.(?=data\.)")
 
 
 def is_begun(directory: RunDirectory) -> bool:
@@ -59,11 +61,12 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
     differing = []
     for path, old, new in _differences((), {key: before.get(key) for key in now}, now):
         name = ".".join(path).removeprefix("config.")
-        if name in FREE and given(new) is not None:
-            recorded.setdefault(path[1], {})[path[2]] = new
+        free = _OF_GUARD.sub("", name) in FREE
+        if free and given(new) is not None:
+            _put(recorded, path[1:], new)
         elif path[0] == "code":
             differing.append(f"the code of {path[1]} is not what it was")
-        elif name not in FREE and not (given(new) is None and _was_looked_up(directory, name)):
+        elif not free and not (given(new) is None and _was_looked_up(directory, name)):
             differing.append(f"{name} was {quoted(old, 120)} and is {quoted(new, 120)}")
     if differing:
         more = f"; and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
@@ -82,7 +85,7 @@ def _check_one_run(directory: RunDirectory, begun: Mapping[str, Any]) -> None:
     recorded = directory.read_json("config.json")
     free = FREE | {"mutation.sigma", "compute.batch_size"}
     for path, old, new in _differences((), begun, recorded):
-        if (name := ".".join(path)) not in free and old is not None and new is not None:
+        if _OF_GUARD.sub("", name := ".".join(path)) not in free and old is not None and new is not None:
             raise UsageError(
                 f"{directory.location}: journal/ is of another run, whose {name} was {quoted(old, 80)}, and "
                 f"config.json says {quoted(new, 80)}. Put the run's own files together, or start a new one."
@@ -104,10 +107,23 @@ def _completed(config: dict[str, Any]) -> dict[str, Any]:
         return config
 
 
+def _put(values: Any, path: Sequence[str], new: Any) -> None:
+    """Sets the value at a path of keys, and of places in lists."""
+    for key in path[:-1]:
+        values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
+    values[path[-1]] = new
+
+
 def _differences(path: tuple[str, ...], before: Any, now: Any) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    """(path of keys, value before, value now) of each leaf that differs."""
+    """(path of keys, value before, value now) of each leaf that differs; of as many tables, each with its place."""
+    if _are_tables(before) and _are_tables(now) and len(before) == len(now):
+        before, now = ({str(at): one for at, one in enumerate(some)} for some in (before, now))
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted(before.keys() | now.keys()):
             yield from _differences((*path, key), before.get(key), now.get(key))
     elif before != now:
         yield path, before, now
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)

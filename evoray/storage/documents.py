@@ -136,6 +136,7 @@ class Summary(Document):
     ensemble: Ensemble | None = None
     children: Children | None = None
     comparisons: list[Table] | None = None
+    guards: list[Table] | None = None
     reliability: dict[str, Bins] | None = None
     mutation: Table | None = None
     work: Work | None = None
@@ -154,6 +155,7 @@ class Config(Document):
     soup: Table | None = None
     statistics: Table | None = None
     compute: Table | None = None
+    guard: list[Table] | None = None
 
 
 class Identity(Document):
@@ -163,6 +165,7 @@ class Identity(Document):
     parent: Text
     space: Text
     data: dict[str, Text]
+    guards: dict[str, dict[str, Text]] | None = None
     config: Table | None = None
 
 

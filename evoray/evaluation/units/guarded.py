@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from evoray.ensembles.selection import Member
 from evoray.errors import EvaluationError
@@ -54,7 +55,9 @@ class BeginningsUnit:
         lineages, rows = [member.lineage for member in self.members], []
         found = evaluator.lineages_outputs(self.base, lineages, self.split, self.shard)
         for member, outputs in zip(self.members, found, strict=True):
-            so_far = combiner.add(outputs, member.weight).log_().float()
+            so_far = combiner.add(outputs, member.weight)
+            if isinstance(so_far, Tensor):  # probabilities; else answers as they are
+                so_far = so_far.log_().float()
             with blamed(member.name, self.split, self.shard):
                 rows.append(fitness.layout.row(task.sums(so_far, targets), fitness.sums(so_far, targets)))
         return [{"sums": np.stack(rows)}]

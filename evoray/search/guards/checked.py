@@ -60,7 +60,7 @@ def with_guards(inputs: Inputs, check: Callable[[RunConfig], Inputs]) -> Inputs:
         config=inputs.config.model_copy(update={"guard": recorded}),
         guards=guards,
         code=code,
-        notes=(*inputs.notes, *_notes(guards)),
+        notes=(*inputs.notes, *_notes(guards, inputs)),
     )
 
 
@@ -105,7 +105,7 @@ def _as_run(config: RunConfig, guard: GuardConfig, keep: Constraint) -> RunConfi
             "task": guard.task or config.task,
             "fitness": FitnessConfig(name=keep.metric, constraints=(keep.text,)),
             "search": config.search.model_copy(update={"racing": False}),
-            "ensemble": config.ensemble.model_copy(update={"temperature": False}),
+            "ensemble": config.ensemble.model_copy(update={"temperature": False, "keep_logits": False}),
             "guard": (),
         }
     )
@@ -126,7 +126,9 @@ def _check_apart(run: Splits, guards: Sequence[Guard]) -> None:
                     )
 
 
-def _notes(guards: Sequence[Guard]) -> Iterator[str]:
+def _notes(guards: Sequence[Guard], run: Inputs) -> Iterator[str]:
+    """What is not said of the run's own data as well."""
     for guard in guards:
-        for note in guard.inputs.said.notes:
-            yield f"guard {guard.name}: {note}"
+        for note in guard.inputs.notes:
+            if note not in run.said.notes:
+                yield f"guard {guard.name}: {note}"

@@ -76,6 +76,12 @@ def test_a_name_is_made_of_the_path(path, name):
         ([{"path": "a", "keep": KEEP, "candidates": 0}], r"guard\.0\.candidates = 0"),
         ([{"path": "a", "keep": KEEP, "kept": 1}], r"unknown key guard\.0\.kept"),
         ([{"data": {"path": "a", "select": 0.7, "test": 0.7}, "keep": KEEP}], "overlap"),
+        ([{"path": "a", "keep": KEEP, "task": {"name": "nothing"}}], 'guard.0.task: name = "nothing" is none of'),
+        ([{"path": "a", "keep": KEEP, "task": {"normalise": "bytes"}}], r"guard\.0\.task: unknown key normalise"),
+        (
+            [{"path": "a", "keep": KEEP, "task": {"name": "multiple-choice", "normalise": "byes"}}],
+            r"guard\.0\.task: normalise = 'byes': Input should be 'tokens', 'bytes' or 'none'",
+        ),
         ([{"path": "a", "keep": KEEP}] * 40, "guard"),
         (["a"], "guard"),
         (3, "guard"),

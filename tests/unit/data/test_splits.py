@@ -52,3 +52,23 @@ def test_a_worker_closes_it_again(splits):
             splits.shards("test")
     with splits.opened(None), pytest.raises(RunError, match="before the search was over"):
         splits.shards("test")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "meet"),
+    [
+        ({"select": 0.5, "test": 0.5}, ("select", "test"), 0),
+        ({"select": 0.5, "test": 0.5}, ("select", "select"), 30),
+        ({"select": 0.7, "test": 0.3}, ("select", "test"), 12),
+        ({"select": 0.3, "test": 0.7}, ("test", "select"), 12),
+        ({"path": "mock:images=61,size=4,classes=3"}, ("select", "select"), 0),
+        ({"path": "mock:images=9,size=4,classes=3", "test_path": MOCK}, ("test", "select"), 30),
+        ({"path": "mock:images=9,size=4,classes=3", "test_path": MOCK}, ("select", "select"), 0),
+        ({"outputs": [2, 0, 1]}, ("select", "select"), 30),
+    ],
+)
+def test_whether_two_runs_see_the_same_records_is_known_without_reading_any(ours, theirs, meet):
+    run, other = Splits(DataConfig(path=MOCK), 0, None), Splits(DataConfig(**{"path": MOCK, **ours}), 0, None)
+    own, their = theirs
+    assert other.meet(own, run, their) == run.meet(their, other, own) == meet
+    assert not run.test_is_open and not other.test_is_open
