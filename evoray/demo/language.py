@@ -53,7 +53,8 @@ def prepare(
     rows = problems(kind, seed, select + test)
     for split, some in zip(SPLITS, (rows[:select], rows[select:]), strict=True):
         source = write_problems(some, folder / f"{split}.jsonl")
-        wanted = wanted_of(Options(config=path), None, (), ())
+        # two shards: an ensemble is judged a shard at a time, by as many workers
+        wanted = wanted_of(Options(config=path, shard_size=-(-len(some) // 2)), None, (), ())
         assert wanted is not None  # a task of records
         ingest_records(str(source), folder / split, wanted, progress)
     progress.note(f"the run as a configuration: {path}")
