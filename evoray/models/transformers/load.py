@@ -38,7 +38,7 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
     folder = find_folder(config, config_dir)
     values = read_config(folder)
     architecture = _architecture(values, folder)
-    with _quietly(folder):
+    with quietly(folder):
         if config.weights == "random":
             model = architecture(architecture.config_class.from_pretrained(folder, local_files_only=True))
         else:
@@ -159,7 +159,7 @@ def _classes(model: Any) -> tuple[str, ...] | None:
 
 
 @contextmanager
-def _quietly(folder: Path) -> Iterator[None]:
+def quietly(folder: Path) -> Iterator[None]:
     """Without bars and warnings of the library: what matters is said by EvoRay."""
     from transformers.utils import logging as own
 

@@ -71,3 +71,42 @@ def test_the_demo_overwrites_no_earlier_one(evoray, evolved, trained, tmp_path, 
     assert [asked.out for asked in evolved] == ["runs/demo-seed0", "runs/demo-seed0-2", "runs/demo-seed0-3"]
     assert len({path for _, path in trained}) == 3
     assert evolved[0].config.compute.backend == "ray"
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """What the language demo was asked to make, without making it."""
+    from evoray.demo import language, side_by_side
+
+    asked = []
+
+    def prepare(folder, seed, backend, progress):
+        asked.append((str(folder), seed, backend))
+        return SimpleNamespace(seed=seed)
+
+    monkeypatch.setattr(language, "prepare", prepare)
+    monkeypatch.setattr(side_by_side, "print_answers", lambda directory: print(f"answers of {directory.location}"))
+    return asked
+
+
+def test_the_language_demo_is_made_beside_its_run(evoray, evolved, prepared, tmp_path):
+    out = tmp_path / "new"
+    shown = evoray("demo", "--task", "language", "--out", out, "--seed", 5, "--backend", "local")
+    assert prepared == [(f"{out}-data", 5, "local")] and f"answers of {out}" in shown
+    (asked,) = evolved
+    assert (asked.out, asked.config_dir, asked.config.seed) == (str(out), tmp_path / "new-data", 5)
+
+
+def test_the_language_demo_takes_free_places_and_prints_one_document(evoray, evolved, prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        json.loads(evoray("demo", "--task", "language", "--json"))
+        (tmp_path / evolved[-1].out).mkdir(parents=True)
+        (tmp_path / prepared[-1][0]).mkdir()
+    assert [asked.out for asked in evolved] == ["runs/demo-language-seed0", "runs/demo-language-seed0-2"]
+    assert [one[0] for one in prepared] == ["runs/demo-language-seed0-data", "runs/demo-language-seed0-2-data"]
+
+
+def test_an_unknown_demo_is_refused(evoray, evolved, prepared):
+    evoray("demo", "--task", "poems", code=2)
+    assert not evolved
