@@ -149,6 +149,7 @@ def test_the_verdict_says_what_is_held(runs):
                 assert one["ci95"][0] <= one["difference"] <= one["ci95"][1]
 
 
+@pytest.mark.slow
 def test_the_page_and_the_tables_show_it(runs):
     result, _ = runs["tight"]
     page = render(result.summary, result.directory.read_json("config.json"), result.population)
@@ -170,6 +171,7 @@ def test_where_nobody_holds_the_parent_stays(config, tmp_path, monkeypatch):
     assert export_member(result.directory, "best", tmp_path / "best.safetensors", None)
 
 
+@pytest.mark.slow
 def test_the_most_candidates_are_said(config, tmp_path):
     said = Said()
     result = evolve(config(TIGHT, guard={"candidates": 2}), tmp_path / "run", page=False, progress=said)
@@ -184,7 +186,7 @@ def test_killed_and_resumed_to_the_byte(config, runs, halves, tmp_path):
     (whole, _), stops = runs["tight"], tmp_path / "run"
     with pytest.raises(PulledPlug):
         evolve(config(TIGHT), stops, page=False, progress=StopsAfter(25 * 2 + 8))
-    with pytest.raises(UsageError, match=r'guard\.0\.keep was "nll <= parent \+ 0.03" and is "nll <= parent \+ 50"'):
+    with pytest.raises(UsageError, match=r"guard\.0\.keep was 'nll <= parent \+ 0\.03' and is 'nll"):
         evolve(config(LOOSE), stops, page=False, resume=True)
     with pytest.raises(UsageError, match=r"guards? was"):
         evolve(config(), stops, page=False, resume=True)
