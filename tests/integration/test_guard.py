@@ -303,3 +303,13 @@ def test_ray_gives_the_same_bytes(config, runs, tmp_path, embedded_ray):
     result, (local, _) = evolve(ray, tmp_path / "run", page=False), runs["tight"]
     assert bytes_of(result.directory) == bytes_of(local.directory)
     assert result.summary["guards"] == local.summary["guards"] and result.verdict == local.verdict
+
+
+def test_a_worker_has_one_network_whatever_it_guards(config):
+    inputs = check_inputs(config(TIGHT), None)
+    worker = Evaluator(inputs.parent.model, make_program(inputs, resolve(inputs.config, Facts(False))))
+    guard = worker.on_guard("high")
+    assert guard is worker.on_guard("high") and guard.host is worker.host and guard.counters is worker.counters
+    guard.evaluate(Lineage(), (), "select", 0)
+    assert worker.counters.loads == 1 and worker.held() == (("guard/high/select", 0),)
+    assert worker.counters.images == len(guard.splits.rows["select"][0])
