@@ -22,6 +22,9 @@ LOOKED_AT = 16
 """Images among which the one of most contrast is taken."""
 Outputs = tuple[Tensor, ...]
 
+ROUNDINGS = 32
+"""Of ``as_rounded``."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -162,6 +165,23 @@ def close(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
 def distance(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
     pairs = [(a.double() - b.double()).abs() for a, b in zip(one, other, strict=True) if a.shape == b.shape]
     return max((float(pair.max()) for pair in pairs if pair.numel()), default=float("inf"))
+
+
+def as_rounded(model: nn.Module, one: Outputs, other: Outputs, again: Callable[[], Outputs]) -> bool:
+    """Whether they differ by no more than ROUNDINGS times what the weights' last digits do to ``one``, which ``again``
+    makes: kernels of other shapes round otherwise in every layer, and some networks multiply that."""
+    before = [(tensor, tensor.detach().clone()) for tensor in model.parameters() if tensor.is_floating_point()]
+    random = torch.Generator().manual_seed(0)
+    try:
+        with torch.no_grad():
+            for tensor, values in before:
+                signs = torch.randint(0, 2, values.shape, generator=random).to(values) * 2 - 1
+                tensor.copy_(values + values.abs() * torch.finfo(values.dtype).eps * signs)
+        return distance(one, other) <= ROUNDINGS * distance(again(), one)
+    finally:
+        with torch.no_grad():
+            for tensor, values in before:
+                tensor.copy_(values)
 
 
 def all_nan(outputs: Outputs) -> bool:

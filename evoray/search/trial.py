@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from evoray.data.shard import Shard
 from evoray.data.splits import Splits
 from evoray.errors import EvorayError, ModelError
-from evoray.evaluation.passes import Sample, close, sample_of
+from evoray.evaluation.passes import Sample, as_rounded, close, sample_of
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Batch, Outputs, Preparation, Task
 from evoray.tasks.inputs import two_classes
@@ -206,11 +206,17 @@ class Trial:
         (few, _), (many, targets) = self.few, self.quick
         if self.task.classification is None or not isinstance(few, Tensor) or not isinstance(many, Tensor):
             return
-        if few.shape[1:] == many.shape[1:] and not close((many[[0, -1]],), (few[[0, -1]],)):
+        if few.shape[1:] != many.shape[1:]:
+            return
+        one, other = (few[[0, -1]],), (many[[0, -1]],)
+        if not close(other, one) and not as_rounded(self.model, one, other, self._ends_again):
             raise ModelError(
                 f"the parent: an image gives other outputs in a batch of {len(targets)} than in one of {len(few)}. "
                 "Outputs may not depend on how many images a batch has, or which: normalise each image by itself."
             )
+
+    def _ends_again(self) -> tuple[Tensor]:
+        return (self._pass(FEW, self.first_pass.channels_last).outputs[[0, -1]],)
 
     def classes_out(self) -> int:
         """How many scores the parent gives a record. Raises ModelError where it gives none."""

@@ -114,6 +114,7 @@ PROBABILITIES = {
 }
 PURE = [
     "Plain",
+    "MultipliesRounding",
     "LogSoftmax",
     "EndsInReLU",
     "ZeroHead",
