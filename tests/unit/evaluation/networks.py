@@ -306,7 +306,7 @@ class MultipliesRounding(Plain):
     """Its last digits are other ones in a batch of one or of many, as kernels' are, and then doubled forty times."""
 
     def middle(self, x):
-        x = torch.sigmoid(x + 1) * (1 + 2**-23 * (len(x) == 1 or len(x) > 6))
+        x = torch.sigmoid(9 * x + 1) * (1 + 2**-23 * (len(x) == 1 or len(x) > 6))
         for _ in range(40):
             x = 3.9 * x * (1 - x)
         return x
