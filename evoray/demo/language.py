@@ -14,14 +14,14 @@ from typing import Any
 
 from evoray.config import RunConfig, load_config
 from evoray.demo.parent import check_installed, parent_folder
-from evoray.demo.problems import STOP, TOKENS, problems, write_problems
+from evoray.demo.problems import TOKENS, problems, write_problems
 from evoray.errors import ConfigError
 from evoray.ingest.options import Options
 from evoray.ingest.records.ingest import ingest_records, wanted_of
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import said, shown
 
-KIND = "sums"
+KIND = "products"
 SELECT, TEST = 48, 96
 """Problems that choose, and problems that chose nothing: drawn together, so that none is in both."""
 MUTATION: Mapping[str, Any] = {"sigma": "auto", "parts": 10}
@@ -79,8 +79,6 @@ def configuration(folder: Path, parent: Path, seed: int, backend: str) -> str:
             "reward": "evoray.demo.answers:exact_match",
             "answer": "evoray.demo.answers:last_number",
             "max_new_tokens": TOKENS,
-            "stop": [STOP],
-            "chat": False,
         },
         "mutation": MUTATION,
         "search": SEARCH,

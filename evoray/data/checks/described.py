@@ -11,7 +11,7 @@ from evoray.data.records import Column
 from evoray.errors import DataError
 from evoray.runtime.reading import shown
 
-COUNTED = ("source", "cut")
+COUNTED = ("source", "cut", "longest")
 """What is recorded of the files that were read, and not of how a column was made of them."""
 
 

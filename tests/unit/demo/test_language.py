@@ -33,7 +33,7 @@ def test_the_configuration_is_toml_that_means_what_was_given(tmp_path, name):
     config = load_config(path)
     assert (config.seed, config.compute.backend, config.task.name) == (3, "local", "generation")
     assert config.data.path == str(tmp_path / name / "select") and config.parent.name == str(tmp_path / "parent")
-    assert tomllib.loads(path.read_text(encoding="utf-8"))["task"]["stop"] == ["\n"]
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["task"]["max_new_tokens"] == 16
 
 
 def test_problems_shards_and_configuration_lie_in_one_folder(tiny_parent, tmp_path):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 
 import pytest
 
-from evoray.demo.problems import KINDS, TOKENS, problems, write_problems
+from evoray.demo.problems import KINDS, problems, write_problems
 from evoray.errors import ConfigError, DataError
 
 
@@ -20,23 +21,14 @@ def test_a_seed_gives_its_problems_none_twice(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_prompt_is_three_examples_and_a_problem_with_its_answer(kind):
+def test_a_prompt_is_a_problem_with_its_answer(kind):
     for one in problems(kind, 3, 20):
-        *examples, asked = one["prompt"].split("\n")
-        assert all(eval(line.replace("=", "==")) for line in examples) and len(examples) == 3
-        assert asked.endswith(" =") and eval(asked.removesuffix("=")) == int(one["answer"])
-        assert (one["kind"], one["seed"]) == (kind, 3) and len(one["answer"]) + 1 <= TOKENS
-
-
-def test_no_example_is_asked():
-    examples = {line for kind in KINDS.values() for line in kind.examples.split("\n")}
-    for kind in KINDS:
-        asked = {one["prompt"].split("\n")[-1] + f" {one['answer']}" for one in problems(kind, 0, 200)}
-        assert not asked & examples
+        (asked,) = re.findall(r"\d+ [-+*] \d+", one["prompt"])
+        assert eval(asked) == int(one["answer"]) and (one["kind"], one["seed"]) == (kind, 3)
 
 
 def test_a_kind_that_is_not_there_is_refused():
-    with pytest.raises(ConfigError, match="problems of poems: there are sums, products"):
+    with pytest.raises(ConfigError, match="problems of poems: there are products, sums"):
         problems("poems", 0, 1)
 
 

@@ -53,3 +53,8 @@ def test_where_they_are_from_may_differ():
 
 def test_how_many_texts_were_cut_may_differ():
     check_columns(columns_of(records(cut=900)), columns_of(records(cut=1809)))
+
+
+@pytest.mark.parametrize("other", [[53, "record/0"], [48, "record/2"]])
+def test_the_longest_prompt_may_be_another(other):
+    check_columns(columns_of(records(longest=[53, "record/2"])), columns_of(records(longest=other)))
