@@ -19,7 +19,8 @@ from evoray.tasks.registry import make_task
         ("generation", {"method": "majority"}, None),
         ("generation", {}, None),
         ("image-classification", {"temperature": True, "keep_logits": True, "method": "greedy"}, None),
-        ("regression", {"method": "greedy", "keep_logits": True}, None),
+        ("regression", {"method": "greedy"}, None),
+        ("regression", {"keep_logits": True}, "keep_logits = true: regression makes no ensemble"),
     ],
 )
 def test_what_a_tasks_ensemble_has_not_is_refused(task, ensemble, message):
