@@ -57,17 +57,17 @@ def test_every_option_of_ingest_arrives(evoray, monkeypatch, tmp_path):
     )
     words += " --labels l.txt --file-column f --label-column 2 --follow-links --split test --only s=t --only S=u"
     words += " --as-classes --listed-only --per-class 2 --seed 5 --workers 1 --backend ray --shard-size 7 --restart"
-    words += " --task image-classification --truncate --masks m --palette 1=a"
+    words += " --task image-classification --truncate"
     evoray("data", "ingest", "a", "b", *words.split())
     ((source, dest, options),) = asked
     assert (source, str(dest)) == ("a", "b")
-    assert {key: str(value) if key in ("config", "labels", "masks") else value for key, value in vars(options).items()} == {
+    assert {key: str(value) if key in ("config", "labels") else value for key, value in vars(options).items()} == {
         "config": "c.toml", "resize": "none", "crop": 3, "interpolation": "bicubic", "channels": 1,
         "decoder": "torchvision", "format": "flat", "labels": "l.txt",
         "file_column": "f", "label_column": "2", "follow_links": True, "split": "test", "only": "s=t,u",
         "as_classes": True, "listed_only": True, "per_class": 2, "seed": 5, "workers": 1,
         "backend": "ray", "shard_size": 7, "restart": True, "truncate": True,
-        "masks": "m", "palette": "1=a",
+        "masks": None, "palette": None,
     }  # fmt: skip
 
 
