@@ -42,7 +42,7 @@ ARMS = {
     "head": {"include": ["head.*"]},
     "last layer and head": {"include": ["encoder.encoder.layer.5.*", "head.*"]},
 }
-SIGMAS = {"head": (0.03, 0.1, 0.3), "last layer and head": (0.01, 0.03, 0.1)}
+SIGMAS = {"head": (0.1, 0.3), "last layer and head": (0.03,)}
 CHILDREN = {"head": (64, 4), "last layer and head": (64, 1)}
 """(children, generations) of a run."""
 Answers = np.ndarray
@@ -79,9 +79,11 @@ class Mails:
         self.texts = {name: [texts[at] for at in part] for name, part in zip(SETS, parts, strict=True)}
         self.labels = {name: np.array([kind for _, kind in part]) for name, part in self.texts.items()}
         self.network = load_parent(ParentConfig(source="module", name="minilm:network"), HERE).model
-        self.embedded = {
-            name: embeddings(self.network, [text for text, _ in part]) for name, part in self.texts.items()
-        }
+        kept = self.folder / "embedded.pt"
+        if not kept.exists():
+            made = {name: embeddings(self.network, [text for text, _ in part]) for name, part in self.texts.items()}
+            torch.save(made, kept)
+        self.embedded: dict[str, Tensor] = torch.load(kept)
 
     def ingest(self, parent: Path) -> None:
         """By the command that a user types."""
@@ -216,6 +218,7 @@ def evolved(mails: Mails, fitness: str, arm: str, sigma: float, parent: Path) ->
         "search": {"children": children, "generations": generations},
         "fitness": {"name": fitness, **({"costs": COSTS} if fitness == "cost" else {})},
         "compute": {"backend": "local", "workers": 1},
+        "statistics": {"children_on_test": 8},
     }
     folder = str(mails.folder / f"{fitness}-{arm.replace(' ', '-')}-{sigma}")
     begun = time.perf_counter()
