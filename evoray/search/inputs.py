@@ -240,7 +240,8 @@ def _check_alike(splits: Splits) -> None:
     if (other.image_shape, other.classes) != (own.image_shape, own.classes):
         raise DataError(
             f"data.test_path: its images {other.image_shape} or its {len(other.classes)} classes are not those of "
-            f"data.path ({own.image_shape}, {len(own.classes)} classes). Ingest both in the same way."
+            f"data.path ({own.image_shape}, {len(own.classes)} classes). Ingest both in the same way; masks whose "
+            "largest labels differ with a --palette that names every class."
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def of_run(task: Task, parent: Parent, splits: Described, seed: int) -> tuple[Ta
         return task, ()
     check_prompts(parent, splits, task.max_new_tokens)
     speech, note = speech_of(parent, seed)
-    return task.told(speech), () if note is None else (note,)
+    notes = (note, _left_out(parent.model))
+    return task.told(speech), tuple(one for one in notes if one is not None)
 
 
 def speech_of(parent: Parent, seed: int) -> tuple[Speech, str | None]:
@@ -79,6 +81,31 @@ def _ends(model: Any, tokenizer: Any) -> tuple[int, ...]:
     own: Any = next((one for one in named if one is not None), [])
     found = {*(own if isinstance(own, list | tuple) else [own]), getattr(tokenizer, "eos_token_id", None)}
     return tuple(sorted(one for one in found if isinstance(one, int)))
+
+
+OWN_WAYS: Mapping[str, tuple[Any, ...]] = {
+    **{"repetition_penalty": (1, None), "encoder_repetition_penalty": (1, None), "no_repeat_ngram_size": (0, None)},
+    **{"encoder_no_repeat_ngram_size": (0, None), "num_beams": (1, None), "num_beam_groups": (1, None)},
+    **{"penalty_alpha": (None, 0), "min_length": (0, None), "min_new_tokens": (0, None), "guidance_scale": (1, None)},
+    **{"bad_words_ids": (None,), "force_words_ids": (None,), "suppress_tokens": (None, []), "sequence_bias": (None,)},
+    **{"begin_suppress_tokens": (None, []), "forced_bos_token_id": (None,), "forced_eos_token_id": (None,)},
+    **{"exponential_decay_length_penalty": (None,), "stop_strings": (None,)},
+}
+"""What a network's generation_config may ask for besides; with the values that ask for nothing."""
+
+
+def _left_out(model: Any) -> str | None:
+    """What is said of a network's own ways of generating, which a task's answers do not follow."""
+    own = getattr(model, "generation_config", None)
+    asked = [
+        f"{name} = {value}" for name, nothing in OWN_WAYS.items() if (value := getattr(own, name, None)) not in nothing
+    ]
+    if not asked:
+        return None
+    return (
+        f"answers are the network's likeliest tokens, or drawn (task.temperature): its generation_config's "
+        f"{shown(', '.join(asked), 200)} is not applied, and transformers' generate would"
+    )
 
 
 def _with_cache(plain: Speech, model: nn.Module) -> tuple[Speech, str | None]:

@@ -58,6 +58,11 @@ class Read:
         """Whether 8 bits have room for the classes and for pixels without one."""
         return len(self.classes) <= 255
 
+    def has_labels(self, names: Sequence[str]) -> np.ndarray:
+        """bool [n]: whether a pixel of the image, as it is cut, has one."""
+        masks = (self.masks[self.row[name]] for name in names)
+        return np.array([bool(((one != self.left_out) & (one != UNLABELLED)).any()) for one in masks])
+
     def of(self, names: Sequence[str]) -> np.ndarray:
         """As they are stored: a pixel without a label is the type's largest value."""
         found = np.array(self.masks[[self.row[name] for name in names]])
@@ -83,7 +88,7 @@ def ingest_masks(source: str, dest: Path, wanted: Wanted, options: Options, prog
     decoded, scratch = (dest.with_name(f".{dest.name}.{what}") for what in ("images", "masks"))
     try:
         read = read_masks(pairs, transform, palette or pairs.palette, scratch, progress, options.workers)
-        for line in read.notes:
+        for line in (*read.notes, *_without_labels(read)):
             progress.note(line)
         shutil.rmtree(decoded, ignore_errors=True)  # of a call that was stopped in its last step
         manifest = ingest_source(
@@ -243,15 +248,29 @@ def _beside(manifest: Manifest, decoded: ArrowDataset, read: Read, dest: Path, w
     how = {"transform": manifest.transform.model_dump(mode="json"), "decoder": manifest.decoder}
 
     def shards() -> Iterator[tuple[Gathered, np.ndarray]]:
-        for index, rows in enumerate(decoded.shard_rows):
+        for index in range(len(decoded.shard_rows)):
             shard = decoded.load(index)
             values = {"image": shard.images, "mask": read.of(shard.sources)}
-            yield (
-                Gathered(wanted.task, columns, values, "mask", shard.sources, read.classes, how),
-                np.arange(rows),
-            )
+            if len(kept := np.flatnonzero(read.has_labels(shard.sources))):
+                yield Gathered(wanted.task, columns, values, "mask", shard.sources, read.classes, how), kept
 
     return publish(shards(), dest, wanted.seed, manifest.unreadable)
+
+
+def _without_labels(read: Read) -> tuple[str, ...]:
+    """What is said of images of which nothing is known: their figures would be those of a network that is right.
+
+    Raises:
+        DataError: there are no others.
+    """
+    names = list(read.row)
+    blank = [name for name, has in zip(names, read.has_labels(names), strict=True) if not has]
+    if len(blank) == len(names):
+        raise DataError(f"no pixel of {len(names)} masks has a label, as they are cut. Give another --crop.")
+    if not blank:
+        return ()
+    first = shown(blank[0])
+    return (f"{len(blank)} of {len(names)} images have no pixel with a label and are left out, the first {first}",)
 
 
 def _refuse_unused(options: Options) -> None:

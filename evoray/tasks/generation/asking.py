@@ -77,7 +77,10 @@ def _number(value: Any) -> float | str:
     if isinstance(value, str | bytes):
         return f"it returned text, {shown(value, 60)!r}: return a number"
     try:
-        found = float(value) if isinstance(value, numbers.Real) or hasattr(value, "__float__") else None
+        plain = isinstance(value, numbers.Real) or (
+            hasattr(value, "__float__") and not isinstance(value, numbers.Complex)
+        )
+        found = float(value) if plain else None
     except Exception:
         found = None
     if found is None:

@@ -98,6 +98,11 @@ class Segmentation(ScoredTask):
                     f"{records.sources[row]}: its mask has the label {len(pixels) - 1}, and the data {self._classes} "
                     "classes. Ingest the images again."
                 )
+            if not pixels.any():
+                raise DataError(
+                    f"{records.sources[row]}: no pixel of its mask has a label, so nothing can be said of it. Leave "
+                    f"the image out{'' if self._ignored is None else ', or task.ignore_index'}."
+                )
             found[at] = pixels
         return torch.from_numpy(found).to(device)
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 import tiny_language
 import torch
 
 from evoray.errors import ModelError
-from evoray.evaluation.speaking.parents import speech_of
+from evoray.evaluation.speaking.parents import _left_out, speech_of
 from evoray.models.base import Parent
 
 
@@ -71,6 +72,25 @@ def test_where_a_text_ends_is_the_networks_word_and_the_tokenizers(folder):
     model = tiny_language.network("llama")
     model.generation_config.eos_token_id = [5, 9]
     assert speech_of(Parent(model, tokenizer=str(folder)), 0)[0].ends == (3, 5, 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("repetition_penalty", 1.3, "repetition_penalty = 1.3 is not applied"),
+        ("no_repeat_ngram_size", 2, "no_repeat_ngram_size = 2 is not applied"),
+        ("suppress_tokens", [4], r"suppress_tokens = \[4\] is not applied"),
+        ("num_beams", 4, "num_beams = 4 is not applied"),
+        ("repetition_penalty", 1.0, None),
+        ("temperature", 0.6, None),  # of its own draws, which are the task's here
+    ],
+)
+def test_ways_of_the_networks_own_are_said_where_they_are_not_followed(name, value, said):
+    model = tiny_language.network("llama")
+    assert _left_out(model) is None
+    setattr(model.generation_config, name, value)
+    found = _left_out(model)
+    assert found is None if said is None else re.search(said, found)
 
 
 def test_what_cannot_speak_is_refused(folder):

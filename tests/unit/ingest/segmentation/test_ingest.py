@@ -72,6 +72,16 @@ def test_a_folder_and_its_masks(tmp_path):
     assert manifest.read["transform"]["crop"] == 8
 
 
+def test_images_of_which_nothing_is_known_are_left_out_and_said(tmp_path):
+    images, masks = pictures()
+    masks[1], masks[4] = 255, 255
+    masks[5, :, 2:13] = 255  # nothing is left of it once it is cut
+    notes = Notes()
+    shards = made(written(tmp_path, images, masks), masks=tmp_path / "masks", progress=notes)
+    assert sorted(all_of(shards)[0]) == [f"{number}.png" for number in (0, 2, 3, 6)]
+    assert any(line.startswith("3 of 7 images have no pixel with a label and are left out, ") for line in notes.lines)
+
+
 def test_a_root_with_both(tmp_path):
     made(written(tmp_path, *pictures()), source=".")
     with pytest.raises(DataError, match="exists already"):

@@ -33,7 +33,8 @@ def reward(prompt, answer, record):
     if kind == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
     return {"nan": float("nan"), "inf": np.inf, "text": "0.5", "none": None, "list": [1], "yes": True,
-            "int": 2, "numpy": np.float32(0.5), "length": len(answer), "complex": 1j}[kind]
+            "int": 2, "numpy": np.float32(0.5), "length": len(answer), "complex": 1j,
+            "numpy complex": np.complex128(1 + 5j)}[kind]
 
 def last(answer):
     if "!" in answer:
@@ -78,6 +79,7 @@ def test_a_number_of_any_kind_is_a_reward(rewards, kind, value):
         ("none", "it returned None: it may end without a return"),
         ("list", "it returned a list: return a number"),
         ("complex", "it returned a complex"),
+        ("numpy complex", "it returned a complex128: return a number"),
         ("unknown", "KeyError"),
         ("exits", "SystemExit"),
         ("ends", "it ended its process (exit status 3)"),

@@ -54,10 +54,14 @@ def test_figures_by_hand():
 
 
 def test_a_label_that_is_left_out():
-    figures, scores = judged(MASKS, ANSWERS, 5, Segmentation(ignore_index=2))
-    assert figures["miou"] == pytest.approx((1 / 2 + 1 / 2) / 2)
-    assert figures["pixel_accuracy"] == pytest.approx(2 / 3)
-    assert scores["image_iou"] == pytest.approx([1 / 2, 1]) and scores["nll"][1] == 0  # nothing is asked of it
+    masks = MASKS.copy()
+    masks[1, 0, 0] = 0
+    figures, scores = judged(masks, ANSWERS, 5, Segmentation(ignore_index=2))
+    assert figures["pixel_accuracy"] < 1 and np.isfinite(scores["nll"]).all()
+    labels = masks.copy()
+    labels[labels == 2] = 255
+    same, alike = judged(labels, ANSWERS, 5)
+    assert figures == same and all(np.array_equal(scores[name], alike[name]) for name in scores)
 
 
 def test_masks_of_16_bits():
@@ -117,3 +121,10 @@ def test_a_label_beyond_the_classes():
     task = Segmentation().sized(3)
     with pytest.raises(ModelError, match="2 classes"):
         task.outputs(Says(np.minimum(ANSWERS, 1).tolist(), 2), task.batch(records(MASKS), np.arange(2), HOW))
+
+
+def test_an_image_without_a_label_is_refused():
+    masks = MASKS.copy()
+    masks[1] = 255
+    with pytest.raises(DataError, match=r"no pixel of its mask has a label.*Leave the image out"):
+        Segmentation().sized(3).targets(records(masks), np.arange(2), torch.device("cpu"))
