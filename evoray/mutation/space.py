@@ -119,8 +119,8 @@ class Space:
         if self._towards is None:
             which = f"the checkpoints with the digests {', '.join(self.others)}" if self.others else "its checkpoints"
             raise LineageError(
-                f'a mutation of kind "towards" needs {which}. Name the files, as mutation.towards of the run does, with '
-                "--towards."
+                f'a mutation of kind "towards" needs {which}. Name the files that mutation.towards of the run '
+                "named, with --towards."
             )
         return self._towards
 

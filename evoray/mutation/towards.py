@@ -2,6 +2,11 @@
 
 A child is parent + c_1 (other_1 - parent) + … + c_K (other_K - parent), as model soups and task arithmetic add weights
 (Wortsman et al. 2022; Ilharco et al. 2023). A recipe holds the coefficients; the space names the checkpoints by digest.
+
+Format 3: ``space.json`` has one more key, ``"towards"``: of each checkpoint the digest (``tensors_sha256``) of the
+space's tensors, by their names and in the parent's types. With the flat vectors p of the parent and o_k of the k-th,
+``delta_j`` is the sum from k = 1 on, beginning at 0, of float32(float32(c_k) * float32(o_k[j] - p[j])), rounded to
+float32 after each addition; a coefficient of 0 is left out. What is added to the parent is as in format 1.
 """
 
 from __future__ import annotations
@@ -79,7 +84,7 @@ class Towards(Recipe):
     def check(cls, config: RunConfig) -> None:
         mutation, dimensions = config.mutation, getattr(config.search, "dimensions", None)
         count = len(mutation.checkpoints)
-        if dimensions is None and mutation.subspace == "static":
+        if dimensions is None and mutation.subspace == "static" and ":" not in config.search.strategy:
             raise ValueError(
                 'mutation.subspace = "static": children of kind towards change all weights in any case; leave it out'
             )

@@ -21,7 +21,7 @@ from evoray.evaluation.speaking.parents import of_run
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
-from evoray.models.checkpoints.others import said_of, with_checkpoints
+from evoray.models.checkpoints.others import identity_of, said_of, with_checkpoints
 from evoray.models.onnx.settings import fitting
 from evoray.models.precision import of_network
 from evoray.models.transformers.matching import check_text
@@ -69,6 +69,7 @@ class Inputs:
         """Digests that a resumed run must find unchanged."""
         return {
             "parent": tensors_sha256(self.state),
+            **identity_of(self.space),
             "space": self.space.sha256,
             "data": {name: one.digest for name, one in self.splits.described.items()},
             "torch": torch.__version__,
@@ -133,7 +134,19 @@ def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> 
     config, layout = (config, ()) if trial.took_channels_last else with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *fitted, *told, *head, *in_types, *said.notes, *found, *layout, *depth, *said_of(space), *notes
+    notes = (
+        *parent.notes,
+        *fitted,
+        *told,
+        *head,
+        *in_types,
+        *said.notes,
+        *found,
+        *layout,
+        *depth,
+        *said_of(space),
+        *notes,
+    )
     return replace(inputs, config=config, space=space, notes=notes)
 
 

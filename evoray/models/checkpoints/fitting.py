@@ -340,9 +340,7 @@ def _misfit(fit: Fit, origin: str) -> ModelError:
     turns = [one for turn in zip_longest(*kinds) for one in turn if one is not None]
     few = sorted(turns[:SAID], key=[one for kind in kinds for one in kind].index)
     more = f" and {len(turns) - SAID} more" if len(turns) > SAID else ""
-    return ModelError(
-        f"{shown(origin)}: does not fit the model: {'; '.join(few)}{more}. {REMEDY}"
-    )
+    return ModelError(f"{shown(origin)}: does not fit the model: {'; '.join(few)}{more}. {REMEDY}")
 
 
 def _place(chosen: Chosen) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -77,6 +78,11 @@ def read_other(
         if tensor.is_floating_point() and not all_finite(tensor):
             raise ModelError(f"{KEY}: {shown(file)}: {shown(name)} holds NaN or infinity. Take another checkpoint.")
     return found
+
+
+def identity_of(space: Space) -> dict[str, Any]:
+    """The digest of each checkpoint by its place in ``mutation.towards``, which a resumed run must find unchanged."""
+    return {"checkpoints": {str(at): one for at, one in enumerate(space.others, 1)}} if space.others else {}
 
 
 def said_of(space: Space) -> tuple[str, ...]:
