@@ -15,6 +15,12 @@ from evoray.runtime.paths import CHECKPOINTS, expanded
 from evoray.runtime.reading import shown
 
 OF_ONNX = " Of an onnx parent an .onnx file may be named, too."
+Towards = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A checkpoint of kind towards, once for each, in any order; where the run found them is the default."
+    ),
+]
 Force = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
 
@@ -34,6 +40,7 @@ def export(
     parent: Annotated[
         Path | None, typer.Option(help="The parent's checkpoint or folder, where the run keeps none.")
     ] = None,
+    towards: Towards = None,
     overwrite: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -43,12 +50,12 @@ def export(
     from evoray.storage.directory import RunDirectory
 
     output, parent = _expanded(output), _expanded(parent) if parent else None
-    directory = RunDirectory(run_directory)
+    directory, others = RunDirectory(run_directory), [_expanded(one) for one in towards or ()]
     if not output.name.endswith(CHECKPOINTS) and comes_in_a_folder(directory):
-        digest = export_folder(directory, member, output, parent, overwrite)
+        digest = export_folder(directory, member, output, parent, overwrite, others)
     else:
         _check_output(output, overwrite)
-        digest = export_member(directory, member, output, parent)
+        digest = export_member(directory, member, output, parent, others)
     _written(output, digest, as_json)
 
 
@@ -56,6 +63,7 @@ def rebuild(
     lineage: Annotated[Path, typer.Argument(help="A lineage file.")],
     parent: Annotated[Path, typer.Argument(help="The parent's checkpoint.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="A .safetensors file, or .onnx.")],
+    towards: Towards = None,
     overwrite: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -64,7 +72,8 @@ def rebuild(
 
     output = _expanded(output)
     _check_output(output, overwrite)
-    _written(output, rebuild_file(_expanded(lineage), _expanded(parent), output), as_json)
+    others = [_expanded(one) for one in towards or ()]
+    _written(output, rebuild_file(_expanded(lineage), _expanded(parent), output, others), as_json)
 
 
 def _expanded(path: Path) -> Path:

@@ -51,6 +51,11 @@ class MutationConfig(Section, ABC):
     def disjoint(self) -> float:
         """How many mutations with disjoint masks change every weight once (the paper's K): density is its inverse."""
 
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """Files with the other networks that its mutations are made of; none for most kinds."""
+        return ()
+
     def independent(self, mutations: Sequence[Any]) -> float:
         """How many of some recipes can be added up before a weight is changed by more than one, as expected."""
         return float(min(len(mutations), 1 if self.subspace == "static" else self.disjoint))

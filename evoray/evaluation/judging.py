@@ -103,7 +103,7 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
         ModelError: the pass fails, or uses none of the tensors.
     """
     kind, space = config.mutation.kind, inputs.space
-    if KINDS.of(config.mutation).FORMAT < 2:
+    if KINDS.of(config.mutation).FORMAT != 2:
         return config, space, ()
     found, prices = _first_use(inputs, samples)
     if not found.used:

@@ -9,7 +9,7 @@ import hashlib
 import io
 import pickle
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,22 +31,26 @@ from evoray.runtime.importing import check_code, modules_of
 class PackedModel:
     """A module without its tensors, and all its tensors in one uint8 buffer, each at a multiple of 64 bytes.
 
-    tensors: (dtype, shape, byte offset, is a Parameter) of each, in pickling order.
+    tensors: (dtype, shape, byte offset, is a Parameter) of each, in pickling order. towards: ``Space.towards``, where
+    the run's space has it.
     """
 
     skeleton: bytes
     flat: np.ndarray
     tensors: tuple[tuple[str, tuple[int, ...], int, bool], ...]
+    towards: np.ndarray | None = None
 
     @property
     def nbytes(self) -> int:
-        return self.flat.nbytes + len(self.skeleton)
+        return self.flat.nbytes + len(self.skeleton) + (0 if self.towards is None else self.towards.nbytes)
 
     def digest(self) -> str:
         """SHA-256 of everything in it."""
         found = hashlib.sha256(self.flat.data)
         found.update(self.skeleton)
         found.update(repr(self.tensors).encode())
+        if self.towards is not None:
+            found.update(self.towards.data)
         return found.hexdigest()
 
 
@@ -80,9 +84,18 @@ class EvaluatorSource:
     def build(self, bulk: PackedModel) -> Evaluator:
         config_dir = Path(self.program.config_dir) if self.program.config_dir else None
         with modules_of(config_dir):  # the user's classes arrive by their names
-            evaluator = Evaluator(unpack_model(bulk), self.program)
+            evaluator = Evaluator(unpack_model(bulk), _beside(self.program, bulk.towards))
             check_code(self.program.code, config_dir)
         return evaluator
+
+
+def _beside(program: Program, towards: np.ndarray | None) -> Program:
+    """The program whose space has the differences that came with the model."""
+    if towards is None:
+        return program
+    space = program.space.with_towards(program.space.others, towards)
+    guards = {name: replace(guard, space=space) for name, guard in program.guards.items()}
+    return replace(program, space=space, guards=guards)
 
 
 def _said(program: Program) -> dict[str, Any]:
@@ -95,6 +108,12 @@ def packed_bulk(model: nn.Module, config_dir: Path | None = None) -> Bulk:
     """A model as a source's large part, under its digest; ``config_dir``: where its classes may have come from."""
     with modules_of(config_dir):
         packed = pack_model(model)
+    return Bulk(packed, packed.digest(), packed.nbytes)
+
+
+def with_towards(bulk: Bulk, towards: np.ndarray) -> Bulk:
+    """A model's large part with the differences of other checkpoints beside it."""
+    packed = replace(bulk.value, towards=towards)
     return Bulk(packed, packed.digest(), packed.nbytes)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from evoray.mutation.recipe import Lineage
 from evoray.mutation.space import Space
 from evoray.runtime.reading import checked, kind_of, shown
 
+State = Mapping[str, Tensor]
 ENTRIES, TENSORS = 10**6, 10**6
 """Of a lineage and of its space, at most."""
 _REMEDY = "Name a lineage file, as the run wrote it."
@@ -55,6 +57,30 @@ def child_state(state: Mapping[str, Tensor], space: Space, lineage: Lineage) -> 
     return {**state, **(space.unflatten(flat) if lineage.entries else {})}
 
 
+def beside(space: Space, state: State, others: Sequence[State]) -> Space:
+    """The space with the checkpoints that it names, from the parent's tensors and theirs, in any order.
+
+    Raises LineageError where one that it names is missing.
+    """
+    names = [spec.name for spec in space.tensors]
+    found = {tensors_sha256({name: one[name] for name in names}): one for one in others if one.keys() >= set(names)}
+    if lacking := [digest for digest in space.others if digest not in found]:
+        raise LineageError(
+            f"the checkpoint with the digest {lacking[0]}, which mutation.towards of the run named, is not among the "
+            f"{len(others)} given: it is missing, or its file changed. Name the files that the run had with --towards."
+        )
+    return space.with_towards(space.others, differences(space, state, [found[digest] for digest in space.others]))
+
+
+def differences(space: Space, state: State, others: Sequence[State]) -> np.ndarray:
+    """float32 [K, n]: the flat vector of each of the others, minus the parent's."""
+    flat = space.flatten(state)
+    towards = np.empty((len(others), space.n), dtype=np.float32)
+    for row, other in zip(towards, others, strict=True):
+        np.subtract(space.flatten(other), flat, out=row)
+    return towards
+
+
 def lineage_document(
     parent_name: str,
     state: Mapping[str, Tensor],
@@ -80,12 +106,15 @@ def lineage_document(
     return {**document, "sha256": _digest(document)}
 
 
-def rebuild(document: Any, state: Mapping[str, Tensor], space: Space | None = None) -> dict[str, Tensor]:
+def rebuild(
+    document: Any, state: Mapping[str, Tensor], space: Space | None = None, others: Sequence[State] = ()
+) -> dict[str, Tensor]:
     """The tensors a document describes, from the parent's.
 
     Args:
         state: the parent's tensors; names that the document lists as aliases are left out of it.
         space: a space kept elsewhere (``space.json``), which must be the same.
+        others: the tensors of the checkpoints that a lineage of format 3 names by digest, in any order.
 
     Raises:
         LineageError: the document is malformed, or a digest differs; the message names which.
@@ -94,6 +123,7 @@ def rebuild(document: Any, state: Mapping[str, Tensor], space: Space | None = No
     aliases = document["parent"].get("aliases", {})
     state = {name: tensor for name, tensor in state.items() if name not in aliases}
     _same("parent", parent, tensors_sha256(state), "Give the checkpoint that the run started from.")
+    own = beside(own, state, others) if others else space if space is not None else own
     rebuilt = child_state(state, own, Lineage.from_json(document["entries"]))
     found = tensors_sha256(rebuilt)
     _same("weights", document["weights_sha256"], found, "The lineage's entries or its weights_sha256 changed.")
@@ -106,8 +136,8 @@ def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
         raise LineageError(f"lineage: {kind_of(document)} where an object is expected. {_REMEDY}")
     if "format" not in document:
         raise LineageError(f"lineage: it says no format, so it is no lineage. {_REMEDY}")
-    if document["format"] not in (1, 2):
-        said_of = f"format is {shown(document['format'], 40)}, this program knows 1 and 2"
+    if document["format"] not in (1, 2, 3):
+        said_of = f"format is {shown(document['format'], 40)}, this program knows 1 to 3"
         raise LineageError(f"lineage: {said_of}. Use the EvoRay that wrote it.")
     if not document.keys() <= KEYS:
         raise LineageError(f"lineage: {shown(sorted(document.keys() - KEYS))} is no part of it. The file was changed.")

@@ -36,7 +36,8 @@ class Recipe(BaseModel, Variant, ABC):
 
     Section: ClassVar[type[MutationConfig]]
     FORMAT: ClassVar[int] = 1
-    """Of the lineages it stands in; 2: it asks in which order the parent uses its tensors (``Space.depth``)."""
+    """Of the lineages it stands in; 2: it asks in which order the parent uses its tensors (``Space.depth``); 3: for
+    other checkpoints (``Space.others``)."""
     columns: ClassVar[Mapping[str, str]] = {}
     """Its fields that are columns of ``population.parquet``: name -> Arrow type, such as ``uint64``."""
 

@@ -13,5 +13,6 @@ KINDS: Variants[Recipe] = Variants(
     {
         "partition": "evoray.mutation.partition:Partition",
         "layered": "evoray.mutation.layered:Layered",
+        "towards": "evoray.mutation.towards:Towards",
     },
 )

@@ -1,7 +1,8 @@
 """The parameter space: which tensors may be mutated, laid end to end, and the scale of each.
 
 Laid end to end in byte order of names they are the flat vector. A space of format 2 also says in which order the parent
-first uses them: laid end to end in that order they are the deep vector, the same n values.
+first uses them: laid end to end in that order they are the deep vector, the same n values. A space of format 3 names
+other checkpoints, by digest, whose differences from the parent are held beside it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -27,6 +29,7 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 LARGEST = 2**40
 """Weights of a space that is read, fewer than; memory is taken only where the parent has them."""
 _BLOCK = 1 << 20
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class TensorSpec(NamedTuple):
@@ -60,9 +63,14 @@ class Space:
     Args:
         depth: the numbers of the tensors (positions in ``tensors``) in the order in which the parent first uses them,
             those that it never uses last; None for a space of format 1. ValueError for anything but a permutation.
+        others: digests (``tensors_sha256``) of the space's tensors in each of the other checkpoints of format 3.
     """
 
-    def __init__(self, tensors: Sequence[TensorSpec], depth: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, tensors: Sequence[TensorSpec], depth: Sequence[int] | None = None, others: Sequence[str] = ()
+    ) -> None:
+        self.others = tuple(others)
+        self._towards: np.ndarray | None = None
         self.depth = None if depth is None else _permutation(depth, len(tensors))
         self.tensors = tuple(sorted(tensors, key=lambda spec: spec.name.encode()))
         sizes = np.array([spec.size for spec in self.tensors], dtype=np.int64)
@@ -90,11 +98,34 @@ class Space:
     @property
     def format(self) -> int:
         """Of ``space.json`` and of the lineages in this space."""
+        if self.others:
+            return 3
         return 1 if self.depth is None else 2
 
     def with_depth(self, depth: Sequence[int]) -> Space:
         """The same space with the order of first use: format 2."""
         return Space(self.tensors, depth)
+
+    def with_towards(self, others: Sequence[str], differences: np.ndarray) -> Space:
+        """The same space with other checkpoints: their digests, and float32 [K, n], each one's values minus the
+        parent's, which is neither copied nor part of a pickle of the space."""
+        space = Space(self.tensors, self.depth, others)
+        space._towards = differences
+        return space
+
+    @property
+    def towards(self) -> np.ndarray:
+        """float32 [K, n]: as ``with_towards`` was given it; LineageError where the checkpoints are not at hand."""
+        if self._towards is None:
+            which = f"the checkpoints with the digests {', '.join(self.others)}" if self.others else "its checkpoints"
+            raise LineageError(
+                f'a mutation of kind "towards" needs {which}. Name the files that mutation.towards of the run '
+                "named, with --towards."
+            )
+        return self._towards
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_towards": None}
 
     @cached_property
     def sha256(self) -> str:
@@ -114,28 +145,32 @@ class Space:
             for t in self.tensors
         ]
         depth = {} if self.depth is None else {"depth": list(self.depth)}
-        return {"format": self.format, "tensors": tensors, **depth}
+        others = {"towards": list(self.others)} if self.others else {}
+        return {"format": self.format, "tensors": tensors, **depth, **others}
 
     @classmethod
     def from_json(cls, value: Any) -> Space:
-        """Raises LineageError when it is not a space of format 1 or 2."""
+        """Raises LineageError when it is not a space of format 1, 2 or 3."""
         try:
             if not isinstance(value, Mapping):
                 raise ValueError(f"{kind_of(value)} where an object is expected")
-            if value["format"] not in (1, 2):
-                raise ValueError(f"format is {value['format']!r}, this program knows 1 and 2")
+            if value["format"] not in (1, 2, 3):
+                raise ValueError(f"format is {value['format']!r}, this program knows 1 to 3")
             if (value["format"] == 2) != ("depth" in value):
                 raise ValueError("depth is there in format 2, and only there")
+            if (value["format"] == 3) != ("towards" in value):
+                raise ValueError("towards is there in format 3, and only there")
             specs = [_spec(tensor) for tensor in value["tensors"]]
             if sum(spec.size for spec in specs) >= LARGEST:
                 raise ValueError(f"it has {sum(spec.size for spec in specs):,} weights, more than {LARGEST:,}")
             names = [spec.name.encode() for spec in specs]
             if any(one >= other for one, other in pairwise(names)):
                 raise ValueError("its tensors are not in byte order of names")
-            return cls(specs, _permutation(value["depth"], len(specs)) if "depth" in value else None)
+            depth = _permutation(value["depth"], len(specs)) if "depth" in value else None
+            return cls(specs, depth, _digests(value["towards"]) if "towards" in value else ())
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise LineageError(
-                f"the space is not one of format 1 or 2 ({type(error).__name__}: {said(error)})."
+                f"the space is not one of format 1, 2 or 3 ({type(error).__name__}: {said(error)})."
             ) from None
 
     def check(self, state: Mapping[str, Tensor]) -> None:
@@ -201,6 +236,13 @@ def _permutation(depth: Any, tensors: int) -> tuple[int, ...]:
     if not whole or sorted(depth) != list(range(tensors)):
         raise ValueError(f"depth is not each of the numbers 0 to {tensors - 1} of its tensors once")
     return tuple(depth)
+
+
+def _digests(towards: Any) -> tuple[str, ...]:
+    known = isinstance(towards, list) and all(type(one) is str and _SHA256.fullmatch(one) for one in towards)
+    if not known or not 0 < len(towards) == len(set(towards)):
+        raise ValueError("towards is not a list of different SHA-256 digests")
+    return tuple(towards)
 
 
 def _shortest(scale: float) -> float:

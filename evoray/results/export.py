@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from evoray.models import parse_state, read_state, write_state
 from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_sha256
 from evoray.mutation.document import Document
 from evoray.mutation.registry import DEFAULT, KINDS
-from evoray.results.parents import as_recorded, parent_of_run
+from evoray.results.parents import as_recorded, of_document, of_run, parent_of_run
 from evoray.runtime.reading import JSON_BYTES, checked, parse_json, read_file, shown, translated
 from evoray.storage.directory import RECALIBRATED, RunDirectory
 from evoray.storage.documents import REMEDY
@@ -24,9 +24,12 @@ OWN_LINEAGE = ("parent", "best", "soup")
 """Members that stand in no row of the population."""
 
 
-def export_member(directory: RunDirectory, member: str, output: Path, parent: Path | None) -> str:
+def export_member(
+    directory: RunDirectory, member: str, output: Path, parent: Path | None, towards: Sequence[Path] = ()
+) -> str:
     """Writes one network of a run; returns its weights' SHA-256.
 
+    towards: the checkpoints of kind ``towards``, where they no longer lie where the run found them.
     ``soup_recalibrated`` is the soup with BatchNorm statistics of its own, where the run took them.
     ``best``, ``soup``, ``parent`` and the ensemble's members have lineage files. Any other child is put together
     from its row in ``population.parquet`` and its generation's base, which hold no digest of its weights.
@@ -37,6 +40,9 @@ def export_member(directory: RunDirectory, member: str, output: Path, parent: Pa
         )
     state = parent_of_run(directory, parent)
     space = _space(directory)
+    if space.others and member != "parent":
+        aliases = _document(directory, "lineage/parent.json")["parent"].get("aliases", {})
+        space = of_run(directory, space, state, aliases, towards)
     if member == RECALIBRATED:
         return _write_recalibrated(directory, state, space, output)
     name = f"lineage/{member}.json"
@@ -70,8 +76,11 @@ def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space
     return tensors_sha256(rebuilt)
 
 
-def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
-    """The same from two files; a ``space.json`` beside the lineage, or up to two folders up, is checked as well."""
+def rebuild_file(lineage: Path, parent: Path, output: Path, towards: Sequence[Path] = ()) -> str:
+    """The same from two files; a ``space.json`` beside the lineage, or up to two folders up, is checked as well.
+
+    towards: the checkpoints that a lineage of kind ``towards`` needs besides, in any order.
+    """
     try:
         content = read_file(lineage, JSON_BYTES, UsageError)
     except UsageError as error:
@@ -85,6 +94,8 @@ def rebuild_file(lineage: Path, parent: Path, output: Path) -> str:
             space = _parse_space(read_file(folder / "space.json"), str(folder / "space.json"))
             break
     with _named(lineage):
+        if towards:
+            space = of_document(document, space, state, towards)
         return _write(document, state, space, output)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from evoray.config import ParentConfig, parse_config
@@ -26,12 +27,18 @@ def comes_in_a_folder(directory: RunDirectory) -> bool:
 
 
 def export_folder(
-    directory: RunDirectory, member: str, output: Path, parent: Path | None, overwrite: bool = False
+    directory: RunDirectory,
+    member: str,
+    output: Path,
+    parent: Path | None,
+    overwrite: bool = False,
+    towards: Sequence[Path] = (),
 ) -> str:
     """Writes the parent's folder with a member's weights in place of its own; returns their SHA-256.
 
     Args:
-        member: as ``export_member`` takes it. parent: the parent's folder, where it no longer lies where it did.
+        member, towards: as ``export_member`` takes them. parent: the parent's folder, where it no longer
+            lies where it did.
 
     Raises:
         UsageError: the folder exists and may not be replaced, or the parent's is not there. LineageError: as
@@ -48,7 +55,7 @@ def export_folder(
     try:
         part.mkdir()
         weights = part / "member.safetensors"
-        digest = export_member(directory, member, weights, parent)
+        digest = export_member(directory, member, weights, parent, towards)
         model.load_state_dict(read_state(weights))
         weights.unlink()
         model.save_pretrained(part)  # type: ignore[operator]

@@ -1,17 +1,23 @@
-"""The tensors that a run started from, as its digests know them: from the run itself, or from a checkpoint."""
+"""The tensors that a run started from, as its digests know them: from the run itself, or from checkpoints.
+
+Those are the parent's and, of kind ``towards``, the other checkpoints', found again by digest wherever they lie now.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from evoray.config import parse_config
-from evoray.errors import EvorayError, ModelError, UsageError
+from evoray.errors import ConfigError, EvorayError, LineageError, ModelError, UsageError
 from evoray.models import canonical_state, load_parent, parse_state, read_state
-from evoray.mutation import tensors_sha256
+from evoray.models.checkpoints.others import read_other
+from evoray.mutation import Space, tensors_sha256
+from evoray.mutation.document import Document, beside
+from evoray.runtime.reading import checked
 from evoray.storage.directory import RunDirectory
 from evoray.storage.documents import REMEDY
 
@@ -78,3 +84,41 @@ def _built(directory: RunDirectory, path: Path | None) -> State:
         whose = "name" if parent.source in ("transformers", "onnx") else "weights"
         parent = parent.model_copy(update={whose: str(path.resolve())})
     return canonical_state(load_parent(parent, Path.cwd(), seed=config.seed).model)[0]
+
+
+def of_run(directory: RunDirectory, space: Space, state: State, aliases: Any, files: Sequence[Path]) -> Space:
+    """A run's space with its checkpoints, of ``files`` or of where the run found them. Raises as ``with_others``."""
+    config = directory.read_json("config.json")
+    named = (config.get("mutation") or {}).get("towards")
+    known = [Path(one) for one in named if isinstance(one, str)] if isinstance(named, list) else []
+    key = (config.get("parent") or {}).get("weights_key")
+    return with_others(space, state, aliases, files or known, key if isinstance(key, str) else None)
+
+
+def with_others(
+    space: Space, state: State, aliases: Mapping[str, str], files: Sequence[Path], weights_key: str | None = None
+) -> Space:
+    """The space with the differences of its checkpoints from the parent.
+
+    Raises:
+        UsageError: a file is not there, or is no checkpoint of the parent's architecture. LineageError: a checkpoint
+            that the space names by digest is in none of them.
+    """
+    space.check(state)
+    own = {name: tensor for name, tensor in state.items() if name not in aliases}
+    aliases = {alias: name for alias, name in aliases.items() if name in own}
+    try:
+        others = [read_other(str(file), own, aliases, None, weights_key) for file in files]
+    except ConfigError as error:
+        raise UsageError(f"{str(error).partition(' Name a checkpoint')[0]} Name it with --towards.") from None
+    return beside(space, state, others)
+
+
+def of_document(document: Any, space: Space | None, state: State, files: Sequence[Path]) -> Space:
+    """The space of a lineage's document with its checkpoints; space: a ``space.json`` beside it, if any. Raises as
+    ``with_others``."""
+    whole = checked(Document, document, "lineage", "Name a lineage file, as the run wrote it.", LineageError)
+    own = Space.from_json(document["space"]) if "tensors" in document["space"] else space
+    if own is None or not own.others:
+        raise UsageError("--towards: the lineage names no checkpoints, so it needs none. Leave it out.")
+    return with_others(own, state, whole.parent.aliases, files)

@@ -21,6 +21,7 @@ from evoray.evaluation.speaking.parents import of_run
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
+from evoray.models.checkpoints.others import identity_of, said_of, with_checkpoints
 from evoray.models.onnx.settings import fitting
 from evoray.models.precision import of_network
 from evoray.models.transformers.matching import check_text
@@ -68,6 +69,7 @@ class Inputs:
         """Digests that a resumed run must find unchanged."""
         return {
             "parent": tensors_sha256(self.state),
+            **identity_of(self.space),
             "space": self.space.sha256,
             "data": {name: one.digest for name, one in self.splits.described.items()},
             "torch": torch.__version__,
@@ -105,7 +107,7 @@ def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> 
     config, fitted = fitting(config, parent.model, lambda: run is None and takes_logits(task))
     check_text(config.compute, parent, splits)
     task, told = of_run(task, parent, splits, config.seed)
-    state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent)
+    state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent, config_dir)
     head: tuple[str, ...] = ()
     last = config.compute.layout == "channels-last"
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits)), last), None
@@ -132,17 +134,32 @@ def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> 
     config, layout = (config, ()) if trial.took_channels_last else with_fitting_layout(inputs, trial.sample)
     config, space, depth = by_depth(inputs, config, trial.sample)
     in_types = of_network(parent.model, given(config.compute.dtype))
-    notes = *parent.notes, *fitted, *told, *head, *in_types, *said.notes, *found, *layout, *depth, *notes
+    notes = (
+        *parent.notes,
+        *fitted,
+        *told,
+        *head,
+        *in_types,
+        *said.notes,
+        *found,
+        *layout,
+        *depth,
+        *said_of(space),
+        *notes,
+    )
     return replace(inputs, config=config, space=space, notes=notes)
 
 
-def _weights(config: RunConfig, parent: Parent) -> tuple[dict[str, Tensor], dict[str, str], Space]:
+def _weights(
+    config: RunConfig, parent: Parent, config_dir: Path | None
+) -> tuple[dict[str, Tensor], dict[str, str], Space]:
     """The parent's state, its aliases, and the weights that children change."""
     state, aliases = canonical_state(parent.model)
     names = mutable_names(parent.model, config.mutation.include, config.mutation.exclude)
     space = Space.from_state(state, names, config.mutation.scale)
     config.mutation.check_weights(space.n)
-    return state, aliases, space
+    files, key = config.mutation.checkpoints, config.parent.weights_key
+    return state, aliases, with_checkpoints(space, files, state, aliases, config_dir, key)
 
 
 def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Splits) -> tuple[FitnessSpec, Fitness]:

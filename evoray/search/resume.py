@@ -27,6 +27,7 @@ FREE = {
     "data.test_path",
     "data.cache_dir",
     "data.cache_gb",
+    "mutation.towards",
     "parent.weights",
     "parent.weights_key",
     "parent.classes",

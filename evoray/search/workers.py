@@ -13,7 +13,7 @@ from evoray.backends.base import Bulk, Unit
 from evoray.config import RunConfig
 from evoray.config.resolve import Facts, ResolvedConfig, resolve
 from evoray.errors import BackendError
-from evoray.evaluation.packing import EvaluatorSource, packed_bulk
+from evoray.evaluation.packing import EvaluatorSource, packed_bulk, with_towards
 from evoray.evaluation.program import Program
 from evoray.evaluation.units.batch_size import LARGEST, TuneUnit
 from evoray.evaluation.units.dtype import DtypeUnit, Found, SlowUnit
@@ -43,7 +43,7 @@ def open_workers(
 
 def _open(backend: Backend, inputs: Inputs, note: Callable[[str], None]) -> ResolvedConfig:
     compute, shard = inputs.config.compute, inputs.splits.shards("select")[0]
-    facts, parent = Facts(backend.has_gpu(), LARGEST, "float32"), packed_bulk(inputs.parent.model, inputs.config_dir)
+    facts, parent = Facts(backend.has_gpu(), LARGEST, "float32"), _packed(inputs)
 
     def reopened(facts: Facts) -> ResolvedConfig:
         return _reopened(backend, parent, inputs, resolve(inputs.config, facts))
@@ -65,6 +65,12 @@ def _open(backend: Backend, inputs: Inputs, note: Callable[[str], None]) -> Reso
         note("looking for the fastest batch size")
         config = reopened(replace(facts, batch_size=tuned_batch_size(backend, shard)))
     return config
+
+
+def _packed(inputs: Inputs) -> Bulk:
+    """The parent, and the differences of other checkpoints where the space has some."""
+    parent, space = packed_bulk(inputs.parent.model, inputs.config_dir), inputs.space
+    return with_towards(parent, space.towards) if space.others else parent
 
 
 def _reopened(backend: Backend, parent: Bulk, inputs: Inputs, config: ResolvedConfig) -> ResolvedConfig:

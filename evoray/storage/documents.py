@@ -204,7 +204,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
 FIGURES = ("top1", "top5", "nll", "ece", "brier", "fitness")
 TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "population.parquet": {
-        "text": ("child_id", "status", "entries"),
+        "text": ("child_id", "status", "entries", "coefficients"),
         "int": ("generation", "child", "mask_seed", "blocks", "block", "parts", "part", "noise_seed", "sign", "rank"),
         "float": ("sigma", *(f"{split}_{name}" for split in ("select", "test") for name in ("n", *FIGURES))),
     },

@@ -24,6 +24,7 @@ OWN = "user_kind:Stretch"
 OPTIONS = {
     "partition": [{"parts": 1}, {"parts": 7}],
     "layered": [{"blocks": 1, "parts": 5}, {"blocks": 4, "parts": 1}, {"blocks": 4, "parts": 3}],
+    "towards": [{"towards": ("a.pth", "b.pth")}],
     OWN: [{"stretches": 5}],
 }
 every = pytest.mark.parametrize(("kind", "options"), [(kind, one) for kind, some in OPTIONS.items() for one in some])
@@ -42,12 +43,16 @@ class Five(nn.Module):
 
 
 STATE = Five().state_dict()
-SPACE = Space.from_state(STATE, list(STATE), "rms").with_depth(DEPTH)
+PLAIN = Space.from_state(STATE, list(STATE), "rms").with_depth(DEPTH)
+DIFFERENCES = np.random.default_rng(1).normal(size=(2, PLAIN.n)).astype(np.float32)
+SPACE = PLAIN.with_towards(["0" * 64, "1" * 64], DIFFERENCES)
 FLAT = SPACE.flatten(STATE)
 
 
 def config_of(kind, options, **mutation):
     values = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "mnist5k"}}
+    if mutation.get("subspace") == "static":
+        values["search"] = {"strategy": "cma-es", "dimensions": 2}
     return parse_config({**values, "mutation": {"kind": kind, **options, **mutation}}).mutation
 
 

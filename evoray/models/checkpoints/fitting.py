@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.errors import ModelError
-from evoray.models.checkpoints.states import State, equal, listed_keys, preferred, under_key
+from evoray.models.checkpoints.states import State, equal, keys_of, listed_keys, preferred, under_key
 from evoray.runtime.reading import shown
 
 WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
@@ -30,6 +30,7 @@ COUNTERS = ("total_ops", "total_params", "n_averaged", "num_batches_tracked")
 """Ends of names that are no weights: thop's, AveragedModel's, BatchNorm's."""
 TRACKED = "num_batches_tracked"
 PREFIXES, SAID = 64, 5
+REMEDY = "Name the architecture that the checkpoint was made with."
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> Non
     Raises:
         ModelError: something is missing, left over, of another shape, or of a type that holds no weights.
     """
-    install(model, _chosen(model, {"": dict(state)}, state, origin), origin)
+    install(model, _chosen(model.state_dict(), tied_names(model), {"": dict(state)}, state, origin), origin)
 
 
 def choose(model: nn.Module, content: Any, weights_key: str | None, origin: str) -> Chosen:
@@ -86,12 +87,35 @@ def choose(model: nn.Module, content: Any, weights_key: str | None, origin: str)
     Raises:
         ModelError: none fits, or several do and ``weights_key`` does not say which is meant.
     """
-    return _chosen(model, under_key(content, weights_key, origin), content, origin)
+    states = under_key(content, weights_key, origin)
+    return _chosen(model.state_dict(), tied_names(model), states, content, origin)
 
 
-def _chosen(model: nn.Module, states: Mapping[str, State], content: Any, origin: str) -> Chosen:
-    own = model.state_dict()
-    tied = tied_names(model)
+def fitted(
+    own: Mapping[str, Tensor], tied: Mapping[str, str], content: Any, origin: str, weights_key: str | None
+) -> dict[str, Tensor]:
+    """What a checkpoint has for a parent's tensors, by their names, in their types and shapes; counters may be missing.
+
+    weights_key: where to look first.
+
+    Raises:
+        ModelError: as ``load_into``; a head of another size does not fit either.
+    """
+    key = weights_key if weights_key is not None and weights_key in keys_of(content) else None
+    try:
+        chosen = _chosen(own, tied, under_key(content, key, origin), content, origin)
+        if chosen.fit.shapes:
+            raise _misfit(chosen.fit, origin)
+    except ModelError as error:
+        remedy = "Name checkpoints of the parent's own architecture and head."
+        raise ModelError(str(error).replace(REMEDY, remedy)) from None
+    names = chosen.fit.names
+    return {name: converted(chosen.state[theirs], own[name], name, origin) for name, theirs in names.items()}
+
+
+def _chosen(
+    own: Mapping[str, Tensor], tied: Mapping[str, str], states: Mapping[str, State], content: Any, origin: str
+) -> Chosen:
     options = [(key, state, fit) for key, state in states.items() for fit in fits(own, state, tied)]
     good = [one for one in options if one[2].complete]
     good = [one for one in good if one[2].head is None] or good
@@ -316,10 +340,7 @@ def _misfit(fit: Fit, origin: str) -> ModelError:
     turns = [one for turn in zip_longest(*kinds) for one in turn if one is not None]
     few = sorted(turns[:SAID], key=[one for kind in kinds for one in kind].index)
     more = f" and {len(turns) - SAID} more" if len(turns) > SAID else ""
-    return ModelError(
-        f"{shown(origin)}: does not fit the model: {'; '.join(few)}{more}. "
-        "Name the architecture that the checkpoint was made with."
-    )
+    return ModelError(f"{shown(origin)}: does not fit the model: {'; '.join(few)}{more}. {REMEDY}")
 
 
 def _place(chosen: Chosen) -> str:

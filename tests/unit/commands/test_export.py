@@ -14,12 +14,12 @@ def asked(monkeypatch):
     """What would have been written; the digest is a made one."""
     asked = []
 
-    def export_member(directory, member, output, parent):
-        asked.append((directory.location, member, output, parent))
+    def export_member(directory, member, output, parent, towards):
+        asked.append((directory.location, member, output, parent, *towards))
         return "ab12"
 
-    def rebuild_file(lineage, parent, output):
-        asked.append((lineage, parent, output))
+    def rebuild_file(lineage, parent, output, towards):
+        asked.append((lineage, parent, output, *towards))
         return "cd34"
 
     monkeypatch.setattr(module, "export_member", export_member)
@@ -39,6 +39,10 @@ def test_rebuild_needs_two_files_alone(evoray, asked, tmp_path):
     file = tmp_path / "soup.safetensors"
     assert evoray("rebuild", "soup.json", "parent.pth", "-o", file) == f"{file}  weights sha256 cd34\n"
     assert asked == [(Path("soup.json"), Path("parent.pth"), file)]
+    flags = ["--towards", "b.pth", "--towards", "a.pth"]
+    evoray("rebuild", "soup.json", "parent.pth", "-o", file, *flags)
+    evoray("export", "runs/a", "soup", "-o", file, *flags)
+    assert [one[3:] for one in asked[1:]] == [(Path("b.pth"), Path("a.pth")), (None, Path("b.pth"), Path("a.pth"))]
 
 
 @pytest.mark.parametrize("command", [("export", "runs/a", "soup"), ("rebuild", "soup.json", "parent.pth")])

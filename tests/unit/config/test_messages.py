@@ -50,6 +50,8 @@ def sections() -> list[tuple[str, dict[str, Any], type[Section]]]:
     return found
 
 
+REQUIRED = {"towards": {"towards": ["a.pth"]}}
+"""Keys that a kind cannot do without."""
 KEYS = [(section, chosen, key) for section, chosen, model in sections() for key in model.model_fields]
 
 
@@ -73,7 +75,10 @@ def test_there_are_keys_to_try():
 def test_a_wrong_value_of_any_key_is_one_plain_message(section, chosen, key):
     refused = 0
     for value in WRONG:
-        values = {**MINIMAL, section: {**MINIMAL.get(section, {}), **chosen, key: value}}
+        values = {
+            **MINIMAL,
+            section: {**MINIMAL.get(section, {}), **chosen, **REQUIRED.get(str(chosen.get("kind")), {}), key: value},
+        }
         try:
             parse_config(values)
         except ConfigError as error:

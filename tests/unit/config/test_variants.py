@@ -70,7 +70,11 @@ from evoray.strategies import STRATEGIES
 for strategy in STRATEGIES.names:
     for kind in KINDS.names:
         values = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "mnist5k"}}
-        config = parse_config({**values, "search": {"strategy": strategy}, "mutation": {"kind": kind}})
+        search, own = {"strategy": strategy}, {}
+        if kind == "towards":
+            own = {"towards": ["a.pth", "b.pth"]}
+            search |= {"dimensions": 2} if strategy == "cma-es" else {}
+        config = parse_config({**values, "search": search, "mutation": {"kind": kind, **own}})
         assert (config.search.strategy, config.mutation.kind) == (strategy, kind)
 assert not {"torch", "ray"} & set(sys.modules)
 """

@@ -13,7 +13,14 @@ from torch.nn.utils import parametrizations, parametrize
 
 from evoray.config.resolve import Facts, resolve
 from evoray.demo import demo_config
-from evoray.evaluation.packing import EvaluatorSource, pack_model, travelled, unpack_model
+from evoray.evaluation.packing import (
+    EvaluatorSource,
+    pack_model,
+    packed_bulk,
+    travelled,
+    unpack_model,
+    with_towards,
+)
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 
@@ -137,3 +144,11 @@ def test_what_cannot_be_sent_cannot_travel():
     for way in (lambda: unpack_model(pack_model(model)), lambda: travelled(model)):
         with pytest.raises(RuntimeError):
             way()
+
+
+def test_differences_of_checkpoints_travel_with_the_model_and_count():
+    plain = packed_bulk(nn.Linear(3, 2))
+    ones, twos = (with_towards(plain, np.full((2, 8), value, dtype=np.float32)) for value in (1, 2))
+    assert len({plain.key, ones.key, twos.key}) == 3
+    assert ones.nbytes == plain.nbytes + 64
+    assert (pickle.loads(pickle.dumps(ones.value)).towards == 1).all() and plain.value.towards is None
