@@ -78,8 +78,9 @@ def _marked(one: Answered, name: str) -> str:
 
 
 def _last_line(prompt: str) -> str:
-    """The problem: before it stand examples."""
-    return _short((prompt.strip().splitlines() or [""])[-1])
+    """The problem: before it stand examples, and what is to be done with it."""
+    line = (prompt.strip().splitlines() or [""])[-1]
+    return _short(line.partition(":")[2].strip() or line)
 
 
 def _short(text: str) -> str:
