@@ -83,7 +83,7 @@ CHATS = [
 
 
 def test_chats(folder, tmp_path):
-    if "chat" not in str(folder / "net") and "chat_template" not in (folder / "net/tokenizer_config.json").read_text():
+    if "chat_template" not in (folder / "net/tokenizer_config.json").read_text():
         with pytest.raises(ConfigError, match="has no chat template"):
             ingested(folder, tmp_path, CHATS)
         return
@@ -122,9 +122,8 @@ def test_what_is_no_prompt_is_refused_with_its_record(folder, tmp_path, rows, op
     assert not (tmp_path / "shards").exists()
 
 
+@pytest.mark.parametrize("folder", [True], indirect=True, ids=["chat"])
 def test_a_template_that_refuses_names_the_record(folder, tmp_path):
-    if "chat_template" not in (folder / "net/tokenizer_config.json").read_text():
-        pytest.skip("no template")
     rows = [*CHATS, {"messages": [{"role": "tool", "content": "a"}]}]
     with pytest.raises(DataError, match=r"record 2: the parent's chat template cannot write it .*no tools"):
         ingested(folder, tmp_path, rows, max_new_tokens=4)
