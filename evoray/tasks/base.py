@@ -150,8 +150,8 @@ class Combiner(Protocol):
 class Task(Protocol):
     """Pure and without state: the same arguments give the same bits on one kind of device.
 
-    One whose columns hang on the number of the data's classes has ``sized(classes)``, which gives the task for them; one
-    that has its parent speak has ``told(speech)`` and keeps it as ``of_parent``, which travels to the workers.
+    One whose columns hang on the number of the data's classes has ``sized(classes)``, which gives the task for them;
+    one that has its parent speak has ``told(speech)`` and keeps it as ``of_parent``, which travels to the workers.
     """
 
     schema: Schema
