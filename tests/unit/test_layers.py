@@ -19,9 +19,10 @@ LAYERS = [
     {"demo", "ensembles", "fitness", "ingest", "strategies"},
     {"evaluation"},
     {"benchmarks", "search"},
-    {"results"},
+    {"results", "tracking", "watching"},
     {"evolution"},
-    {"commands", "study"},
+    {"begin", "runs", "serving", "sharing"},
+    {"commands", "serve", "study"},
     {"cli"},
     {"__main__"},
 ]
