@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -201,10 +203,15 @@ def start_of(length: int, crop: int) -> int:
     return -((crop - length) // 2) if crop > length else round((length - crop) / 2.0)
 
 
+CHANNELS = (1, 3)
+"""Of an array; its last axis may be RGBA as well."""
+
+
 def as_image(value: object, source: str) -> Image.Image:
     """A PIL image of what a torch Dataset yields: a PIL image, or uint8 or uint16 [H, W], [C, H, W] or [H, W, C].
 
-    uint16 becomes uint8 as 16-bit files do.
+    uint16 becomes uint8 as 16-bit files do. Where both ends may be channels ([3, W, 3]) a tensor has them first, as
+    torch has; NumPy arrays come in both orders, so one is refused.
     """
     if isinstance(value, Image.Image):
         if (reason := refusal(value)) is not None:
@@ -216,10 +223,26 @@ def as_image(value: object, source: str) -> Image.Image:
             f"{source}: {array.dtype} of shape {array.shape}. A Dataset yields PIL images, uint8 or uint16 arrays; "
             "leave normalisation to the parent."
         )
+    if either_end(array.shape) and not is_tensor(value):
+        raise DataError(
+            f"{source}: an array of shape {list(array.shape)}, whose channels may be its first axis or its last. Give "
+            "a PIL image (Image.fromarray takes [H, W, C]) or a torch tensor, which is read as [C, H, W]."
+        )
     if array.dtype == np.uint16:
         array = scaled(array)
-    if array.ndim == 3 and array.shape[0] in (1, 3):
+    if array.ndim == 3 and array.shape[0] in CHANNELS:
         array = np.moveaxis(array, 0, 2)
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     return Image.fromarray(array)
+
+
+def either_end(shape: Sequence[int]) -> bool:
+    """Whether an image's channels may be its first axis or its last; of a single pixel both are the same."""
+    return len(shape) == 3 and shape[0] in CHANNELS and shape[2] in CHANNELS and tuple(shape) != (1, 1, 1)
+
+
+def is_tensor(value: object) -> bool:
+    """Whether it is torch's; decoding needs no torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)

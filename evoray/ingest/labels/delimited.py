@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from evoray.ingest.cells.spreadsheet import unmarked
 from evoray.ingest.labels.columns import FILES, LABELS, Asked, plain
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.labels.room import Room
 from evoray.ingest.labels.table import Row
 from evoray.ingest.labels.text import ListText
-from evoray.ingest.spreadsheet import unmarked
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 BLANKS = "blanks"

@@ -6,7 +6,7 @@ import csv
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from evoray.errors import ConfigError, DataError
@@ -60,6 +60,38 @@ def of_column(path: Path, name: str, values: Sequence[str], only: str | None) ->
         return _only(path, [name], [(row, [value]) for row, value in enumerate(values)], only)
     _refuse_several(path, name, Counter(values), "")
     return None
+
+
+def of_keys(
+    origin: str, keys: Sequence[Mapping[str, str]], asked: str | None
+) -> tuple[Sequence[int] | None, tuple[str, ...]]:
+    """The records that ``--split`` names, by a key that each record has of its own (``{"split": "train"}``), and what
+    is said of it; None where no key says a split.
+
+    Raises:
+        DataError: records of several splits, and which of them is meant is not said; or there is none called so.
+    """
+    for name in dict.fromkeys(name for one in keys for name in one):
+        values = [one.get(name, "") for one in keys]
+        counts = Counter(map(_same, values))
+        if len(counts) < 2 or plain(name) not in NAMES or not is_split(name, set(counts)):
+            continue
+        said = ", ".join(f"{shown(value, 30) or '(empty)'}: {count}" for value, count in counts.most_common(6))
+        if asked == "all":
+            return range(len(keys)), (f"--split all: the records of every {shown(name, 60)} are taken ({said})",)
+        wanted = _wanted(asked or "", counts)
+        if asked is None or not wanted <= set(counts):
+            there = sorted(value for value in counts if value)
+            none = "" if asked is None else f"no {shown(asked, 60)!r} among them. "
+            raise DataError(
+                f"{shown(origin)}: the key {shown(name, 60)} of its records divides them ({said}). {none}Take one with "
+                f"--split {shown(there[0], 60)}, several with --split {shown(','.join(there[:3]), 120)}, or all as one "
+                "set with --split all."
+            )
+        rows = [row for row, value in enumerate(values) if _same(value) in wanted]
+        left = f"{len(values) - len(rows)} records of others are left out"
+        return rows, (f"splits taken, by the key {shown(name, 60)}: {listed(sorted(wanted))}; {left}",)
+    return None, ()
 
 
 def _refuse_several(path: Path, name: str, counts: Counter[str], which: str) -> None:

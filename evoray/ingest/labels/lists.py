@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evoray.errors import DataError
+from evoray.ingest.cells.spreadsheet import records_of
 from evoray.ingest.labels.columns import FILES, LABELS, Asked, listed, plain
 from evoray.ingest.labels.delimited import Table, find_table, is_comment
 from evoray.ingest.labels.filenames import FIRST, FileNames
@@ -23,7 +24,6 @@ from evoray.ingest.labels.taken import Listed, taken
 from evoray.ingest.labels.text import ListText, read_text
 from evoray.ingest.labels.values import is_number
 from evoray.ingest.names import SUFFIXES, is_image
-from evoray.ingest.spreadsheet import records_of
 from evoray.runtime.reading import shown
 
 _SUFFIXES = "|".join(re.escape(suffix) for suffix in SUFFIXES)

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from evoray.errors import DataError
+from evoray.ingest.cells.spreadsheet import bare, no_class
+from evoray.ingest.cells.truth import one_spelling, unclear
 from evoray.ingest.labels.codes import are_codes
 from evoray.ingest.labels.columns import listed
 from evoray.ingest.labels.suspicion import ANSWER, few_words, measured, sparse, tags
-from evoray.ingest.spreadsheet import bare, no_class
 from evoray.runtime.reading import shown
 
 ONE = "Image classification wants one label a file"
@@ -88,6 +89,7 @@ def labelled(
         DataError: a label that is no class, with its place and what to do.
     """
     values, around = (values, "") if as_classes else bare(values)
+    values, truth = (values, "") if as_classes else one_spelling(values)
     first: dict[str, int] = {}
     for record, value in enumerate(values):
         first.setdefault(value, record)
@@ -106,7 +108,7 @@ def labelled(
     notes = _of_names(first) if numbers is None else _of_numbers(numbers)
     if numbers is not None and sparse(counts := Counter(int(numbers[value]) for value in values)):
         notes += (f"{len(counts)} different numbers, half of them of one image each: are they classes?",)
-    notes += (around,) if around else ()
+    notes += tuple(note for note in (around, truth) if note)
     if 10 <= len(first) == len(values):
         notes += ("every record has a label of its own: is this column one of labels?",)
     return Labels(classes, [of[value] for value in values], notes)
@@ -248,7 +250,7 @@ def _refuse_words(first: Mapping[str, int], where: Where) -> None:
 
 
 def _refuse_other(first: Mapping[str, int], where: Where) -> None:
-    if (found := no_class(first)) is not None:
+    if (found := no_class(first) or unclear(first)) is not None:
         name, why = found
         raise DataError(f"{where(first[name])}: the label {shown(name, 60)} is {why}. {ONE}. {ANSWER}.")
 

@@ -70,6 +70,8 @@ def ingest_records(
         records = gather_dataset(made_by(source), wanted)
     if records.read.get("cut"):
         progress.note(f"{records.read['cut']} texts are cut to the {records.read['context']} tokens of the parent")
+    for note in records.notes:
+        progress.note(note)
     for name, column in records.columns.items():
         progress.note(f"{name}: {column.type} {_shape(column)}, {_origin(records.read.get(name))}")
     return _summary(write_records(records, dest, wanted.seed, wanted.shard_size), started)

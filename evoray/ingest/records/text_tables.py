@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from evoray.data.records import Column, Ragged, Values
 from evoray.errors import ConfigError, DataError
+from evoray.ingest.cells.truth import one_spelling, unclear
 from evoray.ingest.records.choices import chosen
 from evoray.ingest.records.prompts import prompted
 from evoray.ingest.records.vectors import columns_named, words
@@ -37,7 +38,13 @@ def classified(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
             f"--task {wanted.task}: name one column as --target, and one or two others as --input (two texts are read "
             "as a pair)."
         )
-    names = labels_of(table, targets[0], origin)
+    names, note = one_spelling(labels_of(table, targets[0], origin))
+    if (twofold := unclear(dict.fromkeys(names))) is not None:
+        name, why = twofold
+        raise DataError(
+            f"{origin}, record {names.index(name)} (the first is 0): the label {shown(name, 60)} in column "
+            f"{shown(targets[0])} is {why}. Write each class in one way."
+        )
     classes = _ordered(set(names))
     if len(classes) < 2:
         raise DataError(f"{origin}: column {shown(targets[0])} holds one class alone ({shown(classes[0])}).")
@@ -54,7 +61,8 @@ def classified(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
     if found.kinds is not None:
         read[KINDS] = inputs
         columns[KINDS], values[KINDS] = Column(type="uint8"), Ragged.of(found.kinds, "uint8")
-    return Gathered(wanted.task, columns, values, "label", sources(len(names)), classes, read, sort=TOKENS)
+    said = (note,) if note else ()
+    return Gathered(wanted.task, columns, values, "label", sources(len(names)), classes, read, TOKENS, said)
 
 
 def modelled(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:

@@ -27,6 +27,7 @@ class Gathered:
 
     sort: the column of lists by whose lengths each shard's records lie, so that batches of neighbours need little
         padding; None leaves them in the order that was drawn.
+    notes: what is worth saying of how they were read.
     """
 
     task: str
@@ -37,6 +38,7 @@ class Gathered:
     classes: tuple[str, ...] = ()
     read: Mapping[str, Any] = field(default_factory=dict)
     sort: str | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evoray.data.transform import as_image
+from evoray.data.transform import as_image, either_end, is_tensor
 from evoray.errors import DataError
 from evoray.ingest.labels.values import MOST_CLASSES, ONE
 from evoray.runtime.reading import shown
@@ -54,8 +54,8 @@ class DatasetSource:
         if max(labels) >= len(classes):
             raise DataError(f"the Dataset has a label {max(labels)} and {len(classes)} classes.")
         said = f"the Dataset {kind}, classes {'as it names them' if own else 'by number: it names none'}"
-        notes = (said, _CHANGES) if _varies(dataset, labels) else (said,)
-        return cls(dataset, classes, [f"record/{i}" for i in range(count)], labels, notes)
+        names = [f"record/{i}" for i in range(count)]
+        return cls(dataset, classes, names, labels, (said, *_looked_at(dataset, labels)))
 
     def open(self, record: int) -> Image.Image:
         value, label = self.dataset[record][:2]
@@ -70,17 +70,22 @@ class DatasetSource:
         """Nothing: the Dataset travels to the workers."""
 
 
-def _varies(dataset: Any, labels: Sequence[int]) -> bool:
-    """Whether one of a few records is another picture when it is asked for again."""
+def _looked_at(dataset: Any, labels: Sequence[int]) -> tuple[str, ...]:
+    """What is worth saying of the first few records: axes that may be read two ways, and another picture when one is
+    asked for again."""
     readable = (record for record, label in enumerate(labels) if label != _UNREADABLE)
+    axes: tuple[str, ...] = ()
     for record in islice(readable, ASKED_AGAIN):
         try:
-            first, again = (np.asarray(dataset[record][0]) for _ in range(2))
+            value, other = (dataset[record][0] for _ in range(2))
+            first, again = np.asarray(value), np.asarray(other)
         except Exception:  # a user's code may raise anything; it is listed when the record is opened
             continue
+        if not axes and is_tensor(value) and either_end(first.shape):
+            axes = (f"tensors of shape {list(first.shape)} are read as [C, H, W], channels first",)
         if first.dtype != object and (first.shape != again.shape or first.tobytes() != again.tobytes()):
-            return True
-    return False
+            return (*axes, _CHANGES)
+    return axes
 
 
 def length_of(dataset: Any) -> int:

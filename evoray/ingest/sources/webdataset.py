@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,15 @@ import numpy as np
 from evoray.errors import DataError
 from evoray.ingest.json_keys import parse_unique
 from evoray.ingest.labels.agreement import TEXT, Agreement, Said, Twice, differs
-from evoray.ingest.labels.columns import Asked, listed
+from evoray.ingest.labels.columns import Asked, listed, plain
+from evoray.ingest.labels.division import NAMES, of_keys
 from evoray.ingest.labels.values import label_text, labelled
 from evoray.ingest.names import SUFFIXES, is_aside_folder
 from evoray.ingest.sources.base import SlicedSource, check_text, expand, short_names
 from evoray.ingest.sources.splits import has_splits, of_split
 from evoray.ingest.sources.tars import TarEntry, members, read_member
-from evoray.ingest.sources.tree_splits import records_of
-from evoray.runtime.reading import shown
+from evoray.ingest.sources.tree_splits import NONE, records_of
+from evoray.runtime.reading import parse_json, shown
 
 LABELS = ("cls", "cls.txt", "json")
 KEYS = ("label", "cls", "class")
@@ -35,6 +36,8 @@ NAME = "class_name"
 """Taken where there is none of KEYS."""
 LONGEST = 16 * 2**20
 """Of a label's member, in bytes."""
+SPLIT_LENGTH = 40
+"""Characters of a split's name, at most."""
 
 
 @dataclass
@@ -67,6 +70,8 @@ class _Found:
     tar: int
     member: TarEntry
     label: Said
+    keys: Mapping[str, str]
+    """Of its .json, those that may say a split."""
 
 
 def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
@@ -94,7 +99,9 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
         kinds = asked.file_column or ", ".join(SUFFIXES)
         holds = f"its records hold {listed(list(without), 3)}" if without else "they are empty"
         raise DataError(f"{shown(pattern)}: no images in its tars ({shown(kinds)}): {holds}.")
-    kept, taken = records_of(pattern, [one.member.name for one in found], None if own_splits else asked.split)
+    rows, divided = of_keys(pattern, [one.keys for one in found], asked.split)
+    by_name = NONE if rows is not None else None if own_splits else asked.split
+    kept, taken = records_of(pattern, [one.member.name for one in found], by_name)
     found = found if kept is None else [found[record] for record in kept]
     known = labelled(
         [one.label.text for one in found],
@@ -104,6 +111,8 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
         null=all(one.label.of.startswith("json") for one in found),
     )
     agreement.finish(known.classes)
+    rows = range(len(found)) if rows is None else rows  # classes are those of all splits
+    found, indices = [found[row] for row in rows], [known.indices[row] for row in rows]
     for one in found:
         check_text(files[one.tar], one.member.name)
     short = short_names(files)
@@ -114,8 +123,8 @@ def open_webdataset(pattern: str, asked: Asked | None = None) -> SlicedSource:
         sizes=np.array([one.member.size for one in found], np.int64),
         classes=known.classes,
         names=[f"{short[one.tar]}/{one.member.name}" for one in found],
-        labels=known.indices,
-        notes=(*_notes(files, found, without), *own_splits, *taken, *known.notes),
+        labels=indices,
+        notes=(*_notes(files, found, without), *own_splits, *taken, *divided, *known.notes),
     )
 
 
@@ -173,7 +182,8 @@ def _folders(folder: str) -> list[str]:
 def _found(tar: int, record: _Record, kind: str, asked: str | None, agreement: Agreement) -> _Found:
     image = record.parts[kind]
     if asked is not None:
-        return _Found(tar, image, _read(record, _asked_for(record, image, asked), asked))
+        suffix = _asked_for(record, image, asked)
+        return _Found(tar, image, _read(record, suffix, asked), _keys(record, kind, asked))
     own, *others = _kinds(record, kind) or [""]
     if not own:
         raise _unlabelled(record, image, ", ".join(LABELS))
@@ -181,7 +191,25 @@ def _found(tar: int, record: _Record, kind: str, asked: str | None, agreement: A
     for other in others:
         if (pair := _beside(record, label, other)) is not None:
             agreement.add(pair)
-    return _Found(tar, image, label)
+    return _Found(tar, image, label, _keys(record, kind, None))
+
+
+def _keys(record: _Record, image: str, label: str | None) -> dict[str, str]:
+    """What the .json of a record says under names that splits have, but for the key of the label; nothing where it
+    cannot be read."""
+    member = record.parts.get("json") or record.parts.get(f"{image.rpartition('.')[0]}.json")
+    if member is None or member.size > LONGEST:
+        return {}
+    try:
+        described = parse_json(read_member(record.path, member), record.where)
+    except DataError:
+        return {}
+    known = described.items() if isinstance(described, dict) else ()
+    return {
+        key: str(value)
+        for key, value in known
+        if key != label and isinstance(value, str | int) and plain(key) in NAMES and len(str(value)) < SPLIT_LENGTH
+    }
 
 
 def _kinds(record: _Record, image: str) -> list[str]:

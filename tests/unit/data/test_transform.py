@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import BAD, ODD, PHOTOGRAPHS, encoded, photograph, reference
@@ -184,6 +186,33 @@ PIXELS = np.random.default_rng(0).integers(256, size=(4, 6, 3), dtype=np.uint8)
 )
 def test_a_records_image_may_have_its_channels_first_last_or_not_at_all(value, expected):
     assert np.array_equal(np.asarray(as_image(value, "record/0")), expected)
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 3), (3, 1, 3), (3, 3, 3), (1, 6, 3), (3, 6, 1), (1, 6, 1), (1, 1, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_array_whose_channels_may_be_at_either_end_is_refused_and_a_tensor_is_channels_first(shape, dtype):
+    value = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    with pytest.raises(DataError, match=rf"^record/7: .*{re.escape(str(list(shape)))}.* first axis or its last. Give "):
+        as_image(value, "record/7")
+    found = np.asarray(as_image(torch.from_numpy(value), "record/7"))
+    assert found.shape[:2] == shape[1:]
+    if dtype == np.uint8:
+        assert np.array_equal(found.reshape(*shape[1:], shape[0]), value.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (np.zeros((1, 1, 1), np.uint8), (1, 1)),
+        (np.zeros((3, 6, 4), np.uint8), (4, 6)),
+        (np.zeros((3, 6, 2), np.uint8), (2, 6)),
+        (np.zeros((4, 6, 3), np.uint8), (6, 4)),
+        (Image.new("RGB", (6, 3)), (6, 3)),
+        (Image.new("RGB", (3, 1)), (3, 1)),
+    ],
+)
+def test_a_thin_picture_that_can_be_read_in_one_way_is_read(value, size):
+    assert as_image(value, "record/7").size == size
 
 
 @pytest.mark.parametrize("value", [PIXELS / 255, PIXELS.astype(np.int64), np.zeros(4, np.uint8), "text", None])

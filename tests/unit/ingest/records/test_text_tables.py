@@ -61,6 +61,7 @@ def test_a_text_and_its_class(tmp_path, config, kind):
         ([True, False, True], ("false", "true")),
         (["b", "a", "b"], ("a", "b")),
         (["10", "2", "-1"], ("-1", "2", "10")),
+        (["TRUE", "True", "false"], ("false", "true")),
     ],
 )
 def test_classes_are_words_or_whole_numbers(tmp_path, config, labels, classes):
@@ -69,6 +70,13 @@ def test_classes_are_words_or_whole_numbers(tmp_path, config, labels, classes):
     found = gather(written(tmp_path / "t.parquet", rows), wanted)
     assert found.classes == classes
     assert [classes[at] for at in found.values["label"]] == [str(one).lower() for one in labels]
+
+
+def test_words_of_truth_that_became_one_are_said(tmp_path, config):
+    rows = [{"text": "the", "label": label} for label in ("Yes", "no", "YES")]
+    found = gather(written(tmp_path / "t.jsonl", rows), Wanted(TASK, config=config))
+    assert found.values["label"].tolist() == [1, 0, 1]
+    assert [note.rpartition(": ")[2] for note in found.notes] == ["YES, Yes are yes"]
 
 
 def test_two_columns_are_a_pair(tmp_path, config):
@@ -97,6 +105,12 @@ REFUSED = {
     ),
     "an empty label": ([{"text": "the", "label": 1}, {"text": "a", "label": None}], {}, DataError, "record 1.*: empty"),
     "numbers as texts": ([{"text": 1, "label": "x"}, {"text": 2, "label": "y"}], {}, DataError, "int64, not words"),
+    "two words for one answer": (
+        [{"text": "a", "label": "yes"}, {"text": "b", "label": "true"}],
+        {},
+        DataError,
+        "record 1 .*true in column label is beside yes: two words for one answer|record 0 .*yes .*beside true",
+    ),
     "measures as labels": (
         [{"text": "a", "label": 0.5}, {"text": "b", "label": 1.5}],
         {},

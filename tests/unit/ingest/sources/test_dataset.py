@@ -336,3 +336,23 @@ def cropped(pixels):
 def test_a_dataset_that_draws_its_pictures_anew_is_said(change, broken, varies):
     notes = DatasetSource.of(Drawn(change=change, broken=broken)).notes
     assert any("gives another picture each time" in note for note in notes) is varies
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (torch.zeros(3, 8, 3, dtype=torch.uint8), ["tensors of shape [3, 8, 3] are read as [C, H, W], channels first"]),
+        (torch.zeros(1, 8, 1, dtype=torch.uint8), ["tensors of shape [1, 8, 1] are read as [C, H, W], channels first"]),
+        (torch.zeros(3, 8, 8, dtype=torch.uint8), []),
+        (np.zeros((8, 3, 3), np.uint8), []),
+    ],
+)
+def test_tensors_that_may_be_read_two_ways_are_said(value, said):
+    assert list(DatasetSource.of([(value, 0), (value, 1)]).notes[1:]) == said
+
+
+def test_an_array_that_may_be_read_two_ways_stops_the_ingest(tmp_path):
+    pairs = [(np.zeros((3, 8, 3), np.uint8), label) for label in (0, 1)]
+    with pytest.raises(DataError, match=r"record/[01]: an array of shape \[3, 8, 3\], whose channels"):
+        ingest_dataset(pairs, tmp_path / "shards", GREY)
+    assert not (tmp_path / "shards").exists()

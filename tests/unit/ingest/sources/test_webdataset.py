@@ -323,6 +323,69 @@ def test_folders_of_a_tar_that_are_no_splits_are_all_taken(tmp_path):
         open_webdataset(str(tmp_path / "a.tar"), Asked(split="test"))
 
 
+def divided(values, key="split", cls=False):
+    """Records 0, 1, …, of the labels b, a, b, a …, with a split each; None says nothing of one."""
+    contents = {}
+    for number, value in enumerate(values):
+        contents[f"{number}.jpg"] = b"x"
+        described = {} if value is None else {key: value}
+        if cls:
+            contents[f"{number}.cls"] = b"ba"[number % 2 :][:1]
+        else:
+            described["label"] = "ba"[number % 2]
+        contents[f"{number}.json"] = json.dumps(described).encode()
+    return contents
+
+
+@pytest.mark.parametrize("cls", [False, True])
+@pytest.mark.parametrize(
+    ("values", "key", "asked", "taken"),
+    [
+        (("train", "val", "train"), "split", "train", [0, 2]),
+        (("train", "val", "test"), "split", "train,test", [0, 2]),
+        (("train", "val", "test"), "split", "all", [0, 1, 2]),
+        (("Train", "TEST", "train"), "Split", "TRAIN", [0, 2]),
+        (("dev", "training", "dev"), "subset", "dev", [0, 2]),
+        (("train", None, "train"), "split", "train", [0, 2]),
+        ((1, 0, 1), "is_train", "1", [0, 2]),
+        ((True, False, True), "is_train", "true", [0, 2]),
+    ],
+)
+def test_a_split_in_the_json_of_records_is_asked_about_and_taken(values, key, asked, taken, cls, tmp_path):
+    with pytest.raises(DataError, match=rf"the key {key} of its records divides them \(.*--split all"):
+        opened(tmp_path, divided(values, key, cls))
+    source = open_webdataset(str(tmp_path / "a.tar"), Asked(split=asked))
+    assert list(source.names) == [f"a.tar/{number}.jpg" for number in taken]
+    assert source.classes == ("a", "b"), "of all records: those of one split alone would be numbered otherwise"
+    assert list(source.labels) == [1 - number % 2 for number in taken]
+    assert any("--split all" in note or "splits taken, by the key" in note for note in source.notes)
+
+
+def test_a_split_that_no_record_has_is_named_with_those_there_are(tmp_path):
+    path = make_tar(tmp_path / "a.tar", divided(("train", "val")))
+    with pytest.raises(DataError, match=r"\(train: 1, val: 1\). no 'test' among them. Take one with --split train"):
+        open_webdataset(str(path), Asked(split="test"))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        divided(("train", "train")),
+        divided(("red", "blue")),
+        divided(("train", "val"), key="word"),
+        divided((["train"], ["val"])),
+        divided((None, None)),
+    ],
+)
+def test_a_key_that_divides_nothing_is_left_aside(contents, tmp_path):
+    assert len(opened(tmp_path, contents).names) == 2
+
+
+def test_a_split_may_be_the_label_that_is_asked_for(tmp_path):
+    path = str(make_tar(tmp_path / "a.tar", divided(("train", "val"))))
+    assert open_webdataset(path, Asked(label_column="split")).classes == ("train", "val")
+
+
 @pytest.mark.parametrize(
     ("contents", "holds"), [({"1.npy": b"x", "1.cls": b"0"}, "its records hold cls, npy"), ({}, "they are empty")]
 )

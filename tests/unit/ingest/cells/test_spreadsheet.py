@@ -4,7 +4,7 @@ import pytest
 from listing import meant, scanned
 
 from evoray.errors import DataError
-from evoray.ingest.spreadsheet import no_class, unmarked
+from evoray.ingest.cells.spreadsheet import no_class, unmarked
 
 FILES = ("a.jpg", "b.jpg", "c.jpg")
 

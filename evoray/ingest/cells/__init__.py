@@ -1,0 +1,1 @@
+"""What single cells of lists and tables mean."""
