@@ -191,6 +191,7 @@ class Generation(ScoredTask):
         """
         from evoray.tasks.generation.fitting import check_rewards
 
+        self._said.add(LOW)  # is an error here
         answers = self.outputs(network, batch)
         given, texts = batch.inputs, [self.text(row) for row in answers.tokens.cpu().numpy()]
         return check_rewards(self._rewards, list(zip(given[PROMPT], texts, given[RECORD], strict=True)), self.lowest)

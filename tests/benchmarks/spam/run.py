@@ -232,7 +232,7 @@ def chosen(mails: Mails, fitness: str, arm: str, parent: Path) -> tuple[dict[str
 
     def reached(run: tuple[RunDirectory, dict[str, Any]]) -> float:
         rows = run[0].read_table("population.parquet").to_pylist()
-        return max(row["fitness"] for row in rows if row["fitness"] is not None)
+        return max(row["select_fitness"] for row in rows if row["select_fitness"] is not None)
 
     directory, told = max(runs, key=reached)
     told["seconds"] = sum(run["seconds"] for _, run in runs)
