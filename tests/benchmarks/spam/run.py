@@ -106,8 +106,8 @@ class Mails:
     def rows(self) -> np.ndarray:
         """int64 [n]: which of the test mails each record of the shards is, in their order."""
         dataset = open_dataset(str(self.folder / "shards-test"))
-        sources = [str(one) for shard in range(len(dataset.shard_rows)) for one in dataset.load(shard)["source"]]
-        return np.array([int(one.rsplit(":", 1)[1]) for one in sources])
+        sources = [one for shard in range(len(dataset.shard_rows)) for one in dataset.load(shard).sources]
+        return np.array([int(one.rpartition("/")[2]) for one in sources])  # record/17
 
     def answers(self, weights: Path, whole: bool) -> Answers:
         """int64 [2000]: of a network of these weights; its head alone where nothing else differs from the parent."""

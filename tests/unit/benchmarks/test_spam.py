@@ -61,6 +61,24 @@ def test_measures(parts):
     assert (found["gain"], found["lost"], found["read"]) == (-21 / 4, 1, 1) and found["high"] <= 0
 
 
+def test_records_of_shards_are_found_among_the_mails(parts, tmp_path):
+    """Whose answers a run's table holds, in the order of its shards."""
+    from types import SimpleNamespace
+
+    from evoray.data import open_dataset
+    from evoray.ingest.options import Options
+    from evoray.ingest.records.ingest import ingest_records, wanted_of
+    from evoray.runtime.progress import Progress
+
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{row},{10 * row}\n" for row in range(7)))
+    wanted = wanted_of(Options(shard_size=3), "regression", ("x",), ("y",))
+    ingest_records(str(tmp_path / "t.csv"), tmp_path / "shards-test", wanted, Progress())
+    rows = parts[1].Mails.rows(SimpleNamespace(folder=tmp_path))
+    dataset = open_dataset(str(tmp_path / "shards-test"))
+    targets = np.concatenate([dataset.load(shard)["target"].ravel() for shard in range(len(dataset.shard_rows))])
+    assert sorted(rows) == list(range(7)) and (targets == 10 * rows).all()
+
+
 def test_the_threshold_is_where_the_measure_is_best(parts):
     scores, labels = np.array([-2.0, -1.0, 0.5, 3.0]), np.array([0, 0, 1, 1])
     place = parts[1].threshold(scores, labels, parts[1].cost, -1)
