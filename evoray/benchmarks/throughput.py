@@ -47,6 +47,7 @@ from evoray.fitness import FitnessSpec
 from evoray.models import canonical_state, load_parent, mutable_names
 from evoray.mutation import Entry, Lineage, Mutation, Space
 from evoray.runtime.malloc import freed_memory_kept
+from evoray.runtime.reading import shown
 from evoray.runtime.seeds import derive_seed
 
 
@@ -88,6 +89,7 @@ def throughput(
         there has None for its images a second. ``cpu`` holds the same figures by this process's CPU time (of all its
         threads together): on a machine that others use too, they repeat better than those by the clock.
     """
+    _check_model(model)
     parts = [_parts(density) for density in densities]
     program, network = _program(model, images, dtype, size, threads, layout, compile, cuda_graphs)
     with contextlib.ExitStack() as opened:
@@ -138,6 +140,16 @@ def throughput(
             }
             for cut, density, k in runs
         ]
+
+
+def _check_model(model: str) -> None:
+    """Raises ConfigError where it is a folder, a file or a name on the Hub."""
+    if not model.replace("_", "").isalnum():
+        raise ConfigError(
+            f"--model {shown(model)}: bench throughput knows the image networks of torchvision by their names, such as "
+            "resnet18, and no texts, folders or files. How fast a run is on a network of yours, it says itself: "
+            "work.images_per_s in its summary.json counts its records."
+        )
 
 
 def _name(cut: Contestant, density: float) -> str:

@@ -60,7 +60,8 @@ class Inputs(Protocol):
 def judge(inputs: Inputs, samples: Samples) -> tuple[str, ...]:
     """Sentences to be shown; raises ModelError as ``check_purity`` does."""
     dtype = DTYPES[given(inputs.config.compute.dtype) or "bfloat16"]
-    said = check_purity(inputs.parent, export_of(inputs), samples, dtype, takes_logits(inputs.task))
+    logits, what = takes_logits(inputs.task), inputs.splits.counted
+    said = check_purity(inputs.parent, export_of(inputs), samples, dtype, logits, what)
     return (*transform_notes(inputs.parent, inputs.splits), *said)
 
 

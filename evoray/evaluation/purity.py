@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from evoray.data.counted import IMAGES, counted
 from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.host import ModelHost, cast_floating
 from evoray.evaluation.packing import travelled
@@ -51,6 +52,7 @@ SIGMAS = (0.25, 0.01)
 """Strengths of the child that is tried, in each tensor's scale; the second where the first gives infinities."""
 REPEATED = 100
 """Passes over one image, where passes draw random numbers."""
+PARTS = "; they part in "
 TWO_PASSES = "two passes over the same images give different outputs"
 NO_CHANCE = "Dropout and noise have to be off in evaluation mode, and nothing may be kept from one pass to the next"
 LOGITS = (
@@ -92,6 +94,7 @@ def check_purity(
     samples: Callable[[torch.dtype], Sample],
     dtype: torch.dtype = torch.float32,
     logits: bool = True,
+    what: str = IMAGES,
 ) -> list[str]:
     """Refuses a parent whose scores would not be those of its exports; returns sentences worth showing.
 
@@ -100,11 +103,12 @@ def check_purity(
         export: what a run writes of it, and how a user loads that.
         samples: batches in a type. dtype: tried where a network does not run in float32.
         logits: whether the task takes logits, so that probabilities are refused.
+        what: ``data.counted``'s word for the records, in messages.
 
     Raises:
         ModelError: what fails, in which module, and what to do.
     """
-    check = _Check(parent, export, samples, logits)
+    check = _Check(parent, export, samples, logits, what)
     if (sample := smaller(samples(torch.float32))) is not None:
         try:
             return check.run(torch.float32, sample)
@@ -130,8 +134,11 @@ def check_purity(
 class _Check:
     """The checks of one parent; ``run`` does all in an order in which few passes say everything."""
 
-    def __init__(self, parent: Parent, export: Export, samples: Callable[[torch.dtype], Sample], logits: bool) -> None:
+    def __init__(
+        self, parent: Parent, export: Export, samples: Callable[[torch.dtype], Sample], logits: bool, what: str
+    ) -> None:
         self._parent, self._export, self._samples, self._logits = parent, export, samples, logits
+        self._what = what
 
     def run(self, dtype: torch.dtype, sample: Sample | None = None) -> list[str]:
         """What is beside an image is far from any other; where that makes the network fail, as one does that looks
@@ -180,9 +187,9 @@ class _Check:
     def failed(self, error: Exception, dtype: torch.dtype) -> ModelError:
         types = remedy(self._parent.model, error)
         return ModelError(
-            f"the parent {self._parent.name}: evaluating it on images of select failed "
+            f"the parent {self._parent.name}: evaluating it on {self._what} of select failed "
             f"({reason_of(error)}). Its forward has to work in inference mode, on batches of one and more, "
-            f"with images and weights in {str(dtype).removeprefix('torch.')} (compute.dtype)."
+            f"with {self._what} and weights in {str(dtype).removeprefix('torch.')} (compute.dtype)."
             f"{f' {types}' if types else ''}"
         )
 
@@ -362,10 +369,12 @@ class _Check:
 
     def _copies_images(self) -> list[str]:
         self._parent.model.register_forward_pre_hook(copied_images, prepend=True)
-        return [f"the parent {self._parent.name} writes into the images that it is given, so it is given copies"]
+        return [f"the parent {self._parent.name} writes into the {self._what} that it is given, so it is given copies"]
 
     def _refuse(self, reason: str, remedy: str) -> NoReturn:
-        raise ModelError(f"the parent {self._parent.name}: {reason}. {remedy}.")
+        own, parts, where = reason.partition(PARTS)  # names of modules stay as they are
+        said = f"{counted(own, self._what)}{parts}{where}. {counted(remedy, self._what)}."
+        raise ModelError(f"the parent {self._parent.name}: {said}")
 
 
 def _scores(outputs: Tensor) -> Tensor:
@@ -435,4 +444,4 @@ def _bounded(outputs: Tensor) -> bool:
 
 
 def _at(call: Call | None) -> str:
-    return "" if call is None else f"; they part in {call.where}"
+    return "" if call is None else f"{PARTS}{call.where}"

@@ -55,7 +55,7 @@ def remedy(model: nn.Module, error: BaseException) -> str | None:
     cast = "Cast to a module's own type in forward, x.to(self.conv.weight.dtype), not to a fixed one (x.half())."
     kinds = _of_each_type(model)
     if len(kinds) < 2:
-        return f"The pass mixes types: all weights and images are in compute.dtype. {cast}"
+        return f"The pass mixes types: all weights and inputs are in compute.dtype. {cast}"
     named = ", ".join(f"{_name(dtype)}: {shown(names[0], 80)}{_more(names)}" for dtype, names in kinds.items())
     return (
         f"Its weights are of several types ({named}), and PyTorch cannot compute with both at once. Return the network "

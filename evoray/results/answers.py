@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evoray.results.panel import Panel
 from evoray.search.session import Session
+from evoray.tasks.generation.fitting import below
 from evoray.tasks.generation.task import PROMPT
 
 
@@ -36,4 +39,17 @@ def answers_table(session: Session, panel: Panel) -> pa.Table | None:
         columns[f"{name}_reward"] = pa.array(kept["reward"], pa.float64(), mask=np.isnan(kept["reward"]))
     if panel.members:
         columns["ensemble_votes"] = pa.array(panel.images("votes"), pa.float64())
-    return pa.table(columns)
+    found = pa.table(columns)
+    if (said := below_lowest(found, panel.names, task.lowest)) is not None:
+        session.observers.note(said)
+    return found
+
+
+def below_lowest(answers: pa.Table, names: Sequence[str], lowest: float) -> str | None:
+    """What is said where a network's answer has a reward below what a failure counts: only the parent's first answers
+    were looked at before the run, and a worker's log may lie elsewhere."""
+    low = {name: least for name in names if (least := pc.min(answers[f"{name}_reward"]).as_py()) is not None}
+    name = min(low, key=low.__getitem__, default="")
+    if not name or low[name] >= lowest:
+        return None
+    return f"{below(lowest, low[name], f'an answer of {name} to a prompt of test')}, and run again"

@@ -162,7 +162,8 @@ def _fitness_apart(session: Session, group: _Group, name: str, outputs: Any, tar
         return None
     shown = measure.sign if (measure := fitness.measure) is not None else 1
     return (
-        f"its exported weights have {fitness.name} {shown * values[0]:.4g} on {len(targets)} images of test, workers "
+        f"its exported weights have {fitness.name} {shown * values[0]:.4g} on {len(targets)} "
+        f"{session.splits.counted} of test, workers "
         f"measured {shown * measured:.4g}."
     )
 

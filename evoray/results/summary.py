@@ -45,7 +45,7 @@ def make_summary(
     on_select = parent_on_select(session, choices, final)
     splits = session.inputs.splits
     said_of = measured | {"fitness": session.fitness.measure}
-    warnings = [said] if (said := of_chance(on_select, session.inputs.classes)) else []
+    warnings = [said] if (said := of_chance(on_select, session.inputs.classes, session.splits.counted)) else []
     return {
         "format": 1,
         "run_id": session.run_id,

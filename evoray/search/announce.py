@@ -131,16 +131,16 @@ def _parent(
     yield f"the parent on {n} {trial.splits.counted} of select: {as_text(shown)}"
     if broken is not None:
         yield f"on these {n} {trial.splits.counted} {broken}"
-    if said := of_chance(as_dict(n, figures), classes):
+    if said := of_chance(as_dict(n, figures), classes, trial.splits.counted):
         yield said
 
 
-def of_chance(figures: Mapping[str, float | int | None], classes: ClassMap | None) -> str | None:
+def of_chance(figures: Mapping[str, float | int | None], classes: ClassMap | None, what: str = IMAGES) -> str | None:
     """What is to be said of a parent with these figures (``as_dict``), where it is no better than chance."""
     n = int(figures["n"] or 0)
     if classes is None or n == 0:
         return None
-    return no_better_than_chance(figures, n, len(classes.classes), classes.outputs)
+    return no_better_than_chance(figures, n, len(classes.classes), classes.outputs, what=what)
 
 
 def _broken(fitness: Fitness, total: np.ndarray) -> str | None:
@@ -165,4 +165,4 @@ def parent_line(
         line = f"{line}. There {broken.removesuffix('.')}"
     if any(CHANCE in one for one in trial):
         return line
-    return f"{line}. {said}" if (said := of_chance(as_dict(n, figures), classes)) else line
+    return f"{line}. {said}" if (said := of_chance(as_dict(n, figures), classes, what)) else line

@@ -40,7 +40,7 @@ def by_outputs(
     try:
         found = mapped(classes, parent, outputs, "in-order" if mock and isinstance(data.outputs, str) else data.outputs)
     except UnclearError as unclear:
-        raise DataError(f"{unclear.what} {_evidence(unclear, answers)}{unclear.remedy}") from None
+        raise DataError(f"{unclear.what} {_evidence(unclear, answers, splits.counted)}{unclear.remedy}") from None
     if found.chosen is None or not isinstance(data.outputs, str):
         return config, splits, found
     config = config.model_copy(update={"data": data.model_copy(update={"outputs": found.chosen})})
@@ -55,9 +55,9 @@ def data_classes(config: RunConfig, splits: Splits) -> tuple[tuple[str, ...], tu
     return tuple(names[output] for output in outputs), tuple(outputs)
 
 
-def _evidence(unclear: UnclearError, answers: Answers) -> str:
+def _evidence(unclear: UnclearError, answers: Answers, what: str) -> str:
     """``Top-1 on 64 images of select: 17% by "by-number", 100% by "in-order". ``; the choice stays the user's."""
     given, labels = answers(EVIDENCE)
     right = {word: float(np.mean(np.array(chosen)[labels] == given)) for word, chosen in unclear.readings.items()}
     told = ", ".join(f"{100 * share:.0f}% by {word}" for word, share in right.items())
-    return f"Top-1 on {len(labels)} images of select: {told}. "
+    return f"Top-1 on {len(labels)} {what} of select: {told}. "

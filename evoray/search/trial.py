@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from evoray.data.counted import counted
 from evoray.data.shard import Shard
 from evoray.data.splits import Splits
 from evoray.errors import EvorayError, ModelError
@@ -210,10 +211,11 @@ class Trial:
             return
         one, other = (few[[0, -1]],), (many[[0, -1]],)
         if not close(other, one) and not as_rounded(self.model, one, other, self._ends_again):
-            raise ModelError(
+            said = (
                 f"the parent: an image gives other outputs in a batch of {len(targets)} than in one of {len(few)}. "
                 "Outputs may not depend on how many images a batch has, or which: normalise each image by itself."
             )
+            raise ModelError(counted(said, self.splits.counted))
 
     def _ends_again(self) -> tuple[Tensor]:
         return (self._pass(FEW, self.first_pass.channels_last).outputs[[0, -1]],)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from evoray.config import RunConfig
-from evoray.data.counted import RECORDS
+from evoray.data.counted import RECORDS, counted
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
@@ -89,11 +89,13 @@ def window(
 def _check_fitness(inputs: Inputs) -> None:
     """Raises ConfigError where a user's function gives one number: children are compared with their parent by image."""
     if inputs.said.one_number:
-        raise ConfigError(
-            f"fitness.name = {inputs.fitness.name!r}: gives one number for many images, and a window compares children "
-            "with their parent on single images. Return one score an image, or name a fitness that comes with EvoRay "
-            "for the window (--set fitness.name=nll)."
+        said = counted(
+            "gives one number for many images, and a window compares children with their parent on single images. "
+            "Return one score an image, or name a fitness that comes with EvoRay",
+            inputs.splits.counted,
         )
+        own = next(iter((*inputs.task.scored, *inputs.task.measures)), "nll")
+        raise ConfigError(f"fitness.name = {inputs.fitness.name!r}: {said} for the window (--set fitness.name={own}).")
 
 
 def _written(directory: RunDirectory, drawn: dict[str, Any]) -> dict[str, Any]:

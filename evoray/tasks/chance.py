@@ -5,15 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from evoray.data.counted import IMAGES
+
 CHANCE = "is no better than chance"
 REMEDY = (
     "Look at mean and std (without them images arrive as x/255), at the transform, at which output is which class "
     "(data.outputs), and at whether the network returns logits."
 )
+OF_RECORDS = (
+    "Look at which output is which class (data.outputs), at whether the network returns logits, and at whether its "
+    "inputs are what it was trained on."
+)
+"""What to look at where records are no images."""
 
 
 def no_better_than_chance(
-    figures: Mapping[str, float | None], n: int, classes: int, outputs: int, who: str = "The parent"
+    figures: Mapping[str, float | None], n: int, classes: int, outputs: int, who: str = "The parent", what: str = IMAGES
 ) -> str | None:
     """A sentence that says so, with what to look at; None where nothing says so.
 
@@ -23,6 +30,7 @@ def no_better_than_chance(
     Args:
         figures: top1 and nll of n images, where they are known and defined.
         classes: of the data. outputs: of the network, one for each class or more.
+        what: ``data.counted``'s word for the records.
     """
     top1, nll = figures.get("top1"), figures.get("nll")
     share, reasons = 1 / classes, []
@@ -35,4 +43,4 @@ def no_better_than_chance(
         reasons.append(f"NLL {nll:.3g}, and the same probability for each of {outputs} outputs gives {guessing:.3g}")
     if not reasons:
         return None
-    return f"{who} {CHANCE} on these {n} images: {'; '.join(reasons)}. {REMEDY}"
+    return f"{who} {CHANCE} on these {n} {what}: {'; '.join(reasons)}. {REMEDY if what == IMAGES else OF_RECORDS}"

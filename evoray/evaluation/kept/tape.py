@@ -166,7 +166,7 @@ class _Recorder(Uses):  # type: ignore[no-untyped-call]
         result = _without_chance(func, args, kwargs, self._device)
         several = isinstance(result, list | tuple)
         if any(isinstance(one, bool | int | float | complex) for one in (result if several else [result])):
-            raise Unrepeatable(f"what {func} gives its code depends on the images")
+            raise Unrepeatable(f"what {func} gives its code depends on the batch")
         gives = tuple(
             self._new(one, memory) if isinstance(one, Tensor) else None for one in (result if several else [result])
         )
@@ -203,7 +203,7 @@ def _check_repeatable(func: Any, tensors: list[Tensor]) -> None:
         one.dtype in (torch.bool, torch.uint8) for one in tensors[1:]
     )
     if torch.Tag.data_dependent_output in func.tags or (torch.Tag.dynamic_output_shape in func.tags and by_mask):
-        raise Unrepeatable(f"what {func} gives its code depends on the images")
+        raise Unrepeatable(f"what {func} gives its code depends on the batch")
 
 
 def _without_chance(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], device: torch.device) -> Any:

@@ -91,7 +91,7 @@ def found(seconds: Mapping[Dtype, float], failed: Mapping[Dtype, str], reduced: 
     for name, reason in failed.items():
         return Found(chosen, f"{head}: the parent does not run in {name} ({reason})")
     times = seconds[FLOAT32] / seconds[reduced]
-    line = f"{head}: in {reduced} a worker ({device}) evaluates {times:.2f} times the images a second of float32"
+    line = f"{head}: in {reduced} a worker ({device}) evaluates {times:.2f} times as many a second as in float32"
     return Found(chosen, line if chosen == reduced else f"{line}, and would have to reach {CLEARLY:g}")
 
 

@@ -47,6 +47,7 @@ def prompted(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
     chats = _chats(table.column(prompt), prompt, origin)
     as_chat = _is_chat(chats is not None, settings.get("chat", "auto"), reader, origin)
     texts = words(table, prompt, origin) if chats is None else [str(one[-1]["content"]) for one in chats]
+    _check_asked(texts, prompt, origin)
     asked = chats or [[{"role": "user", "content": text}] for text in texts]
     tokens = [
         _tokens(reader, asked[row] if as_chat else texts[row], f"{origin}, record {row}") for row in range(len(texts))
@@ -95,12 +96,22 @@ def _chats(column: pa.ChunkedArray, name: str, origin: str) -> list[list[Message
             isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
             for message in one
         )
-        if not sound or not one[-1]["content"].strip():
+        if not sound:
             raise DataError(
-                f"{origin}: column {shown(name)}, record {row} (the first is 0): no chat. Give a list of "
-                '{"role": "user", "content": "…"}, none of them empty.'
+                f"{origin}: column {shown(name)}, record {row} (the first is 0): no chat. Give a list of at least one "
+                '{"role": "user", "content": "…"}.'
             )
     return [[{key: value for key, value in one.items() if value is not None} for one in some] for some in found]
+
+
+def _check_asked(texts: list[str], name: str, origin: str) -> None:
+    """texts: prompts, or what is said last in each chat. DataError where one asks nothing."""
+    for row, text in enumerate(texts):
+        if not text.strip():
+            raise DataError(
+                f"{origin}: column {shown(name)}, record {row} (the first is 0): its prompt is "
+                f"{'white space alone' if text else 'empty'}, which asks nothing. Fill it, or leave the record out."
+            )
 
 
 def _is_chat(are_chats: bool, asked: Any, reader: Reader, origin: str) -> bool:

@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.json
 
 from evoray.errors import DataError
+from evoray.ingest.records.json_kinds import check_lines
 from evoray.runtime.reading import open_regular, said, shown
 from evoray.storage.tables import read_parquet
 
@@ -38,7 +39,12 @@ def _delimited(sign: str) -> Reader:
 def _json(file: IO[bytes], origin: str) -> pa.Table:
     _check_objects(file, origin)
     file.seek(0)
-    return pa.json.read_json(pa.PythonFile(file, "r"), pa.json.ReadOptions(block_size=BLOCK))
+    try:
+        return pa.json.read_json(pa.PythonFile(file, "r"), pa.json.ReadOptions(block_size=BLOCK))
+    except pa.ArrowException:
+        file.seek(0)
+        check_lines(file, origin)
+        raise
 
 
 def _check_objects(file: IO[bytes], origin: str) -> None:

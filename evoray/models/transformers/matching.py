@@ -30,11 +30,12 @@ def check_text(compute: ComputeConfig, parent: Parent, splits: Described) -> Non
     made = {name: one.made[TOKENIZER] for name, one in splits.described.items() if TOKENIZER in one.made}
     if not made:
         return
-    if compute.compile or compute.cuda_graphs:
-        raise ConfigError(
-            "compute.compile and compute.cuda_graphs know one shape of batches, and batches of text have many. Switch "
-            "them off."
-        )
+    for key in ("compile", "cuda_graphs"):
+        if getattr(compute, key):
+            raise ConfigError(
+                f"compute.{key} = true: what it makes knows one shape of batches, and a batch of texts is as long as "
+                f"its longest. Set compute.{key} = false."
+            )
     if parent.tokenizer is None:
         raise DataError(
             f"the data is text, in tokens, and the parent {shown(parent.name)} names no tokenizer. Return "

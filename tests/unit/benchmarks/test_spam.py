@@ -61,6 +61,36 @@ def test_measures(parts):
     assert (found["gain"], found["lost"], found["read"]) == (-21 / 4, 1, 1) and found["high"] <= 0
 
 
+def test_its_table_has_a_row_for_each_way(parts):
+    answers, labels = np.array([1, 1, 0, 0]), np.array([1, 0, 0, 1])
+    rows = {name: parts[1].interval(one, answers, labels, "cost") for name, one in
+            {"parent": answers, "threshold": labels, "head: soup": labels}.items()}  # fmt: skip
+    runs = {"head": {"sigma": 0.1, "seconds": 12.3, "verdict": "Improved."}}
+    found = parts[1].table({"cases": {"cost 0": {"rows": rows, "runs": runs, "commit": "abc"}}})
+    assert (
+        "| parent | 5.2500 | +0.0000 | +0.0000 to +0.0000 | 1 | 1 |  |" in found and "### cost, seed 0 (abc)" in found
+    )
+    assert "| threshold | 0.0000 | +5.2500 |" in found and "| 0 | 0 | 12, sigma 0.1 |" in found and "Improved." in found
+
+
+def test_records_of_shards_are_found_among_the_mails(parts, tmp_path):
+    """Whose answers a run's table holds, in the order of its shards."""
+    from types import SimpleNamespace
+
+    from evoray.data import open_dataset
+    from evoray.ingest.options import Options
+    from evoray.ingest.records.ingest import ingest_records, wanted_of
+    from evoray.runtime.progress import Progress
+
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{row},{10 * row}\n" for row in range(7)))
+    wanted = wanted_of(Options(shard_size=3), "regression", ("x",), ("y",))
+    ingest_records(str(tmp_path / "t.csv"), tmp_path / "shards-test", wanted, Progress())
+    rows = parts[1].Mails.rows(SimpleNamespace(folder=tmp_path))
+    dataset = open_dataset(str(tmp_path / "shards-test"))
+    targets = np.concatenate([dataset.load(shard)["target"].ravel() for shard in range(len(dataset.shard_rows))])
+    assert sorted(rows) == list(range(7)) and (targets == 10 * rows).all()
+
+
 def test_the_threshold_is_where_the_measure_is_best(parts):
     scores, labels = np.array([-2.0, -1.0, 0.5, 3.0]), np.array([0, 0, 1, 1])
     place = parts[1].threshold(scores, labels, parts[1].cost, -1)

@@ -55,6 +55,14 @@ def test_throughput_is_a_row_a_density(evoray, measured):
     assert (measured[-1][1], measured[-1][4]["batch_size"]) == ([0.01], None)
 
 
+@pytest.mark.parametrize("name", ["./net", "HuggingFaceTB/SmolLM2-135M-Instruct", "parents/bert", "net.onnx"])
+def test_what_is_no_network_of_torchvision_is_told_where_its_speed_is_said(evoray, name):
+    with pytest.raises(
+        ConfigError, match=r"networks of torchvision.*no texts.*work\.images_per_s in its summary\.json"
+    ):
+        throughput_module.throughput(name, [0.01], 4)
+
+
 def test_the_table_says_which_type_each_ran_in(evoray, measured):
     shown = evoray("bench", "throughput", "--dtype", "bfloat16")
     words = shown.split("rebuild")[0].replace("┃", " ").split()

@@ -9,8 +9,10 @@ import torch
 
 from evoray.config import parse_config
 from evoray.errors import ModelError
+from evoray.evaluation import purity
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.passes import Passes
+from evoray.models import Parent
 from evoray.models.precision import of_network
 from evoray.search.inputs import check_inputs
 
@@ -209,6 +211,20 @@ def test_a_network_that_writes_into_its_images_is_given_copies(judge, name):
         first = inputs.parent.model(images)
         assert torch.equal(inputs.parent.model(images), first)
     assert torch.equal(images, before)
+
+
+def test_records_that_are_no_images_are_called_what_they_are():
+    """And modules keep their names."""
+    check = purity._Check(Parent(torch.nn.Identity(), "net"), None, None, False, "records")
+    found = purity.PARTS + "image.images (Images)"
+    with pytest.raises(ModelError) as refused:
+        check._refuse(f"an image's outputs depend on the other images of its batch{found}", "Normalise each image")
+    assert str(refused.value) == (
+        "the parent net: a record's outputs depend on the other records of its batch; they part in image.images "
+        "(Images). Normalise each record."
+    )
+    said = str(check.failed(ValueError("no image"), torch.float32))
+    assert "evaluating it on records of select failed (ValueError: no image)" in said and "with records and" in said
 
 
 def test_the_parent_is_left_as_it_was(judge):

@@ -20,7 +20,7 @@ def config(path="shards", outputs="auto"):
 
 
 def splits(*classes):
-    return SimpleNamespace(described={"select": SimpleNamespace(classes=classes)})
+    return SimpleNamespace(described={"select": SimpleNamespace(classes=classes)}, counted="images")
 
 
 def never(images):

@@ -38,5 +38,11 @@ def test_a_parent_is_held_against_guessing(top1, nll, n, classes, outputs, words
         assert all(remedy in said for remedy in ("mean and std", "transform", "data.outputs", "logits"))
 
 
+def test_records_that_are_no_images_are_not_told_of_pixels():
+    said = no_better_than_chance({"top1": 0.5}, 200, 2, 2, what="records")
+    assert said is not None and "on these 200 records" in said and "data.outputs" in said
+    assert not any(word in said for word in ("image", "mean and std", "x/255", "transform"))
+
+
 def test_figures_of_another_task_say_nothing():
     assert no_better_than_chance({"mae": 9.0}, 100, 10, 10) is None

@@ -127,7 +127,7 @@ class KeepsACopy(Plain):
 
 CUTTABLE = (Plain, WritesAtTheCut, WritesAView, Chunks, Tied, Unused, Attends)
 NOT = {
-    Branches: "depends on the images",
+    Branches: "depends on the batch",
     Draws: "draws random numbers",
     ThroughNumPy: "other bits",
     KeepsACopy: "other bits",

@@ -52,11 +52,11 @@ def test_first_use_is_by_the_tensor_that_an_operation_is_given():
 @pytest.mark.parametrize(
     ("run", "why"),
     [
-        (lambda x: x * x.sum().item(), "depends on the images"),
-        (lambda x: x if x.sum() > 0 else -x, "depends on the images"),
-        (lambda x: x[x > 0], "depends on the images"),
-        (lambda x: torch.nonzero(x), "depends on the images"),
-        (lambda x: torch.unique(x), "depends on the images"),
+        (lambda x: x * x.sum().item(), "depends on the batch"),
+        (lambda x: x if x.sum() > 0 else -x, "depends on the batch"),
+        (lambda x: x[x > 0], "depends on the batch"),
+        (lambda x: torch.nonzero(x), "depends on the batch"),
+        (lambda x: torch.unique(x), "depends on the batch"),
         (lambda x: x + torch.randn(3), "draws random numbers"),
         (lambda x: nn.functional.dropout(x, 0.5, training=True), "draws random numbers"),
         (lambda x: x.bernoulli(), "draws random numbers"),

@@ -97,7 +97,6 @@ def test_chats(folder, tmp_path):
     [
         ([{"messages": []}], {}, "record 0.*no chat"),
         ([{"messages": [{"role": "user"}]}], {}, "record 0.*no chat"),
-        ([{"messages": [{"role": "user", "content": " "}]}], {}, "record 0.*no chat"),
         ([{"messages": ["the"]}], {}, "record 0.*no chat"),
         ([{"messages": [{"role": "user", "content": "a"}]}], {"chat": False}, "holds chats|has no chat template"),
         (
@@ -119,6 +118,21 @@ def test_what_is_no_prompt_is_refused_with_its_record(folder, tmp_path, rows, op
         ingested(
             folder, tmp_path, rows, **{"max_new_tokens": 64, **options} if "max_new_tokens" not in options else options
         )
+    assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\t", "\u00a0\u3000"])
+@pytest.mark.parametrize("kind", ["text", "as text", "chat"])
+def test_a_prompt_that_asks_nothing_is_one_whatever_writes_it(folder, tmp_path, kind, blank):
+    texts = ["sad", blank, "a"]
+    is_chat = kind == "chat"
+    if is_chat and "chat_template" not in (folder / "net/tokenizer_config.json").read_text():
+        pytest.skip("no template")
+    rows = [{"messages": [CHATS[0]["messages"][0], {"role": "user", "content": text}]} for text in texts]
+    options = {"chat": False} if kind == "as text" else {}
+    what = "white space alone" if blank else "empty"
+    with pytest.raises(DataError, match=rf"record 1 \(the first is 0\): its prompt is {what}, .*leave the record out"):
+        ingested(folder, tmp_path, rows if is_chat else [{"prompt": one} for one in texts], **options)
     assert not (tmp_path / "shards").exists()
 
 

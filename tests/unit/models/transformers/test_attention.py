@@ -34,7 +34,7 @@ def test_a_pass_is_recorded_and_gives_the_librarys_bits(kind):
     run = lambda: network(**given)  # noqa: E731
     with torch.inference_mode():
         expected = run().logits
-        with pytest.raises(Unrepeatable, match="depends on the images"):
+        with pytest.raises(Unrepeatable, match="depends on the batch"):
             record(run, list(given.values()), lambda tensor: ())
         prepare(network)
         assert network.config._attn_implementation == OWN

@@ -51,5 +51,7 @@ def test_a_parent_that_names_none():
 def test_batches_of_one_shape(parent, key):
     own = tokenizer_digest(Path(parent.tokenizer))
     check_text(ComputeConfig(**{key: True}), parent, splits(None, None))
-    with pytest.raises(ConfigError, match=r"compute\.compile and compute\.cuda_graphs.*Switch them off"):
+    with pytest.raises(
+        ConfigError, match=rf"compute\.{key} = true: .*as long as its longest\. Set compute\.{key} = false"
+    ):
         check_text(ComputeConfig(**{key: True}), parent, splits(own, own))

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import io
+import re
 
+import numpy as np
 import pytest
+import torch
 
 from evoray.tasks.generation.asking import read_frame, reply, serve, write_frame
 
@@ -24,6 +27,29 @@ def test_a_reward_is_a_finite_number(value, found):
     reward, voted, why = reply(lambda prompt, answer, record: value, str.strip, ("p", " a ", "{}"), None)
     assert (reward, voted) == (found if isinstance(found, float) else None, "a")
     assert (why == "") == isinstance(found, float) and (isinstance(found, float) or found in why)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (np.array([1.5]), r"a ndarray of shape \(1,\): return a number, such as its .item\(\)"),
+        (np.array([[2]]), r"of shape \(1, 1\).*\.item\(\)"),
+        (np.array([1.0, 2.0]), r"of shape \(2,\): return a number, such as its mean"),
+        (torch.ones(3), r"a Tensor of shape \(3,\): return a number, such as its mean"),
+        (np.array([]), r"of shape \(0,\)"),
+        ([0.5], "a list of one value: return the value itself"),
+        ((0.5, "why"), "a tuple: return a number"),
+        ({"reward": 1.0}, "a dict: return a number"),
+    ],
+)
+def test_an_array_is_no_number_and_how_to_make_one_is_said(value, says):
+    reward, _, why = reply(lambda *given: value, str.strip, ("p", "a", "{}"), None)
+    assert reward is None and re.search(says, why), why
+
+
+@pytest.mark.parametrize("value", [torch.tensor(2.0), torch.tensor([2.0]), np.array(2), np.float32(2)])
+def test_a_scalar_of_a_library_is_one(value):
+    assert reply(lambda *given: value, str.strip, ("p", "a", "{}"), None)[0] == 2.0
 
 
 def test_a_reward_is_given_the_whole_record():

@@ -68,7 +68,7 @@ def test_a_sound_reward_is_not_spoken_of(folder):
         ("counts", "", "asked again.*depend on"),
         ("of_process", "", "asked again.*depend on"),
         ("good", "order_of_a_set", "asked again.*order of a set"),
-        ("negative", "", r"task.lowest = 0: what fails would count more.*-4"),
+        ("negative", "", r"task.lowest = 0: what fails counts more than an answer of the parent, whose reward is -4"),
     ],
 )
 def test_what_is_no_sound_reward_is_refused(folder, name, answer, said):

@@ -97,6 +97,16 @@ def test_what_is_voted_on_and_what_stops(task):
     assert [own.text(row) for row in found.tokens.numpy()] == ["b", "jklm"] and found.state.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(("lowest", "said"), [(0.05, ["record 0, whose reward is 0"]), (0.0, []), (-1.0, [])])
+def test_a_reward_below_what_a_failure_counts_is_said_once_a_worker(task, caplog, lowest, said):
+    own, shard = task(lowest=lowest), records([1], [3, 4], [23])
+    for _ in range(3):
+        outputs(own, shard)
+    found = [one.getMessage() for one in caplog.records if "task.lowest" in one.getMessage()]
+    assert len(found) == len(said) and all(words in line for words, line in zip(said, found, strict=True))
+    assert all("Set it to the lowest reward that there is, in a new run" in line for line in found)
+
+
 def test_an_empty_answer_is_one(task):
     own = task()
     found, _ = outputs(own, records([25], [1]))
