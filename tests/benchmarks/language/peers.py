@@ -63,9 +63,9 @@ HEAD = (
 def arm_config(config: RunConfig, mutation: Mapping[str, Any], sizes: Sizes) -> RunConfig:
     """The demo's run with an arm's mutations and as many children as the peers have evaluations."""
     values = config.model_dump(mode="json", exclude_unset=True)  # what is left out stays the task's own
-    values["mutation"] |= mutation
-    values["search"] |= {"children": sizes.evaluations}
-    values["statistics"] |= {"children_on_test": 0}
+    own = {"mutation": mutation, "search": {"children": sizes.evaluations}, "statistics": {"children_on_test": 0}}
+    for section, keys in own.items():
+        values[section] = values.get(section, {}) | keys
     return parse_config(values, "a peer's arm")
 
 
