@@ -108,14 +108,14 @@ def _cells(one: Mapping[str, Any]) -> list[str]:
     better, order = one["better_on_select"], one["select_test"]
     return [
         *(one["kind"], str(one["seed"]), one["way"], text.plain(one["sigma"]), text.percent(one["parent"]["test"])),
-        *(_gain(one[name]) for name in NETWORKS),
+        *(gain(one[name]) for name in NETWORKS),
         f"{better['count']} of {better['n']}{_interval(better['ci95'], 100, 0, '%')}",
         f"{text.signed(order['spearman'], 2)}{_interval(order['ci95'], 1, 2)}",
         text.duration(one["seconds"]),
     ]
 
 
-def _gain(network: Mapping[str, Any]) -> str:
+def gain(network: Mapping[str, Any]) -> str:
     """``41.41%, +2.3 [−1.2, +5.9]``; a network that is the parent itself has no comparison."""
     shown = text.percent(network["test"])
     if network.get("difference") is None:
@@ -145,6 +145,16 @@ def write(path: Path, content: str) -> None:
     os.replace(part, path)
 
 
+def about() -> dict[str, str]:
+    """Where a result comes from."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return {
+        "commit": commit,
+        "command": " ".join(["python", *sys.argv]),
+        "device": f"{platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("results", type=Path)
@@ -154,18 +164,12 @@ def main() -> None:
     options = asked.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     options.work.mkdir(parents=True, exist_ok=True)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    about = {
-        "commit": commit,
-        "command": " ".join(["python", *sys.argv]),
-        "device": f"{platform.machine()}, {os.cpu_count()} cores",
-    }
     for case in cases():
         path = options.results / f"{name_of(*case)}.json"
         if path.exists() or (options.cases and name_of(*case) not in options.cases):
             continue
         found = run_case(*case, options.work.resolve(), options.backend)
-        write(path, json.dumps(found | about, indent=1) + "\n")
+        write(path, json.dumps(found | about(), indent=1) + "\n")
         write(options.results / "language.md", markdown(finished(options.results)))
         print(markdown([found]), flush=True)
 
