@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import typer
-
 from evoray.commands.bench import bench
-from evoray.commands.common import PlainGroup, guarded
+from evoray.commands.common import guarded
 from evoray.commands.data import data
 from evoray.commands.export import export, rebuild
 from evoray.commands.run import demo, run
 from evoray.commands.show import report, show
 from evoray.commands.submit import submit
+from evoray.commands.terminal.help import App
 from evoray.commands.window import window
 
-app = typer.Typer(
-    cls=PlainGroup,
+app = App(
     help="Fine-tune networks without gradients, by sparse mutations judged on your images, on any Ray cluster.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
 )
 
 

@@ -8,6 +8,7 @@ EvorayError                 exit 1
 │   └── ModelError                   parents and checkpoints
 ├── LineageError            exit 1   a recipe that does not match its parent, space or weights
 └── RunError                exit 1   a run that started and could not finish
+    ├── StoppedError         exit 130 Ctrl-C, as a shell ends
     ├── EvaluationError              a user's function raised; names the child and the shard
     └── BackendError                 the cluster cannot do what was asked
 """
@@ -49,6 +50,12 @@ class LineageError(EvorayError):
 
 class RunError(EvorayError):
     """A run that was started and cannot finish."""
+
+
+class StoppedError(RunError):
+    """Ctrl-C; the exit code is the one by which shells and schedulers know it."""
+
+    exit_code = 130
 
 
 class EvaluationError(RunError):

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from evoray.commands.common import Bars, Json
+from evoray.commands.terminal.help import App
 from evoray.errors import ConfigError
 from evoray.runtime.auto import AUTO
 from evoray.runtime.limits import BATCH
 from evoray.runtime.reading import shown
 
-bench = typer.Typer(help="Measure on this machine.", no_args_is_help=True)
+bench = App(help="Measure on this machine.", no_args_is_help=True)
 
 
 @bench.command("throughput")
@@ -44,6 +43,8 @@ def bench_throughput(
     as_json: Json = False,
 ) -> None:
     """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in turn."""
+    from rich.console import Console
+
     from evoray.benchmarks.throughput import throughput
 
     densities = density or [0.01]
@@ -80,6 +81,9 @@ def _batch_size(text: str) -> int | None:
 
 
 def _draw(results: list[dict[str, Any]], naive: bool) -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+
     first, types = results[0], results[0]["dtypes"]
     heads = {"forward": "forward", "naive": "naive", "naive_dtype": f"naive {first['dtype']}", "evotorch": "evotorch"}
     if first["dtype"] == "float32":  # one naive loop
@@ -151,6 +155,9 @@ def bench_scaling(
     if as_json:
         typer.echo(json.dumps({"results": results}))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("workers", "units", "start-up", "time", "efficiency", "driver CPU", "memory")
     for one in results:
         table.add_row(

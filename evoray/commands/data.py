@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from evoray.commands.common import Bars, Json
+from evoray.commands.terminal.help import App
 from evoray.errors import UsageError
 from evoray.runtime.reading import SCREEN, screen, shown
 
@@ -21,7 +19,7 @@ NAMED = 20
 
 Dest = Annotated[str, typer.Argument(help="A directory of shards, or the URI of one.")]
 
-data = typer.Typer(help="Shards of images or other records: ingest, verify, show.", no_args_is_help=True)
+data = App(help="Shards of images or other records: ingest, verify, show.", no_args_is_help=True)
 
 
 @data.command("ingest")
@@ -173,6 +171,10 @@ def data_verify(dest: Dest, as_json: Json = False) -> None:
 @data.command("show")
 def data_show(dest: Dest, as_json: Json = False) -> None:
     """Print what a shard directory holds."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from evoray.data import described, place_of, read_manifest
 
     manifest = read_manifest(place_of(dest))

@@ -10,10 +10,11 @@ import typer
 
 from evoray.commands.common import Bars, finish, guarded
 from evoray.commands.ray_jobs import check_out
+from evoray.commands.terminal.help import App
 from evoray.errors import UsageError
 from evoray.runtime.auto import AUTO
 
-app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+app = App(add_completion=False)
 
 
 @app.command()

@@ -6,13 +6,14 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from evoray.commands.common import Json, say
 
 
 def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: Json = False) -> None:
     """Print a finished run's tables."""
+    from rich.console import Console
+
     from evoray.errors import UsageError
     from evoray.report import print_run
     from evoray.runtime.reading import translated

@@ -5,28 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from evoray.commands.common import Json
-from evoray.commands.ray_jobs import (
-    STOP_WAIT_S,
-    JobClient,
-    JobState,
-    check_out,
-    check_paths,
-    cluster_token,
-    entrypoint,
-    follow,
-    package_folder,
-    parent_files,
-    parent_note,
-)
 from evoray.errors import ConfigError
 from evoray.runtime.reading import SCREEN, shown
+
+if TYPE_CHECKING:
+    from evoray.commands.ray_jobs import JobClient, JobState
 
 INTERRUPTED = 130
 
@@ -50,6 +38,20 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run on a cluster, as a Ray job: follows its log, ends with its exit code. Ctrl-C stops following, not the job."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from evoray.commands.ray_jobs import (
+        STOP_WAIT_S,
+        JobClient,
+        check_out,
+        check_paths,
+        cluster_token,
+        entrypoint,
+        package_folder,
+        parent_files,
+        parent_note,
+    )
     from evoray.config import load_config
 
     parsed = load_config(config, overrides or ())
@@ -89,6 +91,10 @@ def submit(
 
 
 def _followed(client: JobClient, job: str, as_json: bool) -> JobState:
+    from rich.console import Console
+
+    from evoray.commands.ray_jobs import follow
+
     stream = sys.stderr if as_json else sys.stdout
 
     def write(text: str) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from evoray.commands.common import Bars, Json, say
 from evoray.errors import UsageError
@@ -53,6 +52,8 @@ def window(
     if as_json:
         typer.echo(json.dumps(drawn | {"directory": target}))
         return
+    from rich.console import Console
+
     from evoray.report.tables import table
     from evoray.report.window import window_grid
 

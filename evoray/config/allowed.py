@@ -105,6 +105,12 @@ def nearest(word: Any, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return names[near[0]] if near else None
 
 
+def did_you_mean(word: Any, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The end of a message about a misspelt name, with a blank before it: `` Did you mean "soup"?``; else empty."""
+    name = nearest(word, known, cutoff)
+    return f' Did you mean "{name}"?' if name else ""
+
+
 def as_toml(value: Any) -> str:
     """A value as a configuration writes it, as far as a line has room for it."""
     if isinstance(value, bool):

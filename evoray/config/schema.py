@@ -24,13 +24,12 @@ from evoray.config.fitness import FitnessConfig
 from evoray.config.guard import NAME, check_names, first_of, one_or_many, parse_keep, spelled_out
 from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
-from evoray.config.section import Auto, Section
+from evoray.config.section import Auto, Members, Section
 from evoray.config.task import TaskConfig
 from evoray.config.variants import Variant, table_at
 from evoray.config.weights import member_of
 from evoray.runtime import limits
 from evoray.runtime.auto import given
-from evoray.runtime.limits import Members
 
 Output = Annotated[int, Field(ge=0, lt=limits.OUTPUTS)]
 Fraction = Annotated[float, Field(gt=0, le=1)]

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from evoray.config.section import Auto, Section
-from evoray.runtime.limits import BUDGET, CHILDREN, EVALUATIONS, GENERATIONS, Members
+from evoray.config.section import Auto, Members, Section
+from evoray.runtime.limits import BUDGET, CHILDREN, EVALUATIONS, GENERATIONS
 
 
 class SearchConfig(Section):

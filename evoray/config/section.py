@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from evoray.runtime.auto import Auto as Auto
-from evoray.runtime.limits import TEXT
+from evoray.runtime.limits import MEMBERS, TEXT
+
+Members = Annotated[int, Field(ge=1, le=MEMBERS)]
 
 
 class Section(BaseModel):

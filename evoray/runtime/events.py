@@ -28,12 +28,19 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class StageStarted:
-    """Work of one kind begins: ``total`` evaluations of an item on a shard are left to do."""
+    """Work of one kind begins: ``total`` evaluations of an item on a shard are left to do.
+
+    known: those that the journal has. shards: that each item is evaluated on. images: of all evaluations left to do,
+    one item on one image is one; counted: what they are, ``images`` or ``records``.
+    """
 
     stage: str
     part: str
     total: int
-    unit: str = "child x shard"
+    known: int = 0
+    shards: int = 1
+    images: int = 0
+    counted: str = "images"
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class RoundDone:
     """A round's candidates are evaluated; a line of ``metrics.jsonl``.
 
     kind: parent, child or soup. Fitness over those that did not fail, None where all did. given_up: reason by name.
-    racing: what a race saved and risked, None where there was none.
+    racing: what a race saved and risked, None where there was none. standing: who is best so far, in words.
     """
 
     generation: int
@@ -60,9 +67,10 @@ class RoundDone:
     wall_s: float
     given_up: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     racing: Mapping[str, Any] | None = None
+    standing: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; without ``given_up`` and ``racing`` where there is nothing to say."""
+        """JSON-ready, without what is for people alone, and ``given_up`` and ``racing`` where they say nothing."""
         return {
             "generation": self.generation,
             "kind": self.kind,
@@ -143,9 +151,11 @@ class ShownProgress:
     def observe(self, event: Event) -> None:
         match event:
             case StageStarted():
-                self._progress.stage(event.stage, event.total, event.unit)
+                self._progress.evaluating(event)
             case StageProgress():
                 self._progress.advance(event.done)
+            case RoundDone():
+                self._progress.round_done(event)
             case ChildGivenUp():
                 self._progress.note(f"{event.child} on shard {event.shard}: {event.reason}. It ranks last.")
             case Noted():

@@ -5,10 +5,6 @@ A value beyond its limit is refused as the file is read, by a message that names
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
 CONFIG_BYTES = 2**22
 CONFIG_DEPTH = 16
 """Tables in tables; a run's own keys are three deep."""
@@ -30,6 +26,3 @@ WORKERS, LOCAL_WORKERS, CORES, GPUS = 10**4, 256, 4096, 64
 BATCH = 2**20
 GUARDS = 32
 GIB, CACHE_GB = 2**16, 1e6
-
-Count = Annotated[int, Field(ge=1, le=CHILDREN)]
-Members = Annotated[int, Field(ge=1, le=MEMBERS)]

@@ -43,7 +43,7 @@ class NoExit:
 
     def __exit__(self, kind: object, error: BaseException | None, at: TracebackType | None) -> None:
         if isinstance(error, SystemExit | GeneratorExit) and not _of_a_signal(error):
-            where = _place(error, self._folder) or _elsewhere(error)
+            where = _place(error, self._folder) or place_of(error)
             code = f"{type(error).__name__}: {shown(error, 80)}" if str(error) else type(error).__name__
             raise self._error(
                 f"your code ends the program ({code}){where}. Raise an exception in its place, or leave that line out "
@@ -58,8 +58,8 @@ def _of_a_signal(error: BaseException) -> bool:
     return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
-def _elsewhere(error: BaseException) -> str:
-    """The innermost line that is neither Python's, nor an installed package's, nor EvoRay's."""
+def place_of(error: BaseException) -> str:
+    """The innermost line that is neither Python's, nor an installed package's, nor EvoRay's, as ``_place`` says it."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith((*_LIBRARIES, _OURS)):
             return (

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evoray.runtime.events import RoundDone, StageStarted
 
 
 class Progress:
     """Silent; the command line draws it, a library user may override any of it."""
 
-    def stage(self, name: str, total: int, unit: str = "child x shard") -> None:
+    def stage(self, name: str, total: int, unit: str = "evaluations") -> None:
         """A stage of ``total`` steps begins: evaluations of a child on a shard, or what ``unit`` says."""
+
+    def evaluating(self, started: StageStarted) -> None:
+        """A stage of evaluations begins, with all that is known of it."""
+        self.stage(started.stage, started.total)
 
     def advance(self, count: int) -> None:
         """So many of them are done."""
+
+    def round_done(self, done: RoundDone) -> None:
+        """A round's candidates are evaluated; ``done.standing`` says who is best so far."""
 
     def counter(self, name: str, unit: str) -> Callable[[int, int], None]:
         """To be called with (just done, in all); the stage begins with the first call."""

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evoray.errors import DataError, EvorayError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 JSON_BYTES = 24 * 2**20
 """More than any document that EvoRay writes: a manifest of ImageNet's shards has 400 KB. Objects in memory take thirty
@@ -28,7 +29,7 @@ SHOWN = 300
 LINES, SCREEN = 20, 2000
 """A message is at most a screen: lines, and characters in all."""
 CHUNK = 2**20
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="BaseModel")
 _KINDS = {
     dict: "an object",
     list: "a list",
@@ -180,6 +181,8 @@ def translated(origin: object, remedy: str, error: type[EvorayError] = DataError
 
 def checked(model: type[M], value: Any, origin: object, remedy: str, error: type[EvorayError] = DataError) -> M:
     """An instance of a pydantic model; ``error`` names the file, the first wrong key and the remedy."""
+    from pydantic import ValidationError  # the command line does not wait for it
+
     try:
         return model.model_validate(value)
     except EvorayError as reason:  # a validator's own words

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evoray.runtime.events import RoundDone
-from evoray.search.announce import parent_line
+from evoray.search.announce import parent_line, standing
 from evoray.search.guards.judge import Guards
 from evoray.search.guards.rounds import next_round, told
 from evoray.search.population import Evaluated, Population, check_some_succeeded
@@ -46,6 +46,7 @@ def search(session: Session) -> Found:
     racer = Racer(session, strategy.elite) if session.config.search.racing else None
     evaluated: list[Evaluated] = []
     races: list[dict[str, Any]] = []
+    best: Evaluated | None = None
     while (asked := next_round(strategy, guards)) is not None:
         started, race = time.perf_counter(), None
         if racer is not None and asked.asks[-1].kind == "child":
@@ -56,7 +57,10 @@ def search(session: Session) -> Found:
         _tell_parent(session, fresh if not evaluated else ())
         strategy.tell(told(fresh, evaluated, strategy.winners, guards))
         evaluated += fresh
-        session.observers.emit(_round_done(asked, fresh, race, time.perf_counter() - started))
+        ranked = [one for one in (best, *fresh) if one is not None and one.status == "ok"]
+        best = max(ranked, key=lambda one: one.fitness, default=None)
+        said = _standing(session, evaluated[0], best)
+        session.observers.emit(_round_done(asked, fresh, race, time.perf_counter() - started, said))
     check_some_succeeded(evaluated)
     return Found(population, evaluated, strategy.soup, tuple(races), guards)
 
@@ -72,7 +76,16 @@ def _tell_parent(session: Session, first: Sequence[Evaluated]) -> None:
             session.observers.note(said)
 
 
-def _round_done(asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] | None, seconds: float) -> RoundDone:
+def _standing(session: Session, first: Evaluated, best: Evaluated | None) -> str:
+    """Who is best so far; nothing where it is the parent, which all strategies ask for first, or nobody."""
+    if best is None or best is first or first.ask.kind != "parent" or first.status != "ok":
+        return ""
+    return standing(session.fitness, best.ask.name, best.fitness, first.fitness)
+
+
+def _round_done(
+    asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] | None, seconds: float, said: str
+) -> RoundDone:
     finite = [one.fitness for one in fresh if one.fitness > -math.inf]
     return RoundDone(
         generation=asked.asks[-1].generation,
@@ -84,4 +97,5 @@ def _round_done(asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] |
         wall_s=seconds,
         given_up={one.ask.name: one.given_up for one in fresh if one.given_up},
         racing=race,
+        standing=said,
     )

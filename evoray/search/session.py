@@ -118,6 +118,8 @@ def open_session(
     with _stopped_by_sigterm(), logs.about(run=run_id):
         try:
             told.emit(RunStarted(run_id, directory.location, recorded, resume))
+            if remembered:
+                told.note(f"going on: {remembered:,} evaluations are taken from the journal")
             with _journal_fits(directory) if remembered else nullcontext():
                 yield session
         finally:

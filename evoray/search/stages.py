@@ -116,14 +116,15 @@ def run_stage(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:
         RunError: a required item was given up; a resumed run tries it again.
     """
     stage = stage if not session.guard else _on_guard(session.guard, stage)
-    left = _Left(stage)
+    left, known = _Left(stage), 0
     for result in _recorded(session, stage):
+        known += 1
         left.done(result)
         yield result
     groups = dict(enumerate(stage.groups)) if stage.groups is not None else None
     job = Job(left.work(), stage.unit, stage.shared, stage.held or stage.split, run=session.run_id, groups=groups)
     emit, started = session.observers.emit, time.perf_counter()
-    emit(StageStarted(stage.key.name, stage.key.part, sum(len(items) for items in job.work.values())))
+    emit(_started(session, stage, job.work, known))
     for outcome in session.backend.run(job):
         emit(StageProgress(1))
         if outcome.failure is not None:
@@ -140,6 +141,18 @@ def run_stage(session: Session, stage: Stage[V]) -> Iterator[Result[V]]:
         session.observers.note(note)
     seconds = session.tally.seconds
     seconds[stage.key.part] = seconds.get(stage.key.part, 0.0) + time.perf_counter() - started
+
+
+def _started(session: Session, stage: Stage[Any], work: Mapping[int, Sequence[int]], known: int) -> StageStarted:
+    return StageStarted(
+        stage.key.name,
+        stage.key.part,
+        total=sum(map(len, work.values())),
+        known=known,
+        shards=len(stage.images),
+        images=sum(len(items) * stage.images[shard] for shard, items in work.items()),
+        counted=session.splits.counted,
+    )
 
 
 def _on_guard(guard: str, stage: Stage[V]) -> Stage[V]:

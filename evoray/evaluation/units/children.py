@@ -14,6 +14,7 @@ from evoray.errors import EvaluationError, EvorayError
 from evoray.evaluation.evaluator import Evaluator
 from evoray.mutation import Entry, Lineage
 from evoray.runtime import logs
+from evoray.runtime.origin import place_of
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Outputs
 
@@ -91,6 +92,6 @@ def blamed(child: str, split: str, shard: int) -> Iterator[None]:
         raise
     except Exception as error:
         raise EvaluationError(
-            f"child {child} on shard {shard} of {split}: {reason_of(error).rstrip('.')}. "
+            f"child {child} on shard {shard} of {split}: {reason_of(error).rstrip('.')}{place_of(error)}. "
             f"{OF_LAYOUT if VIEWED in str(error) else OF_ANYTHING}"
         ) from error

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from evoray.commands import submit as module
+from evoray.commands import ray_jobs as module
 from evoray.commands.ray_jobs import JobState
 from evoray.errors import ConfigError, UsageError
 

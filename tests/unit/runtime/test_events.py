@@ -79,7 +79,7 @@ def test_progress_is_drawn_from_events():
         def __init__(self):
             self.seen = []
 
-        def stage(self, name, total, unit="child x shard"):
+        def stage(self, name, total, unit="evaluations"):
             self.seen.append((name, total, unit))
 
         def advance(self, count):
@@ -100,7 +100,7 @@ def test_progress_is_drawn_from_events():
     ):
         observers.emit(event)
     assert draws.seen == [
-        ("g0000/child", 12, "child x shard"),
+        ("g0000/child", 12, "evaluations"),
         1,
         "g0000/c0001 on shard 3: out of memory. It ranks last.",
         "going on",

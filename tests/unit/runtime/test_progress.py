@@ -10,7 +10,7 @@ class Told(Progress):
     def __init__(self):
         self.calls = []
 
-    def stage(self, name, total, unit="child x shard"):
+    def stage(self, name, total, unit="evaluations"):
         self.calls.append((name, total, unit))
 
     def advance(self, count):

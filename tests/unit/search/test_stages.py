@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from evoray.storage.journal import Journal, Records
 
 KEY = StageKey("g0000/child", Part.CHILDREN)
 IMAGES = {0: 10, 3: 7}
+INPUTS = SimpleNamespace(splits=SimpleNamespace(counted="images"))
 
 
 @dataclass
@@ -62,7 +64,7 @@ def open_at(tmp_path):
         journal = Journal(directory)
         known = journal.read()
         observers = Observers([seen] if seen else [])
-        return Session("run", directory, None, None, None, backend, journal, known, observers, Tally())
+        return Session("run", directory, INPUTS, None, None, backend, journal, known, observers, Tally())
 
     return make
 
@@ -95,7 +97,8 @@ def test_every_item_on_every_shard_once_and_counted(open_at):
     assert collect(session, stage(["a", "b", "c"])) == (expected(3), {})
     assert session.tally.images == 3 * 17
     assert list(session.tally.seconds) == ["child"]
-    assert seen.events == [StageStarted("g0000/child", Part.CHILDREN, 6), *[StageProgress(1)] * 6]
+    begun = StageStarted("g0000/child", Part.CHILDREN, 6, known=0, shards=2, images=3 * 17)
+    assert seen.events == [begun, *[StageProgress(1)] * 6]
 
 
 @pytest.mark.parametrize("stops", range(7))

@@ -15,7 +15,7 @@ class Told(Progress):
     def __init__(self):
         self.total, self.done, self.notes = 0, 0, []
 
-    def stage(self, name, total, unit="child x shard"):
+    def stage(self, name, total, unit="evaluations"):
         self.total = total
 
     def advance(self, count):

@@ -18,9 +18,10 @@ def test_a_view_of_channels_last_names_the_layout() -> None:
         images.view(2, -1)
 
 
-def test_anything_else_names_child_and_shard() -> None:
+def test_anything_else_names_child_and_shard_and_the_line() -> None:
+    said = r"child c on shard 0 of select: ValueError: odd \(.*/test_children\.py, line \d+: raise .*\)\. The model or"
     with (
-        pytest.raises(EvaluationError, match=r"child c on shard 0 of select: ValueError: odd\. The model or"),
+        pytest.raises(EvaluationError, match=said),
         blamed("c", "select", 0),
     ):
         raise ValueError("odd")

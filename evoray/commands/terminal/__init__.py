@@ -1,0 +1,1 @@
+"""What a terminal, or a log in its place, is shown."""
