@@ -16,23 +16,23 @@ from evoray.results.final_test import final_test
 from evoray.results.guards import test_guards
 from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
-from evoray.runtime.auto import AUTO, Auto, given
+from evoray.runtime.auto import Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
 from evoray.runtime.importing import leaving_no_modules
 from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
-from evoray.runtime.reading import shown
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
-from evoray.search.resume import CONFIG, check_same, is_begun, is_finished
+from evoray.search.resume import CONFIG, check_same
 from evoray.search.session import Session, open_session
 from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory, free_path
-from evoray.storage.documents import BEGINNING, remedy_of
-from evoray.storage.lock import LOCK, check_free, check_makeable, claimed
+from evoray.storage.documents import remedy_of
+from evoray.storage.lock import claimed
 from evoray.storage.metrics import MetricsFile
+from evoray.storage.state import check_place, is_finished
 
 MEASURED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("batch_size", lambda value: type(value) is int and value >= 1, "number"),
@@ -83,7 +83,7 @@ def evolve(
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), *observers]
     note = Observers(told).note
-    resume = _check_directory(directory, resume)
+    resume = check_place(directory, resume)
     if resume:
         config = _with_recorded(config, directory)
     note("checking the parent and the data")
@@ -145,33 +145,3 @@ def _with_recorded(config: RunConfig, directory: RunDirectory) -> RunConfig:
                     f"{directory.location}/config.json: damaged (compute.{key} is no {what}). {remedy_of(CONFIG)}"
                 )
     return config.model_copy(update={"compute": compute.model_copy(update=found)}) if found else config
-
-
-def check_new(directory: RunDirectory) -> None:
-    """Raises UsageError where no new run can begin; nothing is written."""
-    _check_directory(directory, False)
-
-
-def _check_directory(directory: RunDirectory, resume: bool | Auto) -> bool:
-    """Whether to resume; refuses a directory that is in use, or one without a run to resume."""
-    check_free(directory)
-    if not is_finished(directory):
-        check_makeable(directory)
-    begun = is_begun(directory)
-    # a run that was stopped while it wrote its first files has not begun
-    names = set(directory.names()) - {"journal", "space.json", LOCK}
-    if resume == AUTO:
-        resume = begun
-    if resume and not begun:
-        remedy = f"It was removed. {remedy_of(CONFIG)}" if names else "Leave --resume out."
-        raise UsageError(f"{directory.location}: no run to resume there (no config.json). {remedy}")
-    if resume:
-        for name in BEGINNING:  # before anything that takes time
-            directory.read_json(name)
-    if not resume and names:
-        what = "another run" if begun else f"other files ({shown(min(names), 80)}, …)"
-        raise UsageError(
-            f"{directory.location}: holds {what}. Name a new directory with --out"
-            + (", or continue that run with --resume." if begun else ".")
-        )
-    return resume

@@ -297,7 +297,7 @@ class Driver:
         if self._deaths >= MAX_RETRIES and not self._ready:
             raise BackendError(
                 f"{self._deaths} workers in a row died while they loaded the parent ({event.cause.value}: "
-                f"{event.reason}). Give them more memory, or lower compute.workers; then go on with --resume."
+                f"{event.reason}). Give them more memory, or lower compute.workers; then go on with resume=True."
             )
         if self._deaths >= MAX_RETRIES or event.cause is Cause.MEMORY:
             self._do_with_fewer(event.cause)

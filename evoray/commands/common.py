@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -42,18 +43,25 @@ def speak_plainly() -> None:
 
 
 def complain(message: str) -> None:
-    """One message on stderr, at most a screen."""
+    """One message on stderr, at most a screen; what the library calls its arguments are options here."""
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True).print(f"[bold red]error[/] {escape(screen(message))}", highlight=False, soft_wrap=True)
+    Console(stderr=True).print(
+        f"[bold red]error[/] {escape(screen(as_options(message)))}", highlight=False, soft_wrap=True
+    )
+
+
+def as_options(message: str) -> str:
+    """``--resume`` for ``resume=True``, and ``--out`` for ``out=``."""
+    return re.sub(r"(?<![\w.])out=(?![^\s.,;:)])", "--out", message.replace("resume=True", "--resume"))
 
 
 def finish(result: Any, as_json: bool) -> None:
     """Prints a finished run."""
     from rich.console import Console
 
-    from evoray.report import print_run
+    from evoray.report.tables import print_run
 
     if as_json:
         typer.echo(json.dumps(result.summary | {"directory": result.directory.location}))

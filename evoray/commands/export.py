@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from evoray.commands.common import Json
+from evoray.commands.files import check_file, check_run
 from evoray.errors import UsageError
 from evoray.runtime.paths import CHECKPOINTS, expanded
 from evoray.runtime.reading import shown
@@ -45,6 +46,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write one network of a run as a checkpoint; refuses when any digest differs."""
+    check_run(run_directory)
+    if parent:
+        check_file(parent, "the parent's checkpoint or folder")
     from evoray.results.export import export_member
     from evoray.results.folder import comes_in_a_folder, export_folder
     from evoray.storage.directory import RunDirectory
@@ -68,10 +72,12 @@ def rebuild(
     as_json: Json = False,
 ) -> None:
     """Rebuild a network from its lineage and its parent alone; refuses when any digest differs."""
-    from evoray.results.export import rebuild_file
-
     output = _expanded(output)
     _check_output(output, overwrite)
+    check_file(lineage, "a lineage file of a run, such as lineage/soup.json")
+    check_file(parent, "the parent's checkpoint")
+    from evoray.results.export import rebuild_file
+
     others = [_expanded(one) for one in towards or ()]
     _written(output, rebuild_file(_expanded(lineage), _expanded(parent), output, others), as_json)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evoray.commands.common import Bars, finish, guarded
+from evoray.commands.files import check_files
 from evoray.commands.ray_jobs import check_out
 from evoray.commands.terminal.help import App
 from evoray.errors import UsageError
@@ -31,11 +32,12 @@ def evolve_job(
     ] = False,
 ) -> None:
     """One run on this job's cluster. Exit code 0 good, 1 failed or stopped, 2 bad usage or configuration."""
+    if resume and restartable:
+        raise UsageError("--resume and --restartable: give one of them.")
+    check_files(config, overrides or ())
     from evoray.config import load_config
     from evoray.evolution import evolve
 
-    if resume and restartable:
-        raise UsageError("--resume and --restartable: give one of them.")
     target = os.path.expanduser(check_out(out))
     parsed = load_config(config, overrides or ())
     with Bars() as bars:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evoray.commands.common import Bars, Json, finish
+from evoray.commands.files import check_files, check_out
 
 
 class Shown(StrEnum):
@@ -30,14 +31,15 @@ def demo(
 
 
 def _image_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> None:
-    from evoray.demo import demo_config, train_parent
-    from evoray.evolution import check_new, evolve
-    from evoray.storage.directory import RunDirectory, free_path
+    from evoray.storage.directory import free_path
 
     target = out or free_path(Path("runs") / f"demo-seed{seed}")
+    check_out(str(target))
+    from evoray.demo import demo_config, train_parent
+    from evoray.evolution import evolve
+
     weights = target.with_name(f"{target.name}-parent.safetensors")
     config = demo_config(seed, weights, backend)
-    check_new(RunDirectory(str(target)))
     weights.parent.mkdir(parents=True, exist_ok=True)
     with Bars() as bars:
         bars.note("training the parent on 800 images")
@@ -48,14 +50,15 @@ def _image_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> Non
 
 def _language_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> None:
     """Beside the run directory lies a folder of what it is made of: problems, shards, and the configuration."""
-    from evoray.demo.language import CONFIG, prepare
-    from evoray.demo.side_by_side import print_answers
-    from evoray.evolution import check_new, evolve
-    from evoray.storage.directory import RunDirectory, free_path
+    from evoray.storage.directory import free_path
 
     target = out or free_path(Path("runs") / f"demo-language-seed{seed}")
     made_of = free_path(target.with_name(f"{target.name}-data"))
-    check_new(RunDirectory(str(target)))
+    check_out(str(target))
+    from evoray.demo.language import CONFIG, prepare
+    from evoray.demo.side_by_side import print_answers
+    from evoray.evolution import evolve
+
     with Bars(f"evoray run {made_of / CONFIG} --out {target} --resume goes on") as bars:
         config = prepare(made_of, seed, backend, bars)
         result = evolve(config, target, config_dir=made_of.resolve(), progress=bars)
@@ -74,16 +77,20 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a search from a configuration file."""
-    from evoray.config import load_config
-    from evoray.evolution import evolve
     from evoray.runtime.paths import expanded
 
     config = Path(expanded(str(config)))
+    target = out or str(Path("runs") / config.stem)
+    check_files(config, overrides or ())
+    check_out(target, resume)
+    from evoray.config import load_config
+    from evoray.evolution import evolve
+
     parsed = load_config(config, overrides or ())
     with Bars() as bars:
         result = evolve(
             parsed,
-            out or str(Path("runs") / config.stem),
+            target,
             config_dir=config.parent.resolve(),
             resume=resume,
             progress=bars,

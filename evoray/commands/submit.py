@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from evoray.commands.common import Json
+from evoray.commands.files import check_file
 from evoray.errors import ConfigError
 from evoray.runtime.reading import SCREEN, shown
 
@@ -38,6 +39,7 @@ def submit(
     as_json: Json = False,
 ) -> None:
     """Run on a cluster, as a Ray job: follows its log, ends with its exit code. Ctrl-C stops following, not the job."""
+    check_file(config, "a configuration in TOML")
     from rich.console import Console
     from rich.markup import escape
 

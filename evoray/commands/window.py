@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evoray.commands.common import Bars, Json, say
+from evoray.commands.files import check_files
 from evoray.errors import UsageError
 from evoray.runtime.reading import shown
 
@@ -31,6 +32,7 @@ def window(
     as_json: Json = False,
 ) -> None:
     """Sweep sigma and density: mean, spread and best of the children against the parent."""
+    check_files(config, overrides or ())
     from evoray.config import load_config
     from evoray.search.window import DENSITIES, SIGMAS
     from evoray.search.window import window as sweep

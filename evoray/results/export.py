@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
+from evoray.config.allowed import did_you_mean
 from evoray.errors import LineageError, UsageError
 from evoray.models import parse_state, read_state, write_state
 from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_sha256
@@ -145,8 +146,10 @@ def _row(directory: RunDirectory, member: str) -> dict[str, Any]:
         raise UsageError(f"{directory.path('population.parquet')}: no children in it. {REMEDY}")
     ids = table["child_id"].to_pylist()
     if member not in ids:
+        known = (*OWN_LINEAGE, RECALIBRATED, *(one for one in ids if len(member) > 4))
         raise UsageError(
-            f"{shown(member)}: no such member of {shown(directory.location)}. Name parent, best, soup, or a child_id "
+            f"{shown(member)}: no such member of {shown(directory.location)}.{did_you_mean(member, known, 0.75)} "
+            f"Name parent, best, soup, or a child_id "
             f"of population.parquet, such as {shown(ids[0])}."
         )
     row: dict[str, Any] = table.slice(ids.index(member), 1).to_pylist()[0]

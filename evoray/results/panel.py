@@ -115,7 +115,7 @@ def run_panel(session: Session, key: StageKey, like: PanelUnit) -> Panel:
             raise RunError(
                 f"{session.directory.path(logits_name(like.split, result.shard))}: a worker wrote it, and it is not "
                 "here. With ensemble.keep_logits the run directory is a URI or a path that every machine shares: "
-                "set --out."
+                "set out=."
             )
         found[result.shard] = result.value
     return Panel(like.names, like.members, [found[shard] for shard in images], session.inputs.task, like.block_width)

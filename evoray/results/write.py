@@ -73,7 +73,7 @@ def read_results(directory: RunDirectory) -> RunResult:
 
 def write_page(directory: RunDirectory) -> str:
     """Draws ``report.html`` from the other files; returns its path."""
-    from evoray.report import render  # matplotlib, only where a page is drawn
+    from evoray.report.page import render  # matplotlib, only where a page is drawn
 
     with translated(directory.location, f"Its page cannot be drawn. {REMEDY}", UsageError):
         page = render(

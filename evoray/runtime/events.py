@@ -70,7 +70,7 @@ class RoundDone:
     standing: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without what is for people alone, and ``given_up`` and ``racing`` where they say nothing."""
+        """JSON-ready; without ``given_up``, ``racing`` and ``standing`` where there is nothing to say."""
         return {
             "generation": self.generation,
             "kind": self.kind,
@@ -81,6 +81,7 @@ class RoundDone:
             "wall_s": self.wall_s,
             **({"given_up": dict(self.given_up)} if self.given_up else {}),
             **({"racing": dict(self.racing)} if self.racing else {}),
+            **({"standing": self.standing} if self.standing else {}),
         }
 
 

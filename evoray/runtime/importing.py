@@ -169,7 +169,7 @@ def check_code(recorded: Mapping[str, str], config_dir: Path | None) -> None:
     if changed:
         raise UsageError(
             f"the code of {', '.join(changed)} is not what the run began with: half of its answer would come from "
-            "either. Put back what it was and go on with --resume, or start a new run."
+            "either. Put back what it was and go on with resume=True, or start a new run."
         )
 
 

@@ -37,16 +37,6 @@ digest, and what the first three imply (threads, device) is compared by its own 
 _OF_GUARD = re.compile(r"guard\.\d+\.(?=data\.)")
 
 
-def is_begun(directory: RunDirectory) -> bool:
-    """Whether a run has started there; ``config.json`` is the last file that its beginning writes."""
-    return directory.exists("config.json")
-
-
-def is_finished(directory: RunDirectory) -> bool:
-    """Whether a run has ended there; ``summary.json`` is the last file that its end writes, but for the page."""
-    return directory.exists("summary.json")
-
-
 def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str, Any]) -> dict[str, Any]:
     """Raises UsageError with every key that differs; ``"auto"`` stands for whatever it was resolved to before.
 
@@ -72,8 +62,8 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
     if differing:
         more = f"; and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
         raise UsageError(
-            f"{directory.location}: --resume refused, {'; '.join(differing[:NAMED])}{more}. "
-            "Resume with what the run started with, or start a new one with another --out."
+            f"{directory.location}: cannot be resumed, {'; '.join(differing[:NAMED])}{more}. "
+            "Resume with what the run started with, or start a new one with another out=."
         )
     return recorded
 

@@ -25,9 +25,10 @@ from evoray.runtime.importing import check_code, import_function
 from evoray.runtime.reading import said
 from evoray.search.guards.checked import Guard
 from evoray.search.inputs import Inputs
-from evoray.search.resume import IDENTITY, check_same, is_begun
+from evoray.search.resume import IDENTITY, check_same
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal, Records
+from evoray.storage.state import is_begun
 
 
 @dataclass
@@ -135,7 +136,7 @@ def _begin(directory: RunDirectory, inputs: Inputs, config: ResolvedConfig, resu
         run_id = str(directory.read_json(IDENTITY)["run_id"])
         directory.write_json("space.json", inputs.space.to_json())  # the same, by its digest; it may have been removed
     elif is_begun(directory):
-        raise UsageError(f"{directory.location}: another run has begun there. Name a new directory with --out.")
+        raise UsageError(f"{directory.location}: another run has begun there. Name a new directory with out=.")
     else:
         run_id = uuid.uuid4().hex
         directory.write_json("space.json", inputs.space.to_json())
@@ -154,7 +155,7 @@ def _journal_fits(directory: RunDirectory) -> Iterator[None]:
     except Exception as error:
         raise RunError(
             f"{directory.location}: could not go on with what journal/ holds ({type(error).__name__}: {said(error)}). "
-            "Remove its .arrow files, then go on with --resume: everything is evaluated again."
+            "Remove its .arrow files, then go on with resume=True: everything is evaluated again."
         ) from error
 
 
@@ -173,7 +174,7 @@ def _stopped_by_sigterm() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         if stopped:
-            raise RunError("stopped by SIGTERM. What was finished is in the journal: go on with --resume.") from None
+            raise RunError("stopped by SIGTERM. What was finished is in the journal: go on with resume=True.") from None
         raise
     finally:
         _on_sigterm(before)

@@ -184,7 +184,7 @@ def _give_up(session: Session, stage: Stage[V], item: int, shard: int, reason: s
     if item in stage.required:
         raise RunError(
             f"the {name} on shard {shard} of {stage.split}: {reason}. Give workers more memory, or look at the model "
-            "and the fitness function; then go on with --resume."
+            "and the fitness function; then go on with resume=True."
         )
     session.journal.add((stage.key.given_up, name, shard), reason.encode())
     session.journal.flush()

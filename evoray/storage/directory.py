@@ -137,7 +137,7 @@ class RunDirectory:
                     self._send(file, target, part)
         except (OSError, pa.ArrowException) as error:
             raise RunError(
-                f"{target}: cannot be written ({error}). Make room or mend the path, then go on with --resume: "
+                f"{target}: cannot be written ({error}). Make room or mend the path, then go on with resume=True: "
                 "what is in the journal is kept."
             ) from error
         finally:
@@ -197,7 +197,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 def unpack_arrays(payload: bytes) -> dict[str, np.ndarray]:
     """The inverse; RunError where the bytes are none of ``pack_arrays``', however much they would unpack to."""
-    remedy = "Remove the segment of journal/ that it is in, then go on with --resume: its units are evaluated again."
+    remedy = "Remove the segment of journal/ that it is in, then go on with resume=True: its units are evaluated again."
     with translated("the journal: a record", remedy, RunError):
         with zipfile.ZipFile(io.BytesIO(payload)) as archive:
             if any(one.compress_type != zipfile.ZIP_STORED for one in archive.infolist()):

@@ -36,7 +36,7 @@ SMALL_BYTES, JOINED_BYTES = 2**20, 16 * 2**20
 SEGMENT_BYTES = 2**29
 """More than a segment has: FLUSH_BYTES and one record."""
 RUN = b"evoray-run"
-REMEDY = "Remove that file, then go on with --resume: its units are evaluated again."
+REMEDY = "Remove that file, then go on with resume=True: its units are evaluated again."
 READERS = 16
 """Segments fetched at once: an object store takes tens of milliseconds for each."""
 SCHEMA = pa.schema([("stage", pa.string()), ("item", pa.string()), ("shard", pa.int64()), ("payload", pa.binary())])

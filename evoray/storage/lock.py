@@ -42,6 +42,15 @@ def check_free(directory: RunDirectory) -> None:
         raise UsageError(in_use(directory.location, who))
 
 
+def holder_at(directory: RunDirectory) -> dict[str, Any] | None:
+    """What the program at work in a directory says of itself; None where there is none, as far as can be seen: in an
+    object store one that was killed on another machine is not told from one that lives."""
+    if directory.is_local:
+        return holder_of(Path(directory.path(LOCK)))
+    lease = _lease(directory)
+    return lease if lease and not _is_gone(lease) else None
+
+
 def check_makeable(directory: RunDirectory) -> None:
     """Raises UsageError where a directory on a disk cannot be made or written to; takes nothing."""
     if not directory.is_local:
@@ -62,7 +71,7 @@ def _on_disk(directory: RunDirectory) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{directory.location}: cannot be made ({said(error)}). Name another place with --out."
+            f"{directory.location}: cannot be made ({said(error)}). Name another place with out=."
         ) from None
     try:
         with one_at_a_time(root / LOCK, directory.location, UsageError):

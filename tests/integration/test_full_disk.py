@@ -93,7 +93,7 @@ def test_the_run_stops_and_goes_on(whole, config, disk, monkeypatch, share):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     (directory, total), left = whole, Counts()
     try:
-        with pytest.raises(RunError, match=r"cannot be written.*--resume"):
+        with pytest.raises(RunError, match=r"cannot be written.*resume=True"):
             evolve(config, disk.path / "run", progress=FillsAfter(disk, round(share * total)))
     finally:
         disk.free()

@@ -96,7 +96,7 @@ class Notes(StopsAfter):
 def test_a_parent_that_is_given_up_ends_the_run_and_is_tried_again(small_run, tmp_path):
     config = small_run(compute__workers=1)
     whole = evolve(config, tmp_path / "whole", page=False)
-    with pytest.raises(RunError, match=r"the parent on shard 0 of select: given up.*go on with --resume"):
+    with pytest.raises(RunError, match=r"the parent on shard 0 of select: given up.*go on with resume=True"):
         run(config, tmp_path / "run", "parent")
     resumed, met = run(config, tmp_path / "run", resume=True)
     assert "parent" in met

@@ -17,7 +17,7 @@ from evoray.evolution import evolve
 from evoray.fitness import Constrained
 from evoray.ingest.ingest import ingest_dataset
 from evoray.mutation import Lineage
-from evoray.report import render
+from evoray.report.page import render
 from evoray.results.export import export_member
 from evoray.results.write import RunResult
 from evoray.runtime.progress import Progress

@@ -242,7 +242,7 @@ def test_code_that_changed_between_stop_and_resume_is_refused(tmp_path, expected
     text = (folder / file).read_text()
     assert before in text
     (folder / file).write_text(text.replace(before, after))
-    with pytest.raises(UsageError, match=rf"--resume refused, the code of {file[:-3]} is not what it was"):
+    with pytest.raises(UsageError, match=rf"cannot be resumed, the code of {file[:-3]} is not what it was"):
         evoray.evolve(config, out, config_dir=folder, page=False, resume=True)
     (folder / file).write_text(text)
     result = evoray.evolve(config, out, config_dir=folder, page=False, resume=True)

@@ -120,7 +120,7 @@ def test_auto_is_asked_about_in_one_place():
     }
     assert askers == set()
     names = {file for file, node in nodes_of(ast.Compare) if any(ast.unparse(one) == "AUTO" for one in operands(node))}
-    assert names <= {"runtime/auto.py", "evolution.py", "commands/bench.py", "study/tables.py", "study/runner.py"}
+    assert names <= {"runtime/auto.py", "storage/state.py", "commands/bench.py", "study/tables.py", "study/runner.py"}
 
 
 def operands(compare):

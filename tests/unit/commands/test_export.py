@@ -10,9 +10,13 @@ from evoray.results import export as module
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """What would have been written; the digest is a made one."""
+def asked(monkeypatch, tmp_path):
+    """What would have been written, by commands whose files are there; the digest is a made one."""
     asked = []
+    monkeypatch.chdir(tmp_path)
+    for name in ("runs/a/config.json", "soup.json", "parent.pth", "p.pth"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
 
     def export_member(directory, member, output, parent, towards):
         asked.append((directory.location, member, output, parent, *towards))
@@ -59,3 +63,24 @@ def test_the_output_is_checked_before_anything_is_read(command, evoray, asked, t
     assert asked == [] and there.read_text() == "kept"
     evoray(*command, "-o", there, "--overwrite")
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("export", "runs/b", "soup"), r"runs/b: no config\.json in it\. Name a run directory"),
+        (
+            ("export", "runs/a", "soup", "--parent", "paren.pth"),
+            r'paren\.pth: no such file\. Did you mean "parent\.pth"\?',
+        ),
+        (
+            ("rebuild", "soop.json", "parent.pth"),
+            r'soop\.json: no such file\. Did you mean "soup\.json"\? Name a lineage',
+        ),
+        (("rebuild", "soup.json", "absent"), r"absent: no such file\. Name the parent's checkpoint\."),
+    ],
+)
+def test_a_file_that_is_not_there_is_refused_before_anything_is_read(command, message, evoray, asked):
+    with pytest.raises(UsageError, match=message):
+        evoray(*command, "-o", "new.safetensors")
+    assert asked == []

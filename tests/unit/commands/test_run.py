@@ -24,12 +24,15 @@ def evolved(monkeypatch, summary, population):
 
 
 def test_a_run_is_its_file_with_what_is_set_over_it(evoray, evolved, config_file, tmp_path):
-    words = ("--out", "file:///shared/run", "--set", "search.children=7", "--set", "seed=3", "--resume", "--json")
+    begun = RunDirectory(f"file://{tmp_path}/run")
+    begun.write_json("config.json", {"parent": {}})
+    begun.write_json("journal/identity.json", {"run_id": "a", "parent": "b", "space": "c", "data": {}})
+    words = ("--out", begun.location, "--set", "search.children=7", "--set", "seed=3", "--resume", "--json")
     shown = json.loads(evoray("run", config_file, *words))
     (asked,) = evolved
     assert (asked.config.search.children, asked.config.seed) == (7, 3)
-    assert (asked.out, asked.resume, asked.config_dir) == ("file:///shared/run", True, config_file.parent.resolve())
-    assert (shown["directory"], shown["run_id"]) == ("file:///shared/run", "9f2c41d07be64d0d8f3e1f1f0a4b7c55")
+    assert (asked.out, asked.resume, asked.config_dir) == (begun.location, True, config_file.parent.resolve())
+    assert (shown["directory"], shown["run_id"]) == (begun.location, "9f2c41d07be64d0d8f3e1f1f0a4b7c55")
 
 
 def test_by_default_a_run_is_new_and_named_after_its_file(evoray, evolved, config_file):

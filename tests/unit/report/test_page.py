@@ -8,8 +8,7 @@ import pyarrow as pa
 import pytest
 
 from evoray.errors import UsageError
-from evoray.report import render
-from evoray.report.page import cards
+from evoray.report.page import cards, render
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

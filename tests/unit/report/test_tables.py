@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from evoray.errors import UsageError
-from evoray.report import print_run
+from evoray.report.tables import print_run
 
 
 def printed(summary: dict[str, Any], population: pa.Table) -> str:

@@ -226,7 +226,7 @@ def test_changed_code_is_refused_by_its_module(two):
     check_code(recorded, two[0])
     (two[0] / "user_helper.py").write_text("WHOSE = 'z'\n")
     import_function("user_model:f", two[0])
-    with pytest.raises(UsageError, match=r"the code of user_helper is not what the run began with.*--resume"):
+    with pytest.raises(UsageError, match=r"the code of user_helper is not what the run began with.*resume=True"):
         check_code(recorded, two[0])
 
 

@@ -130,7 +130,7 @@ def test_a_given_up_item_comes_once_and_never_again(open_at):
 
 def test_a_required_item_that_is_given_up_ends_the_run_and_is_tried_again(open_at):
     asked = stage(["parent", "b"], required=frozenset([0]))
-    with pytest.raises(RunError, match=r"the parent on shard 3 of select: out of memory\. .*go on with --resume"):
+    with pytest.raises(RunError, match=r"the parent on shard 3 of select: out of memory\. .*go on with resume=True"):
         collect(open_at(Answers({(0, 3)})), asked)
     assert collect(open_at(Answers()), asked) == (expected(2), {})
 

@@ -47,7 +47,7 @@ def test_a_run_that_has_not_finished_says_how_to_go_on(tmp_path):
 
 def test_an_unwritable_directory_says_how_to_go_on(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="--resume"):
+    with pytest.raises(RunError, match="resume=True"):
         RunDirectory(str(tmp_path / "file")).write("a/b.json", b"{}")
 
 
