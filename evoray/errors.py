@@ -11,6 +11,7 @@ EvorayError                 exit 1
     ├── StoppedError         exit 130 Ctrl-C, as a shell ends
     ├── EvaluationError              a user's function raised; names the child and the shard
     └── BackendError                 the cluster cannot do what was asked
+        └── NotStartedError          an embedded Ray, before anything of the run has begun
 """
 
 from __future__ import annotations
@@ -64,3 +65,7 @@ class EvaluationError(RunError):
 
 class BackendError(RunError):
     """The backend cannot give what the run needs."""
+
+
+class NotStartedError(BackendError):
+    """An embedded Ray cannot be started; nothing of the run has begun."""

@@ -55,8 +55,9 @@ from evoray.backends.base import Bulk, Job, Outcome, Source, Work
 from evoray.backends.driver import Driver
 from evoray.backends.fleet import Cause, Event, Finished, Lost, Ready
 from evoray.backends.metrics import METRICS, Metric
+from evoray.backends.patience import twice, waiting
 from evoray.backends.worker import Loaded, NotInitialisedError, Worker, own_error
-from evoray.errors import BackendError
+from evoray.errors import BackendError, NotStartedError
 from evoray.runtime import logs
 from evoray.runtime.auto import given
 from evoray.runtime.reading import reason_of
@@ -113,19 +114,30 @@ def _start_embedded(compute: ComputeConfig) -> None:
 
 
 def _init(address: str, **how: Any) -> None:
-    """Raises BackendError for whatever keeps Ray from starting or from joining, but where no cluster answers."""
+    """Raises NotStartedError for whatever keeps an embedded Ray from starting, in two tries where it is slow;
+    BackendError for what keeps it from joining; ConnectionError where no cluster answers."""
+
+    def start(seconds: float) -> None:
+        with waiting(ray._private.services, seconds):
+            ray.init(address=address, log_to_driver=False, logging_level="warning", **how)
+
+    own = address == "local"
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="warning", **how)
-    except ConnectionError:
-        raise
+        twice(start, _clear) if own else start(0.0)
     except Exception as error:  # of many kinds: a folder that cannot be written, a port, a process that died
-        with contextlib.suppress(Exception):
-            ray.shutdown()
-        what = "an embedded Ray could not be started" if address == "local" else "the Ray cluster could not be joined"
-        raise BackendError(
-            f"{what} ({reason_of(error)}). Ray's own words are in {os.path.dirname(CLUSTER_FILE)}/session_latest/logs; "
-            'it needs room there and in /dev/shm. With compute.backend = "local" a run needs no Ray.'
+        if isinstance(error, ConnectionError) and not own:
+            raise
+        _clear()
+        what = "an embedded Ray could not be started" if own else "the Ray cluster could not be joined"
+        raise (NotStartedError if own else BackendError)(
+            f'{what} ({reason_of(error)}). Try again, or set compute.backend = "local", which needs no Ray. Its own '
+            f"words are in {os.path.dirname(CLUSTER_FILE)}/session_latest/logs; it needs room there and in /dev/shm."
         ) from error
+
+
+def _clear() -> None:
+    with contextlib.suppress(Exception):
+        ray.shutdown()
 
 
 def _json_lines() -> dict[str, Any]:

@@ -53,7 +53,8 @@ def complain(message: str) -> None:
 
 
 def as_options(message: str) -> str:
-    """``--resume`` for ``resume=True``, and ``--out`` for ``out=``."""
+    """``--resume`` for ``resume=True``, ``--out`` for ``out=``, and ``--set`` for the key that is set most."""
+    message = message.replace('set compute.backend = "local"', "give --set compute.backend=local")
     return re.sub(r"(?<![\w.])out=(?![^\s.,;:)])", "--out", message.replace("resume=True", "--resume"))
 
 

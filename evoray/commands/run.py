@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from evoray.commands.common import Bars, Json, finish
 from evoray.commands.files import check_files, check_out
+
+if TYPE_CHECKING:
+    from evoray.config import RunConfig
+    from evoray.results.write import RunResult
 
 
 class Shown(StrEnum):
@@ -44,8 +49,20 @@ def _image_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> Non
     with Bars() as bars:
         bars.note("training the parent on 800 images")
         train_parent(seed, weights)
-        result = evolve(config, target, progress=bars)
+        result = _on_any(config, bars, lambda config: evolve(config, target, progress=bars))
     finish(result, as_json)
+
+
+def _on_any(config: RunConfig, bars: Bars, evolved: Callable[[RunConfig], RunResult]) -> RunResult:
+    """A demo's run; where Ray cannot be started here, the same without it."""
+    from evoray.errors import NotStartedError
+
+    try:
+        return evolved(config)
+    except NotStartedError as error:
+        bars.note(f"{str(error).partition('. ')[0]}: the demo goes on with the local backend, and the same answer")
+        compute = config.compute.model_copy(update={"backend": "local"})
+        return evolved(config.model_copy(update={"compute": compute}))
 
 
 def _language_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> None:
@@ -61,7 +78,9 @@ def _language_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> 
 
     with Bars(f"evoray run {made_of / CONFIG} --out {target} --resume goes on") as bars:
         config = prepare(made_of, seed, backend, bars)
-        result = evolve(config, target, config_dir=made_of.resolve(), progress=bars)
+        result = _on_any(
+            config, bars, lambda config: evolve(config, target, config_dir=made_of.resolve(), progress=bars)
+        )
     finish(result, as_json)
     if not as_json:
         print_answers(result.directory)

@@ -14,7 +14,7 @@ def test_the_tree_is_the_one_that_is_drawn():
     above: list[type] = []
     drawn = set()
     for line in errors.__doc__.splitlines():
-        found = re.match(r"([│├└─ ]*)(\w+Error)\b(?:\s+exit (\d))?", line)
+        found = re.match(r"([│├└─ ]*)(\w+Error)\b(?:\s+exit (\d+))?", line)
         if not found:
             continue
         indent, name, code = found.groups()
@@ -28,8 +28,8 @@ def test_the_tree_is_the_one_that_is_drawn():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_caught_as_evorays_and_ends_with_1_or_2(kind):
+def test_every_kind_is_caught_as_evorays_and_ends_with_1_or_2_or_as_ctrl_c_does(kind):
     with pytest.raises(EvorayError, match="what, where, what to do"):
         raise kind("what, where, what to do")
-    assert kind.exit_code == (2 if issubclass(kind, errors.UsageError) else 1)
+    assert kind.exit_code == (2 if issubclass(kind, errors.UsageError) else 130 if kind is errors.StoppedError else 1)
     assert kind.__doc__

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from evoray.backends import patience
 from evoray.backends import ray as module
+from evoray.backends.patience import LONGER_S, VARIABLE
 from evoray.config import ComputeConfig
-from evoray.errors import BackendError
+from evoray.errors import BackendError, NotStartedError
 
 
 @pytest.fixture
@@ -26,6 +30,7 @@ def failing(monkeypatch):
     "error",
     [
         Exception("The current node timed out during startup.\nSome of the raylet failed."),
+        ConnectionError("nobody"),
         RuntimeError("Failed to start the GCS"),
         PermissionError(13, "Permission denied", "/tmp/ray"),
         OSError(28, "No space left on device"),
@@ -38,7 +43,7 @@ def test_an_embedded_one_that_cannot_start(failing, monkeypatch, error):
     monkeypatch.setattr(module, "CLUSTER_FILE", "/nowhere/ray_current_cluster")
     failing(error)
     with pytest.raises(
-        BackendError, match=r'an embedded Ray could not be started .*compute\.backend = "local"'
+        NotStartedError, match=r'an embedded Ray could not be started .*Try again, or set compute\.backend = "local"'
     ) as raised:
         module.connect(ComputeConfig())
     assert "\n" not in str(raised.value)
@@ -56,3 +61,42 @@ def test_a_cluster_that_does_not_answer(failing, monkeypatch):
     failing(ConnectionError("nobody"))
     with pytest.raises(BackendError, match="RAY_ADDRESS = there:6379: no Ray cluster answers there"):
         module.connect(ComputeConfig())
+
+
+@pytest.mark.parametrize(("failures", "tries"), [(0, 1), (1, 2), (2, 2)])
+def test_a_node_that_is_slow_is_waited_for_a_second_time_and_longer(monkeypatch, failures, tries):
+    """Ray asks for its node again and again: by itself for 30 s, the second time for as long as it is told."""
+    monkeypatch.setattr(module, "CLUSTER_FILE", "/nowhere/ray_current_cluster")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(module.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(module.ray, "shutdown", lambda: None)
+    asked, waits = [], []
+
+    def no_node(*_):
+        asked.append(len(waits))
+        if len(asked) % 3:
+            raise RuntimeError("no node info yet")
+        return "the node"
+
+    services = module.ray._private.services
+    monkeypatch.setattr(services, "get_node", no_node)
+    monkeypatch.setattr(patience.time, "sleep", lambda seconds: None)
+
+    def init(**how):
+        assert how["address"] == "local"
+        waits.append(os.environ.get(VARIABLE))
+        if len(waits) == 2:
+            asked.clear()
+            assert services.get_node("gcs", "id") == "the node" and len(asked) == 3
+        if len(waits) <= failures:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(module.ray, "init", init)
+    if failures == 2:
+        with pytest.raises(NotStartedError):
+            module.connect(ComputeConfig())
+    else:
+        assert module.connect(ComputeConfig()) is True
+    assert waits == [None, str(int(LONGER_S))][:tries]
+    assert services.get_node is no_node and VARIABLE not in os.environ

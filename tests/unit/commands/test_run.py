@@ -6,7 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from evoray import demo, evolution
-from evoray.errors import ConfigError
+from evoray.cli import main
+from evoray.config import ComputeConfig, parse_config
+from evoray.errors import ConfigError, NotStartedError
 from evoray.storage.directory import RunDirectory
 
 
@@ -113,3 +115,38 @@ def test_the_language_demo_takes_free_places_and_prints_one_document(evoray, evo
 def test_an_unknown_demo_is_refused(evoray, evolved, prepared):
     evoray("demo", "--task", "poems", code=2)
     assert not evolved
+
+
+@pytest.mark.parametrize("task", ["images", "language"])
+def test_a_demo_goes_on_without_ray_where_ray_does_not_start(task, evoray, trained, prepared, monkeypatch, tmp_path):
+    """And says so; what the run would have written is written by the local backend."""
+    asked = []
+    compute = ComputeConfig(backend="ray")
+
+    def evolve(config, out, **options):
+        asked.append(config.compute.backend)
+        if config.compute.backend == "ray":
+            raise NotStartedError("an embedded Ray could not be started (Exception: slow). Try again")
+        raise LookupError("it goes on")
+
+    monkeypatch.setattr(evolution, "evolve", evolve)
+    if task == "language":
+        parsed = parse_config({"parent": {"name": "a", "weights": "random"}, "data": {"path": "mock:"}})
+        parsed = parsed.model_copy(update={"compute": compute})
+        monkeypatch.setattr("evoray.demo.language.prepare", lambda *_: parsed)
+    with pytest.raises(LookupError, match="it goes on"):
+        evoray("demo", "--task", task, "--out", tmp_path / "new")
+    assert asked == ["ray", "local"]
+
+
+def test_a_run_says_what_to_do_where_ray_does_not_start(monkeypatch, config_file, capsys):
+    def evolve(config, out, **options):
+        raise NotStartedError('an embedded Ray could not be started. Try again, or set compute.backend = "local", now')
+
+    monkeypatch.setattr(evolution, "evolve", evolve)
+    monkeypatch.setattr("sys.argv", ["evoray", "run", str(config_file), "--out", str(config_file.parent / "new")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert "Try again, or give --set compute.backend=local, now" in line
