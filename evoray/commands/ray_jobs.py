@@ -14,15 +14,14 @@ import os
 import re
 import shlex
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evoray.errors import BackendError, ConfigError, UsageError
 from evoray.runtime.paths import names_a_checkpoint
@@ -38,12 +37,13 @@ STOP_WAIT_S = 30
 ANSWER_BYTES = 2**30
 """Of one answer: a job's whole log."""
 SURROGATES = re.compile("[\ud800-\udfff]")
-PATIENCE_S = 300.0
-"""How long a job is followed while its dashboard does not answer."""
 OF_FILES = ("transformers", "onnx")
 """Sources whose ``parent.name`` is a folder or a file."""
 HUB = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
 """What may be a name on the Hub."""
+NO_PYTHON = (126, 127)
+"""Exit codes of a shell that cannot run, or cannot find, a command."""
+NOT_FOUND = re.compile(r"python: (?:command )?not found")
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -61,6 +61,23 @@ class JobState:
         if self.status == "SUCCEEDED":
             return 0
         return self.driver_exit_code if self.driver_exit_code in (1, 2) else 1
+
+
+def remedy_of(state: JobState) -> str | None:
+    """What to do about a job that did not end well, where its log does not say it."""
+    if state.status == "STOPPED":
+        return "What was finished is in the journal: submit again with --resume."
+    if state.driver_exit_code in NO_PYTHON or NOT_FOUND.search(state.message):
+        return (
+            "The head node has no python on its PATH, or one that may not be run. Take an image that has (docker/ "
+            "builds one), or say where it is: --env PATH=/opt/venv/bin:/usr/bin:/bin"
+        )
+    if "No module named 'evoray" in state.message or "No module named evoray" in state.message:
+        return (
+            "The python of the head node has no evoray. Install it in the cluster's image (docker/ builds one), or "
+            "name the environment that has it: --env PATH=/opt/venv/bin:/usr/bin:/bin"
+        )
+    return None
 
 
 class RefusedError(BackendError):
@@ -87,8 +104,8 @@ class JobClient:
             self.address = f"http://{self.address}"
         if not self.address.startswith(("http://", "https://")):
             raise UsageError(f"--address {address}: give the dashboard's address, such as http://127.0.0.1:8265.")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._timeout_s = timeout_s
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.timeout_s = timeout_s
 
     def upload(self, package: bytes) -> str:
         """Hands a zip to the cluster, unless it has it already; its ``gcs://`` URI."""
@@ -130,10 +147,10 @@ class JobClient:
         return translated(f"the answer of {self.address}", remedy, BackendError)
 
     def _request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        headers = {"Content-Type": "application/json", **self._headers} if body is not None else self._headers
+        headers = {"Content-Type": "application/json", **self.headers} if body is not None else self.headers
         request = urllib.request.Request(self.address + path, body, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:
+            with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
                 return read_at_most(response, ANSWER_BYTES, self.address, BackendError)
         except urllib.error.HTTPError as error:
             raise self._refusal(path, error) from None
@@ -286,27 +303,3 @@ def _walked(folder: Path) -> list[str]:
 def _left_out(path: Path) -> bool:
     """Caches, run directories and shards."""
     return path.name == "__pycache__" or (path / "journal").is_dir() or (path / "manifest.json").is_file()
-
-
-def follow(
-    client: JobClient, job: str, write: Callable[[str], Any], pause: Callable[[float], Any] = time.sleep
-) -> JobState:
-    """Hands over the job's log as it grows, until the job ends; rides out a dashboard that is away for a while."""
-    printed, away_since = 0, None
-    while True:
-        try:
-            state = client.state(job)  # before the log: what an ended job wrote is then all there
-            log = client.logs(job)
-        except BackendError as error:
-            away_since = away_since or time.monotonic()
-            final = isinstance(error, RefusedError) and error.status < 500
-            if final or time.monotonic() - away_since > PATIENCE_S:
-                raise
-            pause(5.0)
-            continue
-        away_since = None
-        write(log[printed:])
-        printed = max(printed, len(log))
-        if state.status in ENDED:
-            return state
-        pause(1.0 + printed / 1e6)  # the API sends the whole log each time

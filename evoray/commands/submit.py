@@ -38,7 +38,10 @@ def submit(
     detach: Annotated[bool, typer.Option("--detach", help="Do not follow the log.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run on a cluster, as a Ray job: follows its log, ends with its exit code. Ctrl-C stops following, not the job."""
+    """Run on a cluster, as a Ray job: follows its log, ends with its exit code. Ctrl-C stops following, not the job.
+
+    The head node needs a python on its PATH in which this version of evoray is installed; docker/ builds such an image.
+    """
     check_file(config, "a configuration in TOML")
     from rich.console import Console
     from rich.markup import escape
@@ -53,6 +56,7 @@ def submit(
         package_folder,
         parent_files,
         parent_note,
+        remedy_of,
     )
     from evoray.config import load_config
 
@@ -87,15 +91,15 @@ def submit(
         # a driver that ran has said why in its log
         detail = state.message.splitlines()[0] if state.message and state.driver_exit_code is None else ""
         say(f"[bold red]job {escape(state.status.lower())}[/] {escape(detail)}".rstrip())
-        if state.status == "STOPPED":
-            say("What was finished is in the journal: submit again with --resume.")
+        if (remedy := remedy_of(state)) is not None:
+            say(escape(remedy))
     sys.exit(state.exit_code)
 
 
 def _followed(client: JobClient, job: str, as_json: bool) -> JobState:
     from rich.console import Console
 
-    from evoray.commands.ray_jobs import follow
+    from evoray.commands.following import follow
 
     stream = sys.stderr if as_json else sys.stdout
 

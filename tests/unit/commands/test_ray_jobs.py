@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import io
-import json
 import re
 import subprocess
-import threading
 import zipfile
 
 import pytest
@@ -20,10 +17,10 @@ from evoray.commands.ray_jobs import (
     check_paths,
     cluster_token,
     entrypoint,
-    follow,
     package_folder,
     parent_files,
     parent_note,
+    remedy_of,
 )
 from evoray.config import parse_config
 from evoray.errors import BackendError, ConfigError, UsageError
@@ -206,57 +203,20 @@ def test_the_exit_code_is_the_drivers(status, driver, code):
     assert JobState(status, "", driver).exit_code == code
 
 
-@pytest.fixture
-def dashboard():
-    """A real HTTP server on the loopback that answers from a list."""
-    answers, seen = [], []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            seen.append((self.path, self.headers["Authorization"]))
-            status, body = answers.pop(0)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(json.dumps(body).encode())
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}", answers, seen
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_log_is_followed_to_its_last_word_through_a_dashboard_that_is_away(dashboard):
-    address, answers, seen = dashboard
-    running, ended = {"status": "RUNNING"}, {"status": "FAILED", "driver_exit_code": 2, "message": "m"}
-    answers += [
-        (200, {"status": "PENDING"}),
-        (200, {"logs": ""}),
-        (200, running),
-        (200, {"logs": "one\ntw"}),
-        (503, "away"),
-        (200, running),
-        (500, "no agent"),
-        (200, ended),
-        (200, {"logs": "one\ntwo\nthree\n"}),
-    ]
-    written, pauses = [], []
-    state = follow(JobClient(address, "secret"), "job", written.append, pauses.append)
-    assert "".join(written) == "one\ntwo\nthree\n"
-    assert (state.exit_code, len(pauses)) == (2, 4)
-    assert {token for _, token in seen} == {"Bearer secret"}
-
-
-def test_a_job_that_is_not_there_ends_it(dashboard):
-    address, answers, _ = dashboard
-    answers.append((404, "Job x does not exist"))
-    with pytest.raises(BackendError, match="does not exist"):
-        follow(JobClient(address), "x", lambda text: None, lambda seconds: None)
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (JobState("FAILED", "exit code 127: /bin/sh: 1: python: not found", 127), "no python on its PATH"),
+        (JobState("FAILED", "bash: python: command not found", None), "no python on its PATH"),
+        (JobState("FAILED", "Permission denied", 126), "one that may not be run"),
+        (JobState("FAILED", "/usr/bin/python: No module named evoray", 1), "has no evoray"),
+        (JobState("FAILED", "ModuleNotFoundError: No module named 'evoray'", 1), "has no evoray"),
+        (JobState("STOPPED", "", None), "submit again with --resume"),
+    ],
+)
+def test_what_a_log_does_not_say_is_said_here(state, says):
+    assert says in remedy_of(state)
+    assert remedy_of(JobState("FAILED", "ConfigError: sigma", 2)) is None
 
 
 def test_nobody_there_and_no_address():

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from evoray.commands import following
 from evoray.commands import ray_jobs as module
 from evoray.commands.ray_jobs import JobState
 from evoray.errors import ConfigError, UsageError
@@ -43,7 +44,7 @@ class Cluster:
 def cluster(monkeypatch):
     cluster = Cluster()
     monkeypatch.setattr(module, "JobClient", cluster.client)
-    monkeypatch.setattr(module, "follow", cluster.follow)
+    monkeypatch.setattr(following, "follow", cluster.follow)
     monkeypatch.setattr(module, "cluster_token", lambda: "token")
     monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
     return cluster
