@@ -33,6 +33,7 @@ from evoray.storage.documents import remedy_of
 from evoray.storage.lock import claimed
 from evoray.storage.metrics import MetricsFile
 from evoray.storage.state import check_place, is_finished
+from evoray.tracking import observer as tracking
 
 MEASURED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("batch_size", lambda value: type(value) is int and value >= 1, "number"),
@@ -84,6 +85,7 @@ def evolve(
     told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), *observers]
     note = Observers(told).note
     resume = check_place(directory, resume)
+    tracking.check(config.tracking, config_dir)
     if resume:
         config = _with_recorded(config, directory)
     note("checking the parent and the data")
@@ -100,7 +102,10 @@ def evolve(
         note(f"starting the {config.compute.backend} backend")
         opened, resolved = open_workers(inputs, backend, note)
         try:
-            with open_session(directory, inputs, resolved, opened, told, resume) as session:
+            with (
+                tracking.tracked(config.tracking, directory, config_dir, note) as trackers,
+                open_session(directory, inputs, resolved, opened, [*told, *trackers], resume) as session,
+            ):
                 result = _run(session)
                 if page:
                     write_page(directory)

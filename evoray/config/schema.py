@@ -26,6 +26,7 @@ from evoray.config.mutation import MutationConfig
 from evoray.config.search import SearchConfig
 from evoray.config.section import Auto, Members, Section
 from evoray.config.task import TaskConfig
+from evoray.config.tracking import TrackingConfig
 from evoray.config.variants import Variant, table_at
 from evoray.config.weights import member_of
 from evoray.runtime import limits
@@ -275,11 +276,13 @@ class RunConfig(Section):
     statistics: StatisticsConfig = StatisticsConfig()
     compute: ComputeConfig = ComputeConfig()
     guard: Annotated[tuple[GuardConfig, ...], Field(max_length=limits.GUARDS)] = ()
+    tracking: TrackingConfig = TrackingConfig()
 
     @model_serializer(mode="wrap")
-    def _without_guards(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A run that has none is recorded as runs were before there were any."""
-        return {key: value for key, value in written(self).items() if key != "guard" or value}
+    def _without_unused(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A run without guards or trackers is recorded as runs were before there were any."""
+        unused = {key for key, used in (("guard", self.guard), ("tracking", self.tracking.to)) if not used}
+        return {key: value for key, value in written(self).items() if key not in unused}
 
     @field_validator("guard", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,26 @@ def render(
         side=[grid for grid in (grids.evidence(run), blocks(run), grids.mutation(run), grids.work(run)) if grid],
         settings=grids.settings(config),
     )
+
+
+def pictures(
+    summary: Mapping[str, Any],
+    population: pa.Table,
+    window: Mapping[str, Any] | None = None,
+    drawn: Callable[[], None] = lambda: None,
+) -> list[tuple[str, bytes]]:
+    """The page's figures as (title, PNG). drawn: called after each."""
+    from evoray.report.svg import as_pngs  # matplotlib
+
+    pngs: list[bytes] = []
+
+    def take(png: bytes) -> None:
+        pngs.append(png)
+        drawn()
+
+    with as_pngs(take):
+        titles = [one.title for one in _figures(Run.of(summary, population), window)]
+    return list(zip(titles, pngs, strict=True))
 
 
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:

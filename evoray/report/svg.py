@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import matplotlib as mpl
@@ -44,6 +45,20 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+_TAKEN: ContextVar[Callable[[bytes], None] | None] = ContextVar("taken", default=None)
+PNG_DPI = 150
+
+
+@contextmanager
+def as_pngs(take: Callable[[bytes], None]) -> Iterator[None]:
+    """Inside, ``to_svg`` gives every figure to ``take`` as a PNG instead, and returns none of it."""
+    before = _TAKEN.set(take)
+    try:
+        yield
+    finally:
+        _TAKEN.reset(before)
+
+
 @contextmanager
 def style(name: str) -> Iterator[None]:
     """The figures' look; ``name`` keeps the ids of several figures on one page apart, and the same every time."""
@@ -64,6 +79,11 @@ def to_svg(figure: Figure, description: str) -> str:
     Args:
         description: what the figure shows, for those who hear the page.
     """
+    if (take := _TAKEN.get()) is not None:
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=PNG_DPI)
+        take(png.getvalue())
+        return ""
     sink = io.StringIO()
     figure.savefig(sink, format="svg")
     drawn = sink.getvalue()

@@ -55,7 +55,9 @@ class RoundDone:
     """A round's candidates are evaluated; a line of ``metrics.jsonl``.
 
     kind: parent, child or soup. Fitness over those that did not fail, None where all did. given_up: reason by name.
-    racing: what a race saved and risked, None where there was none. standing: who is best so far, in words.
+    racing: what a race saved and risked, None where there was none. standing: who is best so far, in words. figures: of
+    ``best``, the fittest candidate, each of the task's on ``select`` by name, and of ``mean`` the fitness; in the
+    directions in which people know them.
     """
 
     generation: int
@@ -68,9 +70,10 @@ class RoundDone:
     given_up: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     racing: Mapping[str, Any] | None = None
     standing: str = ""
+    figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=lambda: MappingProxyType({}))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; without ``given_up``, ``racing`` and ``standing`` where there is nothing to say."""
+        """JSON-ready, without what says nothing: ``given_up``, ``racing``, ``standing``, ``figures``."""
         return {
             "generation": self.generation,
             "kind": self.kind,
@@ -82,6 +85,7 @@ class RoundDone:
             **({"given_up": dict(self.given_up)} if self.given_up else {}),
             **({"racing": dict(self.racing)} if self.racing else {}),
             **({"standing": self.standing} if self.standing else {}),
+            **({"figures": {of: dict(values) for of, values in self.figures.items()}} if self.figures else {}),
         }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evoray.fitness import as_known, with_fitness
 from evoray.runtime.events import RoundDone
 from evoray.search.announce import parent_line, standing
 from evoray.search.guards.judge import Guards
@@ -18,6 +19,7 @@ from evoray.search.population import Evaluated, Population, check_some_succeeded
 from evoray.search.racing import Racer
 from evoray.search.session import Session
 from evoray.strategies import Ask, Round, make_strategy
+from evoray.tasks.base import finite_or_none
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def search(session: Session) -> Found:
         ranked = [one for one in (best, *fresh) if one is not None and one.status == "ok"]
         best = max(ranked, key=lambda one: one.fitness, default=None)
         said = _standing(session, evaluated[0], best)
-        session.observers.emit(_round_done(asked, fresh, race, time.perf_counter() - started, said))
+        session.observers.emit(_round_done(session, asked, fresh, race, time.perf_counter() - started, said))
     check_some_succeeded(evaluated)
     return Found(population, evaluated, strategy.soup, tuple(races), guards)
 
@@ -84,18 +86,38 @@ def _standing(session: Session, first: Evaluated, best: Evaluated | None) -> str
 
 
 def _round_done(
-    asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] | None, seconds: float, said: str
+    session: Session,
+    asked: Round,
+    fresh: Sequence[Evaluated],
+    race: dict[str, Any] | None,
+    seconds: float,
+    said: str,
 ) -> RoundDone:
-    finite = [one.fitness for one in fresh if one.fitness > -math.inf]
+    able = [one for one in fresh if one.fitness > -math.inf]
+    best = max(able, key=lambda one: one.fitness, default=None)
+    mean = float(np.mean([one.fitness for one in able])) if able else None
     return RoundDone(
         generation=asked.asks[-1].generation,
         kind=asked.asks[-1].kind,
         candidates=len(fresh),
-        failed=len(fresh) - len(finite),
-        best_fitness=max(finite, default=None),
-        mean_fitness=float(np.mean(finite)) if finite else None,
+        failed=len(fresh) - len(able),
+        best_fitness=best.fitness if best else None,
+        mean_fitness=mean,
         wall_s=seconds,
         given_up={one.ask.name: one.given_up for one in fresh if one.given_up},
         racing=race,
         standing=said,
+        figures=_figures(session, best, mean),
     )
+
+
+def _figures(session: Session, best: Evaluated | None, mean: float | None) -> dict[str, dict[str, float | None]]:
+    """Of a round, by the task's names; empty where every candidate failed."""
+    if best is None or best.total is None or mean is None:
+        return {}
+    task, fitness = session.inputs.task, session.fitness
+    figures = with_fitness(task.figures(fitness.layout.by_name(best.total)), fitness, best.total)
+    return {
+        "best": {name: finite_or_none(one.value) for name, one in figures.items()},
+        "mean": {fitness.name: finite_or_none(as_known(fitness, mean))},
+    }

@@ -35,6 +35,8 @@ FREE = {
 """Keys that a resumed run may change: they say where work is done and where bytes lie. Parent and data are compared by
 digest, and what the first three imply (threads, device) is compared by its own key. So it is with a guard's data."""
 _OF_GUARD = re.compile(r"guard\.\d+\.(?=data\.)")
+_TRACKING = "tracking"
+"""A section that may change altogether: nothing that a run finds depends on it."""
 
 
 def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
     recorded = _completed(directory.read_json("config.json"))
     found = directory.read_json(IDENTITY)
     _check_one_run(directory, found.get("config") or {})
+    recorded = _tracked_as(recorded, config)
     before = {**found, "config": recorded}
     # an older run did not record all of its identity
     now = {"config": config.model_dump(mode="json"), **{key: new for key, new in identity.items() if key in before}}
@@ -75,12 +78,18 @@ def _check_one_run(directory: RunDirectory, begun: Mapping[str, Any]) -> None:
     """
     recorded = directory.read_json("config.json")
     free = FREE | {"mutation.sigma", "compute.batch_size"}
-    for path, old, new in _differences((), begun, recorded):
+    for path, old, new in _differences((), begun, {**recorded, _TRACKING: begun.get(_TRACKING)}):
         if _OF_GUARD.sub("", name := ".".join(path)) not in free and old is not None and new is not None:
             raise UsageError(
                 f"{directory.location}: journal/ is of another run, whose {name} was {quoted(old, 80)}, and "
                 f"config.json says {quoted(new, 80)}. Put the run's own files together, or start a new one."
             )
+
+
+def _tracked_as(recorded: Mapping[str, Any], config: RunConfig) -> dict[str, Any]:
+    """A recorded configuration with ``[tracking]`` as it is now, or without it."""
+    now = {key: value for key, value in config.model_dump(mode="json").items() if key == _TRACKING}
+    return {key: value for key, value in recorded.items() if key != _TRACKING} | now
 
 
 def _was_looked_up(directory: RunDirectory, name: str) -> bool:

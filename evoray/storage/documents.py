@@ -156,6 +156,7 @@ class Config(Document):
     statistics: Table | None = None
     compute: Table | None = None
     guard: list[Table] | None = None
+    tracking: Table | None = None
 
 
 class Identity(Document):
@@ -167,6 +168,21 @@ class Identity(Document):
     data: dict[str, Text]
     guards: dict[str, dict[str, Text]] | None = None
     config: Table | None = None
+
+
+class Told(Document):
+    """One tracker, and how far it was told."""
+
+    id: Text | None = None
+    where: Text | None = None
+    delivered: Count = 0
+    ended: Annotated[bool, Field(strict=True)] = False
+
+
+class Tracking(Document):
+    """``tracking.json``"""
+
+    trackers: dict[str, Told] = {}
 
 
 class Cell(Document):
@@ -200,6 +216,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "config.json": Config,
     "journal/identity.json": Identity,
     "window.json": Window,
+    "tracking.json": Tracking,
 }
 FIGURES = ("top1", "top5", "nll", "ece", "brier", "fitness")
 TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {

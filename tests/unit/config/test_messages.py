@@ -147,7 +147,7 @@ def test_key_value_and_what_is_allowed(path, value, message):
         ("mutation.children", 1, "children stands in [search]"),
         ("mutation.seed", 1, "seed stands at the top of the file, before any section"),
         ("size", 1, "size stands in [ensemble] or [soup]"),
-        ("name", "x", "name stands in [parent], [task] or [fitness]"),
+        ("name", "x", "name stands in [parent], [task], [fitness] or [tracking]"),
         ("mutation.blocks", 3, 'blocks goes with mutation.kind = "layered"'),
         ("search.step", 3, 'step goes with search.strategy = "mu-lambda"'),
         ("search.learningrate", 3, "did you mean search.learning_rate?"),
