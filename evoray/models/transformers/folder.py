@@ -40,8 +40,12 @@ def find_folder(config: ParentConfig, config_dir: Path | None) -> Path:
 
 
 def _of_hub(name: str, download: bool, named: str) -> Path:
-    from huggingface_hub import snapshot_download
-
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:  # it comes with transformers
+        raise ConfigError(
+            f'{named}: no such folder, and transformers is not installed. Run: pip install "evoray[transformers]"'
+        ) from None
     try:
         return Path(snapshot_download(name, allow_patterns=PATTERNS, local_files_only=True))
     except Exception as error:  # of many libraries
@@ -56,6 +60,7 @@ def _of_hub(name: str, download: bool, named: str) -> Path:
     except Exception as error:
         reason = error
     raise ModelError(
-        f"{named}: could not be downloaded ({said(reason).splitlines()[0]}). Where there is no network, name a folder "
-        "that holds it."
+        f"{named}: no such folder here, and with parent.download = true it could not be fetched from the Hub of "
+        f"Hugging Face either ({said(reason)}). Look at the name and the network. Where there is none, fetch it on "
+        "another machine (hf download NAME --local-dir FOLDER), and name the folder."
     )

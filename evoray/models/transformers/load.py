@@ -24,6 +24,9 @@ from evoray.models.transformers.images import preprocessing_of
 from evoray.runtime.reading import reason_of, shown
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+AGAIN = (
+    "Write it again with save_pretrained, or delete it where it is of a cache, which then makes or fetches it again."
+)
 _UNNAMED = "LABEL_"
 
 
@@ -101,7 +104,7 @@ def _pretrained(architecture: Any, folder: Path) -> nn.Module:
             output_loading_info=True,
         )
     except Exception as error:  # of any architecture's own code
-        raise ModelError(f"{shown(folder)}: transformers cannot load it ({reason_of(error)}).") from None
+        raise ModelError(f"{shown(folder)}: transformers cannot load it ({reason_of(error)}). {AGAIN}") from None
     missing = sorted(info["missing_keys"])
     if missing:
         raise ModelError(

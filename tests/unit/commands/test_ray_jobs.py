@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import re
 import subprocess
 import threading
 import zipfile
@@ -21,6 +22,8 @@ from evoray.commands.ray_jobs import (
     entrypoint,
     follow,
     package_folder,
+    parent_files,
+    parent_note,
 )
 from evoray.config import parse_config
 from evoray.errors import BackendError, ConfigError, UsageError
@@ -106,6 +109,74 @@ def config(**changes):
         section, _, name = key.partition("__")
         values[section][name] = value
     return parse_config(values)
+
+
+@pytest.fixture
+def nets(folder):
+    """Folders of transformers and a file of ONNX that git ignores, inside and outside of what travels."""
+    for place in ("net", "../outside"):
+        (folder / place).mkdir()
+        for name in ("config.json", "model.safetensors", "tokenizer.json"):
+            (folder / place / name).write_text(name)
+    (folder / "int8.onnx").write_text("onnx")
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / ".gitignore").write_text("*.safetensors\n*.onnx\n/runs/\n/shards/\n__pycache__/\n.hidden/\n")
+    return folder
+
+
+def parent(source, name, **more):
+    weights = {} if source == "torchvision" else {"parent__weights": None}
+    return config(parent__source=source, parent__name=name, **weights, **more).parent
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "files"),
+    [
+        ("transformers", "net", ["net/config.json", "net/model.safetensors", "net/tokenizer.json"]),
+        ("transformers", "./net/", ["net/config.json", "net/model.safetensors", "net/tokenizer.json"]),
+        ("onnx", "int8.onnx", ["int8.onnx"]),
+        ("torchvision", "resnet18", []),
+    ],
+)
+def test_a_parent_that_is_a_folder_or_a_file_travels_whatever_git_ignores(nets, source, name, files):
+    own = parent(source, name)
+    assert sorted(parent_files(own, nets)) == files and parent_note(own, nets) is None
+    assert set(files) <= set(names_in(package_folder(nets, parent_files(own, nets))))
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "more", "said"),
+    [
+        ("transformers", "/shared/net", {}, "looked for in the cluster's head node"),
+        ("transformers", "~/net", {}, "looked for in the cluster's head node"),
+        ("onnx", "/shared/int8.onnx", {}, "looked for in the cluster's head node"),
+        ("transformers", "owner/net", {}, "the Hub's cache .*or set parent.download = true"),
+        ("transformers", "owner/net", {"parent__download": True}, "the Hub's cache .*fetches it there"),
+    ],
+)
+def test_a_parent_that_does_not_travel_is_said(nets, source, name, more, said):
+    note = parent_note(parent(source, name, **more), nets)
+    assert note is not None and re.search(said, note) and f"parent.name = '{name}' does not travel" in note
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "why"),
+    [
+        ("transformers", "../outside", "outside .* all that travels"),
+        ("transformers", "./absent", "is not beside the configuration"),
+        ("onnx", "absent.onnx", "is not beside the configuration"),
+    ],
+)
+def test_a_parent_that_cannot_travel_is_refused(nets, source, name, why):
+    with pytest.raises(ConfigError, match=f"parent.name.*{why}"):
+        parent_files(parent(source, name), nets)
+
+
+def test_a_guards_data_that_lies_here_is_refused(folder):
+    guard = {"name": "old", "data": {"path": "shards"}, "keep": "top1 >= parent - 0.01"}
+    values = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "s3://b/shards"}, "guard": [guard]}
+    with pytest.raises(ConfigError, match=r"guard old: data\.path = 'shards' is a directory of this machine"):
+        check_paths(parse_config(values), folder)
 
 
 def test_data_that_lies_here_is_refused(folder):

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from evoray.demo import parent
 from evoray.demo.parent import FILE, check_installed, gguf_file, parent_folder
@@ -13,11 +16,14 @@ from evoray.runtime.progress import Progress
 class Saved:
     """A network or a tokenizer, as far as a folder is concerned."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, *names):
+        self.names = names
 
     def save_pretrained(self, folder):
-        (folder / self.name).write_text("{}")
+        for name in self.names:
+            (folder / name).write_text("{}")
+        if "config.json" in self.names:
+            save_file({"w": torch.zeros(64)}, folder / "model.safetensors")
 
 
 @pytest.fixture
@@ -30,7 +36,7 @@ def shipped(tmp_path, monkeypatch):
 
     def _read(source):
         read.append(source)
-        return Saved("config.json"), Saved("tokenizer.json")
+        return Saved("config.json"), Saved("tokenizer.json", "tokenizer_config.json")
 
     monkeypatch.setattr(parent, "gguf_file", lambda: path)
     monkeypatch.setattr(parent, "_read", _read)
@@ -41,10 +47,25 @@ def shipped(tmp_path, monkeypatch):
 def test_the_folder_is_made_once(shipped, tmp_path):
     path, read = shipped
     folder = parent_folder(Progress(), tmp_path / "cache")
-    assert {one.name for one in folder.iterdir()} == {"config.json", "tokenizer.json"}
+    assert {one.name for one in folder.iterdir()} == {*parent.TEXTS, parent.WEIGHTS}
     assert parent_folder(Progress(), tmp_path / "cache") == folder
     assert read == [path] and [one.name for one in (tmp_path / "cache").iterdir()] == [folder.name]
     assert parent.SHA256[:12] in folder.name
+
+
+@pytest.mark.parametrize("name", [*parent.TEXTS, parent.WEIGHTS])
+@pytest.mark.parametrize("how", ["gone", "empty", "cut", "noise"])
+def test_a_damaged_folder_is_named_and_to_be_deleted(shipped, tmp_path, name, how):
+    file = parent_folder(Progress(), tmp_path / "cache") / name
+    content = file.read_bytes()
+    file.unlink()
+    if how != "gone":
+        file.write_bytes({"empty": b"", "cut": content[:-1], "noise": b"\xff" * len(content)}[how])
+    with pytest.raises(ModelError, match=r"damaged .*Delete this folder: the next demo makes it again") as refused:
+        parent_folder(Progress(), tmp_path / "cache")
+    assert str(file.parent) in str(refused.value)
+    shutil.rmtree(file.parent)
+    assert parent_folder(Progress(), tmp_path / "cache") == file.parent
 
 
 def test_another_file_than_the_known_one_is_refused(shipped, tmp_path):
