@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from evoray.runtime.progress import Progress
 
 FILES = ("population.parquet", "predictions.parquet", "ensemble.json")
@@ -23,6 +25,13 @@ def all_of(result):
 
 class PulledPlug(BaseException):
     """A power cut that Python notices; no Exception, since those of an observer do not stop a run."""
+
+
+def cut_and_resumed(run, after):
+    """What a run ends with that is cut short after so many evaluations. run: takes ``progress`` or ``resume``."""
+    with pytest.raises(PulledPlug):
+        run(progress=StopsAfter(after))
+    return run(resume=True)
 
 
 class StopsAfter(Progress):

@@ -36,7 +36,7 @@ from evoray.runtime.importing import import_function, make_importable
 from evoray.runtime.prefetch import one_ahead
 from evoray.tasks.base import Outputs, Preparation
 from evoray.tasks.outputs import Collected
-from evoray.tasks.registry import make_task, sized, told
+from evoray.tasks.registry import make_task, of_run
 
 KEPT_SCORES = 4096
 """Bases, each on some rows of a shard, whose scores a worker remembers."""
@@ -61,8 +61,8 @@ class Evaluator:
         self.program = program
         self.device = torch.device(program.device)
         self.splits = Splits(program.data, program.seed, config_dir)
-        task = told(make_task(program.task, config_dir, program.task_settings), program.of_parent)
-        self.task = sized(task, self.splits.described["select"].classes)
+        task = make_task(program.task, config_dir, program.task_settings)
+        self.task = of_run(task, self.splits.described["select"].classes, program.of_parent)
         self.fitness: Fitness = program.fitness.make(self.task, lambda name: import_function(name, config_dir))
         channels_last = program.layout == "channels-last"
         dtype = DTYPES[program.dtype]

@@ -46,5 +46,5 @@ class Program:
     keep_activations: bool | Literal["auto"] = "auto"
     task_settings: Mapping[str, Any] = field(default_factory=dict)
     of_parent: Any = None
-    """What the task was told of the run's parent (``told``); None for tasks that ask for nothing."""
+    """What the task was told of the run's parent (``of_run``); None for tasks that ask for nothing."""
     guards: Mapping[str, Program] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from evoray.data.splits import Splits
 from evoray.ensembles.fitting import check_ensemble
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, takes_logits, with_fitting_layout
-from evoray.evaluation.speaking.parents import of_run
+from evoray.evaluation.speaking.parents import speaking
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
 from evoray.models.answers import check_call
@@ -38,7 +38,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
-from evoray.tasks.registry import TASKS, make_task, sized
+from evoray.tasks.registry import TASKS, make_task, of_run
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> 
     task = make_task(config.task.name, config_dir, config.task.settings)
     config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
-    task = sized(task, splits.described["select"].classes)
+    task = of_run(task, splits.described["select"].classes)
     fitness = _fitness(config, config_dir, task, splits)[1]
     _check_records(config, task, splits)
     splits.check_apart()
@@ -106,7 +106,8 @@ def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> 
     parent = run.parent if run else load_parent(config.parent, config_dir, seed=config.seed)
     config, fitted = fitting(config, parent.model, lambda: run is None and takes_logits(task))
     check_text(config.compute, parent, splits)
-    task, told = of_run(task, parent, splits, config.seed)
+    speech, told = speaking(task, parent, splits, config.seed)
+    task = of_run(task, splits.described["select"].classes, speech)
     state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent, config_dir)
     head: tuple[str, ...] = ()
     last = config.compute.layout == "channels-last"

@@ -150,8 +150,9 @@ class Combiner(Protocol):
 class Task(Protocol):
     """Pure and without state: the same arguments give the same bits on one kind of device.
 
-    One whose columns hang on the number of the data's classes has ``sized(classes)``, which gives the task for them;
-    one that has its parent speak has ``told(speech)`` and keeps it as ``of_parent``, which travels to the workers.
+    One that hangs on its run has ``of_run(classes, of_parent)``, which gives the task for so many classes of the data
+    and what is known of the parent: None until the parent is loaded, and for tasks that do not have it speak. It keeps
+    the latter as ``of_parent``, which travels to the workers.
     """
 
     schema: Schema

@@ -71,15 +71,7 @@ def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, 
     return checked
 
 
-def sized(task: Task, classes: Sequence[str]) -> Task:
-    """The task for data of these classes: itself, where its columns do not hang on their number."""
-    for_classes: Callable[[int], Task] | None = getattr(task, "sized", None)
-    return task if for_classes is None else for_classes(len(classes))
-
-
-def told(task: Task, of_parent: Any) -> Task:
-    """A task with what it was told of a run's parent, on a worker."""
-    if of_parent is None:
-        return task
-    found: Task = task.told(of_parent)  # type: ignore[attr-defined]
-    return found
+def of_run(task: Task, classes: Sequence[str], of_parent: Any = None) -> Task:
+    """The task for data of these classes and with what is known of the parent: itself, where it hangs on neither."""
+    told: Callable[[int, Any], Task] | None = getattr(task, "of_run", None)
+    return task if told is None else told(len(classes), of_parent)

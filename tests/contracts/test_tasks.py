@@ -19,7 +19,7 @@ from evoray.evolution import evolve
 from evoray.tasks.base import Preparation
 from evoray.tasks.generation.speech import Speech
 from evoray.tasks.outputs import some_of
-from evoray.tasks.registry import TASKS, make_task, sized, told
+from evoray.tasks.registry import TASKS, make_task, of_run
 from evoray.tasks.sums import SumsLayout, merge_shards
 
 BRIGHTNESS = '''
@@ -99,9 +99,9 @@ def task(request, tmp_path):
     (tmp_path / "brightness_task.py").write_text(BRIGHTNESS)
     (tmp_path / "contract_reward.py").write_text(REWARD)
     if request.param != "generation":
-        return sized(make_task(request.param, tmp_path), "abcd")
+        return of_run(make_task(request.param, tmp_path), "abcd")
     settings = {"reward": "contract_reward:vowels", "max_new_tokens": 5}
-    return told(make_task(request.param, tmp_path, settings), Speech(Letters(), (0,), 0))
+    return of_run(make_task(request.param, tmp_path, settings), "", Speech(Letters(), (0,), 0))
 
 
 def vectors(target):

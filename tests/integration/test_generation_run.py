@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pyarrow.parquet as pq
 import pytest
 import tiny_language
-from outputs import PulledPlug, StopsAfter, bytes_of
+from outputs import bytes_of, cut_and_resumed
 
 from evoray.config import load_config
 from evoray.errors import ConfigError, DataError
@@ -122,10 +123,9 @@ def test_nothing_is_kept_of_a_pass_that_is_many(prepared, tmp_path):
 @pytest.mark.parametrize("after", [pytest.param(2, marks=pytest.mark.slow), 9])
 def test_stopped_and_resumed_it_ends_in_the_same_bytes(prepared, whole, tmp_path, monkeypatch, after):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
-    config, folder = load_config(prepared), prepared.parent
-    with pytest.raises(PulledPlug):
-        evolve(config, tmp_path / "cut", config_dir=folder, progress=StopsAfter(after))
-    resumed = evolve(config, tmp_path / "cut", config_dir=folder, resume=True, page=True)
+    config = load_config(prepared)
+    again = functools.partial(evolve, config, tmp_path / "cut", config_dir=prepared.parent)
+    resumed = cut_and_resumed(again, after)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
 
 

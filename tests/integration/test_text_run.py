@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
 import tiny_language
-from outputs import PulledPlug, StopsAfter, bytes_of
+from outputs import bytes_of, cut_and_resumed
 
 from evoray.config import load_config
 from evoray.errors import ConfigError, DataError, ModelError
@@ -107,10 +108,9 @@ def test_activations_are_kept_where_the_task_asks_the_batch_behind_the_network(t
 def test_stopped_and_resumed_it_ends_in_the_same_bytes(prepared, tmp_path, monkeypatch, after):
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
     whole = run(prepared, tmp_path / "whole")
-    config, folder = load_config(prepared), prepared.parent
-    with pytest.raises(PulledPlug):
-        evolve(config, tmp_path / "cut", config_dir=folder, progress=StopsAfter(after))
-    resumed = evolve(config, tmp_path / "cut", config_dir=folder, resume=True, page=False)
+    config = load_config(prepared)
+    again = functools.partial(evolve, config, tmp_path / "cut", config_dir=prepared.parent, page=False)
+    resumed = cut_and_resumed(again, after)
     assert bytes_of(resumed.directory) == bytes_of(whole.directory)
 
 

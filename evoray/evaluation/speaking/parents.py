@@ -30,18 +30,18 @@ SLACK = 1e-3
 """Relative: scores with a cache and without one come from other orders of additions."""
 
 
-def of_run(task: Task, parent: Parent, splits: Described, seed: int) -> tuple[Task, tuple[str, ...]]:
-    """A task that has its parent speak, told of it; and what is to be said of that. Other tasks as they are.
+def speaking(task: Task, parent: Parent, splits: Described, seed: int) -> tuple[Speech | None, tuple[str, ...]]:
+    """What a task that has its parent speak is told of it, and what is to be said of that; None for other tasks.
 
     Raises:
-        ConfigError: no reward. ModelError, DataError: the parent, or the data, is of no use for it.
+        ModelError, DataError: the parent, or the data, is of no use for it.
     """
     if not isinstance(task, Generation):
-        return task, ()
+        return None, ()
     check_prompts(parent, splits, task.max_new_tokens)
     speech, note = speech_of(parent, seed)
     notes = (note, _left_out(parent.model))
-    return task.told(speech), tuple(one for one in notes if one is not None)
+    return speech, tuple(one for one in notes if one is not None)
 
 
 def speech_of(parent: Parent, seed: int) -> tuple[Speech, str | None]:

@@ -96,6 +96,8 @@ def _kind(value: Any) -> str:
     except Exception:
         if isinstance(value, list | tuple) and len(value) == 1:
             return f"{name} of one value: return the value itself"
+        shape = ()
+    if not shape:
         return f"{name}: return a number"
     return f"{name} of shape {shape}: return a number, {'such as its .item()' if size == 1 else 'such as its mean'}"
 

@@ -115,18 +115,20 @@ class Generation(ScoredTask):
         self.of_parent: Speech | None = None
         self._said: set[str] = set()
 
-    def told(self, speech: Any) -> Self:
+    def of_run(self, classes: int, of_parent: Any = None) -> Self:
         """The same with what a run knows of its parent; imports the functions, whose code is part of the run.
 
         Raises:
             ConfigError: no reward, or one that cannot be imported.
         """
+        if of_parent is None:
+            return self
         if not self.reward:
             raise ConfigError("task.reward is missing: give package.module:function of (prompt, answer, record).")
         for name in filter(None, (self.reward, self.answer)):
             import_function(name, self._config_dir)
         found = copy.copy(self)
-        found.of_parent = speech
+        found.of_parent = of_parent
         return found
 
     def batch(self, records: Any, rows: np.ndarray, how: Preparation) -> Batch:

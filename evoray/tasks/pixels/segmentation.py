@@ -58,7 +58,7 @@ class Segmentation(ScoredTask):
         self._ignored, self._classes = ignore_index, 0
         self.columns: tuple[str, ...] = self._columns()
 
-    def sized(self, classes: int) -> Self:
+    def of_run(self, classes: int, of_parent: Any = None) -> Self:
         """The same for data of so many classes."""
         found = copy.copy(self)
         found._classes = classes

@@ -313,9 +313,9 @@ def table(results: dict[str, Any]) -> str:
         for row, one in case["rows"].items():
             run = case["runs"].get(row.partition(":")[0])
             seconds = f"{run['seconds']:.0f}, sigma {run['sigma']}" if run else ""
-            between = f"{one['low']:+.4f} to {one['high']:+.4f}"
+            between = f"{one['low'] + 0:+.4f} to {one['high'] + 0:+.4f}"
             lines += [
-                f"| {row} | {one['value']:.4f} | {one['gain']:+.4f} | {between} | {one['lost']} | {one['read']} | "
+                f"| {row} | {one['value']:.4f} | {one['gain'] + 0:+.4f} | {between} | {one['lost']} | {one['read']} | "
                 f"{seconds} |"
             ]
         lines += ["", *(f"{arm}: {run['verdict']}" for arm, run in case["runs"].items()), ""]

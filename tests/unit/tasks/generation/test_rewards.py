@@ -77,7 +77,7 @@ def test_a_number_of_any_kind_is_a_reward(rewards, kind, value):
         ("inf", "it returned inf"),
         ("text", "it returned text, '0.5': return a number"),
         ("none", "it returned None: it may end without a return"),
-        ("list", "it returned a list: return a number"),
+        ("list", "it returned a list of one value: return the value itself"),
         ("complex", "it returned a complex"),
         ("numpy complex", "it returned a complex128: return a number"),
         ("unknown", "KeyError"),

@@ -12,7 +12,7 @@ from evoray.errors import ConfigError
 from evoray.tasks.base import Preparation
 from evoray.tasks.generation.speech import Speech
 from evoray.tasks.outputs import Collected, some_of
-from evoray.tasks.registry import make_task, told
+from evoray.tasks.registry import make_task, of_run
 
 HOW = Preparation(torch.device("cpu"), torch.float32, False)
 OWN = """
@@ -60,7 +60,7 @@ def task(tmp_path):
 
     def made(**settings):
         own = make_task("generation", tmp_path, {"reward": "tenth_reward:tenth", "max_new_tokens": 4, **settings})
-        return told(own, Speech(Letters(), (26,), 0))
+        return of_run(own, "", Speech(Letters(), (26,), 0))
 
     return made
 

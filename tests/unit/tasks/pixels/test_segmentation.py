@@ -30,7 +30,7 @@ class Says(torch.nn.Module):
 
 
 def judged(masks, answers, classes, task=None):
-    task = (task or Segmentation()).sized(classes)
+    task = (task or Segmentation()).of_run(classes)
     data, rows = records(masks), np.arange(len(masks))
     batch = task.batch(data, rows, HOW)
     outputs = task.outputs(Says(answers, classes), batch)
@@ -73,7 +73,7 @@ def test_masks_of_16_bits():
 
 
 def test_batches_that_are_filled_up_say_nothing_of_what_fills_them():
-    task = Segmentation().sized(5)
+    task = Segmentation().of_run(5)
     how = Preparation(torch.device("cpu"), torch.float32, False, (0.0,), (1.0,), width=4)
     batch = task.batch(records(MASKS), np.arange(2), how)
     assert batch.inputs.shape == (4, 1, 1, 4) and batch.beside.labels.shape == (4, 1, 4)
@@ -82,7 +82,7 @@ def test_batches_that_are_filled_up_say_nothing_of_what_fills_them():
 
 
 def test_bytes_of_a_batch_are_those_it_holds():
-    task, data = Segmentation().sized(5), records(MASKS)
+    task, data = Segmentation().of_run(5), records(MASKS)
     batch = task.batch(data, np.arange(2), HOW)
     assert task.batch_bytes(data, 2, HOW) == batch.inputs.nbytes + batch.beside.labels.nbytes
     wide = records(MASKS.astype(np.uint16))
@@ -94,7 +94,7 @@ def test_without_masks_outputs_are_the_maps():
 
 
 def test_an_image_that_is_not_valid_counts():
-    task = Segmentation().sized(5)
+    task = Segmentation().of_run(5)
     network = Says(ANSWERS, 5)
     network.maps[1] = torch.nan
     outputs = task.outputs(network, task.batch(records(MASKS), np.arange(2), HOW))
@@ -110,15 +110,15 @@ def test_a_label_that_cannot_be(index):
 
 
 def test_classes_are_no_key():
-    assert make_task("segmentation", settings={"ignore_index": 3}).sized(2).columns[-1] == "labelled 1"
+    assert make_task("segmentation", settings={"ignore_index": 3}).of_run(2).columns[-1] == "labelled 1"
     with pytest.raises(ConfigError, match="classes"):
         make_task("segmentation", settings={"classes": 3})
 
 
 def test_a_label_beyond_the_classes():
     with pytest.raises(DataError, match=r"1.png: its mask has the label 2, and the data 2 classes"):
-        Segmentation().sized(2).targets(records(MASKS), np.arange(2), HOW.device)
-    task = Segmentation().sized(3)
+        Segmentation().of_run(2).targets(records(MASKS), np.arange(2), HOW.device)
+    task = Segmentation().of_run(3)
     with pytest.raises(ModelError, match="2 classes"):
         task.outputs(Says(np.minimum(ANSWERS, 1).tolist(), 2), task.batch(records(MASKS), np.arange(2), HOW))
 
@@ -127,4 +127,4 @@ def test_an_image_without_a_label_is_refused():
     masks = MASKS.copy()
     masks[1] = 255
     with pytest.raises(DataError, match=r"no pixel of its mask has a label.*Leave the image out"):
-        Segmentation().sized(3).targets(records(masks), np.arange(2), torch.device("cpu"))
+        Segmentation().of_run(3).targets(records(masks), np.arange(2), torch.device("cpu"))
