@@ -99,11 +99,12 @@ def run_arm(arm: str, work: Path, sizes: Sizes) -> dict[str, Any]:
 
 
 def markdown(found: Mapping[str, Mapping[str, Any]]) -> str:
-    """The table of the arms that there are."""
+    """The table of the arms that there are; were the parent's answers others in some arm, it would show both."""
     asked = [arm for arm in SAID if arm in found]
     lines = [_line(HEAD), f"|{'---|' * len(HEAD)}"]
     if asked:
-        lines.append(_line(["parent", "", "", text.percent(found[asked[0]]["parent"]), *[""] * 5]))
+        parents = dict.fromkeys(text.percent(found[arm]["parent"]) for arm in asked)
+        lines.append(_line(["parent", "", "", " or ".join(parents), *[""] * 5]))
     for arm in asked:
         costs = _costs(SAID[arm][1], found)
         for name, network in found[arm]["networks"].items():

@@ -62,9 +62,9 @@ def name_of(kind: str, seed: int, way: str) -> str:
 def case_config(config: RunConfig, way: str) -> RunConfig:
     """The demo's run with a way's mutations and the study's sizes."""
     values = config.model_dump(mode="json", exclude_unset=True)  # what is left out stays the task's own
-    values["mutation"] |= WAYS[way]
-    values["search"] |= {"children": CHILDREN}
-    values["statistics"] |= {"children_on_test": SAMPLE}
+    own = {"mutation": WAYS[way], "search": {"children": CHILDREN}, "statistics": {"children_on_test": SAMPLE}}
+    for section, keys in own.items():
+        values[section] = values.get(section, {}) | keys
     return parse_config(values, f"the study's {way} case")
 
 

@@ -287,6 +287,12 @@ def test_a_table_of_some_arms_leaves_the_rest_out(parts):
     assert len(parts.peers.markdown({}).splitlines()) == 2
 
 
+def test_a_parent_that_answers_otherwise_in_an_arm_is_seen(parts):
+    found = found_arms()
+    found["sparse-auto"]["parent"] = 0.25
+    assert parts.peers.markdown(found).splitlines()[2].startswith("| parent |  |  | 24.22% or 25.00% |")
+
+
 def test_finished_arms_are_not_repeated(parts, tmp_path, monkeypatch):
     asked = []
 
