@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from evoray.errors import UsageError
 from evoray.runtime.events import Event, RoundDone
+from evoray.runtime.reading import checked, parse_json, shown
 from evoray.storage.directory import RunDirectory
+from evoray.storage.documents import REMEDY, Count, Document, Figure, Number, Text
 
 FILE = "metrics.jsonl"
+READ_BYTES = 256 * 2**20
+
+
+class Line(Document):
+    """A round; older runs' have no figures."""
+
+    generation: Count
+    kind: Text
+    candidates: Count
+    failed: Count
+    best_fitness: Figure
+    mean_fitness: Figure
+    wall_s: Number
+    figures: dict[str, dict[str, Figure]] | None = None
+
+
+def read_rounds(directory: RunDirectory) -> list[dict[str, Any]]:
+    """The rounds of a run, also of one that is at work; none before the first is done.
+
+    Raises:
+        UsageError: a line is damaged; says which.
+    """
+    if not directory.exists(FILE):
+        return []
+    found = []
+    lines = directory.read(FILE, READ_BYTES).decode(errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        origin = f"{shown(directory.path(FILE))}, line {number}"
+        found.append(parse_json(line, origin, UsageError))
+        checked(Line, found[-1], origin, REMEDY, UsageError)
+    return found
 
 
 class MetricsFile:

@@ -81,8 +81,8 @@ class Feeder:
         finally:
             self._remote.abandon()
             self._thread.join(1.0)
-        left = [*self._pending, *self._queue.queue]
-        return sum(one is not None and one["kind"] != "started" for one in left) + self._dropped
+        left = [one for one in (*self._pending, *self._queue.queue) if one is not None and one["kind"] != "started"]
+        return len(left) + self._dropped
 
     def _run(self) -> None:
         try:

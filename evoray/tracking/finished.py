@@ -66,10 +66,10 @@ def _left_out(what: str) -> Iterator[None]:
 
 
 def _pictures(directory: RunDirectory, one_drawn: Callable[[], None]) -> list[Picture]:
-    from evoray.report.page import pictures  # matplotlib, only here
-
     window = directory.read_json("window.json") if directory.exists("window.json") else None
     summary, population = directory.read_json("summary.json"), directory.read_table("population.parquet")
+    from evoray.report.page import pictures  # matplotlib, only here
+
     drawn = pictures(summary, population, window, one_drawn)
     return [Picture(re.sub(r"\W+", "-", title.lower()).strip("-"), title, png) for title, png in drawn]
 

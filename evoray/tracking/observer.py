@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from evoray.config.tracking import TrackingConfig
 from evoray.runtime.events import Event, Observer, RoundDone, RunEnded, RunStarted, WorkersChanged
 from evoray.runtime.paths import expanded
+from evoray.runtime.reading import shown
 from evoray.storage.directory import RunDirectory
 from evoray.tracking.base import Beginning
 from evoray.tracking.feeder import BACKLOG, Feeder
@@ -31,7 +32,7 @@ class Trackers:
 
     def __init__(self, config: TrackingConfig, directory: RunDirectory, config_dir: Path | None = None) -> None:
         self._config, self._directory, self._config_dir = config, directory, config_dir
-        self._state = State(directory)
+        self.state = State(directory)
         self._feeders: list[Feeder] = []
         self._step = 0
         self._well = False
@@ -48,9 +49,10 @@ class Trackers:
             case RunEnded():
                 self.end(event.error)
 
-    def begin(self, run: str, config: Any) -> None:
+    def begin(self, run: str, config: Mapping[str, Any], to: Sequence[str] | None = None) -> None:
+        """to: the names of those that are told; all unless given."""
         told = {key: value for key, value in config.items() if key != "tracking"}
-        for name in self._config.to:
+        for name in self._config.to if to is None else to:
             beginning = Beginning(run, self._directory.everywhere, flattened(told), self._settings())
             request = {
                 "kind": "begin",
@@ -58,7 +60,7 @@ class Trackers:
                 "config_dir": self._config_dir and str(self._config_dir),
                 "beginning": asdict(beginning),
             }
-            feeder = Feeder(name, request, self._state)
+            feeder = Feeder(name, request, self.state)
             feeder.start()
             self._feeders.append(feeder)
 
@@ -71,14 +73,17 @@ class Trackers:
         self._well = error is None
         self._tell({"kind": "end", "step": self._step, "error": error})
 
-    def close(self, note: Note) -> bool:
-        """Waits for trackers that answer, and says what the others were not told; whether all were told all."""
-        backlog = BACKLOG if self._well else 1  # who stops a run wants it to stop
+    def close(self, note: Note, backlog: float | None = None) -> bool:
+        """Waits for trackers that answer, and says what the others were not told; whether all were told all.
+
+        backlog: times ``patience``, for which trackers that answer are waited for at most.
+        """
+        backlog = backlog or (BACKLOG if self._well else 1)  # who stops a run wants it to stop
         missed = [feeder for feeder in self._feeders if feeder.finish(self._config.patience, backlog)]
         for feeder in missed:
             note(
-                f"tracking: {feeder.name} was not told everything ({feeder.problem or 'it is behind'}). Nothing is "
-                f"lost: evoray.tracking.resend.replay({self._directory.location!r}) sends it the rest."
+                f"tracking: {feeder.name} was not told everything ({shown(feeder.problem) or 'it is behind'}). Nothing "
+                f"is lost: evoray.tracking.replay({self._directory.location!r}) in Python sends it the rest."
             )
         for feeder in self._feeders:
             if feeder not in missed:

@@ -34,6 +34,9 @@ class State:
         """Whether the tracker was told that the run has finished."""
         return bool(self._trackers.get(name, {}).get("ended", False))
 
+    def forget(self, name: str) -> None:
+        self._trackers.pop(name, None)
+
     def begun(self, name: str, begun: Begun) -> None:
         self._put(name, {"id": begun.id, "where": begun.where, "delivered": begun.delivered, "ended": False})
 
