@@ -92,7 +92,15 @@ def _fault_of_state(model: nn.Module) -> Fault | None:
                 f"the buffer {name} lies in the memory of the parameter {at[buffer.data_ptr()]}",
                 "Give it memory of its own (clone()), or use the parameter in its place.",
             )
-    for name, _ in model.named_parameters(remove_duplicate=False):
+    names = {tensor.data_ptr(): name for name, tensor in state.items() if tensor.numel()}
+    for name, own in model.named_parameters(remove_duplicate=False):
+        if name not in state and own.numel() and (other := names.get(own.data_ptr())) is not None:
+            return (
+                f"its state_dict() calls {name} {other} (a hook, or a state_dict of its own), and exports have the "
+                "parameters' names",
+                "Return it without what renames them, and give the module the names that are wanted; a checkpoint of "
+                "the other names is loaded in the function that returns it.",
+            )
         if name not in state:
             return (
                 f"its state_dict() leaves out {name}, so an export would lack it",

@@ -89,8 +89,9 @@ class Space:
             spec = TensorSpec(name, tuple(state[name].shape), _dtype(state[name]), 1.0)
             if spec.dtype not in DTYPES:
                 raise ModelError(
-                    f"{name} is {spec.dtype}: only {', '.join(DTYPES)} can be mutated exactly. "
-                    "Cast the parent to one of them, or exclude that tensor."
+                    f"{name} is {spec.dtype}: only {', '.join(DTYPES)} can be mutated exactly. Have the function that "
+                    "returns the parent cast it (return net.float()), or leave it as it is: "
+                    f"mutation.exclude = [{name!r}]."
                 )
             specs.append(spec._replace(scale=_rms(name, state[name])) if scale == "rms" else spec)
         return cls(specs)

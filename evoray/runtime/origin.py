@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import opcode
 import os
 import signal
 import sysconfig
@@ -29,7 +30,8 @@ class NoExit:
     """Inside, code of the user's that ends the program (``sys.exit()``, or an argparse that does not know EvoRay's
     options) is an error like any other: a program that ends with its code, or a worker that does, would say nothing.
 
-    A handler of a signal, which the user's program has set to end itself, still does.
+    So is a KeyboardInterrupt that the user's own line raises: nobody pressed Ctrl-C. A handler of a signal, which the
+    user's program has set to end itself, still does.
 
     Args:
         folder: the configuration's. error: the kind to raise.
@@ -42,13 +44,27 @@ class NoExit:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, at: TracebackType | None) -> None:
-        if isinstance(error, SystemExit | GeneratorExit) and not _of_a_signal(error):
+        ends = isinstance(error, SystemExit | GeneratorExit) or _is_own_interrupt(error)
+        if ends and error is not None and not _of_a_signal(error):
             where = _place(error, self._folder) or place_of(error)
             code = f"{type(error).__name__}: {shown(error, 80)}" if str(error) else type(error).__name__
             raise self._error(
                 f"your code ends the program ({code}){where}. Raise an exception in its place, or leave that line out "
                 'of what is imported (if __name__ == "__main__":).'
             ) from error
+
+
+def _is_own_interrupt(error: BaseException | None) -> bool:
+    """Whether a line of the user's raises KeyboardInterrupt itself. What Ctrl-C raises comes from between two
+    instructions, and from no ``raise``; raised again, it is the other's context."""
+    if not isinstance(error, KeyboardInterrupt) or isinstance(error.__context__, KeyboardInterrupt):
+        return False
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or last.tb_frame.f_code.co_filename.startswith((*_LIBRARIES, _OURS)):
+        return False
+    return last.tb_frame.f_code.co_code[last.tb_lasti] == opcode.opmap["RAISE_VARARGS"]
 
 
 def _of_a_signal(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -188,12 +188,52 @@ def checked(model: type[M], value: Any, origin: object, remedy: str, error: type
     except EvorayError as reason:  # a validator's own words
         raise error(f"{shown(origin)}: damaged ({shown(reason)}) {remedy}") from None
     except ValidationError as reason:
-        first = reason.errors(include_url=False)[0]
-        where = shown(".".join(str(part) for part in first["loc"]) or "the document", 80)
-        says = shown(first["msg"].removeprefix("Value error, "), 200)
-        if first["type"] in ("model_type", "dict_type"):
-            says = f"{kind_of(first['input'])} where an object is expected"
-        raise error(f"{shown(origin)}: damaged ({where}: {says}). {remedy}") from None
+        raise error(f"{shown(origin)}: damaged ({_plainly(reason.errors(include_url=False)[0])}). {remedy}") from None
+
+
+def _plainly(found: Mapping[str, Any]) -> str:
+    """What is wrong with one value of a document: ``parent.test.nll = "x": a number is expected``."""
+    where = shown(".".join(str(part) for part in found["loc"]) or "the document", 80)
+    kind, given, ctx = found["type"], found["input"], found.get("ctx", {})
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind == "extra_forbidden":
+        return f"{where} is a key that no such file has"
+    value = kind_of(given) if isinstance(given, dict | list) else quoted(given, 60)
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return f"{where}: {kind_of(given)} where an object is expected"
+    if kind in ("value_error", "assertion_error"):
+        says = shown(found["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "), 200)
+        return f"{where}: {says}"
+    expected = _EXPECTED.get(kind)
+    if expected is None:
+        stem = kind.removesuffix("_type").removesuffix("_parsing").removesuffix("_from_float").removesuffix("_size")
+        expected = _EXPECTED.get(stem, "another value")
+    bounds = {key: f"{number:,}" if isinstance(number, int) else number for key, number in ctx.items()}
+    return f"{where} = {value}: {expected.format(**bounds)} is expected"
+
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "string": "a text",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "string_too_long": "a text of at most {max_length} characters",
+    "string_too_short": "a text of at least {min_length} characters",
+    "string_pattern_mismatch": "a text of another form",
+    "too_long": "a list of at most {max_length} entries",
+    "too_short": "a list of at least {min_length} entries",
+}
+"""Kinds of pydantic's errors, or how they begin, in plain words."""
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -22,8 +22,8 @@ from evoray.tasks.base import Batch, Outputs, Preparation, Task
 from evoray.tasks.inputs import two_classes
 from evoray.tasks.outputs import put, room_for
 
-FEW, MANY = 4, 64
-"""Images that are always looked at, and that are at most."""
+FEW, WORTH, MANY = 2, 8, 64
+"""Images that are always looked at, that are worth a pass of their own, and that are at most."""
 TRIED = 8
 """Records whose outputs a task may look at."""
 SECONDS = 0.1
@@ -190,9 +190,9 @@ class Trial:
     def quick(self) -> tuple[Outputs, Tensor]:
         """Outputs and targets of FEW images, and of up to MANY where those are fast."""
         first, most = self.first_pass, int(FEW * SECONDS / max(self.first_pass.seconds, 1e-9))
-        if most < MANY and first.seconds <= SECONDS:  # the first pass of a process is slow
+        if most < MANY and first.seconds <= SECONDS / 2:  # the first pass of a process is slow
             most = int(FEW * SECONDS / max(self._pass(FEW, first.channels_last).seconds, 1e-9))
-        if most < 2 * FEW:
+        if most < WORTH:
             return self.few
         return self._with_targets(self._pass(min(most, MANY), first.channels_last))
 

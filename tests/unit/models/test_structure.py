@@ -55,6 +55,23 @@ def half_a_state():
     return model
 
 
+def renamed(**names):
+    """A network whose state_dict has other names, by a hook as wrappers install them."""
+
+    def hook(module, state, prefix, meta):
+        for old, new in names.items():
+            state[new] = state.pop(old)
+
+    model = nn.Linear(2, 2)
+    model._register_state_dict_hook(hook)
+    return model
+
+
+class Prefixed(nn.Linear):
+    def state_dict(self, *args, **kwargs):
+        return {f"model.{name}": value for name, value in super().state_dict(*args, **kwargs).items()}
+
+
 def with_buffer(tensor):
     model = nn.Linear(2, 2)
     model.register_buffer("table", tensor)
@@ -65,6 +82,12 @@ def with_buffer(tensor):
     ("make", "reason"),
     [
         (renames, r"eval\(\) changes which tensors it has \(first\.bias\)"),
+        (
+            lambda: renamed(weight="kernel"),
+            r"its state_dict\(\) calls weight kernel .*exports have the parameters' names",
+        ),
+        (lambda: renamed(bias="model.bias"), r"its state_dict\(\) calls bias model\.bias "),
+        (lambda: Prefixed(2, 2), r"its state_dict\(\) calls weight model\.weight "),
         (half_a_state, r"its state_dict\(\) leaves out bias"),
         (lambda: nn.Sequential(OptimizedModule(nn.Linear(2, 2))), r"0 is compiled"),
         (lambda: nn.Sequential(nn.Embedding(2, 2, max_norm=2.0)), r"0 is an Embedding with max_norm"),

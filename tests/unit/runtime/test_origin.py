@@ -123,7 +123,66 @@ def test_the_error_is_of_the_kind_that_was_asked_for(kind):
         sys.exit(4)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, ConfigError("a message of its own")])
+def interrupted_again():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("after tidying up") from None
+
+
+def interrupted_and_passed_on():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise
+
+
+@pytest.mark.parametrize(
+    "stop", [lambda: signal.raise_signal(signal.SIGINT), interrupted_again, interrupted_and_passed_on]
+)
+def test_ctrl_c_stops_as_it_did(stop):
+    with pytest.raises(KeyboardInterrupt), NoExit(None):
+        stop()
+
+
+def test_a_handler_that_raises_what_ctrl_c_does_still_stops():
+    def handler(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), NoExit(None):
+            signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def own_interrupt():
+    raise KeyboardInterrupt("enough")
+
+
+def own_interrupt_after_another_error():
+    try:
+        {}["x"]
+    except KeyError:
+        raise KeyboardInterrupt from None
+
+
+@pytest.mark.parametrize("stop", [own_interrupt, own_interrupt_after_another_error])
+@pytest.mark.parametrize("kind", [ConfigError, EvaluationError])
+def test_an_interrupt_of_the_users_own_is_named_with_its_line(kind, stop):
+    said = r"your code ends the program \(KeyboardInterrupt.*\(.*test_origin.py, line \d+: raise KeyboardInterrupt"
+    with pytest.raises(kind, match=said), NoExit(None, kind):
+        stop()
+
+
+@pytest.mark.parametrize("body", ["    raise KeyboardInterrupt", "    import user_stops\n    user_stops.stop()"])
+def test_an_interrupt_while_a_network_is_built_is_named(refused, tmp_path, body):
+    (tmp_path / "own" / "user_stops.py").write_text("def stop():\n    raise KeyboardInterrupt('no')\n")
+    assert "line 2: raise KeyboardInterrupt" in refused(f"def make():\n{body}\n")
+
+
+@pytest.mark.parametrize("error", [ValueError, ConfigError("a message of its own")])
 def test_other_errors_are_left_as_they_are(error):
     with pytest.raises(error if isinstance(error, type) else type(error)) as caught, NoExit(None):
         raise error

@@ -140,7 +140,7 @@ def test_other_records_are_passed_again():
     assert trial.model.passes == [FEW, FEW]
 
 
-@pytest.mark.parametrize(("first", "passes"), [(0.06, [FEW, FEW, MANY]), (0.3, [FEW]), (0.001, [FEW, MANY])])
+@pytest.mark.parametrize(("first", "passes"), [(0.03, [FEW, FEW, MANY]), (0.15, [FEW]), (0.001, [FEW, MANY])])
 def test_a_slow_first_pass_is_timed_again_where_that_is_soon_done(first, passes, monkeypatch):
     trial = of(First())
     trial.__dict__["first_pass"] = replace(trial.first_pass, seconds=first)
