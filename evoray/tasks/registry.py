@@ -55,8 +55,8 @@ def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, 
         own: Task = made(TASKS[name], name, settings or {}, config_dir)
         return own
     if ":" not in name:
-        own = f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".'
-        raise ConfigError(f"{own}{did_you_mean(name, TASKS)}")
+        said = f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".'
+        raise ConfigError(f"{said}{did_you_mean(name, TASKS)}")
     found = import_function(name, config_dir)
     if settings and not inspect.isclass(found):
         raise ConfigError(
