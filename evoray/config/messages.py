@@ -51,6 +51,8 @@ class Explainer:
                 message = shown(error["msg"].removeprefix("Value error, "))
                 value = "" if isinstance(error["input"], dict | BaseModel) else f" = {self._value(key, error)}"
                 return f"{name or 'the run'}{value}: {message}"
+        if isinstance(self._at(key), Mapping):
+            return f"[{name}] is no section, but a key: {self._expected(key)}, as {shown(str(key[-1]), 80)} = …"
         return f"{name} = {self._value(key, found[0][1])}: {self._expected(key)}{self._hint(key, found)}"
 
     def _path(self, error: Mapping[str, Any]) -> Path:
@@ -96,7 +98,20 @@ class Explainer:
     def _expected(self, key: Path) -> str:
         keys, node = self._node(key)
         words = keys.words(node)
-        return f"give a table, [{shown('.'.join(map(str, key)), 120)}]" if words == "a table" else f"give {words}"
+        if words == "a table":
+            section = shown(".".join(map(str, key)), 120)
+            return f"it is a section: write [{section}], and its keys below that{self._such_as(key, keys, node)}"
+        return f"give {words}"
+
+    def _such_as(self, key: Path, keys: Keys, node: Schema) -> str:
+        """The key of a section that a text was perhaps meant for: the first that takes any, or names a kind."""
+        value = self._at(key)
+        for name, below in keys.names(node).items():
+            (first, *others) = keys.branches(below)
+            fits = first.get("type") == "string" and "enum" not in first and not others
+            if isinstance(value, str) and fits:
+                return f", such as {name} = {shown(as_toml(value), 120)}"
+        return ""
 
     def _hint(self, key: Path, found: list[tuple[Path, Mapping[str, Any]]]) -> str:
         """What is wrong with an entry or a length, how one value becomes a list, or the nearest word."""

@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from evoray.config.allowed import did_you_mean
 from evoray.config.fitness import FitnessConfig
 from evoray.config.guard import NAME, check_names, first_of, one_or_many, parse_keep, spelled_out
 from evoray.config.mutation import MutationConfig
@@ -242,14 +243,15 @@ class ComputeConfig(Section):
     @classmethod
     def _known_backend(cls, backend: str) -> str:
         if backend not in BACKENDS and not all(backend.partition(":")):
-            raise ValueError(f'"{backend}" is none of {", ".join(BACKENDS)}, package.module:make (one of your own)')
+            own = f'"{backend}" is none of {", ".join(BACKENDS)}, package.module:make (one of your own)'
+            raise ValueError(f"{own}{did_you_mean(backend, BACKENDS)}")
         return backend
 
     @field_validator("device")
     @classmethod
     def _known_device(cls, device: str) -> str:
         if given(device) not in (None, "cpu", "cuda") and not device.startswith("cuda:"):
-            raise ValueError(f'"{device}" is none of auto, cpu, cuda')
+            raise ValueError(f'"{device}" is none of auto, cpu, cuda{did_you_mean(device, ("auto", "cpu", "cuda"))}')
         return device
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from evoray.config import Constraint, FitnessConfig, parse_constraint
+from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError
 from evoray.fitness.base import Fitness
 from evoray.fitness.bounds import FRACTION, fault
@@ -51,7 +52,10 @@ class FitnessSpec:
         known = constrainable(task)
         for one in self.constraints:
             if one.metric not in known:
-                raise ConfigError(f'fitness.constraints: "{one.text}": {one.metric} is none of {", ".join(known)}.')
+                raise ConfigError(
+                    f'fitness.constraints: "{one.text}": {one.metric} is none of {", ".join(known)}.'
+                    f"{did_you_mean(one.metric, known)}"
+                )
             if (wrong := fault(one, task.measures.get(one.metric, FRACTION))) is not None:
                 raise ConfigError(f'fitness.constraints: "{one.text}": {wrong}.')
         if not self.constraints:
@@ -64,8 +68,9 @@ class FitnessSpec:
         if task.classification is not None and self.name in OF_CLASSES:
             return OF_CLASSES[self.name](self, task.columns, task.classification)
         if ":" not in self.name:
-            known = ", ".join(built_in(task))
-            raise ConfigError(f'fitness.name = "{self.name}": is none of {known}, nor a "package.module:function".')
+            known = built_in(task)
+            own = f'fitness.name = "{self.name}": is none of {", ".join(known)}, nor a "package.module:function".'
+            raise ConfigError(f"{own}{did_you_mean(self.name, known)}")
         return user_fitness(self.name, task.columns, resolve(self.name))
 
 

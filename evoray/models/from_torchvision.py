@@ -14,9 +14,11 @@ import torch
 from torch import nn
 
 from evoray.config import ParentConfig
+from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
+from evoray.runtime.reading import shown
 
 
 def load(config: ParentConfig, config_dir: Path | None) -> Parent:
@@ -86,10 +88,11 @@ def _named(config: ParentConfig) -> tuple[Callable[..., nn.Module], Any]:
         builder = models.get_model_builder(config.name)
         enum = models.get_model_weights(config.name)
     except ValueError:
-        close = [name for name in models.list_models(module=models) if name[:4] == config.name[:4]]
+        known = models.list_models(module=models)
+        close = [name for name in known if name[:4] == config.name[:4]]
         raise ConfigError(
-            f'parent.name = "{config.name}": torchvision has no such classifier. '
-            f"Near it: {', '.join(close[:6]) or 'none'}."
+            f'parent.name = "{shown(config.name)}": torchvision has no such classifier.'
+            f"{did_you_mean(config.name, known)} Near it: {', '.join(close[:6]) or 'none'}."
         ) from None
     return builder, enum
 

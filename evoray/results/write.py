@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from evoray.errors import UsageError
+from evoray.report.brief import brief
 from evoray.results.answers import answers_table
 from evoray.results.final_test import FinalTest
 from evoray.results.guards import Guarded, with_guards
@@ -26,17 +27,20 @@ from evoray.storage.directory import RECALIBRATED, RunDirectory
 from evoray.storage.documents import REMEDY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """What a run found; everything here is also in its directory."""
 
     directory: RunDirectory
     summary: dict[str, Any]
-    population: pa.Table = field(repr=False)
+    population: pa.Table
 
     @property
     def verdict(self) -> str:
         return str(self.summary["verdict"])
+
+    def __repr__(self) -> str:
+        return brief(self.directory.location, self.summary)
 
 
 def write_results(

@@ -207,9 +207,17 @@ def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
 
 def _check_racing(config: RunConfig, fitness: Fitness, images: int, what: str) -> None:
     search = config.search
+    if config.fitness.constraints:
+        texts = ", ".join(f'"{text}"' for text in config.fitness.constraints)
+        raise ConfigError(
+            f"search.racing = true and fitness.constraints = [{shown(texts, 200)}] do not go together: a race drops "
+            f"children after some {what}, and whether a constraint is kept shows on all of select alone. Give one of "
+            "them up: search.racing = false judges every child on all of select; without fitness.constraints a race "
+            "ranks by the fitness, and a [[guard]] still keeps what must not be lost."
+        )
     if fitness.scores is None:
         raise ConfigError(
-            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of {what} or has constraints, so "
+            f"search.racing = true: fitness.name = {config.fitness.name!r} is no mean of {what}, so "
             f"children cannot be told apart by some {what}. Switch racing off, or use a fitness that scores each "
             f"{what[:-1]}."
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
 from evoray.tasks.base import Task
@@ -54,7 +55,8 @@ def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, 
         own: Task = made(TASKS[name], name, settings or {}, config_dir)
         return own
     if ":" not in name:
-        raise ConfigError(f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".')
+        said = f'task.name = "{name}": is none of {", ".join(TASKS)}, nor a "package.module:MyTask".'
+        raise ConfigError(f"{said}{did_you_mean(name, TASKS)}")
     found = import_function(name, config_dir)
     if settings and not inspect.isclass(found):
         raise ConfigError(

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evoray.config import Constraint, FitnessConfig, GuardConfig, RunConfig
+from evoray.config.allowed import did_you_mean
 from evoray.config.guard import parse_keep
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, UsageError
@@ -92,6 +93,7 @@ def _check_figure(task: Task, keep: Constraint) -> None:
     if keep.metric not in (known := figures_of(task)):
         raise ConfigError(
             f'keep = "{keep.text}": {keep.metric} is no figure of {task.schema.task}, which has {", ".join(known)}.'
+            f"{did_you_mean(keep.metric, known)}"
         )
     if (wrong := fault(keep, task.measures.get(keep.metric, FRACTION))) is not None:
         raise ConfigError(f'keep = "{keep.text}": {wrong}.')

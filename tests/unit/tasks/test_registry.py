@@ -16,7 +16,7 @@ def test_the_default_of_the_configuration_is_a_task():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("regresion", 'is none of image-classification, .*regression.*, nor a "package.module:MyTask"'),
+        ("regresion", 'is none of image-classification, .*, nor a "package.module:MyTask". Did you mean "regression"'),
         ("half_a_task:Half", "it has no batch, batch_bytes"),
         ("half_a_task:Nothing", "has no Nothing"),
         ("half_a_task:Uncounted", 'lack "n" or "invalid"'),
