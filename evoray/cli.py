@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from evoray.commands.begin.check import check
+from evoray.commands.begin.doctor import doctor
+from evoray.commands.begin.explain import explain
+from evoray.commands.begin.init import init
+from evoray.commands.begin.schema import schema
+from evoray.commands.begin.version import version
 from evoray.commands.bench import bench
 from evoray.commands.common import guarded
 from evoray.commands.data import data
@@ -18,7 +24,10 @@ app = App(
 )
 
 
+app.callback()(version)
 app.command("demo")(demo)
+app.command("init")(init)
+app.command("check")(check)
 app.command("run")(run)
 app.command("show")(show)
 app.command("report")(report)
@@ -26,6 +35,9 @@ app.command("export")(export)
 app.command("rebuild")(rebuild)
 app.command("window")(window)
 app.command("submit")(submit)
+app.command("explain")(explain)
+app.command("schema")(schema)
+app.command("doctor")(doctor)
 app.add_typer(data, name="data")
 app.add_typer(bench, name="bench")
 

@@ -269,6 +269,15 @@ class RayFleet:
         return Cause.NODE if gone or "node has died" in text or getattr(error, "preempted", False) else Cause.PROCESS
 
 
+def seen() -> list[dict[str, float]]:
+    """What the nodes of a cluster have that is there or addressed, joined for this question; none is started."""
+    _init(address="auto")
+    try:
+        return [dict(node["Resources"]) for node in live_nodes()]
+    finally:
+        ray.shutdown()
+
+
 def live_nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]
 

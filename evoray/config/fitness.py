@@ -45,10 +45,11 @@ class FitnessConfig(Section):
     """
 
     name: str = "nll"
+    """A figure of the task, such as ``nll`` or ``top1``, or ``package.module:function`` of (outputs, targets)."""
     costs: str | tuple[tuple[float, ...], ...] | None = None
     """For ``cost``: a file (.npy, or text with commas) or rows; a row a true class, a column an answer."""
     constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
-    """What every child must keep, see ``parse_constraint``."""
+    """What every child must keep, such as ``top1 >= parent - 0.005``."""
 
     @field_validator("constraints")
     @classmethod

@@ -78,7 +78,7 @@ def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     path = Path(expanded(str(path)))
     if not os.path.lexists(path):
         raise ConfigError(f"{shown(path)}: no such file. Name a configuration in TOML.")
-    values = _parsed(read_file(path, limits.CONFIG_BYTES, ConfigError), shown(path))
+    values = parse_toml(read_file(path, limits.CONFIG_BYTES, ConfigError), shown(path))
     for override in overrides:
         _override(values, override)
     if deeper(values, limits.CONFIG_DEPTH):
@@ -86,7 +86,7 @@ def read_toml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     return values
 
 
-def _parsed(content: bytes, origin: str) -> dict[str, Any]:
+def parse_toml(content: bytes, origin: str) -> dict[str, Any]:
     """TOML in UTF-8, with or without a byte-order mark."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:64]:
         raise ConfigError(f"{shown(origin)}: UTF-16, and TOML is UTF-8. Save it as UTF-8.")

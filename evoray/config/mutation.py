@@ -23,9 +23,13 @@ class MutationConfig(Section, ABC):
     kind: str = "partition"
     """A name of ``evoray.mutation.registry``, or a user's ``package.module:Class``."""
     sigma: float | Auto = 0.1
+    """Strength, in units of each tensor's scale; ``auto``: found by the run."""
     scale: Literal["rms", "absolute"] = "rms"
+    """A tensor's unit: the root mean square of its weights, or 1."""
     include: Patterns = ("*",)
+    """Patterns over names of parameters: those that may change."""
     exclude: Patterns = ()
+    """Patterns over names of parameters: those of ``include`` that stay."""
     antithetic: bool = False
     """Children 2i and 2i + 1 share all but the sign."""
     subspace: Literal["dynamic", "static"] = "dynamic"

@@ -42,6 +42,7 @@ class ParentConfig(Section):
     """The pretrained network."""
 
     source: Literal["torchvision", "timm", "module", "transformers", "onnx"] = "torchvision"
+    """Where the network comes from."""
     name: str
     """Architecture, ``package.module:function`` for ``source = "module"``, for ``transformers`` a folder as
     ``save_pretrained`` writes it, or for ``onnx`` an .onnx file."""
@@ -52,7 +53,9 @@ class ParentConfig(Section):
     classes: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Outputs the architecture is built with; else its own, or as many as the file's head has."""
     mean: tuple[float, ...] | None = None
+    """Normalisation of images, a value a channel, for a parent that brings none; ``std`` beside it."""
     std: tuple[float, ...] | None = None
+    """Beside ``mean``: what is left of x/255 after it is divided by this."""
     output: Annotated[str, Field(min_length=1)] | None = None
     """Of an ``onnx`` parent: which value of its graph is its answer; else ``logits``, or its first output."""
     download: bool = False
@@ -98,12 +101,16 @@ class ParentConfig(Section):
 
 
 class DataConfig(Section):
-    """The images: ``select`` chooses among children, ``test`` is what is reported."""
+    """The images, or other records: ``select`` chooses among children, ``test`` is what is reported."""
 
     path: str
+    """A directory or URI of shards (``evoray data ingest``), ``mnist5k``, ``fashion-mnist``, or ``mock:…``."""
     select: Fraction = 0.5
+    """Share of the records that the search sees, to choose among children."""
     test: Fraction = 0.5
+    """Share of the records that is reported, and chooses nothing."""
     test_path: str | None = None
+    """Shards of a test set of its own; then both sets are used whole unless a share is given."""
     outputs: Auto | Literal["in-order", "by-number"] | tuple[Output, ...] = "auto"
     """The parent's output for each class; auto: by name where both class lists are known, else where it is no guess."""
     cache_dir: str | None = None
@@ -146,7 +153,7 @@ class GuardConfig(Section):
     task: SerializeAsAny[TaskConfig] | None = None
     """As ``[task]``; the run's own unless given."""
     keep: str
-    """A figure of the task against the original parent's, see ``parse_keep``."""
+    """A figure of the task against the original parent's, such as ``top1 >= parent - 0.01``."""
     candidates: Annotated[int, Field(ge=1, le=limits.CHILDREN)] = 32
     """Networks judged at most, of each generation and of the last choices; who comes after them is passed over."""
 
@@ -177,6 +184,7 @@ class EnsembleConfig(Section):
     """``top-k``: the fittest, equal voices. ``greedy``: drawn with replacement for the lowest NLL. ``weighted``: the
     fittest, with the weights of lowest NLL. ``majority``: the fittest, a vote each."""
     size: Members = 8
+    """Members, or draws for ``greedy``."""
     keep_logits: bool = False
     """Members' logits on ``test`` as Arrow files in the run directory, written by the workers."""
     pool: Members = 32
@@ -189,6 +197,7 @@ class SoupConfig(Section):
     """Which soup is handed back."""
 
     method: Literal["strategy", "uniform", "greedy"] = "strategy"
+    """The strategy's own; ``uniform`` and ``greedy`` also try means of members, and the fittest counts."""
     size: Members | Auto = "auto"
     """How many of the fittest children ``greedy`` tries; auto is ``ensemble.size``."""
     recalibrate: bool = False
@@ -211,12 +220,17 @@ class ComputeConfig(Section):
     backend: str = "ray"
     """``ray``, ``local``, or ``package.module:make`` for one of the user's own, made of this section."""
     workers: Annotated[int, Field(ge=1, le=limits.WORKERS)] | Auto = "auto"
+    """Processes that evaluate; auto: as many as there is room for."""
     cpus_per_worker: Annotated[float, Field(gt=0, le=limits.CORES, allow_inf_nan=False)] = 1
+    """Cores that each asks for."""
     threads_per_worker: Annotated[int, Field(ge=1, le=limits.CORES)] | Auto = "auto"
+    """PyTorch's; auto is ``cpus_per_worker``. Part of a result, since it changes last bits."""
     gpus_per_worker: Annotated[float, Field(ge=0, le=limits.GPUS, allow_inf_nan=False)] | Auto = "auto"
+    """GPUs that each asks for, fractions too; auto: one where ``device`` is a GPU."""
     accelerator: str | None = None
     """Only nodes with this kind of accelerator (Ray's ``accelerator_type``, such as A100)."""
     device: str = "auto"
+    """``cpu`` or ``cuda``; auto: a GPU where there is one."""
     dtype: Literal[Dtype, Auto] = "float32"
     """In which children are evaluated; ``auto`` times float32 and bfloat16 on a worker, and the run records one."""
     batch_size: Annotated[int, Field(ge=1, le=limits.BATCH)] | Auto = 256
@@ -224,6 +238,7 @@ class ComputeConfig(Section):
     layout: Literal["channels-last", "contiguous"] = "channels-last"
     """How images and convolutions' weights lie in memory."""
     compile: bool = False
+    """Whether workers run ``torch.compile``."""
     cuda_graphs: bool = False
     """Replay a captured forward pass in place of launching its kernels one by one; needs a GPU."""
     resident_gib: Annotated[float, Field(ge=0, le=limits.GIB, allow_inf_nan=False)] | Auto = "auto"
@@ -232,6 +247,7 @@ class ComputeConfig(Section):
     """Whether children that change only the last part of the network begin there, from kept activations of their base;
     auto: where that is exact and saves work. ``true`` refuses a network that it cannot be done with."""
     deterministic: bool = True
+    """Pinned algorithms on a GPU, so that results repeat bit for bit."""
 
     @model_validator(mode="after")
     def _threads_of_this_process(self) -> Self:
@@ -267,6 +283,7 @@ class RunConfig(Section):
     """One run. What it has to look up (threads, device, workers) is ``"auto"`` until its workers are known."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Of masks, noise, and the cut into ``select`` and ``test``."""
     parent: ParentConfig
     data: DataConfig
     task: SerializeAsAny[TaskConfig] = TaskConfig()

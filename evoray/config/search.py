@@ -16,7 +16,9 @@ class SearchConfig(Section):
     strategy: str = "decomposition"
     """A name of ``evoray.strategies.registry``, or a user's ``package.module:Class``."""
     children: Annotated[int, Field(ge=1, le=CHILDREN)] = 40
+    """A generation's."""
     generations: Annotated[int, Field(ge=1, le=GENERATIONS)] = 1
+    """Rounds; each begins from what the strategy made of the one before."""
     elite: Members | Auto = "auto"
     """How many of a generation's best children the search tells apart; auto is ``ensemble.size``."""
     racing: bool = False

@@ -35,6 +35,7 @@ class LayeredConfig(MutationConfig):
 
     kind: Literal["layered"] = "layered"
     blocks: Annotated[int, Field(ge=1, le=ITEMS)] = 10
+    """Of equal size, in the order in which a forward pass first uses the weights."""
     parts: Annotated[int, Field(ge=1, le=2**31)] = 1
     """With one part a child changes a whole block: with ten blocks the density is that of ``partition``."""
     sigma: float | tuple[float, ...] | Auto = 0.1  # type: ignore[assignment]  # wider than of other kinds

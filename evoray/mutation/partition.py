@@ -44,6 +44,7 @@ class PartitionConfig(MutationConfig):
 
     kind: Literal["partition"] = "partition"
     parts: Annotated[int, Field(ge=1, le=2**31)] = 10
+    """K: a child changes one weight in so many; 1 is the dense mutation."""
 
     @property
     def disjoint(self) -> int:

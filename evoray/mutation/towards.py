@@ -50,6 +50,7 @@ class TowardsConfig(MutationConfig):
 
     kind: Literal["towards"] = "towards"
     towards: Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST)]
+    """Checkpoints of the parent's architecture, to whose weights children move."""
     scale: Literal["rms"] = "rms"
     """Nothing: a coefficient has no unit."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -84,26 +84,66 @@ def check_inputs(config: RunConfig, config_dir: Path | None, run: Inputs | None 
     run: whose parent is looked at on other data, where these are a guard's.
     """
     with freed_memory_kept():  # a handful of copies of the network, and some passes: one after the other
-        return _checked(config, config_dir, run)
+        opened = open_data(config, config_dir)
+        for check in CHECKS:
+            check(opened)
+        parent = run.parent if run else load_parent(config.parent, config_dir, seed=config.seed)
+        return together(opened, parent, run)
 
 
-def _checked(config: RunConfig, config_dir: Path | None, run: Inputs | None) -> Inputs:
+@dataclass(frozen=True)
+class Opened:
+    """A run's task and data, before its parent is looked at."""
+
+    config: RunConfig
+    config_dir: Path | None
+    task: Task
+    splits: Splits
+
+
+def open_data(config: RunConfig, config_dir: Path | None) -> Opened:
+    """The task for the data's classes, and the data's splits. Raises ConfigError, DataError where either is none."""
     task = make_task(config.task.name, config_dir, config.task.settings)
     config = with_own_fitness(config, task)
     splits = Splits(config.data, config.seed, config_dir)
-    task = of_run(task, splits.described["select"].classes)
-    fitness = _fitness(config, config_dir, task, splits)[1]
-    _check_records(config, task, splits)
-    splits.check_apart()
+    return Opened(config, config_dir, of_run(task, splits.described["select"].classes), splits)
+
+
+def _check_fitness(data: Opened) -> None:
+    _fitness(data.config, data.config_dir, data.task, data.splits)
+
+
+def _check_shards(data: Opened) -> None:
+    _check_records(data.config, data.task, data.splits)
+
+
+def _check_apart(data: Opened) -> None:
+    data.splits.check_apart()
+
+
+def _check_filled(data: Opened) -> None:
+    splits = data.splits
     for split in ("select", "test"):
         if splits.images(split) == 0:
             raise DataError(
-                f"data.{split}: no {splits.counted} ({config.data.path} holds {splits.described[split].rows}). "
+                f"data.{split}: no {splits.counted} ({data.config.data.path} holds {splits.described[split].rows}). "
                 f"Raise data.{split} or ingest more {splits.counted}."
             )
-    if config.search.racing:
-        _check_racing(config, fitness, splits.images("select"), splits.counted)
-    parent = run.parent if run else load_parent(config.parent, config_dir, seed=config.seed)
+
+
+def _check_race(data: Opened) -> None:
+    if data.config.search.racing:
+        fitness = _fitness(data.config, data.config_dir, data.task, data.splits)[1]
+        _check_racing(data.config, fitness, data.splits.images("select"), data.splits.counted)
+
+
+CHECKS: tuple[Callable[[Opened], None], ...] = (_check_fitness, _check_shards, _check_apart, _check_filled, _check_race)
+"""Of the data and what is asked of it, each by itself; they raise UsageError kinds."""
+
+
+def together(data: Opened, parent: Parent, run: Inputs | None = None) -> Inputs:
+    """Whether data and parent fit: the checks that need both. Raises as ``check_inputs``."""
+    config, config_dir, task, splits = data.config, data.config_dir, data.task, data.splits
     config, fitted = fitting(config, parent.model, lambda: run is None and takes_logits(task))
     check_text(config.compute, parent, splits)
     speech, told = speaking(task, parent, splits, config.seed)

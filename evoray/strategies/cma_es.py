@@ -29,10 +29,11 @@ from evoray.strategies.shaping import centred_ranks
 
 
 class CmaEsSearch(SearchConfig):
-    """``dimensions``: of the subspace."""
+    """CMA-ES over the weights of ``dimensions`` fixed mutations of one mask."""
 
     strategy: Literal["cma-es"] = "cma-es"
     dimensions: Annotated[int, Field(ge=2, le=1000)] = 16
+    """Fixed mutations of one mask, whose weights CMA-ES moves."""
 
     @model_validator(mode="after")
     def _enough(self) -> Self:

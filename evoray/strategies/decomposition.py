@@ -28,7 +28,7 @@ def soup_plan(largest: int) -> Iterator[tuple[int, float]]:
 
 
 class DecompositionSearch(SearchConfig):
-    """``elite`` is the largest soup tried."""
+    """Children of disjoint masks; the best child or soup is the next base, if better. ``elite``: the largest soup."""
 
     strategy: Literal["decomposition"] = "decomposition"
 

@@ -41,13 +41,15 @@ SETTLED = 1e-6
 
 
 class EvolutionStrategySearch(SearchConfig):
-    """See the module for what the keys do."""
+    """A step along the rank-weighted sum of all mutations, whose length is ``learning_rate`` times sigma."""
 
     strategy: Literal["evolution-strategy"] = "evolution-strategy"
     optimizer: Literal["momentum", "adam"] = "momentum"
+    """How a step is made of the weighted sum of mutations."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
     """Length of a step in units of sigma: root mean square over the weights it changes."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """What is kept of the step before."""
 
     @model_validator(mode="after")
     def _enough(self) -> Self:

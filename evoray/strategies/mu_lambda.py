@@ -25,7 +25,7 @@ from evoray.strategies.moving_centre import MovingCentre
 
 
 class MuLambdaSearch(SearchConfig):
-    """``children`` is λ."""
+    """The soup of the best ``parents`` children is the next base, better or not. ``children`` is λ."""
 
     strategy: Literal["mu-lambda"] = "mu-lambda"
     parents: Annotated[int, Field(ge=1)] | Auto = "auto"

@@ -16,7 +16,7 @@ from evoray.strategies.sampling import draw_children
 
 
 class OnePlusLambdaSearch(SearchConfig):
-    """``children`` is λ."""
+    """The best child replaces its parent, if better. ``children`` is λ."""
 
     strategy: Literal["one-plus-lambda"] = "one-plus-lambda"
 

@@ -17,7 +17,7 @@ from evoray.strategies.sampling import draw_children
 
 
 class RandOptSearch(SearchConfig):
-    """``children`` is N."""
+    """A baseline: one round of dense perturbations, the best of which form the ensemble. ``children`` is N."""
 
     strategy: Literal["randopt"] = "randopt"
 

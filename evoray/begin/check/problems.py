@@ -1,0 +1,125 @@
+"""Every problem of a run at once: its keys, then parent and data each by itself, then what both have to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from evoray.config import ParentConfig, RunConfig, parse_config, read_toml
+from evoray.config.schema import DataConfig
+from evoray.data import open_dataset
+from evoray.errors import EvorayError
+from evoray.models import Parent, load_parent
+from evoray.runtime.malloc import freed_memory_kept
+from evoray.runtime.origin import NoExit
+from evoray.runtime.paths import expanded
+from evoray.search.guards.checked import with_guards
+from evoray.search.inputs import CHECKS, Inputs, Opened, check_inputs, open_data, together
+
+T = TypeVar("T")
+
+
+@dataclass
+class Problems:
+    """What was found, each once, in the order in which a user would mend it."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def tried(self, step: Callable[[], T]) -> T | None:
+        """What a step gives; None where it raises one of EvoRay's errors, which is then a problem."""
+        try:
+            return step()
+        except EvorayError as error:
+            self.add(str(error))
+            return None
+
+    def add(self, line: str) -> None:
+        if line not in self.lines:
+            self.lines.append(line)
+
+
+def look_at(path: Path, overrides: Sequence[str] = ()) -> tuple[Inputs | None, list[str]]:
+    """The inputs that ``evolve`` would begin with, and every problem; inputs are None where there is any."""
+    path, found = Path(expanded(str(path))), Problems()
+    folder = path.resolve().parent
+    values = found.tried(lambda: read_toml(path, overrides))
+    if values is None:
+        return None, found.lines
+    config = found.tried(lambda: parse_config(values, str(path), folder))
+    with NoExit(folder), freed_memory_kept():
+        if config is None:
+            _parts(values, folder, found)
+            return None, found.lines
+        inputs = _inputs(config, folder, found)
+    return (None if found.lines else inputs), found.lines
+
+
+def _inputs(config: RunConfig, folder: Path, found: Problems) -> Inputs | None:
+    """The steps of ``check_inputs``, none of which hides another's problem."""
+    data = found.tried(lambda: open_data(config, folder))
+    if data is None:
+        _data(config.data, folder, found)
+    else:
+        for check in CHECKS:
+            found.tried(partial(check, data))
+    parent = found.tried(lambda: load_parent(config.parent, folder, seed=config.seed))
+    if data is None or parent is None or found.lines:
+        for guard in config.guard:
+            with _said_of(f"guard {guard.name}", found) as own:
+                _data(guard.data, folder, own)
+        return None
+    whole = Problems()
+    inputs = whole.tried(lambda: together(data, parent))
+    if inputs is None and config.guard:
+        _guards(config, data, parent, found)
+    for line in whole.lines:
+        if not found.lines:  # else each guard has said its own
+            found.add(line)
+    return inputs
+
+
+def _guards(config: RunConfig, data: Opened, parent: Parent, found: Problems) -> None:
+    """Each guard alone, since the first one that cannot be used hides the others."""
+    without = replace(data, config=data.config.model_copy(update={"guard": ()}))
+    alone = found.tried(lambda: together(without, parent))
+    for guard in config.guard if alone is not None else ():
+        assert alone is not None
+        one = replace(alone, config=alone.config.model_copy(update={"guard": (guard,)}))
+        found.tried(partial(with_guards, one, partial(check_inputs, config_dir=data.config_dir, run=one)))
+
+
+def _data(data: DataConfig, folder: Path, found: Problems) -> None:
+    """Both sets, so that a wrong path of one does not hide the other's."""
+    for path in (data.path, data.test_path):
+        if path is not None:
+            found.tried(partial(open_dataset, path, folder))
+
+
+def _parts(values: Mapping[str, Any], folder: Path, found: Problems) -> None:
+    """Of a file whose keys are wrong somewhere: parent and data, where those sections are right by themselves."""
+    if (parent := _section(ParentConfig, values.get("parent"))) is not None:
+        found.tried(lambda: load_parent(parent, folder))
+    if (data := _section(DataConfig, values.get("data"))) is not None:
+        _data(data, folder, found)
+
+
+def _section(model: Any, values: Any) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError:
+        return None
+
+
+@contextmanager
+def _said_of(what: str, found: Problems) -> Iterator[Problems]:
+    """Problems of a part, with its name in front."""
+    own = Problems()
+    yield own
+    for line in own.lines:
+        found.add(f"{what}: {line}")

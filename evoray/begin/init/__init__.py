@@ -1,0 +1,1 @@
+"""``evoray init``: from what a user has to a commented configuration."""

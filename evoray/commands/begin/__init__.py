@@ -1,0 +1,1 @@
+"""``evoray init``, ``check``, ``doctor``, ``schema`` and ``explain``."""

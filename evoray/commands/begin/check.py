@@ -1,0 +1,68 @@
+"""``evoray check``: what a run would do, and every problem at once, before anything runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from evoray.commands.common import Json, complain, say
+
+if TYPE_CHECKING:
+    from evoray.begin.check.plan import Plan
+
+
+def check(
+    config: Annotated[Path, typer.Argument(help="The run, in TOML.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price-per-hour", min=0, help="Of one machine; the run's price is then said.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a run would do, what it takes, and all that keeps it from being one. Nothing is run or written."""
+    from evoray.begin.check.problems import Problems, look_at
+    from evoray.errors import UsageError
+
+    plan: Plan | None = None
+    inputs, lines = look_at(config, overrides or ())
+    if inputs is not None:
+        from evoray.begin.check.plan import plan_of
+        from evoray.begin.cluster import look
+
+        found = Problems(lines)
+        plan = found.tried(lambda: plan_of(inputs, look() if inputs.config.compute.backend == "ray" else None, price))
+    if as_json:
+        typer.echo(json.dumps({"problems": lines, **(plan.to_dict() if plan and not lines else {})}))
+    elif lines:
+        _complain(lines, str(config))
+    elif plan is not None:
+        _print(plan, config, price)
+    sys.exit(UsageError.exit_code if lines else 0)
+
+
+def _complain(lines: list[str], config: str) -> None:
+    for line in lines:
+        complain(line)
+    many = f"{len(lines)} problems" if len(lines) > 1 else "one problem"
+    complain(f"{config}: {many}; a run would not begin.")
+
+
+def _print(plan: Plan, config: Path, price: float | None) -> None:
+    from rich.console import Console
+
+    from evoray.begin.check.plan import default_out
+    from evoray.begin.check.words import rows_of
+    from evoray.begin.said import beside
+
+    width = Console().width
+    notes = [("note", note) for note in (*plan.inputs.notes, *plan.inputs.said.trial)]
+    for line in beside([*rows_of(plan, price), *notes], width):
+        say(line)
+    say("")
+    say(f"No problem found. Next: evoray run {config} --out {default_out(config)}")

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pytest
+from pictures import GREY, grey_records
+
+from evoray.begin.check import problems
+from evoray.begin.check.problems import Problems, look_at
+from evoray.errors import DataError
+from evoray.ingest.ingest import ingest_dataset
+from evoray.search import inputs as steps
+from evoray.search.inputs import check_inputs
+
+RUN = """
+[parent]
+source = "module"
+name = "evoray.models.small:cnn"
+weights = "random"
+[data]
+path = "mnist5k"
+select = 0.01
+test = 0.01
+"""
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Problems of a run that is written like this."""
+
+    def look(text, *overrides):
+        path = tmp_path / "run.toml"
+        path.write_text(text)
+        inputs, lines = look_at(path, overrides)
+        assert (inputs is None) == bool(lines)
+        return lines
+
+    return look
+
+
+def test_a_run_without_problems_has_the_inputs_of_evolve(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(RUN)
+    inputs, lines = look_at(path)
+    assert lines == [] and inputs is not None
+    assert inputs.identity() == check_inputs(inputs.config, tmp_path).identity()
+
+
+def test_every_wrong_key_parent_and_data_are_told_at_once(found):
+    text = RUN.replace("small:cnn", "small:cmm").replace("mnist5k", "no/shards") + "[search]\nchildrn = 3\n"
+    keys, parent, data = found(text + "[compute]\ndtype = 'float8'\n")
+    assert "search.childrn" in keys and "compute.dtype" in keys
+    assert "cmm" in parent and "no/shards" in data
+
+
+def test_parent_data_and_test_set_are_each_told(found):
+    text = RUN.replace("small:cnn", "small:cmm").replace("mnist5k", "no/shards")
+    lines = found(text, "data.test_path=no/others")
+    assert len(lines) == 3 and all(any(name in line for line in lines) for name in ("cmm", "no/shards", "no/others"))
+
+
+def test_what_is_asked_of_good_data_is_told_beside_a_bad_parent(found):
+    lines = found(RUN.replace("small:cnn", "small:cmm"), "fitness.name=nlll", "data.select=0.0001")
+    assert len(lines) == 3
+    assert any("nlll" in line for line in lines) and any("data.select" in line for line in lines)
+
+
+def test_a_file_that_is_none_is_the_only_problem(tmp_path):
+    (tmp_path / "run.toml").write_text("parent = [")
+    assert ["not TOML" in line for line in look_at(tmp_path / "run.toml")[1]] == [True]
+    assert ["no such file" in line for line in look_at(tmp_path / "absent.toml")[1]] == [True]
+
+
+def test_what_parent_and_data_have_to_fit_is_told(found, tmp_path):
+    ingest_dataset(grey_records(23), tmp_path / "shards", GREY, shard_size=10)
+    (tmp_path / "net.py").write_text("from torch import nn\ndef two():\n    return nn.Linear(16, 2)\n")
+    halves = ("data.select=0.5", "data.test=0.5", "parent.name=net:two")
+    (line,) = found(RUN.replace("mnist5k", str(tmp_path / "shards")), *halves)
+    assert line.startswith("the parent")
+
+
+def test_every_guard_that_cannot_be_used_is_told(found):
+    guards = """
+[[guard]]
+path = "mnist5k-train"
+name = "one"
+keep = "top9 >= parent - 0.01"
+[[guard]]
+path = "no/such"
+name = "two"
+keep = "top1 >= parent - 0.01"
+"""
+    lines = found(RUN + guards)
+    assert len(lines) == 2 and lines[0].startswith("guard one: ") and lines[1].startswith("guard two: ")
+
+
+def test_data_of_guards_is_looked_at_where_the_run_itself_is_wrong(found):
+    lines = found(RUN.replace("small:cnn", "small:cmm") + '[[guard]]\npath = "no/such"\nkeep = "top1 >= parent"\n')
+    assert len(lines) == 2 and lines[1].startswith("guard such: no/such")
+
+
+def test_a_problem_is_told_once():
+    def fails():
+        raise DataError("gone")
+
+    kept = Problems()
+    assert [kept.tried(fails), kept.tried(fails), kept.tried(lambda: 3)] == [None, None, 3]
+    assert kept.lines == ["gone"]
+
+
+def test_no_check_of_evolve_is_left_out():
+    """Both go through the same steps: a new one is one of CHECKS, or stands in ``together``."""
+    assert problems.CHECKS is steps.CHECKS and problems.together is steps.together
