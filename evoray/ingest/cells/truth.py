@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from evoray.ingest.labels.columns import listed
 
 _MEANS = {"true": True, "yes": True, "false": False, "no": False, "t": True, "y": True, "f": False, "n": False}
+_MEANS |= {"1": True, "0": False}
 """What a word says, in lower case."""
 
 

@@ -22,6 +22,8 @@ BYTES = 2**31
 """Of a file, at most: its table is held in memory."""
 BLOCK = 2**26
 """Bytes that a column's type is found in, and that a line may have."""
+WORDS = pa.csv.ConvertOptions(true_values=["true", "True", "TRUE"], false_values=["false", "False", "FALSE"])
+"""Arrow would take 1 and True for one value; numbers beside words are a question of what was meant."""
 DEPTH = 32
 """Levels of a JSON document."""
 _STRING, _OPEN, _CLOSE = re.compile(rb'"(?:[^"\\]|\\.)*"'), list(b"[{"), list(b"]}")
@@ -30,8 +32,8 @@ Reader = Callable[[IO[bytes], str], pa.Table]
 
 def _delimited(sign: str) -> Reader:
     def read(file: IO[bytes], origin: str) -> pa.Table:
-        options = pa.csv.ReadOptions(block_size=BLOCK)
-        return pa.csv.read_csv(pa.PythonFile(file, "r"), options, pa.csv.ParseOptions(delimiter=sign))
+        options, divided = pa.csv.ReadOptions(block_size=BLOCK), pa.csv.ParseOptions(delimiter=sign)
+        return pa.csv.read_csv(pa.PythonFile(file, "r"), options, divided, WORDS)
 
     return read
 

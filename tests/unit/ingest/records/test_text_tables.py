@@ -127,6 +127,14 @@ def test_what_is_refused(tmp_path, config, case):
         gather(written(tmp_path / "t.parquet", rows), Wanted(TASK, config=config, **values))
 
 
+def test_numbers_beside_words_of_truth_are_asked_about(tmp_path, config):
+    """Arrow reads 1 and True of a CSV as one value, if it is let."""
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\nthe,1\na,True\nof,0\n")
+    with pytest.raises(DataError, match="two words for one answer"):
+        gather(path, Wanted(TASK, config=config))
+
+
 def test_a_shards_records_lie_by_their_lengths(tmp_path, config):
     path = tiny_language.table(tmp_path / "t.jsonl", 60)
     gathered = gather(path, Wanted(TASK, config=config))
