@@ -55,3 +55,14 @@ def test_what_the_search_was_to_improve_is_printed_with_the_notes(fitness, words
     shown = " ".join(printed(dict(run.summary), pa.Table.from_pylist(run.children)).split())
     assert f"The search was to improve {words}" in shown
     assert "classes: the data's 10 are outputs 0 to 9" in shown
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_word_is_broken_and_no_line_is_too_long(summary, population, columns):
+    def words(width):
+        stream = io.StringIO()
+        print_run(summary, population, Console(file=stream, width=width, _environ={}))
+        assert max(map(len, stream.getvalue().splitlines())) <= width and "\x1b" not in stream.getvalue()
+        return {word for word in stream.getvalue().split() if not set(word) <= {"─"}}
+
+    assert words(columns) == words(400)
