@@ -19,8 +19,8 @@ from evoray.study.config import Side, StudyConfig
 from evoray.study.outcome import Outcome, read_outcome
 from evoray.study.plan import Case, Planned, cases
 
-_RESOLVED = {"compute"}
-"""Sections whose ``"auto"`` values a run replaces before it writes them down."""
+_RESOLVED = {"compute", "tracking"}
+"""Sections whose ``"auto"`` values a run replaces before it writes them down; and one that changes no run."""
 
 
 def run_study(

@@ -53,9 +53,9 @@ class TensorBoard:
             if name.endswith(".json"):
                 with open(path) as file:
                     self._text(name, f"```\n{file.read()}\n```", results.step)
-        ended = api_pb2.STATUS_SUCCESS if results.error is None else api_pb2.STATUS_FAILURE
-        info = plugin_data_pb2.SessionEndInfo(status=ended, end_time_secs=time.time())
-        self._session(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=info))
+        if results.error is None:  # readers take the first that there is, and a run that was stopped may go on
+            info = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=time.time())
+            self._session(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=info))
         self._writer.close()
 
     def _add(self, step: int, **content: Any) -> None:

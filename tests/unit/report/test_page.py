@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from evoray.errors import UsageError
-from evoray.report.page import cards, render
+from evoray.report.page import cards, pictures, render
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 
@@ -135,3 +135,11 @@ def test_a_run_without_an_ensemble_has_a_page(run_for, config) -> None:
 def test_damaged_measures_are_named(summary, config, population) -> None:
     with pytest.raises(UsageError, match=r"summary\.json: measures are damaged"):
         render(summary | {"measures": {"nll": {"label": "NLL"}}}, config, population)
+
+
+def test_its_figures_as_pictures(summary: dict[str, Any], config: dict[str, Any], population: pa.Table) -> None:
+    drawn: list[int] = []
+    found = pictures(summary, population, None, lambda: drawn.append(len(drawn)))
+    page = render(summary, config, population)
+    assert [title for title, _ in found] == re.findall(r"<section><h2>([^<]*)</h2><figure>", page)
+    assert len(drawn) == len(found) > 3 and all(png.startswith(b"\x89PNG") for _, png in found)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from evoray.report.svg import WIDTH, new_figure, style, to_svg
+from evoray.report.svg import WIDTH, as_pngs, new_figure, style, to_svg
 
 
 def drawn(name="one", description="what it shows", label="Accuracy (%)"):
@@ -64,3 +64,11 @@ def test_a_figure_is_a_column_of_axes_of_one_width(rows):
     assert len(panels) == rows and figure.get_size_inches().tolist() == [WIDTH, 4.5]
     panels[0].set_xlim(3, 9)
     assert all(axes.get_xlim() == (3, 9) for axes in panels)
+
+
+def test_whom_svg_is_no_picture_takes_pngs():
+    before, taken = drawn(), []
+    with as_pngs(taken.append):
+        assert drawn() == ""
+    assert [png[:4] for png in taken] == [b"\x89PNG"]
+    assert drawn() == before

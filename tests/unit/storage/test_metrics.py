@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import pytest
+
+from evoray.errors import UsageError
 from evoray.runtime.events import Noted, Observers, RoundDone
 from evoray.storage.directory import RunDirectory
-from evoray.storage.metrics import FILE, MetricsFile
+from evoray.storage.metrics import FILE, MetricsFile, read_rounds
 
 
 def rounds(count):
@@ -42,3 +46,33 @@ def test_a_disk_that_is_full_stops_no_run_and_nothing_is_missing_later(tmp_path)
     (tmp_path / FILE).rmdir()
     observers.emit(second)
     assert len(directory.read(FILE).splitlines()) == 2
+
+
+def test_rounds_are_read_back_and_those_of_older_runs(tmp_path):
+    directory = RunDirectory(str(tmp_path))
+    assert read_rounds(directory) == []
+    told = [*rounds(2), replace(rounds(1)[0], figures={"best": {"nll": 0.2, "auc": None}, "mean": {"nll": 0.3}})]
+    observers = Observers([MetricsFile(directory)])
+    for done in told:
+        observers.emit(done)
+    assert read_rounds(directory) == [done.to_dict() for done in told]
+    assert "figures" not in read_rounds(directory)[0], "as older runs' lines are"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"{", "line 2"),
+        (b"[]", "line 2"),
+        (b'{"generation": 0}', "line 2: damaged (kind"),
+        (b"\xff", "line 2"),
+        (json.dumps(rounds(1)[0].to_dict() | {"wall_s": "1"}).encode(), "wall_s"),
+        (json.dumps(rounds(1)[0].to_dict() | {"figures": {"best": 3}}).encode(), "figures.best"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path, line, said):
+    directory = RunDirectory(str(tmp_path))
+    directory.write(FILE, json.dumps(rounds(1)[0].to_dict()).encode() + b"\n" + line + b"\n")
+    with pytest.raises(UsageError) as refused:
+        read_rounds(directory)
+    assert said in str(refused.value)

@@ -6,7 +6,7 @@ import os
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import plugin_data_pb2
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from evoray.tracking.base import Beginning, Known, Picture, Results
 from evoray.tracking.tensorboard import TensorBoard
@@ -67,6 +67,8 @@ def test_rounds_results_pictures_and_texts_are_read_back(begun, tmp_path):
 def test_the_configuration_is_its_hyper_parameters(begun):
     tracker, begin = begun()
     tracker.end(Results(None, "stopped"))
+    tracker, begin = begun()
+    tracker.end(Results("better"))
     found = read(begin.where)
     start, end = (
         plugin_data_pb2.HParamsPluginData.FromString(found.SummaryMetadata(tag).plugin_data.content)
@@ -76,7 +78,7 @@ def test_the_configuration_is_its_hyper_parameters(begun):
     assert hyper["mutation.sigma"].number_value == 0.1
     assert hyper["mutation.antithetic"].WhichOneof("kind") == "bool_value"
     assert hyper["parent.name"].string_value == "cnn"
-    assert end.session_end_info.status == 2, "failure"
+    assert end.session_end_info.status == api_pb2.STATUS_SUCCESS, "also of a run that was stopped before"
 
 
 @pytest.mark.parametrize("said", [3, 2], ids=["said", "not said"])
