@@ -10,6 +10,7 @@ from torch import nn
 from torchvision import models
 
 from evoray.begin.check.problems import look_at
+from evoray.begin.init import architectures
 from evoray.begin.init.init import begin
 from evoray.config import load_config
 from evoray.errors import ConfigError, EvorayError
@@ -19,6 +20,7 @@ from evoray.errors import ConfigError, EvorayError
 def here(tmp_path, monkeypatch):
     """A working directory with a user's checkpoint and pictures."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(architectures, "_timm", list)  # its import takes seconds
     torch.save(models.shufflenet_v2_x0_5(num_classes=3).state_dict(), "mine.pth")
     make_tree(tmp_path / "photos", per_class=2)
     return tmp_path

@@ -19,7 +19,7 @@ def test_what_is_not_installed_is_said(monkeypatch):
     def installed(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(version, "installed", installed)
+    monkeypatch.setattr(importlib.metadata, "version", installed)
     assert version.version_line() == "evoray not installed, torch not installed, ray not installed"
 
 
