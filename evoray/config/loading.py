@@ -28,6 +28,14 @@ NAMED = 10
 M = TypeVar("M", bound=BaseModel)
 
 
+class WrongKeysError(ConfigError):
+    """Every wrong key of a file, in one message; ``lines`` has a sentence for each."""
+
+    def __init__(self, origin: str, lines: Sequence[str], rest: str = "") -> None:
+        super().__init__(f"{origin}: {'; '.join(lines)}{rest}")
+        self.lines = [f"{origin}: {line}" for line in lines] + ([f"{origin}{rest}"] if rest else [])
+
+
 def parse_config(
     values: dict[str, Any], origin: str = "the configuration", config_dir: Path | None = None
 ) -> RunConfig:
@@ -47,7 +55,7 @@ def validated(model: type[M], values: dict[str, Any], origin: str, config_dir: P
         explainer = Explainer(model, values, lambda section, given: _kinds(model, section, given, config_dir))
         lines, more = explainer.lines(error.errors(include_url=False), NAMED)
         rest = f"; and {more:,} more" if more else ""
-        raise ConfigError(f"{shown(origin)}: " + "; ".join(lines) + rest) from None
+        raise WrongKeysError(shown(origin), lines, rest) from None
 
 
 def _kinds(model: type[BaseModel], section: str, given: Any, config_dir: Path | None) -> dict[str, type[BaseModel]]:

@@ -74,15 +74,17 @@ def measured(inputs: Inputs, config: ResolvedConfig) -> Pace:
 
 
 def _fitted(child: _Child, first: float, few: int, rows: int, batch: int) -> tuple[float, float]:
-    """Seconds a child and a record, from children on few and on more records, each size met once before it counts."""
+    """Seconds a child and a record, from children on few and on more records: the faster of two, for other programs
+    slow some of them down; before that each size is met once."""
     if first > SLOW:
         return 0.0, first / few
-    short = child.seconds(few)
+    short = min(child.seconds(few), child.seconds(few))
     more = min(rows, MOST, max(few, int(few * SECONDS / max(short, 1e-6))))
     if more < 2 * few:
         return 0.0, short / few
     child.seconds(more)
-    record = max((child.seconds(more) - short) / (more - few), 1e-9)
+    long = min(child.seconds(more), child.seconds(more))
+    record = max((long - short) / (more - few), 1e-9)
     return max(short - few * record, 0.0), record
 
 

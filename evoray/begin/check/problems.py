@@ -36,7 +36,8 @@ class Problems:
         try:
             return step()
         except EvorayError as error:
-            self.add(str(error))
+            for line in getattr(error, "lines", [str(error)]):
+                self.add(line)
             return None
 
     def add(self, line: str) -> None:

@@ -12,7 +12,9 @@ from evoray.runtime.reading import shown
 from evoray.tasks.base import Task
 
 UNITS = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"))
-SIZES = ((2**30, "GiB"), (2**20, "MiB"))
+MIB, MICRO = 2**20, 1e-6
+"""What is smaller is not told: bytes, seconds."""
+SIZES = ((2**30, "GiB"), (MIB, "MiB"))
 
 
 def rows_of(plan: Plan, price: float | None) -> Iterator[tuple[str, str]]:
@@ -96,17 +98,20 @@ def _memory(pace: Pace) -> str:
         ("a batch's pass", pace.activations),
         ("Python and PyTorch", pace.bytes - pace.network - pace.records - pace.activations),
     )
-    return f"about {size(pace.bytes)} a worker: {', '.join(f'{what} {size(count)}' for what, count in parts if count)}"
+    told = ", ".join(f"{what} {size(count)}" for what, count in parts if count >= MIB)
+    return f"about {size(pace.bytes)} a worker: {told}"
 
 
 def _time(plan: Plan, price: float | None) -> Iterator[tuple[str, str]]:
     if plan.pace is None:
         yield "time", f"not measured: {shown(plan.unmeasured)}"
     else:
-        pace = plan.pace
-        each = f"{duration(pace.record)} for {one_of(plan.inputs.splits.counted)}"
-        more = f" and {duration(pace.child)} a child and shard" if pace.child > 1e-3 else ""
-        yield "speed", f"{each}{more} on one worker here, measured on a few"
+        pace, parts = plan.pace, []
+        if pace.record >= MICRO:
+            parts.append(f"{duration(pace.record)} for {one_of(plan.inputs.splits.counted)}")
+        if pace.child >= MICRO:
+            parts.append(f"{duration(pace.child)} for a child and shard")
+        yield "speed", f"{' and '.join(parts)} on one worker here, measured on a few"
     for place in plan.places:
         yield "time" if place.unknown or place.seconds is not None else "workers", _place(place, price)
 
@@ -118,7 +123,8 @@ def _place(place: Place, price: float | None) -> str:
     if place.seconds is None:
         return f"{workers} on {shown(place.name, 200)}"
     money = "" if place.money is None else f", {place.money:.2f} at {price:g} an hour for a machine"
-    return f"about {duration(place.seconds)} on {shown(place.name, 200)}, with {workers}{money}"
+    took = f"about {duration(place.seconds)}" if place.seconds >= 1 else "less than a second"
+    return f"{took} on {shown(place.name, 200)}, with {workers}{money}"
 
 
 def one_of(counted: str) -> str:
@@ -129,7 +135,7 @@ def one_of(counted: str) -> str:
 def duration(seconds: float) -> str:
     """``12 ms``, ``34 s``, ``2.5 h``."""
     if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
+        return f"{1000 * seconds:.2g} ms" if seconds < 0.1 else f"{1000 * seconds:.0f} ms"
     size, unit = next((one for one in UNITS if seconds >= 2 * one[0]), UNITS[-1])
     return f"{seconds / size:.2g} {unit}" if seconds / size < 10 else f"{seconds / size:.0f} {unit}"
 

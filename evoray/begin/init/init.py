@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evoray.begin.files import write_text
-from evoray.begin.init.data import FoundData, find_data, shards_name
+from evoray.begin.init.data import MANIFEST, FoundData, find_data, shards_name
 from evoray.begin.init.parents import FoundParent, find_parent
 from evoray.begin.init.tasks import Chosen, choose, cut_of
 from evoray.begin.init.written import command, line, section
@@ -20,6 +20,8 @@ from evoray.runtime.paths import expanded
 from evoray.runtime.reading import shown
 from evoray.tasks.registry import TASKS
 
+SHARDS = "shards"
+"""The folder of all shards that are made, beside the configuration."""
 PATHS = ("weights", "name")
 """Keys of ``[parent]`` that may be paths."""
 
@@ -52,7 +54,7 @@ def begin(
     folder = Path(os.path.abspath(out)).parent
     with NoExit(folder):
         found = find_parent(parent, weights, folder)
-    there = find_data(data, found.kind == "masks")
+    there = _made_already(find_data(data, found.kind == "masks"), folder)
     chosen = choose(found, there, task)
     begun = _begun(out, found, there, chosen)
     parse_config(parse_toml(begun.text.encode(), str(out)), str(out), None)
@@ -60,9 +62,19 @@ def begin(
     return begun
 
 
+def _made_already(data: FoundData, folder: Path) -> FoundData:
+    """Shards of that name, where an ingest has made them before."""
+    place = folder / SHARDS / shards_name(data.source) if data.source else None
+    if place is None or not (place / MANIFEST).is_file():
+        return data
+    made = find_data(os.path.relpath(place), False)
+    path = os.path.join(SHARDS, place.name)
+    return replace(made, path=path, columns=data.columns, said=(*data.said, *made.said))
+
+
 def _begun(out: Path, parent: FoundParent, data: FoundData, chosen: Chosen) -> Begun:
     folder = Path(os.path.abspath(out)).parent
-    shards = data.path or os.path.join("shards", shards_name(data.source))
+    shards = data.path or os.path.join(SHARDS, shards_name(data.source))
     beside = os.path.relpath(folder / shards) if data.source else shards
     ingest = command(tuple(_ingest(out, parent, data, chosen, beside))) if data.source else None
     then = tuple(command(words) for words in _then(out))

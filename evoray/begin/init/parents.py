@@ -14,7 +14,7 @@ from evoray.config.allowed import nearest
 from evoray.data.text.folder import CONFIG, read_config
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models.base import Preprocessing
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import expanded, names_a_checkpoint
 from evoray.runtime.reading import shown
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -25,8 +25,8 @@ OWN = "model:make"
 
 @dataclass(frozen=True)
 class FoundParent:
-    """keys: of ``[parent]``, each with a comment (empty: none). beside, normalisation: lines of comments below them,
-    the latter where records are images. said: what was found, a sentence each.
+    """keys: of ``[parent]``, each with a comment (empty: none). said: what was found, a sentence each.
+    beside: lines of comments below the keys; normalisation: more of them, where records are images.
 
     kind: ``images``, ``masks``, or of a network of texts ``generation`` or ``text-classification``; empty where nothing
     says it. images: what its images are like. own_file: ``data ingest --for`` has to be told how they were cut.
@@ -59,6 +59,8 @@ def find_parent(named: str, weights: str | None, folder: Path) -> FoundParent:
         return _folder(path)
     if path.exists():
         return _checkpoint(path)
+    if names_a_checkpoint(named) and not HUB.fullmatch(named):
+        raise ConfigError(f"--parent {shown(named)}: no such file or folder. Name a checkpoint that is there.")
     return _architecture(named, weights)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed
 from typing import Annotated
 
 import typer
@@ -17,9 +15,11 @@ def version_line() -> str:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata  # help does not wait for it
+
     try:
-        return installed(name)
-    except PackageNotFoundError:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
         return "not installed"
 
 

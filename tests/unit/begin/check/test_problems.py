@@ -46,8 +46,8 @@ def test_a_run_without_problems_has_the_inputs_of_evolve(tmp_path):
 
 def test_every_wrong_key_parent_and_data_are_told_at_once(found):
     text = RUN.replace("small:cnn", "small:cmm").replace("mnist5k", "no/shards") + "[search]\nchildrn = 3\n"
-    keys, parent, data = found(text + "[compute]\ndtype = 'float8'\n")
-    assert "search.childrn" in keys and "compute.dtype" in keys
+    key, other, parent, data = found(text + "[compute]\ndtype = 'float8'\n")
+    assert "search.childrn" in key and "compute.dtype" in other
     assert "cmm" in parent and "no/shards" in data
 
 

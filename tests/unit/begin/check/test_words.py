@@ -8,7 +8,9 @@ from evoray.begin.check.words import duration, one_of, size
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.0123, "12.3 ms"),
+        (0.0123, "12 ms"),
+        (0.0004, "0.4 ms"),
+        (0.25, "250 ms"),
         (1.5, "1.5 s"),
         (34.4, "34 s"),
         (130, "2.2 min"),

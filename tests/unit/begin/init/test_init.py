@@ -5,20 +5,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from pictures import make_tree
+from pictures import GREY, grey_records, make_tree
 from torch import nn
 from torchvision import models
 
 from evoray.begin.check.problems import look_at
+from evoray.begin.init import architectures
 from evoray.begin.init.init import begin
 from evoray.config import load_config
 from evoray.errors import ConfigError, EvorayError
+from evoray.ingest.ingest import ingest_dataset
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A working directory with a user's checkpoint and pictures."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(architectures, "_timm", list)  # its import takes seconds
     torch.save(models.shufflenet_v2_x0_5(num_classes=3).state_dict(), "mine.pth")
     make_tree(tmp_path / "photos", per_class=2)
     return tmp_path
@@ -108,3 +111,10 @@ def test_numbers_and_a_function_make_a_regression_that_checks(here):
 def test_data_that_is_there_already_checks_at_once(here):
     begin("evoray.models.small:cnn", "mnist5k", here / "run.toml")
     assert look_at(here / "run.toml", ["data.select=0.01", "data.test=0.01"])[1] == []
+
+
+def test_shards_that_were_made_before_are_taken(here):
+    ingest_dataset(grey_records(23), here / "shards" / "photos", GREY, shard_size=10)
+    found = begin("mine.pth", "photos", Path("run.toml"))
+    assert found.ingest is None and "shards of 23 images" in " ".join(found.said)
+    assert load_config(here / "run.toml").data.path == "shards/photos"
