@@ -5,9 +5,12 @@ What its library prints goes to standard error, which is a file that nobody sees
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -75,12 +78,31 @@ def serve(requests: Iterable[str], answer: Answer) -> None:
     at_work.close()
 
 
+def alone(name: str, seconds: float = ORPHAN_S + 2) -> socket.socket:
+    """Waits until no other process of this machine has the name; it is free again when the socket closes.
+
+    A run that was killed may go on before the tracker's process of then has put away what it had.
+    """
+    held = socket.socket(socket.AF_UNIX)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            held.bind(b"\0evoray-tracking-" + hashlib.sha256(name.encode()).hexdigest().encode())
+        except OSError as error:  # another system than Linux has no such names, and goes on without
+            if error.errno == errno.EADDRINUSE:
+                time.sleep(0.05)
+                continue
+        break
+    return held
+
+
 class AtWork:
     """One tracker and what it is asked."""
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._tracker: Tracker | None = None
+        self._alone: socket.socket | None = None
         self._beginning: Mapping[str, Any] = {}
         self._step = 0
 
@@ -102,6 +124,8 @@ class AtWork:
             timer = _end_after(ORPHAN_S)
             tracker.end(Results(None, "the run was killed", self._step))
             timer.cancel()
+        if self._alone is not None:
+            self._alone.close()
 
     @property
     def _told(self) -> Tracker:
@@ -112,6 +136,8 @@ class AtWork:
         folder = request.get("config_dir")
         tracker = make_tracker(request["tracker"], Path(folder) if folder else None)
         self._answer({"alive": "imported"})
+        one_run = "\0".join((request["beginning"]["location"], request["beginning"]["run"], request["tracker"]))
+        self._alone = self._alone or alone(one_run)
         beginning = Beginning(**{**request["beginning"], "known": Known(**request["beginning"]["known"])})
         begun = tracker.begin(beginning)
         self._tracker, self._beginning, self._step = tracker, request["beginning"], begun.delivered

@@ -9,7 +9,6 @@ from importlib.machinery import PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 
-from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
 from evoray.runtime.reading import shown
@@ -40,6 +39,8 @@ def check_trackers(names: Iterable[str], config_dir: Path | None = None) -> None
         if ":" in name:
             _check_own(name, config_dir)
         elif name not in TRACKERS:
+            from evoray.config.allowed import did_you_mean  # pydantic: a tracker's process begins without it
+
             raise ConfigError(
                 f'tracking.to = "{shown(name, 60)}": none of {", ".join(TRACKERS)}, package.module:Class (your own).'
                 f"{did_you_mean(name, TRACKERS)}"

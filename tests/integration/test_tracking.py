@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,26 @@ def test_trackers_that_hang_raise_and_die_cost_no_answer(tracked, untracked, tmp
     assert all("evoray.tracking.replay" in text for text in missed)
 
 
+@pytest.fixture
+def silent_server():
+    """Takes every connection, and answers none."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:  # the kernel takes them; nobody asks for them
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.slow
+def test_servers_that_never_answer_cost_no_answer(tracked, untracked, tmp_path, silent_server, monkeypatch):
+    """MLflow and W&B themselves, which would try for minutes."""
+    monkeypatch.setenv("WANDB_BASE_URL", silent_server)
+    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+    seen = Said()
+    config = tracked("mlflow", "wandb", uri=silent_server, patience=5)
+    result = evolve(config, tmp_path / "run", page=False, progress=seen)
+    assert bytes_of(result.directory) == bytes_of(untracked.directory)
+    missed = [text for text in seen.notes if "was not told everything (no answer for" in text]
+    assert [text.split()[1] for text in missed] == ["mlflow", "wandb"]
+
+
 READ = {
     "mlflow": """
 from mlflow.tracking import MlflowClient
@@ -116,7 +137,7 @@ pictures = len(client.list_artifacts(run.info.run_id, "report"))
     "wandb": """
 from pathlib import Path
 from evoray.tracking.wandb_files import records, values
-found = [one for path in sorted(Path(folder).glob("wandb/*/*.wandb")) for one in records(path)]
+found = [one for path in sorted(Path(folder).glob("wandb/offline-*/*.wandb")) for one in records(path)]
 rows = [values(one.history.item) for one in found if one.WhichOneof("record_type") == "history"]
 series = [(row["_step"], row["generation"]) for row in rows if "generation" in row]
 verdict = [values(one.summary.update) for one in found if one.WhichOneof("record_type") == "summary"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evoray.errors import UsageError
-from evoray.tracking import replay
+from evoray.tracking import observer, replay
 
 HERE = Path(__file__).parent
 
@@ -44,11 +44,39 @@ def test_rounds_and_results_are_sent_and_not_a_second_time(sent, told, summary, 
     assert told() == before
 
 
-def test_a_run_that_has_not_finished_is_sent_as_far_as_it_is(sent, told, finished):
+class Listed:
+    """In place of a tracker's process: a list of what it would be told."""
+
+    told, where = (), "a list"
+
+    def __init__(self, name, begin, state):
+        self.name = name
+        Listed.told = (begin,)
+
+    def start(self): ...
+
+    def tell(self, request):
+        Listed.told = (*Listed.told, request)
+
+    def finish(self, patience, backlog):
+        return 0
+
+
+def test_a_run_that_has_not_finished_is_sent_as_far_as_it_is(sent, finished, monkeypatch):
+    monkeypatch.setattr(observer, "Feeder", Listed)
     finished.remove("summary.json")
     assert not sent()[0]
-    assert [line.get("round") for line in told()] == [None, 1, 2, 3, None]
-    assert told()[-1]["error"] == "it has not finished"
+    assert [one.get("step") for one in Listed.told] == [None, 1, 2, 3, 3]
+    assert Listed.told[-1]["error"] == "it has not finished"
+
+
+def test_the_trackers_of_the_run_itself_are_taken_with_their_settings(sent, finished, config, monkeypatch):
+    monkeypatch.setattr(observer, "Feeder", Listed)
+    finished.write_json("config.json", {**config, "tracking": {"to": ["fakes:Keeps"], "project": "mine"}})
+    assert sent(to=())[0]
+    assert Listed.told[0]["beginning"]["settings"]["project"] == "mine"
+    assert Listed.told[0]["beginning"]["run"] == "abc"
+    assert not any(key.startswith("tracking") for key in Listed.told[0]["beginning"]["config"])
 
 
 @pytest.mark.parametrize(

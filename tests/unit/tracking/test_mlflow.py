@@ -54,6 +54,7 @@ def test_a_killed_run_goes_on_in_one_series(begin, finished, remote):
     assert (other["id"] != first["id"], other["delivered"]) == (True, 0)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there_is_said(begin, remote):
     request = begin("mlflow", uri="http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(NotTold, match=r"127\.0\.0\.1"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import threading
+import time
 
-from evoray.tracking.process import serve
+from evoray.tracking.process import alone, serve
 
 
 def asked(*requests):
@@ -41,3 +45,25 @@ def test_a_run_that_is_gone_without_a_word_leaves_a_tracker_that_was_told(begin,
 
 def test_a_round_before_the_beginning_is_refused():
     assert "beginning first" in asked({"kind": "round", "step": 1, "figures": {}})[0]["failed"]
+
+
+def test_one_process_at_a_time_tells_of_a_run():
+    """The second waits for the first, and for no longer than that one may take."""
+    held, got = alone("run"), []
+    waiting = threading.Thread(target=lambda: got.append(alone("run", 60)))
+    waiting.start()
+    alone("another run").close()
+    time.sleep(0.2)
+    assert got == []
+    held.close()
+    waiting.join(60)
+    alone("run", 0.1).close()
+    got[0].close()
+    alone("run").close()
+
+
+def test_it_begins_without_what_takes_long():
+    """It is started beside a run, and shares the machine with it."""
+    code = "import sys, evoray.tracking.process; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "pyarrow", "pydantic", "numpy", "matplotlib"} & {*found}

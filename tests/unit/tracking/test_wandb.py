@@ -8,7 +8,6 @@ import pytest
 from test_feeder import until
 
 from evoray.tracking.remote import Remote
-from evoray.tracking.wandb_files import last_step, records, values
 
 
 @pytest.fixture
@@ -46,6 +45,8 @@ def no_service_of(pids):
 def test_a_killed_run_goes_on_in_one_series(told, finished, tmp_path, how):
     """left: the run was killed, and the tracker's process put away what it had; killed: it was killed as well."""
     finished.remove("population.parquet")  # no pictures: they have a test of their own
+    from evoray.tracking.wandb_files import last_step, records, values  # imports W&B
+
     first = told(3, how)
     again = told(5, "ended", known=first["id"])
     assert again["id"] == first["id"] == "abc"
