@@ -21,6 +21,7 @@ from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
 from evoray.search.guards.checked import with_guards
 from evoray.search.inputs import CHECKS, Inputs, Opened, check_inputs, open_data, together
+from evoray.tracking.registry import check_trackers
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ def look_at(path: Path, overrides: Sequence[str] = ()) -> tuple[Inputs | None, l
             _parts(values, folder, found)
             return None, found.lines
         inputs = _inputs(config, folder, found)
+        found.tried(lambda: check_trackers(config.tracking.to, folder))
     return (None if found.lines else inputs), found.lines
 
 
