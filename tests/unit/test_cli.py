@@ -19,7 +19,6 @@ HEAVY = {
     "rich",
     "pygments",
     "markdown_it",
-    "zipfile",
 }
 COMMANDS = ["demo", "run", "show", "report", "export", "rebuild", "window", "submit", "data", "bench"]
 

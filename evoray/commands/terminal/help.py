@@ -24,8 +24,8 @@ LONGEST = 30
 LARGE = 2**40
 """A bound beyond it is none that a user meets."""
 HELP = {"help_option_names": ["-h", "--help"]}
-_TYPE = re.compile(r"<(?:list\[)?(?P<kind>[^]<>]+?)(?: range)?\]?>")
-_WORDS = {"str": "TEXT", "int": "N", "float": "X", "path": "PATH", "file": "FILE", "directory": "DIR"}
+_TYPE = re.compile(r"<(?:list\[)?(?P<kind>[^]<>]+?)(?: range)?\]?>|(?<= )(?P<older>INTEGER|FLOAT)(?: RANGE)?$")
+_WORDS = {"str": "TEXT", "int": "N", "integer": "N", "float": "X", "path": "PATH", "file": "FILE", "directory": "DIR"}
 _BOUNDS = re.compile(r"(?P<low>-?[\d.]+)<=x(?:<=(?P<high>[\d.]+))?|x<=(?P<most>[\d.]+)")
 Command = TypeVar("Command", bound=Callable[..., Any])
 Rows = list[tuple[str, str]]
@@ -133,7 +133,12 @@ def wrapped(text: str, width: int, further: str = "") -> list[str]:
 
 def _typed(name: str) -> str:
     """``--out TEXT`` for ``--out <str>``; choices stay as they are."""
-    return _TYPE.sub(lambda found: _WORDS.get(found["kind"].lower(), found["kind"]), name)
+
+    def word(found: re.Match[str]) -> str:
+        kind = found["kind"] or found["older"]
+        return _WORDS.get(kind.lower(), kind)
+
+    return _TYPE.sub(word, name)
 
 
 def _bounded(text: str) -> str:

@@ -21,11 +21,11 @@ def raises(error):
 def test_an_error_of_evorays_is_one_line_and_its_exit_code(name, capsys):
     kind = getattr(errors, name)
     with pytest.raises(SystemExit) as ended:
-        guarded(raises(kind("path[0]: wrong. Give [red]another[/red]. " + "long " * 60)))
+        guarded(raises(kind("path[0]: wrong. Give [red]another[/red]. " + "long" + " long" * 60)))
     assert ended.value.code == {errors.StoppedError: 130}.get(kind, 2 if issubclass(kind, errors.UsageError) else 1)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == "error path[0]: wrong. Give [red]another[/red]. " + "long " * 60 + "\n"
+    assert shown.err == "error path[0]: wrong. Give [red]another[/red]. " + "long" + " long" * 60 + "\n"
 
 
 def test_an_error_of_nobodys_keeps_its_trace():

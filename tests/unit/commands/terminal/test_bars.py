@@ -154,7 +154,7 @@ def test_on_a_terminal_one_bar_and_a_line_a_round(monkeypatch, columns):
     assert max(map(len, plain)) <= columns and any("3 of 101 children" in line for line in plain)
 
 
-@pytest.mark.parametrize("text", ["looking at /data/[a]/x", "looking at [/data]", "long " * 60])
+@pytest.mark.parametrize("text", ["looking at /data/[a]/x", "looking at [/data]", "long" + " long" * 60])
 def test_a_note_in_a_log_is_one_line_as_it_is(text, capsys):
     with Bars() as bars:
         bars.note(text)
