@@ -64,7 +64,8 @@ def look(
     if where is None:
         return None
     try:
-        done = run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=seconds, check=False)
+        command, env = [sys.executable, "-c", ASK], dict(environment)
+        done = run(command, env=env, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return Cluster(where, error=f"does not answer within {seconds:g} s")
     lines = [line for line in done.stdout.splitlines() if line.startswith("[")]

@@ -49,7 +49,7 @@ def begin(
         ConfigError, DataError, ModelError: parent or data are none, or ``out`` is there; nothing is written then.
     """
     out = Path(expanded(str(out)))
-    if out.exists() and not force:
+    if os.path.lexists(out) and not force:
         raise ConfigError(f"{shown(out)}: is there already. Name another file with --out, or say --force.")
     folder = Path(os.path.abspath(out)).parent
     with NoExit(folder):
@@ -65,7 +65,7 @@ def begin(
 def _made_already(data: FoundData, folder: Path) -> FoundData:
     """Shards of that name, where an ingest has made them before."""
     place = folder / SHARDS / shards_name(data.source) if data.source else None
-    if place is None or not (place / MANIFEST).is_file():
+    if place is None or not os.path.isfile(place / MANIFEST):
         return data
     made = find_data(os.path.relpath(place), False)
     path = os.path.join(SHARDS, place.name)

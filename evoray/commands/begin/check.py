@@ -21,7 +21,8 @@ def check(
         list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price-per-hour", min=0, help="Of one machine; the run's price is then said.")
+        float | None,
+        typer.Option("--price-per-hour", min=0, max=1e6, help="Of one machine; the run's price is then said."),
     ] = None,
     as_json: Json = False,
 ) -> None:
