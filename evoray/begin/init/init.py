@@ -22,8 +22,14 @@ from evoray.tasks.registry import TASKS
 
 SHARDS = "shards"
 """The folder of all shards that are made, beside the configuration."""
-PATHS = ("weights", "name")
-"""Keys of ``[parent]`` that may be paths."""
+PATHS = {
+    "torchvision": ("weights",),
+    "timm": ("weights",),
+    "module": ("weights",),
+    "transformers": ("name",),
+    "onnx": ("name",),
+}
+"""Keys of ``[parent]`` that are paths, by its source."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,8 @@ def _head(ingest: str | None, to_do: tuple[str, ...], then: tuple[str, ...]) -> 
 
 
 def _sections(folder: Path, parent: FoundParent, data: FoundData, chosen: Chosen, shards: str) -> Iterator[str]:
-    keys = [(key, _placed(value, folder) if key in PATHS else value, about) for key, value, about in parent.keys]
+    paths = PATHS[parent.source]
+    keys = [(key, _placed(value, folder) if key in paths else value, about) for key, value, about in parent.keys]
     yield from section(
         "parent", [*(line(*one) for one in keys), *parent.beside, *(() if data.columns else parent.normalisation)]
     )

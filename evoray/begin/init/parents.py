@@ -43,6 +43,10 @@ class FoundParent:
     to_do: tuple[str, ...] = ()
     normalisation: tuple[str, ...] = ()
 
+    @property
+    def source(self) -> str:
+        return next(str(value) for key, value, _ in self.keys if key == "source")
+
 
 def find_parent(named: str, weights: str | None, folder: Path) -> FoundParent:
     """What a user names. folder: of the configuration to be written, from which functions are imported.

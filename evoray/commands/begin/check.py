@@ -62,7 +62,9 @@ def _print(plan: Plan, config: Path, price: float | None) -> None:
     from evoray.begin.said import beside
 
     width = Console().width
-    notes = [("note", note) for note in (*plan.inputs.notes, *plan.inputs.said.trial)]
+    classes = plan.inputs.classes
+    told = (*plan.inputs.notes, *plan.inputs.said.trial)
+    notes = [("note", note) for note in told if classes is None or note != classes.said]
     for line in beside([*rows_of(plan, price), *notes], width):
         say(line)
     say("")

@@ -63,6 +63,11 @@ def test_what_is_asked_of_good_data_is_told_beside_a_bad_parent(found):
     assert any("nlll" in line for line in lines) and any("data.select" in line for line in lines)
 
 
+def test_a_backend_of_the_user_s_has_to_be_there(found):
+    (line,) = found(RUN, "compute.backend=nowhere:make")
+    assert "nowhere" in line
+
+
 def test_a_file_that_is_none_is_the_only_problem(tmp_path):
     (tmp_path / "run.toml").write_text("parent = [")
     assert ["not TOML" in line for line in look_at(tmp_path / "run.toml")[1]] == [True]
