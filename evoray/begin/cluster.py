@@ -64,7 +64,8 @@ def look(
     if where is None:
         return None
     try:
-        done = run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=seconds, check=False)
+        command, env = [sys.executable, "-c", ASK], dict(environment)
+        done = run(command, env=env, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return Cluster(where, error=f"does not answer within {seconds:g} s")
     lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
@@ -89,7 +90,10 @@ def ray(cluster: Cluster | None, environment: Mapping[str, str] = os.environ) ->
             "Start it, set RAY_AUTH_MODE and its token as on the cluster, or unset RAY_ADDRESS.",
         )
     else:
-        remedy = "One that was started here is gone or hangs: ray stop, and ray start --head again where it is wanted."
+        remedy = (
+            "It has ended, or is another program's own. A run that cannot join it starts one for itself; where another "
+            "is meant, name it in RAY_ADDRESS."
+        )
         yield attention("cluster", f"{cluster.address}: {cluster.error}", remedy)
 
 

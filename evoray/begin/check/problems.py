@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from evoray.config import ParentConfig, RunConfig, parse_config, read_toml
-from evoray.config.schema import DataConfig
+from evoray.config.schema import BACKENDS, DataConfig
 from evoray.data import open_dataset
 from evoray.errors import EvorayError
 from evoray.models import Parent, load_parent
+from evoray.runtime.importing import import_function
 from evoray.runtime.malloc import freed_memory_kept
 from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
@@ -72,6 +73,8 @@ def _inputs(config: RunConfig, folder: Path, found: Problems) -> Inputs | None:
         for check in CHECKS:
             found.tried(partial(check, data))
     parent = found.tried(lambda: load_parent(config.parent, folder, seed=config.seed))
+    if config.compute.backend not in BACKENDS:
+        found.tried(partial(import_function, config.compute.backend, folder))
     if data is None or parent is None or found.lines:
         for guard in config.guard:
             with _said_of(f"guard {guard.name}", found) as own:

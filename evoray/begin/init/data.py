@@ -11,7 +11,7 @@ import pyarrow as pa
 from PIL import Image
 
 from evoray.begin.init.parents import FUNCTION
-from evoray.data import place_of, read_manifest
+from evoray.data import open_dataset, place_of, read_manifest
 from evoray.data.ready.packaged import PACKAGED
 from evoray.data.record_manifest import RecordManifest
 from evoray.errors import ConfigError, DataError
@@ -21,8 +21,10 @@ from evoray.ingest.records.text_tables import LABELS
 from evoray.ingest.segmentation.layouts import layout_of
 from evoray.ingest.sources import Source, open_source
 from evoray.ingest.understood import understood
+from evoray.runtime.importing import import_function
+from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import quoted, shown
 
 MANIFEST = "manifest.json"
 TARGETS = ("target", "y", "value", *LABELS)
@@ -58,19 +60,23 @@ def find_data(named: str, wants_masks: bool) -> FoundData:
     Raises:
         ConfigError, DataError: nothing is there, or nothing that is known; with the remedy.
     """
-    if not named:
-        raise ConfigError("--data: its name is empty. Name a shard directory, or what is to be ingested.")
+    if not named or "\0" in named:
+        raise ConfigError(f"--data {quoted(named)}: no name. Name a shard directory, or what is to be ingested.")
     path = Path(expanded(named))
     if named in PACKAGED or named.startswith("mock:"):
+        if named not in PACKAGED:
+            open_dataset(named)  # what it asks for may be none
         return FoundData(named, "", (f"{shown(named)}: data that comes with EvoRay",), "image-classification")
-    if "://" in named or (path / MANIFEST).is_file():
+    if "://" in named or os.path.isfile(path / MANIFEST):
         return _shards(named)
-    if not path.exists() and FUNCTION.fullmatch(named):
+    if not os.path.exists(path) and FUNCTION.fullmatch(named):
+        with NoExit(Path.cwd(), DataError):
+            import_function(named, Path.cwd())
         said = (f"{shown(named)}: a function that returns a torch Dataset; it was not called",)
         return FoundData("", named, said)
     if wants_masks:
         return _masks(path)
-    if path.is_file() and is_table(named):
+    if os.path.isfile(path) and is_table(named):
         return _table(path)
     return _images(str(path))
 
@@ -91,7 +97,7 @@ def _images(named: str, options: tuple[str, ...] = (), labels: Path | None = Non
 
 
 def _masks(path: Path) -> FoundData:
-    if path.is_dir():
+    if os.path.isdir(path):
         layout = layout_of(path, None, None)
         said = (f"{shown(path)}: images in {shown(layout.images)}, masks in {shown(layout.masks)}", *layout.notes)
         return FoundData("", str(path), said, "segmentation", len(layout.classes) or None)

@@ -22,8 +22,14 @@ from evoray.tasks.registry import TASKS
 
 SHARDS = "shards"
 """The folder of all shards that are made, beside the configuration."""
-PATHS = ("weights", "name")
-"""Keys of ``[parent]`` that may be paths."""
+PATHS = {
+    "torchvision": ("weights",),
+    "timm": ("weights",),
+    "module": ("weights",),
+    "transformers": ("name",),
+    "onnx": ("name",),
+}
+"""Keys of ``[parent]`` that are paths, by its source."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ def begin(
         ConfigError, DataError, ModelError: parent or data are none, or ``out`` is there; nothing is written then.
     """
     out = Path(expanded(str(out)))
-    if out.exists() and not force:
+    if os.path.lexists(out) and not force:
         raise ConfigError(f"{shown(out)}: is there already. Name another file with --out, or say --force.")
     folder = Path(os.path.abspath(out)).parent
     with NoExit(folder):
@@ -65,7 +71,7 @@ def begin(
 def _made_already(data: FoundData, folder: Path) -> FoundData:
     """Shards of that name, where an ingest has made them before."""
     place = folder / SHARDS / shards_name(data.source) if data.source else None
-    if place is None or not (place / MANIFEST).is_file():
+    if place is None or not os.path.isfile(place / MANIFEST):
         return data
     made = find_data(os.path.relpath(place), False)
     path = os.path.join(SHARDS, place.name)
@@ -110,7 +116,8 @@ def _head(ingest: str | None, to_do: tuple[str, ...], then: tuple[str, ...]) -> 
 
 
 def _sections(folder: Path, parent: FoundParent, data: FoundData, chosen: Chosen, shards: str) -> Iterator[str]:
-    keys = [(key, _placed(value, folder) if key in PATHS else value, about) for key, value, about in parent.keys]
+    paths = PATHS[parent.source]
+    keys = [(key, _placed(value, folder) if key in paths else value, about) for key, value, about in parent.keys]
     yield from section(
         "parent", [*(line(*one) for one in keys), *parent.beside, *(() if data.columns else parent.normalisation)]
     )

@@ -15,7 +15,7 @@ from evoray.data.text.folder import CONFIG, read_config
 from evoray.errors import ConfigError, EvorayError, ModelError
 from evoray.models.base import Preprocessing
 from evoray.runtime.paths import expanded, names_a_checkpoint
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import quoted, shown
 
 FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 HUB = re.compile(r"[\w.-]+/[\w.-]+")
@@ -43,6 +43,10 @@ class FoundParent:
     to_do: tuple[str, ...] = ()
     normalisation: tuple[str, ...] = ()
 
+    @property
+    def source(self) -> str:
+        return next(str(value) for key, value, _ in self.keys if key == "source")
+
 
 def find_parent(named: str, weights: str | None, folder: Path) -> FoundParent:
     """What a user names. folder: of the configuration to be written, from which functions are imported.
@@ -50,14 +54,16 @@ def find_parent(named: str, weights: str | None, folder: Path) -> FoundParent:
     Raises:
         ConfigError, ModelError: nothing is called so, or it cannot be used.
     """
+    if not named or "\0" in named:
+        raise ConfigError(f"--parent {quoted(named)}: no name. Name a checkpoint, an architecture, or module:function.")
     path = Path(expanded(named))
-    if FUNCTION.fullmatch(named) and not path.exists():
+    if FUNCTION.fullmatch(named) and not os.path.exists(path):
         return _function(named, weights, folder)
     if path.suffix.lower() == ".onnx":
         return _onnx(str(path))
-    if path.is_dir() and (path / CONFIG).exists():
+    if os.path.isfile(path / CONFIG):
         return _folder(path)
-    if path.exists():
+    if os.path.exists(path):
         return _checkpoint(path)
     if names_a_checkpoint(named) and not HUB.fullmatch(named):
         raise ConfigError(f"--parent {shown(named)}: no such file or folder. Name a checkpoint that is there.")
@@ -121,7 +127,7 @@ def _torchvision(name: str, weights: str | None) -> FoundParent:
     default = enum.DEFAULT
     chosen = weights or default.name
     own_file = chosen not in enum.__members__ and chosen != "random"
-    others = [one for one in enum.__members__ if one != chosen]
+    others = [one for one in enum.__members__ if one not in (chosen, "DEFAULT")]
     beside: tuple[str, ...] = ()
     if not own_file and chosen != "random" and not _is_cached(enum[chosen]):
         beside = ("# download = true              # its file is not in torch's cache: lets a run fetch it",)

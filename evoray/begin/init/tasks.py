@@ -48,7 +48,8 @@ def choose(parent: FoundParent, data: FoundData, asked: str | None) -> Chosen:
 
 def _decided(parent: FoundParent, data: FoundData) -> tuple[str, str]:
     if data.task:
-        return data.task, "as the data says" if not data.source else "for images with classes"
+        raw = "for images with masks" if data.task == "segmentation" else "for images with classes"
+        return data.task, raw if data.source else "as the data says"
     if parent.kind == "masks":
         return "segmentation", "for the parent segments images"
     if data.columns:

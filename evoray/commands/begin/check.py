@@ -21,7 +21,8 @@ def check(
         list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price-per-hour", min=0, help="Of one machine; the run's price is then said.")
+        float | None,
+        typer.Option("--price-per-hour", min=0, max=1e6, help="Of one machine; the run's price is then said."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -61,7 +62,9 @@ def _print(plan: Plan, config: Path, price: float | None) -> None:
     from evoray.begin.said import beside
 
     width = Console().width
-    notes = [("note", note) for note in (*plan.inputs.notes, *plan.inputs.said.trial)]
+    classes = plan.inputs.classes
+    told = (*plan.inputs.notes, *plan.inputs.said.trial)
+    notes = [("note", note) for note in told if classes is None or note != classes.said]
     for line in beside([*rows_of(plan, price), *notes], width):
         say(line)
     say("")

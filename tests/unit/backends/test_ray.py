@@ -9,6 +9,7 @@ import pytest
 from evoray.backends import patience
 from evoray.backends import ray as module
 from evoray.backends.patience import LONGER_S, VARIABLE
+from evoray.begin.cluster import look
 from evoray.config import ComputeConfig
 from evoray.errors import BackendError, NotStartedError
 
@@ -100,3 +101,13 @@ def test_a_node_that_is_slow_is_waited_for_a_second_time_and_longer(monkeypatch,
         assert module.connect(ComputeConfig()) is True
     assert waits == [None, str(int(LONGER_S))][:tries]
     assert services.get_node is no_node and VARIABLE not in os.environ
+
+
+@pytest.mark.slow
+def test_a_cluster_that_runs_is_seen_from_another_process(embedded_ray):
+    """As ``evoray doctor`` and ``check`` ask: they join it, and start none."""
+    embedded_ray()
+    address = module.ray.get_runtime_context().gcs_address
+    found = look({**os.environ, "RAY_ADDRESS": address}, seconds=120)
+    assert found is not None and found.error == "" and found.total("CPU") >= 6
+    assert look({**os.environ, "RAY_ADDRESS": "127.0.0.1:1"}, seconds=5).error

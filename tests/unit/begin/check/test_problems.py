@@ -68,6 +68,11 @@ def test_a_tracker_that_is_none_is_told_beside_a_bad_parent(found):
     assert "cmm" in parent and 'Did you mean "mlflow"?' in tracker
 
 
+def test_a_backend_of_the_user_s_has_to_be_there(found):
+    (line,) = found(RUN, "compute.backend=nowhere:make")
+    assert "nowhere" in line
+
+
 def test_a_file_that_is_none_is_the_only_problem(tmp_path):
     (tmp_path / "run.toml").write_text("parent = [")
     assert ["not TOML" in line for line in look_at(tmp_path / "run.toml")[1]] == [True]

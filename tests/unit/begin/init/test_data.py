@@ -21,7 +21,7 @@ def test_shards_are_taken_as_they_are(tmp_path):
     assert (found.path, found.source, found.task) == (str(tmp_path / "shards"), "", "image-classification")
 
 
-@pytest.mark.parametrize("named", ["mnist5k", "mock:images=10"])
+@pytest.mark.parametrize("named", ["mnist5k", "mock:images=60,size=16,classes=4"])
 def test_data_that_comes_with_evoray_has_no_source(named):
     assert (find_data(named, False).path, find_data(named, False).source) == (named, "")
 
@@ -45,13 +45,17 @@ def test_a_table_that_names_images_is_their_list(tmp_path):
     assert found.source == str(flat) and found.options == ("--labels", str(labels)) and found.classes == 2
 
 
-def test_a_function_is_not_called():
-    found = find_data("nowhere:dataset", False)
-    assert (found.source, found.task) == ("nowhere:dataset", "")
+def test_a_function_is_looked_for_and_not_called(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datafound.py").write_text("def made():\n    raise AssertionError\n")
+    found = find_data("datafound:made", False)
+    assert (found.source, found.task) == ("datafound:made", "")
+    with pytest.raises(ConfigError, match="absent"):
+        find_data("datafound:absent", False)
 
 
 def test_what_is_not_there_or_not_known_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--data: its name is empty"):
+    with pytest.raises(ConfigError, match="--data '': no name"):
         find_data("", False)
     with pytest.raises(DataError, match="no such"):
         find_data(str(tmp_path / "absent"), False)

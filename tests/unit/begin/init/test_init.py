@@ -10,10 +10,10 @@ from torch import nn
 from torchvision import models
 
 from evoray.begin.check.problems import look_at
-from evoray.begin.init import architectures
+from evoray.begin.init import architectures, parents
 from evoray.begin.init.init import begin
 from evoray.config import load_config
-from evoray.errors import ConfigError, EvorayError
+from evoray.errors import ConfigError, EvorayError, UsageError
 from evoray.ingest.ingest import ingest_dataset
 
 
@@ -118,3 +118,51 @@ def test_shards_that_were_made_before_are_taken(here):
     found = begin("mine.pth", "photos", Path("run.toml"))
     assert found.ingest is None and "shards of 23 images" in " ".join(found.said)
     assert load_config(here / "run.toml").data.path == "shards/photos"
+
+
+ODD = ("", "\0", "x" * 5000, "/dev/null", "a:b:c", "nomod:f", "a b", "~nobody/x", "$NOPE/x", "\x1b[31m")
+PARENTS = (*ODD, "photos", "a.txt", "https://a/b.pth", "broken", "broken.onnx", "resnet18.a1_in1k")
+DATA = (
+    *ODD[:-3],
+    "photos/class0",
+    "a.txt",
+    "mine.pth",
+    "s3://",
+    "mock:nonsense",
+    "none.csv",
+    "broken",
+    "broken.parquet",
+    "text.csv",
+)
+
+
+@pytest.fixture
+def odd(here, monkeypatch):
+    monkeypatch.setattr(parents, "_timm", lambda name, weights: None)
+    (here / "a.txt").write_text("hello")
+    for name in ("broken.onnx", "broken.parquet", "none.csv"):
+        (here / name).write_bytes(b"PAR1\x00broken")
+    (here / "text.csv").write_text("a;b\n1;2\n")
+    (here / "broken").mkdir()
+    (here / "broken" / "config.json").write_text("[")
+    (here / "broken" / "manifest.json").write_text("{")
+
+
+@pytest.mark.parametrize("parent", PARENTS)
+def test_an_odd_parent_is_one_message(odd, parent):
+    with pytest.raises(UsageError):
+        begin(parent, "photos", Path("run.toml"))
+    assert not Path("run.toml").exists()
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_odd_data_is_one_message(odd, data):
+    with pytest.raises(UsageError):
+        begin("mine.pth", data, Path("run.toml"))
+    assert not Path("run.toml").exists()
+
+
+@pytest.mark.parametrize("out", ["", "x" * 300, "photos", "photos/class0/0.png/run.toml", "/dev/null/run.toml", "\0"])
+def test_an_odd_place_is_one_message(odd, out):
+    with pytest.raises(UsageError):
+        begin("mine.pth", "photos", Path(out))

@@ -33,6 +33,7 @@ def test_a_network_of_segmentation_is_known_as_one(tmp_path):
     assert find_parent("fcn_resnet50", None, tmp_path).kind == "masks"
 
 
+@pytest.mark.slow
 def test_timm_has_its_tags(tmp_path):
     pytest.importorskip("timm")
     found = find_parent("timm/resnet18.a1_in1k", None, tmp_path)
