@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pyarrow as pa
@@ -17,6 +17,9 @@ from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.guards import guards
 from evoray.report.measures import ShownMeasure
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 _DIFFERENCES = """Dot: difference on test; bar: its 95% interval. The line at zero is the parent. A hollow dot shows
 no difference: the bar crosses the line, or chance may explain it once all that was compared is counted."""
@@ -43,6 +46,7 @@ class Figure:
     title: str
     svg: Markup
     caption: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,18 @@ def pictures(
     return list(zip(titles, pngs, strict=True))
 
 
+def drawn(
+    summary: Mapping[str, Any], population: pa.Table, window: Mapping[str, Any] | None = None
+) -> dict[str, matplotlib.figure.Figure]:
+    """The page's figures as matplotlib's, by a short name (``differences``, ``population``, …)."""
+    from evoray.report.svg import as_figures
+
+    taken: list[matplotlib.figure.Figure] = []
+    with as_figures(taken.append):
+        names = [one.name for one in _figures(Run.of(summary, population), window)]
+    return dict(zip(names, taken, strict=True))
+
+
 def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     section = config.get(name, {})
     return section if isinstance(section, Mapping) else {}
@@ -167,17 +183,20 @@ def _figures(run: Run, window: Mapping[str, Any] | None) -> list[Figure]:
     from evoray.report import cost, figures, generations
     from evoray.report.window import window_figure
 
-    drawn = (
-        ("How far from the parent?", figures.differences(run), _DIFFERENCES),
-        ("Do more members help?", figures.ensemble_size(run), _SIZE),
-        ("Were the children any good?", figures.population(run), _POPULATION),
-        ("How strong may a mutation be?", window_figure(window, run.measures) if window else None, _WINDOW),
-        ("Did generations help?", generations.generations(run), _GENERATIONS),
-        ("Is select worth anything on test?", generations.select_test(run), _SELECT_TEST),
-        ("Can its confidence be trusted?", figures.reliability(run), _RELIABILITY),
-        ("Do the members differ?", cost.diversity(run), _DIVERSITY),
-        ("Where did the time go?", cost.cost(run), _COST),
+    mutation = "How strong may a mutation be?"
+    made = (  # in the order in which they are drawn
+        ("differences", "How far from the parent?", figures.differences(run), _DIFFERENCES),
+        ("ensemble_size", "Do more members help?", figures.ensemble_size(run), _SIZE),
+        ("population", "Were the children any good?", figures.population(run), _POPULATION),
+        ("window", mutation, window_figure(window, run.measures) if window else None, _WINDOW),
+        ("generations", "Did generations help?", generations.generations(run), _GENERATIONS),
+        ("select_test", "Is select worth anything on test?", generations.select_test(run), _SELECT_TEST),
+        ("reliability", "Can its confidence be trusted?", figures.reliability(run), _RELIABILITY),
+        ("diversity", "Do the members differ?", cost.diversity(run), _DIVERSITY),
+        ("cost", "Where did the time go?", cost.cost(run), _COST),
     )
     return [
-        Figure(title, Markup(svg), counted(caption, run.records)) for title, svg, caption in drawn if svg is not None
+        Figure(title, Markup(svg), counted(caption, run.records), name)
+        for name, title, svg, caption in made
+        if svg is not None
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -45,18 +45,29 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-_TAKEN: ContextVar[Callable[[bytes], None] | None] = ContextVar("taken", default=None)
+_TAKEN: ContextVar[Callable[[Figure], None] | None] = ContextVar("taken", default=None)
 PNG_DPI = 150
 
 
 @contextmanager
-def as_pngs(take: Callable[[bytes], None]) -> Iterator[None]:
-    """Inside, ``to_svg`` gives every figure to ``take`` as a PNG instead, and returns none of it."""
+def as_figures(take: Callable[[Figure], None]) -> Iterator[None]:
+    """Inside, ``to_svg`` gives every figure to ``take`` instead, and returns none of it."""
     before = _TAKEN.set(take)
     try:
         yield
     finally:
         _TAKEN.reset(before)
+
+
+def as_pngs(take: Callable[[bytes], None]) -> AbstractContextManager[None]:
+    """The same, each as a PNG."""
+    return as_figures(lambda figure: take(_png(figure)))
+
+
+def _png(figure: Figure) -> bytes:
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=PNG_DPI)
+    return sink.getvalue()
 
 
 @contextmanager
@@ -80,9 +91,7 @@ def to_svg(figure: Figure, description: str) -> str:
         description: what the figure shows, for those who hear the page.
     """
     if (take := _TAKEN.get()) is not None:
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=PNG_DPI)
-        take(png.getvalue())
+        take(figure)
         return ""
     sink = io.StringIO()
     figure.savefig(sink, format="svg")
