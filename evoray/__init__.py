@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from evoray.mutation import Space as Space
     from evoray.results.write import RunResult as RunResult
     from evoray.runtime.progress import Progress as Progress
+    from evoray.watching.watch import watch as watch
 
 _LAZY = {
     "RunConfig": "evoray.config",
@@ -47,6 +48,7 @@ _LAZY = {
     "RunResult": "evoray.results.write",
     "Progress": "evoray.runtime.progress",
     "evolve": "evoray.evolution",
+    "watch": "evoray.watching.watch",
 }
 """Where each name lives; imported on first use, so that ``evoray --help`` and workers do not wait for more."""
 

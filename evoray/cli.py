@@ -16,6 +16,7 @@ from evoray.commands.run import demo, run
 from evoray.commands.show import report, show
 from evoray.commands.submit import submit
 from evoray.commands.terminal.help import App
+from evoray.commands.watch import watch
 from evoray.commands.window import window
 
 app = App(
@@ -29,6 +30,7 @@ app.command("demo")(demo)
 app.command("init")(init)
 app.command("check")(check)
 app.command("run")(run)
+app.command("watch")(watch)
 app.command("show")(show)
 app.command("report")(report)
 app.command("export")(export)

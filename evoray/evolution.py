@@ -34,6 +34,8 @@ from evoray.storage.lock import claimed
 from evoray.storage.metrics import MetricsFile
 from evoray.storage.state import check_place, is_finished
 from evoray.tracking import observer as tracking
+from evoray.watching.keeper import Keeper, is_growing
+from evoray.watching.notebook import Cell, in_notebook, shown_in_cell
 
 MEASURED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("batch_size", lambda value: type(value) is int and value >= 1, "number"),
@@ -82,7 +84,10 @@ def evolve(
         config = parse_config(dict(config), config_dir=config_dir)
     config_dir = config_dir and Path(os.path.abspath(config_dir))
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
-    told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), *observers]
+    keeper = Keeper(directory, page)
+    told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), keeper, *observers]
+    if progress is None and in_notebook():
+        told.append(Cell(shown_in_cell()))
     note = Observers(told).note
     resume = check_place(directory, resume)
     tracking.check(config.tracking, config_dir)
@@ -98,7 +103,7 @@ def evolve(
         if is_finished(directory):
             note(f"{directory.location}: finished already, nothing to do")
             return _finished(directory, page)
-    with claimed(directory, note):
+    with claimed(directory, note), keeper:
         note(f"starting the {config.compute.backend} backend")
         opened, resolved = open_workers(inputs, backend, note)
         try:
@@ -134,7 +139,7 @@ def _run(session: Session) -> RunResult:
 
 
 def _finished(directory: RunDirectory, page: bool) -> RunResult:
-    if page and not directory.exists("report.html"):
+    if page and (not directory.exists("report.html") or is_growing(directory)):
         write_page(directory)
     return read_results(directory)
 

@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class JobState:
     status: str
     message: str
     driver_exit_code: int | None
+    entrypoint: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -130,7 +132,9 @@ class JobClient:
             found = json.loads(self._request("GET", f"/api/jobs/{job}"))
             code = found.get("driver_exit_code")
             message = shown(found.get("message") or "", SCREEN)
-            return JobState(str(found["status"]), message, None if code is None else int(code))
+            return JobState(
+                str(found["status"]), message, None if code is None else int(code), str(found.get("entrypoint") or "")
+            )
 
     def logs(self, job: str) -> str:
         """Everything the driver has written so far."""
@@ -192,6 +196,15 @@ def entrypoint(config: str, out: str, overrides: Sequence[str], resume: bool) ->
     words = ["python", "-m", "evoray.commands.job", config, "--out", out]
     words += [word for override in overrides for word in ("--set", override)]
     return shlex.join(words + ["--resume"] * resume)
+
+
+def out_of(entrypoint: str) -> str | None:
+    """The run directory of a driver's command line; None where it names none."""
+    try:
+        words = shlex.split(entrypoint)
+    except ValueError:
+        return None
+    return next((out for flag, out in pairwise(words) if flag == "--out"), None)
 
 
 def check_out(out: str) -> str:

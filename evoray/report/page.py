@@ -75,33 +75,41 @@ def render(
         UsageError: one of them lacks something; names it.
     """
     run = Run.of(summary, population)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            run_id=str(run.get("run_id")),
+            seed=run.get("seed"),
+            verdict=run.get("verdict"),
+            parent=parent_name(config),
+            data=_section(config, "data").get("path", text.NOTHING),
+            records=run.records,
+            images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
+            fitness=run.main.described,
+            notes=run.notes,
+            figures_known=set(run.measures),
+            ensemble=run.has_ensemble,
+            cards=cards(run),
+            figures=_figures(run, window),
+            networks=grids.networks(run),
+            comparisons=grids.comparisons(run),
+            guards=guards(run),
+            children=grids.children(run),
+            side=[grid for grid in (grids.evidence(run), blocks(run), grids.mutation(run), grids.work(run)) if grid],
+            settings=grids.settings(config),
+        )
+    )
+
+
+def environment(*folders: Path) -> jinja2.Environment:
+    """Templates of these folders, and those here, which they may extend."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2").render(
-        run_id=str(run.get("run_id")),
-        seed=run.get("seed"),
-        verdict=run.get("verdict"),
-        parent=_parent_name(config),
-        data=_section(config, "data").get("path", text.NOTHING),
-        records=run.records,
-        images={split: text.count(run.number("splits", split)) for split in ("select", "test")},
-        fitness=run.main.described,
-        notes=run.notes,
-        figures_known=set(run.measures),
-        ensemble=run.has_ensemble,
-        cards=cards(run),
-        figures=_figures(run, window),
-        networks=grids.networks(run),
-        comparisons=grids.comparisons(run),
-        guards=guards(run),
-        children=grids.children(run),
-        side=[grid for grid in (grids.evidence(run), blocks(run), grids.mutation(run), grids.work(run)) if grid],
-        settings=grids.settings(config),
     )
 
 
@@ -142,7 +150,7 @@ def _section(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section if isinstance(section, Mapping) else {}
 
 
-def _parent_name(config: Mapping[str, Any]) -> str:
+def parent_name(config: Mapping[str, Any]) -> str:
     parent = _section(config, "parent")
     weights = parent.get("weights")
     return str(parent.get("name", text.NOTHING)) + (f" ({weights})" if weights else "")

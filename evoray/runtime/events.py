@@ -18,12 +18,18 @@ LOG = logging.getLogger("evoray")
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run begins, or goes on where it had stopped. config: the resolved one, as JSON."""
+    """A run begins, or goes on where it had stopped.
+
+    config: the resolved one, as JSON. counted: what records are called. measure: of the fitness, as ``summary.json``
+    has it.
+    """
 
     run: str
     directory: str
     config: Mapping[str, Any]
     resumed: bool
+    counted: str = "images"
+    measure: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,27 @@ class StageProgress:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A candidate that was evaluated.
+
+    kind: parent, child or soup. value: its fitness, in the direction in which people know it; None where it failed.
+    block: of the weights that it changes, where the run's mutations have blocks.
+    """
+
+    name: str
+    kind: str
+    value: float | None
+    block: int | None = None
+
+
+@dataclass(frozen=True)
 class RoundDone:
     """A round's candidates are evaluated; a line of ``metrics.jsonl``.
 
     kind: parent, child or soup. Fitness over those that did not fail, None where all did. given_up: reason by name.
     racing: what a race saved and risked, None where there was none. standing: who is best so far, in words. figures: of
     ``best``, the fittest candidate, each of the task's on ``select`` by name, and of ``mean`` the fitness; in the
-    directions in which people know them.
+    directions in which people know them. seen: every candidate.
     """
 
     generation: int
@@ -71,9 +91,10 @@ class RoundDone:
     racing: Mapping[str, Any] | None = None
     standing: str = ""
     figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=lambda: MappingProxyType({}))
+    seen: Sequence[Seen] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, without what says nothing: ``given_up``, ``racing``, ``standing``, ``figures``."""
+        """JSON-ready, without what says nothing (``given_up``, ``racing``, ``standing``, ``figures``) and ``seen``."""
         return {
             "generation": self.generation,
             "kind": self.kind,

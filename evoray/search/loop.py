@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evoray.fitness import as_known, with_fitness
-from evoray.runtime.events import RoundDone
+from evoray.runtime.events import RoundDone, Seen
 from evoray.search.announce import parent_line, standing
 from evoray.search.guards.judge import Guards
 from evoray.search.guards.rounds import next_round, told
@@ -108,7 +108,15 @@ def _round_done(
         racing=race,
         standing=said,
         figures=_figures(session, best, mean),
+        seen=tuple(_seen(session, one) for one in fresh),
     )
+
+
+def _seen(session: Session, one: Evaluated) -> Seen:
+    value = as_known(session.fitness, one.fitness) if math.isfinite(one.fitness) else None
+    own = one.ask.lineage.entries[-one.ask.own :] if one.ask.kind == "child" else ()
+    blocks = {entry.mutation.row()["block"] for entry in own if "block" in entry.mutation.columns}
+    return Seen(one.ask.name, one.ask.kind, value, blocks.pop() if len(blocks) == 1 else None)
 
 
 def _figures(session: Session, best: Evaluated | None, mean: float | None) -> dict[str, dict[str, float | None]]:

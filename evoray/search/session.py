@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from evoray.backends import Backend
@@ -118,7 +118,7 @@ def open_session(
     session = Session(run_id, directory, inputs, config, fitness, backend, journal, known, told, Tally())
     with _stopped_by_sigterm(), logs.about(run=run_id):
         try:
-            told.emit(RunStarted(run_id, directory.location, recorded, resume))
+            told.emit(_started(session, recorded, resume))
             if remembered:
                 told.note(f"going on: {remembered:,} evaluations are taken from the journal")
             with _journal_fits(directory) if remembered else nullcontext():
@@ -126,6 +126,12 @@ def open_session(
         finally:
             _on_sigterm(signal.SIG_IGN)  # a second one must not stop the flush
             journal.close()
+
+
+def _started(session: Session, recorded: dict[str, Any], resume: bool) -> RunStarted:
+    one = session.fitness.measure
+    measure = {"name": session.fitness.name, **asdict(one), "said": one.words}
+    return RunStarted(session.run_id, session.directory.location, recorded, resume, session.splits.counted, measure)
 
 
 def _begin(directory: RunDirectory, inputs: Inputs, config: ResolvedConfig, resume: bool) -> tuple[str, dict[str, Any]]:

@@ -211,12 +211,74 @@ class Window(Document):
     widest: list[Widest] = []
 
 
+class Measured(Document):
+    """A fitness, as ``summary.json`` has its measures."""
+
+    name: Text
+    label: Text
+    short: Text
+    unit: Text
+    higher_is_better: Annotated[bool, Field(strict=True)]
+    said: Text
+
+
+class Valued(Document):
+    """A candidate and its fitness, in the direction in which people know it."""
+
+    id: Text
+    value: Number
+
+
+class Working(Document):
+    """The stage that a run is at. seconds: that it has taken; left: that it will still take, as it went so far."""
+
+    name: Text
+    part: Text
+    total: Count
+    done: Count
+    known: Count = 0
+    shards: Count = 1
+    seconds: Number = 0.0
+    left: Figure = None
+    rate: Figure = None
+
+
+class Block(Document):
+    """What a block of the weights was given, and gained: children, and the best one's fitness."""
+
+    block: Count
+    children: Count
+    best: Figure = None
+
+
+class Live(Document):
+    """``state.json``: how far a run is, written while it goes on and gone when it has finished."""
+
+    run_id: Text = ""
+    began: Number = 0.0
+    written: Number = 0.0
+    counted: Text = "images"
+    measure: Measured | None = None
+    stage: Working | None = None
+    children: Count = 0
+    failed: Count = 0
+    images: Count = 0
+    generation_s: Figure = None
+    parent: Figure = None
+    top: list[Valued] = []
+    blocks: list[Block] = []
+    workers: dict[str, Count] = {}
+    notes: list[Text] = []
+    error: Text | None = None
+
+
 MODELS: Mapping[str, type[BaseModel]] = {
     "summary.json": Summary,
     "config.json": Config,
     "journal/identity.json": Identity,
     "window.json": Window,
     "tracking.json": Tracking,
+    "state.json": Live,
 }
 FIGURES = ("top1", "top5", "nll", "ece", "brier", "fitness")
 TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -231,6 +293,8 @@ REQUIRED = {"population.parquet": ("child_id", "generation", "status")}
 
 def remedy_of(name: str) -> str:
     """What is to be done about a file of a run directory that is damaged."""
+    if name == "state.json":
+        return "Remove it: a run that goes on writes it again, and all else is in its other files."
     return "Take the file as the run wrote it, or start a new run." if name in BEGINNING else REMEDY
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evoray.errors import StoppedError
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import screen, shown
+from evoray.watching.words import TITLES, UNITS, about, rounded
 
 if TYPE_CHECKING:
     from evoray.runtime.events import RoundDone, StageStarted
@@ -22,17 +23,6 @@ MANY = 10
 """Networks in a stage that are counted as such; of fewer their images are."""
 WIDE = 100
 """Columns that have room for a long bar."""
-TITLES = {
-    "auto": "sigma",
-    "window": "window",
-    "ensemble/candidates": "ensemble",
-    "soup/recalibrate": "BatchNorm",
-    "panel/select": "final, select",
-    "panel/test": "final, test",
-    "sample/test": "children on test",
-}
-"""Of a stage by the part of the run that it is; others are called by what stands before the first slash."""
-UNITS = {"child": "children", "window": "children", "auto": "children", "sample/test": "children"}
 
 
 class Bars(Progress):
@@ -166,9 +156,9 @@ class Counted:
         if self._done == 0 or now <= self._started:
             return text
         rate = self._done / (now - self._started)
-        per_second = f"{_number(rate * per_step)}{'' if by_image else f' {self._counted}'}/s" if self._images else ""
+        per_second = f"{rounded(rate * per_step)}{'' if by_image else f' {self._counted}'}/s" if self._images else ""
         left = about(max(0, self.total - self._done) / rate)
-        return f"{text} ({per_second or f'{_number(rate / self._each)}/s'}), {left} left"
+        return f"{text} ({per_second or f'{rounded(rate / self._each)}/s'}), {left} left"
 
 
 def evaluations(started: StageStarted, now: float) -> Counted:
@@ -184,19 +174,3 @@ def evaluations(started: StageStarted, now: float) -> Counted:
         images=started.images,
         counted=started.counted,
     )
-
-
-def about(seconds: float) -> str:
-    """``40 s``, ``3 min``, ``2 h 10 min``, ``3 days``"""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 2 * 24 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes / (24 * 60):.0f} days"
-
-
-def _number(rate: float) -> str:
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}" if rate >= 0.1 else f"{rate:.2g}"
