@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from evoray.search.inputs import Inputs
 NAMED = 6
 """Classes that are told with their outputs."""
 HOUR = 3600
+COUNTED = 2**31
+"""Bytes of images whose labels are counted; they are read with their shards, whose digests are checked."""
 
 
 @dataclass(frozen=True)
@@ -148,20 +151,26 @@ def _money(seconds: float | None, price: float | None, machines: int = 1) -> flo
 
 
 def class_counts(inputs: Inputs) -> dict[str, int]:
-    """Records of ``select`` a class, by name; empty where records have no classes, or lie where they would be fetched.
-    Those of ``test`` are not looked at before a search is over."""
-    data, splits = inputs.config.data, inputs.splits
-    if inputs.classes is None or isinstance(place_of(data.path), Remote):
+    """Records of ``select`` a class, by name; empty where records have no classes, or looking at them takes long. Those
+    of ``test`` are not looked at before a search is over."""
+    splits = inputs.splits
+    if inputs.classes is None or _takes_long(inputs):
         return {}
     names = inputs.splits.described["select"].classes
     total = np.zeros(len(names), dtype=np.int64)
     for shard in splits.shards("select"):
-        labels = getattr(splits.datasets["select"].load(shard), "labels", None)
-        if labels is None:
-            return {}
-        total += np.bincount(np.asarray(labels)[splits.rows["select"][shard]], minlength=len(names))[: len(names)]
+        records, rows = splits.datasets["select"].load(shard), splits.rows["select"][shard]
+        labels = inputs.task.targets(records, rows, torch.device("cpu")).numpy()
+        total += np.bincount(labels, minlength=len(names))[: len(names)]
     chosen = range(len(names)) if inputs.classes.chosen is None else inputs.classes.chosen
     return {name: int(total[output]) for name, output in zip(inputs.classes.classes, chosen, strict=True)}
+
+
+def _takes_long(inputs: Inputs) -> bool:
+    """Whether shards would be fetched, made up, or are too many to be read twice."""
+    path, whole = inputs.config.data.path, inputs.splits.described["select"]
+    size = whole.rows * max(math.prod(whole.image_shape), 1)
+    return path.startswith("mock:") or isinstance(place_of(path), Remote) or size > COUNTED
 
 
 def assumed(inputs: Inputs) -> bool:

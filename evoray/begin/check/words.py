@@ -21,7 +21,8 @@ def rows_of(plan: Plan, price: float | None) -> Iterator[tuple[str, str]]:
     """(what, how much) of everything that a user asks before a run."""
     inputs = plan.inputs
     yield "task", _task(inputs.config.task.name, inputs.task, inputs.config.fitness.name)
-    yield "parent", f"{shown(inputs.parent.name, 80)}: {sum(one.numel() for one in inputs.state.values()):,} numbers"
+    numbers = sum(one.numel() for one in inputs.state.values() if one.is_floating_point())
+    yield "parent", f"{shown(inputs.parent.name, 80)}: {numbers:,} numbers"
     yield from _data(plan)
     if inputs.classes is not None:
         yield "classes", _classes(plan)
@@ -47,6 +48,8 @@ def _data(plan: Plan) -> Iterator[tuple[str, str]]:
     elif counts:
         (least, few), (most, many) = counts[0], counts[-1]
         told = f": {few:,} ({shown(least, 40)}) to {many:,} ({shown(most, 40)}) of each of {len(counts):,} classes"
+    elif plan.inputs.classes is not None:
+        told = f", {len(plan.inputs.classes.classes):,} classes"
     yield "select", f"{splits.images('select'):,} {what} in {shards:,} shard{'s' * (shards > 1)}{told}"
     yield "test", f"{splits.images('test'):,} {what}, opened once, when the search is over"
 

@@ -72,3 +72,9 @@ def test_a_child_is_told_by_its_weights(inputs):
     child = child_of(inputs)
     assert (child["weights"], child["of"], child["density"]) == (round(inputs.space.n / 10), inputs.space.n, 0.1)
     assert not assumed(inputs)
+
+
+def test_labels_of_large_data_are_not_counted(inputs, monkeypatch):
+    assert sum(module.class_counts(inputs).values()) == inputs.splits.images("select")
+    monkeypatch.setattr(module, "COUNTED", 1000)
+    assert module.class_counts(inputs) == {}

@@ -119,3 +119,23 @@ def test_a_problem_is_told_once():
 def test_no_check_of_evolve_is_left_out():
     """Both go through the same steps: a new one is one of CHECKS, or stands in ``together``."""
     assert problems.CHECKS is steps.CHECKS and problems.together is steps.together
+
+
+ODD = (
+    "",
+    "parent = 3",
+    "parent = []\ndata = []",
+    "[[parent]]\nname = 1",
+    '[parent]\nname = "x"\n[data]\npath = 3',
+    '[parent]\nname = "resnet18"\nweights = "\\u0000"\n[data]\npath = "\\u0000"',
+    '[parent]\nname = "resnet18"\nweights = "$NOPE/x.pth"\n[data]\npath = "~nobody/x"\ntest_path = "s3://"',
+    '[parent]\nname = "/dev/null"\nweights = "/dev/null"\n[data]\npath = "/dev/null"',
+    '[parent]\nsource = "onnx"\nname = "x"\n[data]\npath = "mock:nonsense"\n[task]\nname = "no:such"',
+    '[parent]\nsource = "module"\nname = "no:such"\n[data]\npath = "."\n[search]\nstrategy = "no:such"',
+)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_whatever_a_file_says_is_answered_by_problems(found, text):
+    lines = found(text)
+    assert lines and len(set(lines)) == len(lines) and not any("Traceback" in line for line in lines)
