@@ -186,5 +186,5 @@ def test_sigterm_flushes_and_resumes(small_run, tmp_path):
     os.kill(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "go on with --resume" in errors
+    assert "go on with resume=True" in errors
     assert len(Journal(RunDirectory(str(tmp_path / "run"))).read()) > 0

@@ -75,7 +75,7 @@ def test_sigterm_in_the_middle_of_a_ray_run(two_nodes, scene, reference, tmp_pat
     wait_for_more(process, out, 0)
     process.send_signal(signal.SIGTERM)
     code, errors = finish(process)
-    assert code == 1 and "go on with --resume" in errors
+    assert code == 1 and "go on with resume=True" in errors
     scene.slow(0)
     code, errors = finish(drive(scene, scene.config("ray"), out, resume=True, environment=where))
     assert code == 0, errors
