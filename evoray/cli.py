@@ -20,7 +20,7 @@ from evoray.commands.watch import watch
 from evoray.commands.window import window
 
 app = App(
-    help="Fine-tune networks without gradients, by sparse mutations judged on your images, on any Ray cluster.",
+    help="Fine-tune networks without gradients, by sparse mutations judged on your data, on any Ray cluster.",
     no_args_is_help=True,
 )
 
