@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from evoray.mutation import Mutation as Mutation
     from evoray.mutation import Space as Space
     from evoray.results.write import RunResult as RunResult
+    from evoray.runs.run import Run as Run
+    from evoray.runs.run import load_run as load_run
     from evoray.runtime.progress import Progress as Progress
     from evoray.watching.watch import watch as watch
 
@@ -47,6 +49,8 @@ _LAZY = {
     "Space": "evoray.mutation",
     "RunResult": "evoray.results.write",
     "Progress": "evoray.runtime.progress",
+    "Run": "evoray.runs.run",
+    "load_run": "evoray.runs.run",
     "evolve": "evoray.evolution",
     "watch": "evoray.watching.watch",
 }

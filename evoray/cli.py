@@ -13,6 +13,7 @@ from evoray.commands.common import guarded
 from evoray.commands.data import data
 from evoray.commands.export import export, rebuild
 from evoray.commands.run import demo, run
+from evoray.commands.runs import compare, runs
 from evoray.commands.show import report, show
 from evoray.commands.submit import submit
 from evoray.commands.terminal.help import App
@@ -32,6 +33,8 @@ app.command("check")(check)
 app.command("run")(run)
 app.command("watch")(watch)
 app.command("show")(show)
+app.command("runs")(runs)
+app.command("compare")(compare)
 app.command("report")(report)
 app.command("export")(export)
 app.command("rebuild")(rebuild)

@@ -1,12 +1,16 @@
-"""A finished run in a few lines, as Python shows a result."""
+"""A finished run in a few lines, as Python and notebooks show a result."""
 
 from __future__ import annotations
 
+import html
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evoray.report.measures import read_measures
+from evoray.errors import UsageError
+from evoray.report import grids
+from evoray.report.finished_run import Run
+from evoray.report.measures import ShownMeasure, read_measures
 from evoray.runtime.reading import shown
 
 WIDTH = 100
@@ -25,6 +29,37 @@ def brief(location: str, summary: Mapping[str, Any]) -> str:
     except (KeyError, TypeError, AttributeError, ValueError):
         pass  # a summary of another version, or one that was changed
     return "\n  ".join(lines)
+
+
+def as_html(location: str, summary: Mapping[str, Any]) -> str:
+    """The same for a notebook: verdict, and each network's figures on ``test`` with what it differs from the parent."""
+    run = Run(summary, [])
+    try:
+        measures = [one for one in (run.main, run.beside) if one]
+        heads = [head for one in measures for head in (one.axis, "minus the parent's (95% interval)")]
+        rows = [[run.label(name), *_cells(run, name, measures)] for name in run.networks]
+    except (UsageError, KeyError, TypeError, AttributeError, ValueError) as error:
+        return f"<p>{_text(location)}: {_text(error)}</p>"
+    verdict = f"<p>{_text(location)}<br><b>{_text(summary.get('verdict', ''))}</b></p>"
+    return verdict + html_table(["Network", *heads], rows)
+
+
+def html_table(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
+    """A plain ``<table>``; whatever its cells hold is text."""
+    head = "".join(f'<th scope="col">{_text(one)}</th>' for one in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(run: Run, network: str, measures: Sequence[ShownMeasure]) -> Iterator[str]:
+    for measure in measures:
+        yield measure.show(run.test(network, measure.key))
+        one = run.comparison(network, measure.key)
+        yield "" if one is None else "{} ({})".format(*grids.difference(one, measure))
+
+
+def _text(value: object) -> str:
+    return html.escape(shown(value, 2000))
 
 
 def _values(summary: Mapping[str, Any], fitness: str) -> Iterator[tuple[str, float | None]]:

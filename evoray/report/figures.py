@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -146,11 +147,12 @@ def differences(run: Run) -> str | None:
     with style("differences"):
         figure, panels = new_figure(0.3 + 2.0 * len(measures), len(measures))
         for axes, measure in zip(panels, measures, strict=True):
-            _forest(axes, measure, rows[measure])
+            forest(axes, measure, rows[measure])
         return to_svg(figure, "Differences from the parent on test with 95% intervals, for each network and measure")
 
 
-def _forest(axes: Axes, measure: ShownMeasure, rows: list[Comparison]) -> None:
+def forest(axes: Axes, measure: ShownMeasure, rows: Sequence[Comparison], minus: str = "the parent's") -> None:
+    """A row a difference with its interval, the first on top. minus: whose value was taken off."""
     factor = measure.factor
     colours = {"better": GOOD, "worse": BAD, "not shown": GREY}
     for place, one in enumerate(rows):
@@ -168,7 +170,7 @@ def _forest(axes: Axes, measure: ShownMeasure, rows: list[Comparison]) -> None:
     left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
     axes.set_title(f"← {left}", loc="left", color=GREY)
     axes.set_title(f"{right} →", loc="right", color=GREY)
-    axes.set_xlabel(f"{measure.label} minus the parent's ({measure.difference_unit})")
+    axes.set_xlabel(f"{measure.label} minus {minus} ({measure.difference_unit})")
 
 
 def reliability(run: Run) -> str | None:

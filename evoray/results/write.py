@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from evoray.errors import UsageError
-from evoray.report.brief import brief
+from evoray.report.brief import as_html, brief
 from evoray.results.answers import answers_table
 from evoray.results.final_test import FinalTest
 from evoray.results.guards import Guarded, with_guards
@@ -41,6 +41,9 @@ class RunResult:
 
     def __repr__(self) -> str:
         return brief(self.directory.location, self.summary)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.directory.location, self.summary)
 
 
 def write_results(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -12,7 +13,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,14 @@ SPOOLED_BYTES = 64 * 2**20
 
 RECALIBRATED = "soup_recalibrated"
 """The soup's name with BatchNorm statistics of its own."""
+
+
+class Entry(NamedTuple):
+    """In a folder. modified: seconds since 1970, 0 where the store does not say."""
+
+    name: str
+    is_folder: bool
+    modified: float
 
 
 class RunDirectory:
@@ -81,6 +90,20 @@ class RunDirectory:
         except (OSError, pa.ArrowException, ValueError) as error:
             raise UsageError(f"{shown(place)}: not a folder that can be read ({said(error)}).") from None
         return sorted(info.base_name for info in found if not info.base_name.endswith(".part"))
+
+    def below(self, name: str) -> RunDirectory:
+        """A folder in it, as a directory of its own in the same store."""
+        head, mark, query = self.location.partition("?") if "://" in self.location else (self.location, "", "")
+        found = copy.copy(self)
+        found.location, found._root = f"{head.rstrip('/')}/{name}{mark}{query}", f"{self._root.rstrip('/')}/{name}"
+        return found
+
+    def entries(self) -> list[Entry]:
+        """What lies directly in it, by name; raises UsageError where there is no such folder."""
+        try:
+            return sorted(_on_disk(self._root) if self.is_local else _in_store(self._fs, self._root))
+        except (OSError, pa.ArrowException, ValueError) as error:
+            raise UsageError(f"{shown(self.location)}: not a folder that can be read ({said(error)}).") from None
 
     def read(self, name: str, limit: int = FILE_BYTES) -> bytes:
         """A file's bytes; UsageError where there is none, no regular one, or one of more than ``limit`` bytes."""
@@ -175,10 +198,34 @@ class RunDirectory:
         pyarrow.parquet.write_table(table, sink)
         self.write(name, sink.getvalue())
 
+    def table_rows(self, name: str) -> int | None:
+        """How many rows a Parquet file says that it has, of which its end alone is read; None where it is none."""
+        if self.size(name) is None:
+            return None
+        try:
+            with self._fs.open_input_file(self.path(name)) as file:
+                return int(pyarrow.parquet.read_metadata(file).num_rows)
+        except (OSError, pa.ArrowException, ValueError):
+            return None
+
     def read_table(self, name: str) -> pa.Table:
         """A table as it was written; its columns' types are checked where the name is one of ``documents.TABLES``."""
         origin = f"{self.location}/{name}"
         return check_table(name, read_parquet(self.read(name), origin, REMEDY, UsageError), origin)
+
+
+def _on_disk(root: str) -> Iterator[Entry]:
+    """By the operating system's own words: pyarrow stops at a name that is not UTF-8."""
+    with os.scandir(root) as found:
+        for one in found:
+            with suppress(OSError):  # gone by now, or a link to nothing
+                yield Entry(one.name, one.is_dir(), one.stat().st_mtime)
+
+
+def _in_store(store: pyarrow.fs.FileSystem, root: str) -> Iterator[Entry]:
+    folders = pyarrow.fs.FileType.Directory
+    for one in store.get_file_info(pyarrow.fs.FileSelector(root)):
+        yield Entry(one.base_name, one.type == folders, (one.mtime_ns or 0) / 1e9)
 
 
 def free_path(path: Path) -> Path:

@@ -113,6 +113,14 @@ class Journal:
         names = self._names()
         return Records(self._joining(names) if len(names) > JOIN_SEGMENTS else self._tables(names))
 
+    def newest(self, stage: str) -> Iterator[tuple[str, int, bytes]]:
+        """(item, shard, payload) of one stage, the last segments first, for whoever stops once it has what it looks
+        for; a record that was written twice may come twice. Nothing is written."""
+        for name in reversed(self._names()):
+            table = self._segment(name)
+            own = table.filter(pyarrow.compute.equal(table["stage"], stage))
+            yield from zip(*(own[column].to_pylist() for column in ("item", "shard", "payload")), strict=True)
+
     def add(self, key: Key, payload: bytes) -> None:
         """Takes a finished unit; it is on disk FLUSH_SECONDS later, at most."""
         self._waiting.append((*key, payload))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -198,3 +199,30 @@ def test_who_reads_a_file_while_it_is_replaced_reads_the_old_one_to_its_end(tmp_
         directory.write("a.bin", b"second")
         assert reader.read() == b", and whole"
     assert directory.read("a.bin") == b"second"
+
+
+def test_a_folder_in_it_is_a_directory_of_the_same_store(tmp_path):
+    below = RunDirectory(str(tmp_path)).below("a").below("b c")
+    below.write("x", b"1")
+    assert below.location == f"{tmp_path}/a/b c" and (tmp_path / "a" / "b c" / "x").read_bytes() == b"1"
+    assert RunDirectory("file:///tmp").below("a").location == "file:///tmp/a"
+
+
+def test_entries_say_what_is_a_folder(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for location in (str(tmp_path), f"file://{tmp_path}"):
+        entries = RunDirectory(location).entries()
+        assert [(one.name, one.is_folder) for one in entries] == [("file", False), ("folder", True)]
+        assert all(one.modified > 10**9 for one in entries)
+    with pytest.raises(UsageError, match="file: not a folder that can be read"):
+        RunDirectory(str(tmp_path / "file")).entries()
+
+
+def test_rows_of_a_table_from_its_end(tmp_path):
+    directory = RunDirectory(str(tmp_path))
+    directory.write_table("good.parquet", pa.table({"a": [1, 2, 3]}))
+    directory.write("bad.parquet", b"PAR1 PAR1")
+    os.mkfifo(tmp_path / "pipe.parquet")
+    found = [directory.table_rows(f"{name}.parquet") for name in ("good", "bad", "pipe", "none")]
+    assert found == [3, None, None, None]

@@ -36,6 +36,16 @@ def test_what_is_journalled_is_read_back(directory):
     ]
 
 
+def test_the_newest_segments_come_first_and_nothing_is_joined(directory, monkeypatch):
+    monkeypatch.setattr(module, "JOIN_SEGMENTS", 1)
+    for number in range(4):
+        written(directory, ("x", f"{number}a", 0, b"1"), ("x", f"{number}b", 1, b"2"), ("y", "other", 0, b"3"))
+    before = directory.names("journal")
+    found = Journal(directory).newest("x")
+    assert next(found) == ("3a", 0, b"1") and [item for item, *_ in found] == ["3b", "2a", "2b", "1a", "1b", "0a", "0b"]
+    assert directory.names("journal") == before and list(Journal(directory).newest("z")) == []
+
+
 def test_a_stage_is_taken_once_and_alone(directory):
     written(directory, *((stage, item, 7, item.encode()) for stage, item in (("x", "a"), ("y", "b"), ("x", "c"))))
     records = Journal(directory).read()
