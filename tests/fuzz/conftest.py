@@ -63,6 +63,7 @@ def material(tmp_path_factory):
     shutil.copytree(root / "run", root / "stopped")
     for name in ("summary.json", "population.parquet", "predictions.parquet", "ensemble.json"):
         (root / "stopped" / name).unlink()
+    shutil.copytree(root / "run", root / "twin")
     return root
 
 

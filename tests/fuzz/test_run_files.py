@@ -16,6 +16,7 @@ OUT = ["-o", "out.safetensors"]
 COMMANDS = {
     "show": ["show", "run"],
     "report": ["report", "run"],
+    "compare": ["compare", "run", "twin"],
     "export parent": ["export", "run", "parent", *OUT],
     "export soup": ["export", "run", "soup", *OUT],
     "export best": ["export", "run", "best", *OUT],
@@ -27,6 +28,7 @@ COMMANDS = {
 READS = {
     "show": ["summary.json", "population.parquet"],
     "report": ["summary.json", "population.parquet", "config.json"],
+    "compare": ["summary.json", "config.json"],
     "export parent": ["space.json", "lineage/parent.json", "parent.safetensors"],
     "export soup": ["space.json", "lineage/soup.json", "parent.safetensors"],
     "export best": ["space.json", "lineage/best.json"],
@@ -77,6 +79,23 @@ def test_a_file_that_is_not_as_it_was_is_named_with_a_remedy(place, command, nam
         assert REMEDY.search(last), last
         assert not re.search(r"NoneType|valid dictionary|pydantic|Traceback", outcome.message)
         assert not list(place.glob("out*"))
+
+
+LOOKED_BACK = ("summary.json", "config.json", "journal/identity.json", "predictions.parquet", "metrics.jsonl", "journal")
+
+
+@pytest.mark.parametrize("name", LOOKED_BACK)
+@pytest.mark.parametrize("damage", ["null", "cut", "removed"])
+def test_looking_back_at_a_damaged_run(place, name, damage):
+    """A list has a row for it, whatever it is; a comparison is refused, or is made of what is left."""
+    run = place / "run"
+    damaged(run / name if name != "journal" else next(run.glob("journal/*.arrow")), damage)
+    listed = call("runs", ".", "--json")
+    assert listed.code == 0, listed.errors
+    states = {one["name"]: one["state"] for one in json.loads(listed.out)["runs"]}
+    assert states.keys() == {"run", "stopped", "twin"} and states["twin"] == "finished"
+    assert_clean(call("compare", "twin", "run", "--json"), may_be_good=True)
+    assert_clean(call("compare", "run", "twin", "--json"), may_be_good=True)
 
 
 def test_the_folder_of_lineages_is_gone(place):

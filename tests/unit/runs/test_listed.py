@@ -25,10 +25,8 @@ def test_no_line_is_wider_than_the_terminal_and_no_word_is_cut(made, width):
 
 def test_everything_where_there_is_room(made):
     shown = printed(list_runs(str(made)), 250)
-    assert (
-        all(name in shown for name in COLUMNS) and "users_of_runs:tiny" in shown
+    assert all(name in shown for name in COLUMNS) and "users_of_runs:tiny" in shown
     assert "Not shown at this width" not in shown
-    )
 
 
 def test_long_names_are_folded_whole():
