@@ -95,8 +95,8 @@ def _finished(location: str) -> Run:
     run = load_run(location)
     if run.state != "finished":
         raise UsageError(
-            f"{shown(location)}: this run is {run.state} and has not finished, so nothing was measured on test. Go on "
-            f"with evoray run CONFIG.toml --out {shown(location)} --resume, or leave it out."
+            f"{shown(location)}: this run is {run.state} and has not finished (no summary.json in it), so nothing was "
+            f"measured on test. Leave it out, or go on with evoray run CONFIG.toml --out {shown(location)} --resume."
         )
     return run
 

@@ -81,7 +81,14 @@ def test_a_file_that_is_not_as_it_was_is_named_with_a_remedy(place, command, nam
         assert not list(place.glob("out*"))
 
 
-LOOKED_BACK = ("summary.json", "config.json", "journal/identity.json", "predictions.parquet", "metrics.jsonl", "journal")
+LOOKED_BACK = (
+    "summary.json",
+    "config.json",
+    "journal/identity.json",
+    "predictions.parquet",
+    "metrics.jsonl",
+    "journal",
+)
 
 
 @pytest.mark.parametrize("name", LOOKED_BACK)

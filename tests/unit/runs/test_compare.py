@@ -69,7 +69,7 @@ def test_one_place_by_two_paths_is_refused(made):
 
 def test_an_unfinished_run_is_refused_with_the_way_on(runs):
     (runs / "b" / "summary.json").unlink()
-    with pytest.raises(UsageError, match=r"this run is stopped and has not finished.*--resume, or leave it out"):
+    with pytest.raises(UsageError, match=r"this run is stopped and has not finished.*Leave it out, or.*--resume\."):
         compare_runs([str(runs / "a"), str(runs / "b")])
 
 
