@@ -131,15 +131,12 @@ def _each_name(networks: list[str], calibrated: bool) -> Iterator[str]:
 
 
 def _compared(task: str, records: Arrays) -> dict[str, np.ndarray]:
-    """One network's scores by figure, of what its task keeps of every record; of a user's task what it keeps as it is.
+    """One network's scores by figure, of what its task keeps of every record: as it compares them, and as they are.
 
     ``compared`` hangs on a task's class alone, so the task's own keys, such as a user's reward, are not needed.
     """
-    if (known := TASKS.get(task)) is not None:
-        kind: Any = known
-        found = kind.compared(kind, records)
-    else:
-        found = records
+    kind: Any = TASKS.get(task)  # None for a user's
+    found = {**records, **(kind.compared(kind, records) if kind else {})}
     return {
         name: np.asarray(values, np.float64)
         for name, values in found.items()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evoray.errors import UsageError
-from evoray.runs.records import _each_name, records_of
+from evoray.runs.records import _compared, _each_name, records_of
 from evoray.runs.run import load_run
 
 
@@ -80,3 +80,33 @@ def test_rows_are_those_of_the_final_test(networks, calibrated, rows):
     members = (Member("m", Lineage(), 1.0),) if "ensemble" in networks else ()
     at = (("parent", 1.0), ("ensemble", 1.0)) if calibrated else ()
     assert PanelUnit(Lineage(), named, members, "test", 0, temperatures=at).names == tuple(rows)
+
+
+@pytest.mark.parametrize(
+    ("task", "kept", "scores"),
+    [
+        (
+            "image-classification",
+            {"nll": [0.5, 2.0], "rank": [0, 7], "confidence": [0.6, 0.4], "brier": [0.3, 1.2]},
+            {"nll": [0.5, 2.0], "top1": [1, 0], "top5": [1, 0], "brier": [0.3, 1.2]},
+        ),
+        ("regression", {"mse": [1.0, 4.0], "mae": [1.0, 2.0]}, {"mse": [1.0, 4.0], "mae": [1.0, 2.0]}),
+        (
+            "language-modelling",
+            {"nats": [np.log(2), 0.0], "bytes": [3, 4], "tokens": [1, 2]},
+            {"bits_per_text": [1, 0]},
+        ),
+        ("generation", {"reward": [0.5, 1.0], "answer": [[1, 2], [3, 4]]}, {"reward": [0.5, 1.0]}),
+        ("theirs:Task", {"score": [1.0, 2.0], "words": ["a", "b"]}, {"score": [1.0, 2.0]}),
+    ],
+)
+def test_scores_are_those_that_the_task_compares(task, kept, scores):
+    found = _compared(task, {name: np.array(values) for name, values in kept.items()})
+    assert {name: found[name].tolist() for name in scores} == scores
+    assert not {"answer", "words"} & found.keys()
+
+
+def test_a_run_stopped_between_journal_and_summary_lacks_shards(runs):
+    run = load_run(str(runs / "a"))
+    run.summary["splits"]["test"] += 1
+    assert records_of(run).source == "predictions.parquet"
