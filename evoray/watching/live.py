@@ -72,7 +72,7 @@ class Live:
                 **self._counts,
                 "images": round(self._images),
                 "generation_s": self._generations.mean,
-                "parent": self._parent,
+                "parent_fitness": self._parent,
                 "top": [{"id": one.name, "value": one.value} for one in self._top],
                 "blocks": [
                     {"block": block, "children": count, "best": best}

@@ -94,7 +94,7 @@ class View:
         """Its fitness on ``select``."""
         if self.summary is not None and self.children is not None:
             return Run.of(self.summary, self.children).parent_on_select(self.measure)
-        value = self.live.get("parent")
+        value = self.live.get("parent_fitness")
         return None if value is None else float(value)
 
     @cached_property
@@ -147,7 +147,7 @@ class View:
             "fitness": {"name": self.measure.key, "higher_is_better": self.measure.higher_is_better},
             "parent": self.parent,
             "top": [{"id": name, "value": value} for name, value in self.top],
-            "sigma": None if self.sigma is None else {"values": self.sigma[0], "found": self.sigma[1]},
+            "sigma": None if self.sigma is None else {"values": list(self.sigma[0]), "found": self.sigma[1]},
             "blocks": live.get("blocks", []),
             "workers": live.get("workers", {}),
             "notes": live.get("notes", []),
