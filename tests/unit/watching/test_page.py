@@ -6,8 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from test_view import view
-from told import CONFIG
+from told import CONFIG, view
 
 from evoray.watching.page import fragment, growing_page
 from evoray.watching.view import View

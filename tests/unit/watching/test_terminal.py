@@ -6,7 +6,7 @@ import io
 
 import pytest
 from rich.console import Console
-from test_view import view
+from told import view
 
 from evoray.watching.terminal import drawn
 from evoray.watching.view import View

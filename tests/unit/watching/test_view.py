@@ -6,28 +6,12 @@ import json
 
 import pyarrow as pa
 import pytest
-from told import CONFIG, a_run
+from told import CONFIG, live, view
 
 from evoray.errors import UsageError
 from evoray.storage.directory import RunDirectory
 from evoray.storage.lock import claimed
-from evoray.watching.live import Live
 from evoray.watching.view import View, best_line, ended_as, learned_line, look, plain_line, stage_line
-
-
-def live():
-    live = Live()
-    for event in a_run():
-        live.observe(event)
-    return live
-
-
-def view(**changes):
-    made = live()
-    document = made.document() | {"measure": made.document()["measure"]} | changes.pop("live", {})
-    return View(
-        **{"location": "x", "state": "running", "config": CONFIG, "live": document, "rounds": made.rounds} | changes
-    )
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from test_view import live
-from told import CONFIG, Clock
+from told import CONFIG, Clock, live
 
 import evoray
 from evoray.storage.directory import RunDirectory
