@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from told import CONFIG, live
+from told import CONFIG, IDENTITY, live
 
 from evoray.commands import watch as module
 from evoray.commands.ray_jobs import JobState, entrypoint
@@ -21,6 +21,7 @@ from evoray.watching import watch as watching
 def stopped(tmp_path):
     directory = RunDirectory(str(tmp_path / "stopped"))
     directory.write_json("config.json", CONFIG)
+    directory.write_json("journal/identity.json", IDENTITY)
     directory.write_json("state.json", live().document())
     directory.write("metrics.jsonl", "".join(json.dumps(one) + "\n" for one in live().rounds).encode())
     return directory

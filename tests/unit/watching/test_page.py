@@ -6,6 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from browser import CHROMIUM, chromium
 from told import CONFIG, view
 
 from evoray.watching.page import fragment, growing_page
@@ -75,3 +76,18 @@ def test_a_fragment_has_styles_that_are_its_own():
     assert Checked(text).open == [] and "<html" not in text and "<svg" in text
     styles = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
     assert all(line.strip().startswith((".evoray-live", "@media", "}")) for line in styles.strip().splitlines())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_in_a_browser_wide_and_narrow_light_and_dark(tmp_path):
+    blocks = [{"block": block, "children": 10 * block, "best": 0.4} for block in range(4)]
+    file = tmp_path / "report.html"
+    file.write_text(growing_page(view(live={"blocks": blocks, "notes": ["a note " * 30, "x" * 300]})))
+    with chromium() as browser:
+        for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
+            page = browser.open(file.as_uri(), width, dark=dark)
+            assert page.faults == [] and page.console == [], (width, dark)
+            back = page.run("getComputedStyle(document.body).backgroundColor")
+            assert (back == "rgb(18, 23, 28)") == dark
+        assert page.run("document.querySelectorAll('svg text').length") == 7
+        assert page.tabbed()[0].startswith("Rank")

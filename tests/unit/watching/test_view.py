@@ -6,7 +6,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from told import CONFIG, live, view
+from told import CONFIG, IDENTITY, live, view
 
 from evoray.errors import UsageError
 from evoray.storage.directory import RunDirectory
@@ -19,6 +19,7 @@ def directory(tmp_path):
     directory = RunDirectory(str(tmp_path))
     made = live()
     directory.write_json("config.json", CONFIG)
+    directory.write_json("journal/identity.json", IDENTITY)
     directory.write("state.json", json.dumps(made.document()).encode())
     directory.write("metrics.jsonl", "".join(json.dumps(one) + "\n" for one in made.rounds).encode())
     return directory
@@ -79,6 +80,7 @@ def test_a_run_of_an_earlier_version_has_rounds_alone(directory):
 def test_a_finished_run(tmp_path, summary, config, population):
     directory = RunDirectory(str(tmp_path))
     directory.write_json("config.json", config)
+    directory.write_json("journal/identity.json", IDENTITY)
     directory.write_json("summary.json", summary)
     directory.write_table("population.parquet", population)
     found = look(directory)

@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from told import CONFIG, Clock, live
+from told import CONFIG, IDENTITY, Clock, live
 
 import evoray
 from evoray.storage.directory import RunDirectory
@@ -18,6 +18,7 @@ from evoray.watching.watch import looks, watch
 def directory(tmp_path):
     directory = RunDirectory(str(tmp_path))
     directory.write_json("config.json", CONFIG)
+    directory.write_json("journal/identity.json", IDENTITY)
     directory.write_json("state.json", live().document())
     return directory
 
@@ -42,6 +43,7 @@ def test_a_lease_in_a_store_that_is_not_renewed(tmp_path, renewing, monkeypatch)
     directory = RunDirectory(str(tmp_path))
     lease = {"host": "elsewhere", "pid": 1, "since": "then", "token": "x", "renewed": 0}
     directory.write_json("config.json", CONFIG)
+    directory.write_json("journal/identity.json", IDENTITY)
     directory.write_json(LOCK, lease)
     clock = Clock()
 

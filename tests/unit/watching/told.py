@@ -23,6 +23,9 @@ CONFIG = {
 }
 
 
+IDENTITY = {"run_id": "ab" * 16, "parent": "x", "space": "x", "data": {}, "config": CONFIG}
+
+
 class Clock:
     """Seconds, moved by hand."""
 
