@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
+from time import monotonic as now
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -132,8 +132,7 @@ def _lines(views: Iterator[View]) -> None:
 
     said = -LINE_SECONDS
     for view in views:
-        now = time.monotonic()
-        if view.is_over or now - said >= LINE_SECONDS:
-            said = now
+        if view.is_over or now() - said >= LINE_SECONDS:
+            said = now()
             say(plain_line(view))
             sys.stdout.flush()

@@ -264,7 +264,7 @@ class Live(Document):
     failed: Count = 0
     images: Count = 0
     generation_s: Figure = None
-    parent: Figure = None
+    parent_fitness: Figure = None
     top: list[Valued] = []
     blocks: list[Block] = []
     workers: dict[str, Count] = {}

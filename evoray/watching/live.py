@@ -72,7 +72,7 @@ class Live:
                 **self._counts,
                 "images": round(self._images),
                 "generation_s": self._generations.mean,
-                "parent": self._parent,
+                "parent_fitness": self._parent,
                 "top": [{"id": one.name, "value": one.value} for one in self._top],
                 "blocks": [
                     {"block": block, "children": count, "best": best}
@@ -141,7 +141,8 @@ class _Stage:
     def advance(self, count: int, now: float) -> float:
         """How many images these steps were of, as a mean."""
         self._done += count
-        self._recent.append((now, self._done))
+        if now - self._recent[-1][0] >= 1.0:  # a thousand steps a second need no thousand places
+            self._recent.append((now, self._done))
         while len(self._recent) > 2 and now - self._recent[0][0] > RECENT_S:
             self._recent.popleft()
         return count * self._each

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from evoray.runtime.events import Event, RoundDone, RunEnded, RunStarted
@@ -50,10 +51,12 @@ class Cell:
             return
         self._drawn = self._clock()
         document = self._live.document()
-        state = "running"
-        if isinstance(event, RunEnded):
-            state = "search and test done" if event.error is None else ended_as(event.error)
-        self._draw(View(self._directory, state, {}, self._config, document, tuple(self._live.rounds)))
+        view = View(self._directory, "running", {}, self._config, document, tuple(self._live.rounds))
+        if isinstance(event, RunEnded) and event.error is not None:
+            view = replace(view, state=ended_as(event.error))
+        elif isinstance(event, RunEnded):
+            view = replace(view, state="finished", summary={"run_id": event.run, "verdict": event.verdict})
+        self._draw(view)
 
     def _draw(self, view: View) -> None:
         from evoray.watching.page import fragment

@@ -94,7 +94,7 @@ class View:
         """Its fitness on ``select``."""
         if self.summary is not None and self.children is not None:
             return Run.of(self.summary, self.children).parent_on_select(self.measure)
-        value = self.live.get("parent")
+        value = self.live.get("parent_fitness")
         return None if value is None else float(value)
 
     @cached_property
@@ -147,7 +147,7 @@ class View:
             "fitness": {"name": self.measure.key, "higher_is_better": self.measure.higher_is_better},
             "parent": self.parent,
             "top": [{"id": name, "value": value} for name, value in self.top],
-            "sigma": None if self.sigma is None else {"values": self.sigma[0], "found": self.sigma[1]},
+            "sigma": None if self.sigma is None else {"values": list(self.sigma[0]), "found": self.sigma[1]},
             "blocks": live.get("blocks", []),
             "workers": live.get("workers", {}),
             "notes": live.get("notes", []),
@@ -174,16 +174,19 @@ def look(directory: RunDirectory) -> View:
     if found is None:
         if (who := holder_at(directory)) is not None:
             return View(directory.everywhere, "starting", who)
+        if directory.exists(IDENTITY):
+            directory.read_json(CONFIG)  # it was removed, which is said there
         raise UsageError(
             f"{shown(directory.location)}: no run has begun there. Name a run directory, as written by evoray run or "
             "demo, or begin one there."
         )
-    config = directory.read_json(CONFIG) if directory.exists(CONFIG) else {}
-    asked = (directory.read_json(IDENTITY).get("config") or {}) if directory.exists(IDENTITY) else {}
+    config = directory.read_json(CONFIG)
     if found.name == "finished":
         summary, children = directory.read_json("summary.json"), directory.read_table("population.parquet")
-        return View(directory.everywhere, "finished", {}, config, {}, rounds_of(directory), asked, summary, children)
-    live = _live(directory)
+        Run.of(summary, children).get("verdict")
+        rounds = rounds_of(directory)
+        return View(directory.everywhere, "finished", {}, config, {}, rounds, {}, summary, children)
+    live, asked = _live(directory), directory.read_json(IDENTITY).get("config") or {}
     state = "running" if found.name == "running" else ended_as(live.get("error"))
     return View(directory.everywhere, state, found.holder, config, live, found.rounds, asked)
 

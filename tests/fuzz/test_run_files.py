@@ -15,6 +15,8 @@ from program import assert_clean, call
 OUT = ["-o", "out.safetensors"]
 COMMANDS = {
     "show": ["show", "run"],
+    "watch": ["watch", "run"],
+    "watch a stopped run": ["watch", "stopped"],
     "report": ["report", "run"],
     "compare": ["compare", "run", "twin"],
     "export parent": ["export", "run", "parent", *OUT],
@@ -27,6 +29,8 @@ COMMANDS = {
 }
 READS = {
     "show": ["summary.json", "population.parquet"],
+    "watch": ["summary.json", "population.parquet", "config.json"],
+    "watch a stopped run": ["config.json", "journal/identity.json"],
     "report": ["summary.json", "population.parquet", "config.json"],
     "compare": ["summary.json", "config.json"],
     "export parent": ["space.json", "lineage/parent.json", "parent.safetensors"],

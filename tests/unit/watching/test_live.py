@@ -22,7 +22,7 @@ def live_after(events, clock=None, seconds=1.0):
 def test_a_run_in_the_middle():
     document = live_after(a_run()).document()
     assert check_document("state.json", document, "here") == document
-    assert (document["children"], document["failed"], document["parent"]) == (4, 1, 0.45)
+    assert (document["children"], document["failed"], document["parent_fitness"]) == (4, 1, 0.45)
     assert document["top"] == [
         {"id": "g0000/c0001", "value": 0.3},
         {"id": "g0000/c0003", "value": 0.4},
@@ -60,7 +60,7 @@ def test_the_best_of_all_rounds_are_kept_and_no_more():
 def test_candidates_that_all_failed():
     failed = RoundDone(0, "child", 3, 3, None, None, 1.0, seen=seen(0, [None] * 3))
     document = live_after([started(), failed]).document()
-    assert (document["children"], document["failed"], document["top"], document["parent"]) == (3, 3, [], None)
+    assert (document["children"], document["failed"], document["top"], document["parent_fitness"]) == (3, 3, [], None)
 
 
 def test_a_resumed_run_does_not_count_what_it_took_from_the_journal():

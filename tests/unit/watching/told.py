@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from evoray.runtime.events import Noted, RoundDone, RunStarted, Seen, StageProgress, StageStarted, WorkersChanged
+from evoray.watching.live import Live
+from evoray.watching.view import View
 
 NLL = {
     "name": "nll",
@@ -19,6 +21,9 @@ CONFIG = {
     "search": {"children": 4, "generations": 3},
     "fitness": {"name": "nll"},
 }
+
+
+IDENTITY = {"run_id": "ab" * 16, "parent": "x", "space": "x", "data": {}, "config": CONFIG}
 
 
 class Clock:
@@ -76,3 +81,20 @@ def a_run():
     yield round_done(0, [0.5, 0.3, None, 0.4], parent=0.45)
     yield stage(1, networks=4)
     yield from [StageProgress(1)] * 4
+
+
+def live():
+    """What has been gathered of ``a_run``."""
+    live = Live()
+    for event in a_run():
+        live.observe(event)
+    return live
+
+
+def view(**changes):
+    """Of it while it runs; ``live`` changes keys of its document."""
+    made = live()
+    document = made.document() | changes.pop("live", {})
+    return View(
+        **{"location": "x", "state": "running", "config": CONFIG, "live": document, "rounds": made.rounds} | changes
+    )

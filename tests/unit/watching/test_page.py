@@ -1,0 +1,93 @@
+"""The page of a run that goes on: it stands alone, says what there is, and reloads only while there is more to come."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from browser import CHROMIUM, chromium
+from told import CONFIG, view
+
+from evoray.watching.page import fragment, growing_page
+from evoray.watching.view import View
+
+VOID = {"meta", "br", "path", "circle", "polyline"}
+
+
+class Checked(HTMLParser):
+    """Every element is closed in its order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def test_what_there_is():
+    text = growing_page(view())
+    page = Checked(text)
+    assert page.open == []
+    assert '<meta http-equiv="refresh" content="10">' in text
+    assert '<p class="verdict">running: generation 2 of 3</p>' in text
+    for said in ("NLL 0.3000 (g0000/c0001), the parent 0.4500", "4 of 12", "2 ready, 1 starting", "sigma 0.1"):
+        assert f"<strong>{said}</strong>" in text
+    assert "checking the parent and the data" in text and "<td>search.generations</td><td>3</td>" in text
+    assert re.search(r"<td>1</td><td>g0000/c0001</td><td class=\"n\">0.3000</td><td class=\"n\">−0.1500</td>", text)
+
+
+def test_it_stands_alone():
+    for tag, attributes in Checked(growing_page(view())).seen:
+        assert tag not in ("script", "link", "img", "iframe"), tag
+        assert not any(name in attributes for name in ("src", "href", "onload"))
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_it_reloads_no_more(state):
+    text = growing_page(view(state=state, live={"error": "RunError: no room"} if state == "failed" else {}))
+    assert "refresh" not in text and "loads itself again" not in text
+    assert f'<p class="verdict">{state}: ' in text
+
+
+def test_hostile_names_stay_text():
+    bad = '<script>alert(1)</script>"&'
+    live = {"notes": [bad], "top": [{"id": bad, "value": 0.1}], "workers": {"ready": 1}, "stage": None}
+    config = CONFIG | {"data": {"path": bad}, "parent": {"name": bad}}
+    for text in (growing_page(view(live=live, config=config)), fragment(view(live=live, config=config))):
+        assert "<script" not in text and "&lt;script&gt;" in text
+
+
+def test_a_run_of_which_little_is_known():
+    text = growing_page(View("runs/x", "stopped", config={"parent": {}}))
+    assert Checked(text).open == [] and "<svg" not in text and '<p class="verdict">stopped</p>' in text
+
+
+def test_a_fragment_has_styles_that_are_its_own():
+    text = fragment(view())
+    assert Checked(text).open == [] and "<html" not in text and "<svg" in text
+    styles = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
+    assert all(line.strip().startswith((".evoray-live", "@media", "}")) for line in styles.strip().splitlines())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_in_a_browser_wide_and_narrow_light_and_dark(tmp_path):
+    blocks = [{"block": block, "children": 10 * block, "best": 0.4} for block in range(4)]
+    file = tmp_path / "report.html"
+    file.write_text(growing_page(view(live={"blocks": blocks, "notes": ["a note " * 30, "x" * 300]})))
+    with chromium() as browser:
+        for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
+            page = browser.open(file.as_uri(), width, dark=dark)
+            assert page.faults == [] and page.console == [], (width, dark)
+            back = page.run("getComputedStyle(document.body).backgroundColor")
+            assert (back == "rgb(18, 23, 28)") == dark
+        assert page.run("document.querySelectorAll('svg text').length") == 7
+        assert page.tabbed()[0].startswith("Rank")
