@@ -162,7 +162,7 @@ def _digests(directory: RunDirectory, splits: Mapping[str, Any], counted: str) -
     digests = directory.read_json(name).get("data") or {} if directory.exists(name) else {}
     for split in ("select", "test"):
         sha256 = digests.get(split) if isinstance(digests, Mapping) else None
-        of = f", of data with sha256 `{line(sha256)}`" if isinstance(sha256, str) else ""
+        of = f", of data with sha256 `{line(sha256)}`" if isinstance(sha256, str) else "; no digest of the data is kept"
         yield f"`{split}`", f"{text.count(splits[split])} {counted}{of}"
 
 

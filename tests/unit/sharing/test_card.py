@@ -99,6 +99,10 @@ def test_the_card_names_what_it_is_and_no_path(directory, config, summary):
     assert "license" not in head and not re.search(r"\{[{%]|Undefined", text)
 
 
+def test_without_the_journal_the_card_says_that_no_digest_is_kept(directory, config):
+    assert written(directory, config).count("no digest of the data is kept") == 2
+
+
 def test_a_strangers_name_steers_nothing(directory, config):
     for name in ("a|b", "```\nx", "<script>", "[x](y)", "---", "\x1b[1m", "a: 'b\""):
         whole = config | {"parent": {"source": "torchvision", "name": name, "weights": "random"}}

@@ -7,15 +7,18 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.fs
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from evoray.data import open_dataset
-from evoray.errors import ModelError, UsageError
+from evoray.errors import EvorayError, ModelError, UsageError
 from evoray.models import small
+from evoray.results.export import rebuild_file
 from evoray.sharing import export as module
 from evoray.sharing.export import Wanted, share
+from evoray.storage import anywhere
 from evoray.tasks.inputs import normalise
 
 
@@ -146,3 +149,28 @@ def test_nothing_is_sent_unasked_and_what_is_sent_is_the_folder(made, tmp_path, 
     assert share(made[0], "best", tmp_path / "one", Wanted()).url is None and sent == []
     assert share(made[0], "best", tmp_path / "two", Wanted(push="me/net")).url == "url"
     assert sent == [(tmp_path / "two", False)] and re.search("Licence", (tmp_path / "two/README.md").read_text())
+
+
+def test_a_lineage_and_a_parent_elsewhere_are_enough(made, tmp_path, monkeypatch):
+    """Both in a store that is no path; its space two folders above the lineage is compared."""
+    fs = pyarrow.fs._MockFileSystem()
+    for name in ("lineage/soup.json", "parent.safetensors", "space.json"):
+        fs.create_dir(f"run/{name}".rpartition("/")[0])
+        with fs.open_output_stream(f"run/{name}") as stream:
+            stream.write(made[0].read(name))
+    monkeypatch.setattr(anywhere, "_opened", lambda place: (fs, str(place).removeprefix("s3://")))
+    places = ("s3://run/lineage/soup.json", "s3://run/parent.safetensors")
+    found = rebuild_file(*places, tmp_path / "m.safetensors")
+    monkeypatch.undo()
+    assert share(made[0], "soup", tmp_path / "e.safetensors", Wanted()).sha256 == found.sha256
+    assert (tmp_path / "m.safetensors").read_bytes() == (tmp_path / "e.safetensors").read_bytes()
+    monkeypatch.setattr(anywhere, "_opened", lambda place: (fs, str(place).removeprefix("s3://")))
+    for name, content, message in (
+        ("run/space.json", b"{}", r"^s3://run/space\.json: "),
+        ("run/parent.safetensors", b"nothing", r"^s3://run/parent\.safetensors: not a "),
+    ):
+        with fs.open_output_stream(name) as stream:
+            stream.write(content)
+        with pytest.raises(EvorayError, match=message):
+            rebuild_file(*places, tmp_path / "no.safetensors")
+    assert not (tmp_path / "no.safetensors").exists()
