@@ -164,3 +164,8 @@ def _classes(timm: Any, model: nn.Module) -> tuple[str, ...] | None:
     """Synsets, where the outputs are those of one of ImageNet's sets."""
     subset = timm.data.infer_imagenet_subset(model)
     return tuple(timm.data.ImageNetInfo(subset).label_names()) if subset else None
+
+
+def with_tag(config: ParentConfig) -> str:
+    """The architecture's name with the tag of its weights: what timm knows by that name alone goes with it."""
+    return _name(config, _import_timm()) if config.weights is not None else config.name

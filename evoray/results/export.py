@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_s
 from evoray.mutation.document import Document
 from evoray.mutation.registry import DEFAULT, KINDS
 from evoray.results.parents import as_recorded, of_document, of_run, parent_of_run
-from evoray.runtime.reading import JSON_BYTES, checked, parse_json, read_file, shown, translated
+from evoray.runtime.reading import JSON_BYTES, checked, parse_json, shown, translated
+from evoray.storage.anywhere import above, fetched, is_file, read_anywhere
 from evoray.storage.directory import RECALIBRATED, RunDirectory
 from evoray.storage.documents import REMEDY
 
@@ -25,15 +28,35 @@ OWN_LINEAGE = ("parent", "best", "soup")
 """Members that stand in no row of the population."""
 
 
+@dataclass(frozen=True)
+class Member:
+    """One network of a run. sha256: of its weights; recipe: the lineage that gives it, as the run writes it; of
+    ``soup_recalibrated`` the soup's, whose statistics are no part of it."""
+
+    state: dict[str, Tensor]
+    sha256: str
+    recipe: bytes
+
+
 def export_member(
     directory: RunDirectory, member: str, output: Path, parent: Path | None, towards: Sequence[Path] = ()
 ) -> str:
-    """Writes one network of a run; returns its weights' SHA-256.
+    """Writes one network of a run; returns its weights' SHA-256. Arguments and errors as ``read_member``."""
+    found = read_member(directory, member, parent, towards)
+    write_state(output, found.state)
+    return found.sha256
+
+
+def read_member(directory: RunDirectory, member: str, parent: Path | None, towards: Sequence[Path] = ()) -> Member:
+    """One network of a run, put together anew.
 
     towards: the checkpoints of kind ``towards``, where they no longer lie where the run found them.
     ``soup_recalibrated`` is the soup with BatchNorm statistics of its own, where the run took them.
     ``best``, ``soup``, ``parent`` and the ensemble's members have lineage files. Any other child is put together
     from its row in ``population.parquet`` and its generation's base, which hold no digest of its weights.
+
+    Raises:
+        UsageError: no such member, or its parent is not there. LineageError: a digest differs.
     """
     if not all(part.isprintable() and part.strip(".") for part in member.split("/")):
         raise UsageError(
@@ -45,16 +68,18 @@ def export_member(
         aliases = _document(directory, "lineage/parent.json")["parent"].get("aliases", {})
         space = of_run(directory, space, state, aliases, towards)
     if member == RECALIBRATED:
-        return _write_recalibrated(directory, state, space, output)
+        return _recalibrated(directory, state, space)
     name = f"lineage/{member}.json"
     if member not in OWN_LINEAGE and not directory.exists(name):
-        return _write(_child_document(directory, member, state, space), state, space, output)
+        document = _child_document(directory, member, state, space)
+        return _member(document, json.dumps(document).encode(), state, space)
+    recipe = directory.read(name, JSON_BYTES)
     with _named(directory.path(name)):
-        return _write(_json(directory.read(name, JSON_BYTES), directory.path(name)), state, space, output)
+        return _member(_json(recipe, directory.path(name)), recipe, state, space)
 
 
-def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space: Space, output: Path) -> str:
-    """The rebuilt soup with the run's file of statistics laid over it; the digest is of what is written."""
+def _recalibrated(directory: RunDirectory, state: dict[str, Tensor], space: Space) -> Member:
+    """The rebuilt soup with the run's file of statistics laid over it; the digest is of the whole."""
     name = f"lineage/{RECALIBRATED}.safetensors"
     if not directory.exists(name):
         raise UsageError(
@@ -73,36 +98,37 @@ def _write_recalibrated(directory: RunDirectory, state: dict[str, Tensor], space
         if buffer not in rebuilt or rebuilt[buffer].shape != values.shape:
             raise LineageError(f"{directory.path(name)}: {shown(buffer)} is no tensor of the soup. {REMEDY}")
         rebuilt[buffer] = values.to(rebuilt[buffer].dtype)
-    write_state(output, rebuilt)
-    return tensors_sha256(rebuilt)
+    return Member(rebuilt, tensors_sha256(rebuilt), directory.read("lineage/soup.json", JSON_BYTES))
 
 
-def rebuild_file(lineage: Path, parent: Path, output: Path, towards: Sequence[Path] = ()) -> str:
-    """The same from two files; a ``space.json`` beside the lineage, or up to two folders up, is checked as well.
+def rebuild_file(lineage: str | Path, parent: str | Path, output: Path, towards: Sequence[Path] = ()) -> Member:
+    """The same from two files, or URIs; a ``space.json`` beside the lineage, or up to two folders up, is checked too.
 
     towards: the checkpoints that a lineage of kind ``towards`` needs besides, in any order.
     """
     try:
-        content = read_file(lineage, JSON_BYTES, UsageError)
+        content = read_anywhere(lineage, JSON_BYTES)
     except UsageError as error:
         raise UsageError(f"{error} Name a lineage file.") from None
     with _named(lineage, "Name a lineage file, as the run wrote it."):
         document = parse_json(content, str(lineage), LineageError)
-    state = as_recorded(read_state(parent), document)
+    with fetched(parent) as file:
+        state = as_recorded(read_state(file), document)
     space = None
-    for folder in (lineage.parent, *list(lineage.resolve().parents)[1:3]):
-        if (folder / "space.json").is_file():
-            space = _parse_space(read_file(folder / "space.json"), str(folder / "space.json"))
+    for place in above(lineage, "space.json"):
+        if is_file(place):
+            space = _parse_space(read_anywhere(place, JSON_BYTES), str(place))
             break
     with _named(lineage):
         if towards:
             space = of_document(document, space, state, towards)
-        return _write(document, state, space, output)
+        found = _member(document, content, state, space)
+    write_state(output, found.state)
+    return found
 
 
-def _write(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None, output: Path) -> str:
-    write_state(output, _rebuilt(document, state, space))
-    return str(document["weights_sha256"])
+def _member(document: Mapping[str, Any], recipe: bytes, state: dict[str, Tensor], space: Space | None) -> Member:
+    return Member(_rebuilt(document, state, space), str(document["weights_sha256"]), recipe)
 
 
 def _rebuilt(document: Mapping[str, Any], state: dict[str, Tensor], space: Space | None) -> dict[str, Tensor]:

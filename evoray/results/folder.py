@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from torch import Tensor, nn
 
 from evoray.config import ParentConfig, parse_config
 from evoray.errors import ConfigError, UsageError
-from evoray.models import load_parent, read_state
+from evoray.models import load_parent
 from evoray.models.transformers.folder import find_folder
-from evoray.results.export import export_member
+from evoray.results.export import read_member
 from evoray.runtime.reading import said, shown
 from evoray.storage.directory import RunDirectory
 
@@ -37,12 +39,12 @@ def export_folder(
     """Writes the parent's folder with a member's weights in place of its own; returns their SHA-256.
 
     Args:
-        member, towards: as ``export_member`` takes them. parent: the parent's folder, where it no longer
+        member, towards: as ``read_member`` takes them. parent: the parent's folder, where it no longer
             lies where it did.
 
     Raises:
         UsageError: the folder exists and may not be replaced, or the parent's is not there. LineageError: as
-            ``export_member``.
+            ``read_member``.
     """
     _check_output(output, overwrite)
     config = _parent(directory)
@@ -54,12 +56,8 @@ def export_folder(
     part = output.with_name(f".{output.name}.{uuid.uuid4().hex}.part")
     try:
         part.mkdir()
-        weights = part / "member.safetensors"
-        digest = export_member(directory, member, weights, parent, towards)
-        model.load_state_dict(read_state(weights))
-        weights.unlink()
-        model.save_pretrained(part)  # type: ignore[operator]
-        _copy_others(folder, part)
+        found = read_member(directory, member, parent, towards)
+        fill(part, folder, model, found.state)
         if output.is_dir():
             shutil.rmtree(output)
         part.rename(output)
@@ -67,7 +65,14 @@ def export_folder(
         raise UsageError(f"{shown(output)}: cannot be written ({said(error)}).") from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return digest
+    return found.sha256
+
+
+def fill(part: Path, folder: Path, model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Writes into an empty folder what the parent's folder holds, with a network of transformers' new weights."""
+    model.load_state_dict(state)
+    model.save_pretrained(part)  # type: ignore[operator]
+    _copy_others(folder, part)
 
 
 def _parent(directory: RunDirectory) -> ParentConfig:

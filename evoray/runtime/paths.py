@@ -10,6 +10,8 @@ from evoray.runtime.reading import shown
 
 CHECKPOINTS = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".th", ".pkl", ".model", ".index.json")
 """Suffixes of files of weights, in small or capital letters."""
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/{1,2}")
+"""How a location begins that is no path; one letter is a drive of Windows."""
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 
 
@@ -31,6 +33,11 @@ def expanded(path: str) -> str:
     if path.startswith("~") and home == path and not os.path.lexists(path):
         raise ConfigError(f"{shown(path)}: no such home directory. Set HOME, or write the path out.")
     return home
+
+
+def is_uri(location: object) -> bool:
+    """Whether a location, as it is written, is no path."""
+    return URI.match(str(location)) is not None
 
 
 def names_a_checkpoint(weights: str | None) -> bool:

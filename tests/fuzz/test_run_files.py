@@ -23,6 +23,7 @@ COMMANDS = {
     "export soup": ["export", "run", "soup", *OUT],
     "export best": ["export", "run", "best", *OUT],
     "export a child": ["export", "run", "CHILD", *OUT],
+    "export a folder": ["export", "run", "soup", "-o", "out"],
     "rebuild": ["rebuild", "run/lineage/soup.json", "run/parent.safetensors", *OUT],
     "resume a finished run": ["run", "run.toml", "--out", "run", "--resume"],
     "resume a stopped run": ["run", "run.toml", "--out", "stopped", "--resume"],
@@ -37,6 +38,7 @@ READS = {
     "export soup": ["space.json", "lineage/soup.json", "parent.safetensors"],
     "export best": ["space.json", "lineage/best.json"],
     "export a child": ["population.parquet", "lineage/parent.json", "lineage/bases/g0000.json", "config.json"],
+    "export a folder": ["summary.json", "journal/identity.json", "config.json"],
     "rebuild": ["space.json", "lineage/soup.json", "parent.safetensors"],
     "resume a finished run": ["config.json", "journal/identity.json", "summary.json", "population.parquet"],
     "resume a stopped run": ["config.json", "journal/identity.json"],
@@ -47,8 +49,8 @@ HARMLESS = {
     ("parent.safetensors", "removed"),  # it is built again
     ("summary.json", "removed"),  # an unfinished run
 }
-BUILT_WITHOUT = {("rebuild", "space.json")}
-"""A lineage holds its space; one that lies beside it is only compared."""
+BUILT_WITHOUT = {("rebuild", "space.json"), ("export a folder", "journal/identity.json")}
+"""A lineage holds its space; one that lies beside it is only compared. A card says that it knows no digest."""
 REMEDY = re.compile(r"Take the file|Name |Use the |use the one|go on with|start a new run|Resume with|Fetch it again")
 CASES = [(command, name, damage) for command, names in READS.items() for name in names for damage in DAMAGES]
 
