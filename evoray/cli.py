@@ -13,6 +13,7 @@ from evoray.commands.common import guarded
 from evoray.commands.data import data
 from evoray.commands.export import export, rebuild
 from evoray.commands.run import demo, run
+from evoray.commands.serve import serve
 from evoray.commands.show import report, show
 from evoray.commands.submit import submit
 from evoray.commands.terminal.help import App
@@ -33,6 +34,7 @@ app.command("show")(show)
 app.command("report")(report)
 app.command("export")(export)
 app.command("rebuild")(rebuild)
+app.command("serve")(serve)
 app.command("window")(window)
 app.command("submit")(submit)
 app.command("explain")(explain)
