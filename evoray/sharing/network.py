@@ -101,8 +101,9 @@ def _noise(config: RunConfig, parent: Parent, error: EvorayError) -> Example:
     own = parent.preprocessing
     if own.crop is None:
         raise UsageError(
-            f"what size of images the network takes is not known: the run's data cannot be opened ({error}), and the "
-            "parent says no size. Put the data where the run had it, or export as safetensors or torch."
+            f"what the network takes is not known: the run's data cannot be opened ({error}), and the "
+            "parent says no size of images. Put the data where the run had it, start where its path begins, or export "
+            "as safetensors or torch."
         )
     mean, std = normalisation(parent, own.channels)
     shape = (ROWS, own.channels, own.crop, own.crop)

@@ -99,3 +99,25 @@ def test_a_parent_that_is_elsewhere_is_asked_for(finished, tmp_path, monkeypatch
     for name in ("out.bin", "none/out"):
         with pytest.raises(UsageError, match=r"name a folder|no such directory"):
             export_folder(directory, "best", tmp_path / name, None)
+
+
+def test_a_folder_for_the_hub_has_a_card_and_keeps_the_parents(finished, tmp_path):
+    given = ["export", str(finished / "run"), "best", "--parent", str(finished / "net"), "--format", "hub-folder", "-o"]
+    result = CliRunner().invoke(app, [*given, str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    export_folder(RunDirectory(str(finished / "run")), "best", tmp_path / "plain", finished / "net")
+    assert torch.equal(logits(tmp_path / "out"), logits(tmp_path / "plain"))
+    assert (tmp_path / "out/PARENT_README.md").read_text() == "whose it is"
+    card = (tmp_path / "out/README.md").read_text()
+    assert "library_name: transformers" in card and "pipeline_tag: text-classification" in card
+    assert "AutoModel" not in card and "ForSequenceClassification.from_pretrained" in card
+    assert str(finished) not in card
+
+
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_no_graph_is_made_of_several_tensors(finished, tmp_path, form, monkeypatch):
+    monkeypatch.chdir(finished)
+    given = ["export", str(finished / "run"), "best", "--parent", str(finished / "net"), "-o"]
+    result = CliRunner().invoke(app, [*given, str(tmp_path / f"m.{form}")])
+    assert isinstance(result.exception, UsageError) and "takes several tensors" in str(result.exception)
+    assert not list(tmp_path.iterdir())

@@ -67,6 +67,6 @@ def test_without_the_data_it_is_noise_of_the_size_that_the_parent_asks_for():
     example = example_of(gone, Parent(nn.Identity(), preprocessing=own))
     assert example.inputs.shape == (3, 3, 32, 32) and example.mean == (0.5,) * 3
     with pytest.raises(
-        UsageError, match=r"what size of images .* is not known: .*/absent/shards.*safetensors or torch"
+        UsageError, match=r"what the network takes is not known: .*/absent/shards.*safetensors or torch"
     ):
         example_of(gone, small.cnn())
