@@ -14,6 +14,7 @@ from evoray.commands.data import data
 from evoray.commands.export import export, rebuild
 from evoray.commands.run import demo, run
 from evoray.commands.runs import compare, runs
+from evoray.commands.serve import serve
 from evoray.commands.show import report, show
 from evoray.commands.submit import submit
 from evoray.commands.terminal.help import App
@@ -38,6 +39,7 @@ app.command("compare")(compare)
 app.command("report")(report)
 app.command("export")(export)
 app.command("rebuild")(rebuild)
+app.command("serve")(serve)
 app.command("window")(window)
 app.command("submit")(submit)
 app.command("explain")(explain)

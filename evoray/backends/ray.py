@@ -104,9 +104,14 @@ def connect(compute: ComputeConfig) -> bool:
 def _start_embedded(compute: ComputeConfig) -> None:
     cores = os.cpu_count() or 1
     wanted = compute.workers * compute.cpus_per_worker if isinstance(compute.workers, int) else cores
+    start_local(max(cores, math.ceil(wanted)))
+
+
+def start_local(cpus: int) -> None:
+    """A Ray of this process alone, beside any that runs here. Raises NotStartedError."""
     _init(
         address="local",
-        num_cpus=max(cores, math.ceil(wanted)),
+        num_cpus=cpus,
         include_dashboard=False,
         configure_logging=True,
         **_json_lines(),

@@ -1,0 +1,163 @@
+"""The HTTP of a server: who may ask, what is read, and how it is answered; without Ray, so without a wait in tests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Protocol
+
+import numpy as np
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from evoray.serving.bodies import asked_of, check_head, too_long
+from evoray.serving.limits import Limits, Refused
+from evoray.serving.metrics import Counts, added, exposition
+
+LOG = logging.getLogger("evoray")
+METHODS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/metrics": ("GET", "HEAD"), "/predict": ("POST",)}
+OPEN = ("/", "/health")
+"""Answered without a token: the page asks for one, and a load balancer has none."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src blob: data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+}
+BUSY = "Too much is waiting. Try again in a moment."
+
+
+class Reader(Protocol):
+    """What the door asks of a predictor (``evoray.serving.predictor.Predictor``)."""
+
+    @property
+    def facts(self) -> dict[str, Any]: ...
+    def prepare(self, content: bytes, pixels: int) -> np.ndarray: ...
+
+
+Predict = Callable[[np.ndarray, int], Awaitable[dict[str, Any]]]
+"""The answer for one picture [C, H, W] with so many classes; many at a time may wait for one batch."""
+Others = Callable[[Counts], Awaitable[Sequence[Counts]]]
+"""Takes this replica's counts, and gives those of all."""
+
+
+@dataclass
+class Door:
+    """token: SHA-256 of the bearer's; None lets everybody in."""
+
+    reader: Reader
+    predict: Predict
+    limits: Limits
+    token: bytes | None
+    counts: Counts
+    others: Others
+    _inside: int = 0
+
+    async def __call__(self, request: Request) -> Response:
+        """Never raises: what goes wrong here is logged, and answered without a word of it."""
+        began, path = time.perf_counter(), request.url.path
+        try:
+            response = await self._answered(request, path)
+        except Refused as refused:
+            response = _json(refused.status, {"error": refused.message}, **refused.headers)
+        except ClientDisconnect:
+            response = _json(400, {"error": "The body ended early."})
+        except Exception:
+            LOG.exception("a request of %s failed", path[:100])
+            response = _json(500, {"error": "The server failed. Its log says why."})
+        self.counts.request(path if path in METHODS else "other", response.status_code, time.perf_counter() - began)
+        return response
+
+    async def _answered(self, request: Request, path: str) -> Response:
+        if path not in METHODS:
+            raise Refused(404, f"There is no such page. There are {', '.join(METHODS)}.")
+        if request.method not in METHODS[path]:
+            allowed = ", ".join(METHODS[path])
+            raise Refused(405, f"{path} is asked for with {allowed}.", Allow=allowed)
+        if path not in OPEN:
+            self._check_token(request.headers)
+        if path == "/":
+            return Response(page(), 200, HEADERS, "text/html; charset=utf-8")
+        if path == "/health":
+            return _json(200, {"status": "ready", "token": self.token is not None, **self.reader.facts})
+        if path == "/metrics":
+            return await self._metrics()
+        return await self._predicted(request)
+
+    def _check_token(self, headers: Mapping[str, str]) -> None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
+        if self.token is not None and not (scheme.lower() == "bearer" and hmac.compare_digest(given, self.token)):
+            message = "Send the token that the server printed at its start: Authorization: Bearer TOKEN."
+            raise Refused(401, message, **{"WWW-Authenticate": 'Bearer realm="evoray"'})
+
+    async def _metrics(self) -> Response:
+        facts = {"member": str(self.reader.facts["member"]), "task": str(self.reader.facts["task"])}
+        content = exposition(added(await self.others(self.counts)), facts)
+        return Response(content, 200, HEADERS, "text/plain; version=0.0.4; charset=utf-8")
+
+    async def _predicted(self, request: Request) -> Response:
+        media = check_head(request.headers, self.limits)
+        if self._inside >= self.limits.waiting:
+            raise Refused(429, BUSY, **{"Retry-After": "1"})
+        self._inside += 1
+        try:
+            body = await self._body(request)
+            asked = asked_of(media, body, request.query_params, self.limits)
+            answers = await asyncio.wait_for(self._all(asked.pictures, asked.top), self.limits.seconds)
+        except TimeoutError:
+            raise Refused(429, BUSY, **{"Retry-After": "1"}) from None
+        finally:
+            self._inside -= 1
+        if media != "application/json" and "error" in answers[0]:
+            raise Refused(422, answers[0]["error"])
+        return _json(200, {"member": self.reader.facts["member"], "answers": answers})
+
+    async def _body(self, request: Request) -> bytes:
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                async for part in request.stream():
+                    size += len(part)
+                    if size > self.limits.body:
+                        raise Refused(413, too_long(self.limits))
+                    parts.append(part)
+        except TimeoutError:
+            raise Refused(408, f"The body did not arrive within {self.limits.seconds:g} s.") from None
+        return b"".join(parts)
+
+    async def _all(self, contents: Sequence[bytes], top: int) -> list[dict[str, Any]]:
+        """Answers in order. One picture of several that cannot be read refuses all, and says which it is."""
+        pictures = []
+        for number, content in enumerate(contents):
+            try:
+                pictures.append(await asyncio.to_thread(self.reader.prepare, content, self.limits.pixels))
+            except Refused as refused:
+                where = f"images[{number}]: " if len(contents) > 1 else ""
+                raise Refused(refused.status, where + refused.message) from None
+        return list(await asyncio.gather(*(self.predict(picture, top) for picture in pictures)))
+
+
+def page() -> bytes:
+    """The page to try it on."""
+    return files("evoray.serving").joinpath("page.html").read_bytes()
+
+
+def digest_of(token: str | None) -> bytes | None:
+    """How a token is kept: as its SHA-256."""
+    return None if token is None else hashlib.sha256(token.encode()).digest()
+
+
+def _json(status: int, document: dict[str, Any], **headers: str) -> Response:
+    content = json.dumps(document, allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return Response(content, status, HEADERS | headers, "application/json")
