@@ -9,45 +9,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from evoray.errors import BackendError, UsageError
 from evoray.runtime.reading import reason_of, shown
-from evoray.serving.limits import Limits
-from evoray.serving.metrics import Counts
-from evoray.serving.plan import Plan
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 EXTRA = 'evoray serve needs the extra serve. Run: pip install "evoray[serve]"'
 NAME, TALLY = "evoray", "counts"
 ANSWERED = 10_000
-"""Requests that Serve lets wait for one replica; the door refuses before that (``Limits.waiting``)."""
+"""Requests that Serve lets wait for one replica; the door refuses before that."""
 
 
 @dataclass(frozen=True)
 class Server:
     """How it is reached, and by how many it answers. batch: pictures that share one at most; wait: seconds that the
-    first of them waits for others. token: None lets everybody in."""
+    first of them waits for others; timeout: seconds after which the proxy gives a request up."""
 
     host: str = "127.0.0.1"
     port: int = 8000
-    token: str | None = None
     replicas: int = 1
     batch: int = 32
     wait: float = 0.004
-    limits: Limits = field(default_factory=Limits)
+    timeout: float = 65.0
 
     @property
     def url(self) -> str:
@@ -70,8 +63,16 @@ def free_port(host: str, port: int) -> int:
         ) from None
 
 
+class Service(Protocol):
+    """What is sent to each replica and opened there (``evoray.serving.service.Service``)."""
+
+    def open(self) -> Any:
+        """What has counts, and makes a door and a batch's answers."""
+        ...
+
+
 @contextmanager
-def serving(plan: Plan, server: Server) -> Iterator[None]:
+def serving(service: Service, server: Server) -> Iterator[None]:
     """The server, answering, for as long as the block lasts; afterwards nothing of it is left.
 
     Raises:
@@ -81,15 +82,15 @@ def serving(plan: Plan, server: Server) -> Iterator[None]:
     from ray import serve
 
     try:
-        _quiet(serve)
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)  # its lines about every request are in its logs
         options = serve.HTTPOptions(
             host=server.host,
             port=server.port,
-            request_timeout_s=2 * server.limits.seconds + 5,
+            request_timeout_s=server.timeout,
             location="HeadOnly",
         )
         serve.start(http_options=options)
-        serve.run(_application(serve, plan, server), name=NAME, route_prefix="/")
+        serve.run(_application(serve, service, server), name=NAME, route_prefix="/")
     except Exception as error:
         _stop()
         raise BackendError(f"the server could not be started ({reason_of(error)}).") from error
@@ -120,65 +121,54 @@ def replica_pids() -> list[int]:
 
 
 class Tally:
-    """All replicas' counts, those that died too: one small actor."""
+    """What all replicas count, those that died too: one small actor."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, Counts] = {}
+        self._counts: dict[int, Any] = {}
 
-    def add(self, pid: int, counts: dict[str, Any]) -> list[dict[str, Any]]:
+    def add(self, pid: int, counts: Any) -> list[Any]:
         """Takes one replica's counts since it began, and gives everybody's."""
-        self._counts[pid] = Counts(**counts)
-        return [asdict(one) for one in self._counts.values()]
+        self._counts[pid] = counts
+        return list(self._counts.values())
 
     def pids(self) -> list[int]:
         return [pid for pid in self._counts if os.path.exists(f"/proc/{pid}")]
 
 
 class Replica:
-    """One predictor, its door, and what lets requests share a batch."""
+    """One service: its door, and what lets requests share a batch."""
 
-    def __init__(self, plan: Plan, server: Server, token: bytes | None, tally: Any) -> None:
-        import torch
-
-        from evoray.serving.door import Door
-        from evoray.serving.predictor import Predictor
-
-        torch.set_num_threads(plan.threads)
-        self._counts, self._tally = Counts(), tally
-        self._predictor = Predictor(plan)
-        self._door = Door(self._predictor, self._predict, server.limits, token, self._counts, self._others)
+    def __init__(self, service: Service, server: Server, tally: Any) -> None:
         from ray import serve
 
+        self._opened, self._tally = service.open(), tally
+        self._door = self._opened.door(self._predict, self._others)
         self._batched = serve.batch(max_batch_size=server.batch, batch_wait_timeout_s=server.wait)(self._answers)
-        self._told = asyncio.get_running_loop().create_task(self._tell())
+        self._telling = asyncio.get_running_loop().create_task(self._tell())
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, request: Any) -> Any:
         return await self._door(request)
 
-    async def _predict(self, picture: Any, top: int) -> dict[str, Any]:
-        found: dict[str, Any] = await self._batched((picture, top))
+    async def _predict(self, picture: Any, top: int) -> Any:
+        return await self._batched((picture, top))
+
+    async def _answers(self, asked: list[Any]) -> list[Any]:
+        return await asyncio.to_thread(self._opened.answers, asked)
+
+    async def _others(self, counts: Any) -> list[Any]:
+        found: list[Any] = await self._tally.add.remote(os.getpid(), counts)
         return found
-
-    async def _answers(self, asked: list[tuple[Any, int]]) -> list[dict[str, Any]]:
-        self._counts.batch(len(asked))
-        pictures, top = zip(*asked, strict=True)
-        return await asyncio.to_thread(self._predictor.answers, pictures, top)
-
-    async def _others(self, counts: Counts) -> Sequence[Counts]:
-        return [Counts(**one) for one in await self._tally.add.remote(os.getpid(), asdict(counts))]
 
     async def _tell(self) -> None:
         """What a replica counted is known a second later, should it die."""
         while True:
             with contextlib.suppress(Exception):
-                await self._tally.add.remote(os.getpid(), asdict(self._counts))
+                await self._others(self._opened.counts)
             await asyncio.sleep(1)
 
 
-def _application(serve: Any, plan: Plan, server: Server) -> Any:
+def _application(serve: Any, service: Service, server: Server) -> Any:
     import ray
-
-    from evoray.serving.door import digest_of
 
     tally = ray.remote(Tally).options(num_cpus=0, name=TALLY, namespace=NAME).remote()
     deployed = serve.deployment(
@@ -186,13 +176,13 @@ def _application(serve: Any, plan: Plan, server: Server) -> Any:
         name=NAME,
         num_replicas=server.replicas,
         max_ongoing_requests=ANSWERED,
-        ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(plan.threads)}}},
+        ray_actor_options={"num_cpus": 1},
         graceful_shutdown_timeout_s=3,
         graceful_shutdown_wait_loop_s=0.2,
         health_check_period_s=2,
         health_check_timeout_s=10,
     )
-    return deployed.bind(plan, server, digest_of(server.token), tally)
+    return deployed.bind(service, server, tally)
 
 
 def require() -> None:
@@ -212,13 +202,6 @@ def _start_ray(server: Server) -> None:
     from evoray.backends.ray import start_local
 
     start_local(max(server.replicas, os.cpu_count() or 1))
-
-
-def _quiet(serve: Any) -> None:
-    """Serve's own lines about every request are for its logs."""
-    import logging
-
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
 
 
 def _stop() -> None:

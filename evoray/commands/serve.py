@@ -55,10 +55,11 @@ def serve(
     from evoray.serve import Server, free_port, serving, until_stopped
     from evoray.serving.limits import Limits
     from evoray.serving.plan import Plan
+    from evoray.serving.service import Service, digest_of
     from evoray.storage.directory import RunDirectory
 
     limits = Limits(body=round(body_mb * 2**20), pixels=round(megapixels * 10**6), seconds=seconds)
-    server = Server(host, free_port(host, port), secret, replicas, batch, wait_ms / 1000, limits)
+    server = Server(host, free_port(host, port), replicas, batch, wait_ms / 1000, 2 * seconds + 5)
     plan = Plan(
         location=RunDirectory(run_directory).everywhere,
         member=member,
@@ -70,8 +71,8 @@ def serve(
         threads=max(1, len(os.sched_getaffinity(0)) // replicas),
     )
     facts = _facts(plan)
-    with serving(plan, server):
-        until_stopped(lambda: _announce(server, facts, as_json))
+    with serving(Service(plan, limits, digest_of(secret)), server):
+        until_stopped(lambda: _announce(server, secret, facts, as_json))
         say("stopping …") if not as_json else None
 
 
@@ -110,14 +111,14 @@ def _facts(plan: Plan) -> dict[str, Any]:
     return Predictor(plan).facts
 
 
-def _announce(server: Server, facts: dict[str, Any], as_json: bool) -> None:
+def _announce(server: Server, token: str | None, facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"url": server.url, "token": server.token, "replicas": server.replicas, **facts}))
+        typer.echo(json.dumps({"url": server.url, "token": token, "replicas": server.replicas, **facts}))
         return
     say(f"serving {facts['member']} ({facts['kept_as']}) on {server.url}")
     say(f"pictures become {facts['picture']}, as the run's own")
-    if server.token is None:
+    if token is None:
         say("no token: whoever is on this machine may ask")
         return
-    say(f"token: {server.token}")
-    say(f"page: {server.url}#token={server.token}")
+    say(f"token: {token}")
+    say(f"page: {server.url}#token={token}")

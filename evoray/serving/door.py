@@ -153,11 +153,6 @@ def page() -> bytes:
     return files("evoray.serving").joinpath("page.html").read_bytes()
 
 
-def digest_of(token: str | None) -> bytes | None:
-    """How a token is kept: as its SHA-256."""
-    return None if token is None else hashlib.sha256(token.encode()).digest()
-
-
 def _json(status: int, document: dict[str, Any], **headers: str) -> Response:
     content = json.dumps(document, allow_nan=False, ensure_ascii=False).encode("utf-8", "backslashreplace")
     return Response(content, status, HEADERS | headers, "application/json")

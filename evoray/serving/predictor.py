@@ -93,7 +93,7 @@ class Predictor:
         if found.shape != self.pictures.shape:
             raise Refused(
                 422,
-                f"The picture is {found.shape[2]} x {found.shape[1]}, and the network takes {self.facts['picture']}.",
+                f"The picture is {found.shape[2]} x {found.shape[1]}: the network takes {self.facts['picture']}.",
             )
         return found
 

@@ -41,5 +41,6 @@ def test_a_device_that_is_not_known(device):
         _check_device(device)
 
 
-def test_a_run_that_is_not_there(call, tmp_path):
-    assert "Name a run directory" in str(call("serve", str(tmp_path / "none"), code=2))
+def test_a_run_that_is_not_there(evoray, tmp_path):
+    with pytest.raises(UsageError, match="Name a run directory"):
+        evoray("serve", tmp_path / "none")
