@@ -7,6 +7,7 @@ writes a recipe into the network, and undoes it to the last bit. Either way ever
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,18 +99,14 @@ def build(plan: Plan, config: RunConfig, dtype: torch.dtype) -> tuple[Network, P
 def _ensemble(
     plan: Plan, config: RunConfig, dtype: torch.dtype, directory: RunDirectory, given: Path | None
 ) -> tuple[Network, Parent]:
-    if not directory.exists("ensemble.json"):
-        raise UsageError(
-            f"{shown(directory.location)}: this run has no ensemble. Serve soup or best, or run it with ensemble.size."
-        )
-    members = directory.read_json("ensemble.json")["members"]
-    state, documents = parent_of_run(directory, given), [_document(directory, one["id"]) for one in members]
+    members, _ = ensemble_of(directory)
+    state, documents = parent_of_run(directory, given), [_document(directory, name) for name in members]
     aliases = documents[0]["parent"].get("aliases", {})
     with translated(directory.path("space.json"), REMEDY, LineageError):
         space = Space.from_json(directory.read_json("space.json"))
     if space.others:
         space = of_run(directory, space, state, aliases, ())
-    weights, parent = [float(one["weight"]) for one in members], _loaded(config, state, plan)
+    weights, parent = list(members.values()), _loaded(config, state, plan)
     rebuilt = (rebuild(document, state, space) for document in documents)
     bytes_each = sum(one.numel() * one.element_size() for one in parent.model.state_dict().values())
     device = torch.device(plan.device)
@@ -123,6 +120,25 @@ def _ensemble(
     host = ModelHost(parent.model, space, device, dtype)
     host.set_base(base.entries)
     return Recipes(host, [Lineage(one.tail(base)) for one in lineages], weights), parent
+
+
+def ensemble_of(directory: RunDirectory) -> tuple[dict[str, float], float]:
+    """Members with their weights, in order, and the ensemble's temperature, 1 where it has none.
+
+    Raises:
+        UsageError: the run has no ensemble, or its file is damaged.
+    """
+    if not directory.exists("ensemble.json"):
+        raise UsageError(
+            f"{shown(directory.location)}: this run has no ensemble. Serve soup or best, or run it with ensemble.size."
+        )
+    found = directory.read_json("ensemble.json")
+    with translated(directory.path("ensemble.json"), REMEDY, UsageError):
+        members = {str(one["id"]): float(one["weight"]) for one in found["members"]}
+        temperature = float(found.get("temperature") or 1)
+        if not members or not all(0 < value < math.inf for value in (*members.values(), temperature)):
+            raise ValueError("weights and a temperature above 0 are expected")
+    return members, temperature
 
 
 def _document(directory: RunDirectory, member: str) -> Any:

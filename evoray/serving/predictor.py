@@ -23,9 +23,10 @@ from evoray.runtime.importing import make_importable
 from evoray.runtime.reading import shown
 from evoray.search.inputs import normalisation
 from evoray.serving.limits import Refused
-from evoray.serving.networks import build
+from evoray.serving.networks import build, ensemble_of
 from evoray.serving.plan import ENSEMBLE, Plan
 from evoray.storage.directory import RunDirectory
+from evoray.storage.documents import REMEDY
 from evoray.tasks.base import Outputs, Preparation, Task
 from evoray.tasks.registry import make_task, of_run
 
@@ -142,7 +143,9 @@ class Predictor:
         """Of every output: the data's class, else the parent's own name, else its number."""
         own = parent.classes if parent.classes is not None and len(parent.classes) == outputs else None
         names = list(own) if own else [f"output {number}" for number in range(outputs)]
-        summary = directory.read_json("summary.json") if directory.exists("summary.json") else {}
+        summary = directory.read_json("summary.json")
+        if "verdict" not in summary:  # {} would give names to other outputs than the run did
+            raise UsageError(f"{directory.path('summary.json')}: no verdict in it. {REMEDY}")
         chosen = (summary.get("classes") or {}).get("data_classes")
         for place, name in enumerate(self.pictures.classes):
             at = place if chosen is None else chosen[place] if place < len(chosen) else outputs
@@ -191,10 +194,7 @@ def _dataset(config: RunConfig, plan: Plan) -> ShardDataset:
 
 
 def _temperature(directory: RunDirectory, member: str) -> float:
-    if member != ENSEMBLE or not directory.exists("ensemble.json"):
-        return 1.0
-    found = directory.read_json("ensemble.json").get("temperature")
-    return float(found) if found else 1.0
+    return ensemble_of(directory)[1] if member == ENSEMBLE else 1.0
 
 
 def _records(pictures: np.ndarray, task: str) -> Any:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ import torch
 from sent import encoded
 
 from evoray.data import ImageTransform
-from evoray.errors import UsageError
+from evoray.errors import EvorayError, UsageError
 from evoray.serving.limits import Refused
 from evoray.serving.plan import Plan
 from evoray.serving.predictor import Predictor, pictures_of
@@ -120,6 +122,27 @@ def test_data_that_is_gone(served_run, tmp_path):
     plan = changed(served_run, tmp_path / "run", data={"path": "/nowhere/shards"})
     with pytest.raises(UsageError, match="--data"):
         Predictor(plan)
-    import dataclasses
-
     assert Predictor(dataclasses.replace(plan, data="mnist5k")).names[3] == "3"
+
+
+SHAPES = {"a list": b"[]", "null": b"null", "a number": b"7", "an object": b"{}", "bytes": b"\xff\xfe\0"}
+FILES = ["config.json", "ensemble.json", "space.json", "parent.safetensors", "lineage/parent.json", "summary.json"]
+BUILT_AGAIN = {("parent.safetensors", "removed")}
+
+
+@pytest.mark.parametrize("damage", [*SHAPES, "cut", "removed"])
+@pytest.mark.parametrize("name", [*FILES, "a member"])
+def test_a_damaged_run_is_refused_in_words(served_run, tmp_path, name, damage):
+    plan = dataclasses.replace(changed(served_run, tmp_path / "run"), member="ensemble")
+    if name == "a member":
+        name = f"lineage/{served_run.summary['ensemble']['members'][0]['id']}.json"
+    file = tmp_path / "run" / name
+    content = file.read_bytes()
+    file.unlink()
+    if damage != "removed":
+        file.write_bytes(SHAPES.get(damage, content[: len(content) // 2]))
+    if (name, damage) in BUILT_AGAIN or name == "lineage/parent.json":  # the ensemble's own lineages say the same
+        Predictor(plan)
+        return
+    with pytest.raises(EvorayError, match=re.escape(file.stem)):
+        Predictor(plan)
