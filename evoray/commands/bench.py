@@ -48,7 +48,9 @@ def bench_throughput(
     from evoray.benchmarks.throughput import throughput
 
     densities = density or [0.01]
-    Console(stderr=True).print(f"[dim]{model}, {dtype}, densities {', '.join(f'{one:g}' for one in densities)}[/dim]")
+    Console(emoji=False, stderr=True).print(
+        f"[dim]{model}, {dtype}, densities {', '.join(f'{one:g}' for one in densities)}[/dim]"
+    )
     results = throughput(
         model,
         densities,
@@ -103,7 +105,7 @@ def _draw(results: list[dict[str, Any]], naive: bool) -> None:
             *(f"{ratio:.3f}" for ratio in ratios),
             f"{one['rebuild_ms']:.1f} ms",
         )
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     batches = f"{results[0]['batch_size']} images a pass" + (
         f", naive {results[0]['naive_batch_size']}" if naive else ""
@@ -169,5 +171,7 @@ def bench_scaling(
             f"{one['driver_cpu_ms_per_unit']:.2f} ms a unit",
             f"{one['driver_rss_mb']:.0f} MB (+{one['driver_rss_growth_mb']:.0f})",
         )
-    Console().print(table)
-    Console().print("efficiency: units x seconds / workers over time, start-up apart; medians of rounds", style="dim")
+    Console(emoji=False).print(table)
+    Console(emoji=False).print(
+        "efficiency: units x seconds / workers over time, start-up apart; medians of rounds", style="dim"
+    )

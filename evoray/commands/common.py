@@ -47,7 +47,7 @@ def complain(message: str) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(stderr=True).print(
+    Console(emoji=False, stderr=True).print(
         f"[bold red]error[/] {escape(screen(as_options(message)))}", highlight=False, soft_wrap=True
     )
 
@@ -67,7 +67,7 @@ def finish(result: Any, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(result.summary | {"directory": result.directory.location}))
         return
-    print_run(result.summary, result.population, Console())
+    print_run(result.summary, result.population, Console(emoji=False))
     say(f"report: {result.directory.path('report.html')}")
 
 
@@ -75,4 +75,4 @@ def say(text: str) -> None:
     """A sentence on stdout, as it is but for what would steer a terminal."""
     from rich.console import Console
 
-    Console(markup=False, highlight=False, soft_wrap=True).print(screen(text))
+    Console(emoji=False, markup=False, highlight=False, soft_wrap=True).print(screen(text))

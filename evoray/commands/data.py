@@ -184,4 +184,4 @@ def data_show(dest: Dest, as_json: Json = False) -> None:
     table = Table(show_header=False, box=None)
     for key, value in described(manifest):
         table.add_row(key, Text(shown(value, SCREEN)))
-    Console().print(table)
+    Console(emoji=False).print(table)

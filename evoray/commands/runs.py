@@ -45,7 +45,7 @@ def runs(
 
         from evoray.runs.listed import print_runs
 
-        print_runs(rows, Console())
+        print_runs(rows, Console(emoji=False))
 
 
 def compare(
@@ -77,7 +77,7 @@ def compare(
     for grid in found.grids:
         say("")
         if grid.rows:
-            Console().print(table(grid))
+            Console(emoji=False).print(table(grid))
         else:
             say(f"{grid.title}: {grid.note}")
     if page is not None:

@@ -38,7 +38,7 @@ def show(run_directory: Annotated[str, typer.Argument(metavar="RUN")], as_json: 
         from evoray.storage.documents import REMEDY
 
         with translated(directory.path("summary.json"), REMEDY, UsageError):
-            print_run(summary, directory.read_table("population.parquet"), Console())
+            print_run(summary, directory.read_table("population.parquet"), Console(emoji=False))
 
 
 def _unfinished(directory: RunDirectory, state: RunState, as_json: bool) -> None:

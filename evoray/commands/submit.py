@@ -75,7 +75,7 @@ def submit(
         **_pairs(environment or ()),
     }
     uri = client.upload(package_folder(folder, [config.name, *always]))
-    say = Console(stderr=True, highlight=False, soft_wrap=True).print
+    say = Console(emoji=False, stderr=True, highlight=False, soft_wrap=True).print
     if (note := parent_note(parsed.parent, folder)) is not None:
         say(escape(shown(note, SCREEN)))
     job = client.submit(entrypoint(config.name, target, overrides or (), resume), uri, env_vars)
@@ -110,7 +110,7 @@ def _followed(client: JobClient, job: str, as_json: bool) -> JobState:
     try:
         return follow(client, job, write)
     except KeyboardInterrupt:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
+        Console(emoji=False, stderr=True, highlight=False, soft_wrap=True).print(
             f"\nno longer following; job {job} goes on. Follow it: ray job logs -f {job} --address {client.address}"
             f"   Stop it: ray job stop {job} --address {client.address}"
         )

@@ -101,7 +101,7 @@ def _write(text: str) -> None:
 def _show(views: Iterator[View], once: bool, as_json: bool) -> None:
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(emoji=False, highlight=False)
     if as_json:
         for view in views:
             typer.echo(json.dumps(view.to_json()))

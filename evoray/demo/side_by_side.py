@@ -68,7 +68,7 @@ def grid(answered: Sequence[Answered]) -> Grid:
 def print_answers(directory: RunDirectory, console: Console | None = None) -> None:
     """The table, on stdout."""
     if answered := answered_of(directory.read_table(FILE)):
-        out = console or Console()
+        out = console or Console(emoji=False)
         out.print()
         out.print(table(grid(answered)))
 

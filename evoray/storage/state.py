@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from evoray.storage.lock import LOCK, check_free, check_makeable, holder_at
 from evoray.storage.metrics import FILE
 
 CONFIG = BEGINNING[0]
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def is_begun(directory: RunDirectory) -> bool:
 
 def is_finished(directory: RunDirectory) -> bool:
     """Whether a run has ended there; ``summary.json`` is the last file that its end writes, but for the page."""
-    return directory.exists("summary.json")
+    # a folder of that name is damage, which whoever reads it tells; not a run that goes on
+    return directory.exists(SUMMARY) or (directory.is_local and os.path.isdir(directory.path(SUMMARY)))
 
 
 def check_place(directory: RunDirectory, resume: bool | Auto = False) -> bool:

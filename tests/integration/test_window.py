@@ -53,7 +53,7 @@ def test_a_window_can_join_a_run_but_not_another(small_run, tmp_path):
     window(small_run(compute__workers=1), tmp_path / "run", **SWEEP)
     assert bytes_of(before.directory) == kept
     assert before.directory.exists("window.json")
-    with pytest.raises(UsageError, match="refused"):
+    with pytest.raises(UsageError, match="cannot be resumed"):
         window(small_run(compute__workers=1, search__children=7), tmp_path / "run", **SWEEP)
 
 

@@ -61,7 +61,7 @@ def _print(plan: Plan, config: Path, price: float | None) -> None:
     from evoray.begin.check.words import rows_of
     from evoray.begin.said import beside
 
-    width = Console().width
+    width = Console(emoji=False).width
     classes = plan.inputs.classes
     told = (*plan.inputs.notes, *plan.inputs.said.trial)
     notes = [("note", note) for note in told if classes is None or note != classes.said]

@@ -39,7 +39,7 @@ def _print(level: str, what: str, text: str) -> None:
     from evoray.begin.said import folded
     from evoray.runtime.reading import screen
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(emoji=False, highlight=False, soft_wrap=True)
     lines = folded(screen(text), max(console.width - COLUMN, 24))
     head = Text(f"{level:<{LEVEL}}", style=STYLES[level])
     console.print(head + Text(f"{what:<{COLUMN - LEVEL}}{lines[0]}"))

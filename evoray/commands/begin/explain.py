@@ -26,7 +26,7 @@ def explain(
     if as_json:
         typer.echo(json.dumps([one.to_dict() for one in found]))
         return
-    width = Console().width
+    width = Console(emoji=False).width
     for number, one in enumerate(found):
         lines = _section(one, width) if isinstance(one, SectionOf) else _key(one, width)
         typer.echo("\n".join([*([""] if number else []), *lines]))

@@ -35,7 +35,7 @@ class Bars(Progress):
         from rich.console import Console
 
         self._again = again
-        self._console = Console(stderr=True)
+        self._console = Console(emoji=False, stderr=True)
         self._bars = _drawn(self._console)
         self._task: Any = None
         self._stage: Counted | None = None

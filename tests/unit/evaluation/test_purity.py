@@ -65,8 +65,8 @@ IMPURE = {
     "CountsRows": r"other outputs alone.*an image's place",
     "NoiseBySeed": r"other outputs alone",
     "OtherwiseOnThreads": r"on another thread",
-    "CentresLargeBatches": r"other outputs in a batch of \d+ than in one of 4",
-    "HalvesLargeBatches": r"other outputs in a batch of \d+ than in one of 4",
+    "CentresLargeBatches": r"other outputs in a batch of \d+ than in one of 2",
+    "HalvesLargeBatches": r"other outputs in a batch of \d+ than in one of 2",
     "SqueezesOne": r"a batch of one gives outputs of shape \[\(5,\)\].*squeeze\(\)",
     "NeedsGradients": r"works with gradients alone",
 }

@@ -59,7 +59,7 @@ def test_no_type_that_runs_is_an_error_with_every_reason():
     ("seconds", "failed", "dtype", "words"),
     [
         ({"float32": 2.1, "bfloat16": 10.2}, {}, "float32", ("bfloat16", "(CPU X)", "0.21 times", "reach 1.2")),
-        ({"float32": 3.0, "bfloat16": 2.0}, {}, "bfloat16", ("in bfloat16", "(CPU X)", "1.50 times", "of float32")),
+        ({"float32": 3.0, "bfloat16": 2.0}, {}, "bfloat16", ("in bfloat16", "(CPU X)", "1.50 times", "as in float32")),
         ({"float32": 3.0}, {"bfloat16": "TypeError: no"}, "float32", ("does not run in bfloat16 (TypeError: no)",)),
         ({"bfloat16": 3.0}, {"float32": "TypeError: no"}, "bfloat16", ("does not run in float32 (TypeError: no)",)),
     ],
