@@ -13,6 +13,9 @@ from evoray.errors import UsageError
 from evoray.runtime.paths import is_uri
 from evoray.runtime.reading import said, shown
 
+ELSE = {"journal", "space.json", "summary.json", "population.parquet", ".git", "manifest.json"}
+"""What a run, a repository, or shards hold, and no folder of a network."""
+
 
 def check_place(output: Path, folder: bool, overwrite: bool) -> None:
     """Raises UsageError where nothing may be written, or something else would be replaced."""
@@ -25,10 +28,19 @@ def check_place(output: Path, folder: bool, overwrite: bool) -> None:
         raise UsageError(f"{shown(output)}: exists already. Name another {what}, or add --overwrite.")
     if os.path.lexists(output) and not folder and not output.is_file():
         raise UsageError(f"{shown(output)}: not a regular file, so it is not replaced. Name another file.")
-    if os.path.lexists(output) and folder and not (output / "config.json").is_file():
-        raise UsageError(f"{shown(output)}: no folder of a network, so it is not replaced. Name another one.")
+    if os.path.lexists(output) and folder and not is_network(output):
+        raise UsageError(f"{shown(output)}: no folder of a network alone, so it is not replaced. Name another one.")
     if not output.parent.is_dir():
         raise UsageError(f"{shown(output)}: no such directory {shown(output.parent)}.")
+
+
+def is_network(folder: Path) -> bool:
+    """Whether it holds a network and nothing else that anybody would miss: no run, no repository, no folder above it."""
+    names = set(os.listdir(folder)) if folder.is_dir() else set()
+    weights = any(name.endswith((".safetensors", ".onnx")) for name in names)
+    here = Path.cwd().resolve()
+    above = folder.resolve() == here or folder.resolve() in here.parents
+    return "config.json" in names and weights and not above and not names & ELSE
 
 
 @contextmanager

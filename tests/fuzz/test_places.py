@@ -132,7 +132,7 @@ def test_an_output_place_that_cannot_be(place, out):
 
 
 @pytest.mark.parametrize(
-    "output", ["run", "nowhere/x.safetensors", "x.pth", "pipe.safetensors", "folder.safetensors", "x\0.safetensors"]
+    "output", ["run", "nowhere/x.safetensors", "x.jpg", "pipe.safetensors", "folder.safetensors", "x\0.safetensors"]
 )
 def test_an_output_file_that_cannot_be(place, output):
     os.mkfifo(place / "pipe.safetensors")

@@ -13,6 +13,16 @@ def place(tmp_path):
     (tmp_path / "file.pt").write_text("kept")
     (tmp_path / "network").mkdir()
     (tmp_path / "network/config.json").write_text("{}")
+    (tmp_path / "network/model.safetensors").write_text("")
+    for name, files in {
+        "run": ("config.json", "space.json", "parent.safetensors", "summary.json"),
+        "begun": ("config.json", "space.json", "parent.safetensors"),
+        "clone": ("config.json", "model.safetensors", ".git"),
+        "settings": ("config.json",),
+    }.items():
+        (tmp_path / name).mkdir()
+        for file in files:
+            (tmp_path / name / file).write_text("kept")
     (tmp_path / "photographs").mkdir()
     (tmp_path / "photographs/one").write_text("kept")
     return tmp_path
@@ -23,7 +33,11 @@ def place(tmp_path):
     [
         ("file.pt", False, False, "exists already. Name another file"),
         ("network", True, False, "exists already. Name another folder"),
-        ("photographs", True, True, "no folder of a network, so it is not replaced"),
+        ("photographs", True, True, "no folder of a network alone, so it is not replaced"),
+        ("run", True, True, "no folder of a network alone"),
+        ("begun", True, True, "no folder of a network alone"),
+        ("clone", True, True, "no folder of a network alone"),
+        ("settings", True, True, "no folder of a network alone"),
         ("photographs", False, True, "not a regular file"),
         ("absent/file.pt", False, False, "no such directory"),
         ("a\0b", False, False, "name a file"),
@@ -32,6 +46,12 @@ def place(tmp_path):
 def test_what_may_not_be_written_is_refused(place, name, folder, overwrite, message):
     with pytest.raises(UsageError, match=message):
         check_place(place / name, folder, overwrite)
+
+
+def test_the_folder_that_one_stands_in_is_not_replaced(place, monkeypatch):
+    monkeypatch.chdir(place / "network")
+    with pytest.raises(UsageError, match="so it is not replaced"):
+        check_place(Path("..") / "network", True, True)
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/soup.pt", "file:/tmp/soup.pt", "gs://b/folder"])
