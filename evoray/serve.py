@@ -32,8 +32,11 @@ ANSWERED = 10_000
 
 @dataclass(frozen=True)
 class Server:
-    """How it is reached, and by how many it answers. batch: pictures that share one at most; wait: seconds that the
-    first of them waits for others; timeout: seconds after which the proxy gives a request up."""
+    """How it is reached, and by how many it answers.
+
+    batch: pictures that share one at most; wait: seconds that the first of them waits for others. timeout: seconds
+    after which the proxy gives a request up. gpus: of each replica; a share of one where several have to do with it.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -41,6 +44,7 @@ class Server:
     batch: int = 32
     wait: float = 0.004
     timeout: float = 65.0
+    gpus: float = 0.0
 
     @property
     def url(self) -> str:
@@ -176,7 +180,7 @@ def _application(serve: Any, service: Service, server: Server) -> Any:
         name=NAME,
         num_replicas=server.replicas,
         max_ongoing_requests=ANSWERED,
-        ray_actor_options={"num_cpus": 1},
+        ray_actor_options={"num_cpus": 1, "num_gpus": server.gpus},
         graceful_shutdown_timeout_s=3,
         graceful_shutdown_wait_loop_s=0.2,
         health_check_period_s=2,

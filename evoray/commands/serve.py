@@ -51,7 +51,7 @@ def serve(
     if parent:
         check_file(parent, "the parent's checkpoint or folder")
     secret = _token(token, no_token, host)
-    _check_device(device)
+    gpus = _gpus(device)
     from evoray.serve import Server, free_port, serving, until_stopped
     from evoray.serving.limits import Limits
     from evoray.serving.plan import Plan
@@ -59,7 +59,9 @@ def serve(
     from evoray.storage.directory import RunDirectory
 
     limits = Limits(body=round(body_mb * 2**20), pixels=round(megapixels * 10**6), seconds=seconds)
-    server = Server(host, free_port(host, port), replicas, batch, wait_ms / 1000, 2 * seconds + 5)
+    server = Server(
+        host, free_port(host, port), replicas, batch, wait_ms / 1000, 2 * seconds + 5, min(1.0, gpus / replicas)
+    )
     plan = Plan(
         location=RunDirectory(run_directory).everywhere,
         member=member,
@@ -92,14 +94,17 @@ def _token(token: str | None, no_token: bool, host: str) -> str | None:
     return token
 
 
-def _check_device(device: str) -> None:
+def _gpus(device: str) -> int:
+    """How many there are to be served on; none of the CPU."""
     if device not in ("cpu", "cuda"):
         raise UsageError(f"--device {shown(device, 40)}: give cpu or cuda.")
-    if device == "cuda":
-        import torch
+    if device == "cpu":
+        return 0
+    import torch
 
-        if not torch.cuda.is_available():
-            raise UsageError("--device cuda: PyTorch finds no GPU here. Take cpu.")
+    if not torch.cuda.is_available():
+        raise UsageError("--device cuda: PyTorch finds no GPU here. Take cpu.")
+    return torch.cuda.device_count()
 
 
 def _facts(plan: Plan) -> dict[str, Any]:

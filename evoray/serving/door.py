@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ LOG = logging.getLogger("evoray")
 METHODS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/metrics": ("GET", "HEAD"), "/predict": ("POST",)}
 OPEN = ("/", "/health")
 """Answered without a token: the page asks for one, and a load balancer has none."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -84,6 +86,8 @@ class Door:
         if request.method not in METHODS[path]:
             allowed = ", ".join(METHODS[path])
             raise Refused(405, f"{path} is asked for with {allowed}.", Allow=allowed)
+        if self.token is None:
+            _check_host(request.headers.get("host", ""))
         if path not in OPEN:
             self._check_token(request.headers)
         if path == "/":
@@ -146,6 +150,12 @@ class Door:
                 where = f"images[{number}]: " if len(contents) > 1 else ""
                 raise Refused(refused.status, where + refused.message) from None
         return list(await asyncio.gather(*(self.predict(picture, top) for picture in pictures)))
+
+
+def _check_host(host: str) -> None:
+    """Without a token only the loopback's own names: another site's name, pointed here, would let its pages ask."""
+    if re.sub(r":\d*$", "", host).lower() not in LOOPBACK:
+        raise Refused(400, "Ask for 127.0.0.1 or localhost by that name: the server has no token.")
 
 
 def page() -> bytes:

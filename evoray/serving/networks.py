@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from evoray.config import ParentConfig, RunConfig
 from evoray.errors import LineageError, ModelError, UsageError
 from evoray.evaluation.host import ModelHost, cast_floating
-from evoray.models import Parent, load_parent, parent_preprocessing, read_state, write_state
+from evoray.models import Parent, load_parent, parent_preprocessing, write_state
 from evoray.mutation import Lineage, Space, rebuild, shared_base
 from evoray.mutation.document import Document
-from evoray.results.export import export_member
+from evoray.results.export import read_member
 from evoray.results.parents import of_run, parent_of_run
 from evoray.runtime.reading import checked, shown, translated
 from evoray.serving.plan import ENSEMBLE, Plan
@@ -89,10 +89,7 @@ def build(plan: Plan, config: RunConfig, dtype: torch.dtype) -> tuple[Network, P
     directory, given = RunDirectory(plan.location), Path(plan.parent) if plan.parent else None
     if plan.member == ENSEMBLE:
         return _ensemble(plan, config, dtype, directory, given)
-    with tempfile.TemporaryDirectory(prefix="evoray-") as folder:
-        file = Path(folder) / "member.safetensors"
-        export_member(directory, plan.member, file, given)
-        parent = _loaded(config, read_state(file), plan)
+    parent = _loaded(config, read_member(directory, plan.member, given).state, plan)
     return Copies([cast_floating(parent.model, dtype, torch.device(plan.device))], [1.0]), parent
 
 

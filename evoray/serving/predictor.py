@@ -37,7 +37,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Pictures:
-    """How a run's data was made. shape: [C, H, W]; classes: the data's names, of a multi-label's labels too."""
+    """How a run's data was made. shape: [C, H, W]; classes: the data's names, else those of its columns of targets."""
 
     transform: ImageTransform
     shape: tuple[int, int, int]
@@ -126,7 +126,8 @@ class Predictor:
         if not bool(torch.isfinite(row).all()) and not (self.kind == CLASSES and not bool(row.isnan().any())):
             return {"error": "The network gives no finite answer for this picture."}
         if self.kind == NUMBERS:
-            return {"values": [float(one) for one in row.reshape(-1).double()]}
+            numbers = zip(self.names, row.reshape(-1).double().tolist(), strict=True)
+            return {"values": [{"name": name, "value": value} for name, value in numbers]}
         if self.kind == LABELS:
             chances = torch.sigmoid(row.double())
             order = chances.argsort(descending=True, stable=True)[:top]
@@ -174,13 +175,15 @@ def pictures_of(dataset: ShardDataset) -> Pictures:
     channels, height, width = dataset.image_shape
     if not channels:
         raise UsageError(f"{shown(dataset.name)}: its records are no images, and only networks of images are served.")
-    manifest = getattr(dataset, "manifest", None)
-    known = getattr(manifest, "transform", None) or (getattr(manifest, "read", None) or {}).get("transform")
+    manifest, read = getattr(dataset, "manifest", None), getattr(dataset, "read", {})
+    known = getattr(manifest, "transform", None) or read.get("transform")
     if known is None and height != width:
         raise UsageError(f"{shown(dataset.name)}: nothing says how a picture becomes {width} x {height} pixels.")
     made: Mapping[str, Any] = {"resize": height, "crop": height, "channels": channels}
-    transform = known if isinstance(known, ImageTransform) else ImageTransform(**(known or made))
-    return Pictures(transform, (channels, height, width), tuple(dataset.classes))
+    if isinstance(known, dict):
+        made = {"depth": "clip", **known}  # what a manifest leaves out is older than the rule
+    transform = known if isinstance(known, ImageTransform) else ImageTransform(**made)
+    return Pictures(transform, (channels, height, width), tuple(dataset.classes) or tuple(read.get("target", ())))
 
 
 def _dataset(config: RunConfig, plan: Plan) -> ShardDataset:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evoray.commands.serve import _check_device, _token
+from evoray.commands.serve import _gpus, _token
 from evoray.errors import UsageError
 
 
@@ -38,9 +38,19 @@ def test_no_token_is_for_nothing_else(token, host, said):
 @pytest.mark.parametrize("device", ["gpu", "cuda:9", ""])
 def test_a_device_that_is_not_known(device):
     with pytest.raises(UsageError, match="give cpu or cuda"):
-        _check_device(device)
+        _gpus(device)
 
 
 def test_a_run_that_is_not_there(evoray, tmp_path):
     with pytest.raises(UsageError, match="Name a run directory"):
         evoray("serve", tmp_path / "none")
+
+
+def test_gpus_are_counted(monkeypatch):
+    assert _gpus("cpu") == 0
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert _gpus("cuda") == 2
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UsageError, match="no GPU here"):
+        _gpus("cuda")

@@ -81,10 +81,25 @@ def test_who_has_no_token_is_refused(client, headers, path):
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_without_a_token_everybody_may_ask(client, test_pictures):
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:8000", 200),
+        ("LocalHost:1", 200),
+        ("[::1]:8000", 200),
+        ("evil.example", 400),
+        ("evil.example:8000", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("", 400),
+    ],
+)
+def test_without_a_token_who_asks_the_loopback_by_its_name_may_ask(client, test_pictures, host, status):
+    """A site whose name was pointed at the loopback sends its own name."""
     open_to_all = client.make(token=None)
-    response = open_to_all.post("/predict", content=encoded(test_pictures[0]), headers={"Content-Type": "image/png"})
-    assert response.status_code == 200
+    headers = {"Content-Type": "image/png", "Host": host}
+    response = open_to_all.post("/predict", content=encoded(test_pictures[0]), headers=headers)
+    assert response.status_code == status
 
 
 @pytest.mark.parametrize(
