@@ -35,7 +35,7 @@ def check_place(output: Path, folder: bool, overwrite: bool) -> None:
 
 
 def is_network(folder: Path) -> bool:
-    """Whether it holds a network and nothing else that anybody would miss: no run, no repository, no folder above it."""
+    """Whether it holds a network and nothing else that anybody would miss: no run, no repository, no folder above."""
     names = set(os.listdir(folder)) if folder.is_dir() else set()
     weights = any(name.endswith((".safetensors", ".onnx")) for name in names)
     here = Path.cwd().resolve()
