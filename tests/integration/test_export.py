@@ -149,7 +149,7 @@ def test_a_changed_lineage_is_refused(copied, cli, tmp_path, key):
     ("arguments", "words"),
     [
         (("nobody", "-o", "x.safetensors"), "no such member"),
-        (("best", "-o", "x.bin"), ".safetensors"),
+        (("best", "-o", "x.jpg"), ".safetensors"),
         (("best", "-o", "absent/x.safetensors"), "no such directory"),
     ],
 )

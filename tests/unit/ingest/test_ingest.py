@@ -250,7 +250,7 @@ def test_ctrl_c_while_workers_decode_gives_no_stack_trace(large_tree, tmp_path):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 1 and b"the same command goes on" in said and b"Traceback" not in said, said
+    assert process.returncode == 130 and b"the same command goes on" in said and b"Traceback" not in said, said
 
 
 def test_a_temporary_folder_too_long_for_a_socket_is_no_reason_to_fail(tree, tmp_path):
