@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import math
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from evoray.config import ParentConfig, RunConfig
-from evoray.errors import LineageError, ModelError, UsageError
+from evoray.config import RunConfig
+from evoray.errors import LineageError, UsageError
 from evoray.evaluation.host import ModelHost, cast_floating
-from evoray.models import Parent, load_parent, parent_preprocessing, write_state
+from evoray.models import Parent
+from evoray.models.member import member_network
 from evoray.mutation import Lineage, Space, rebuild, shared_base
 from evoray.mutation.document import Document
 from evoray.results.export import read_member
@@ -152,28 +152,4 @@ def _with(model: nn.Module, state: State, aliases: Mapping[str, str]) -> nn.Modu
 
 
 def _loaded(config: RunConfig, state: State, plan: Plan) -> Parent:
-    """The parent's architecture, built as its library does, with these tensors. Raises ModelError where they differ."""
-    folder = Path(plan.config_dir)
-    with tempfile.TemporaryDirectory(prefix="evoray-") as place:
-        found = load_parent(_from_file(config.parent, state, Path(place), plan), folder, seed=config.seed)
-    own = found.model.state_dict()
-    if other := sorted(own.keys() ^ state.keys()):
-        raise ModelError(
-            f"the network that is built here has other tensors than the run's ({', '.join(map(shown, other[:3]))}). "
-            "Use the versions of the libraries that the run had."
-        )
-    found.model.load_state_dict({**own, **state})
-    found.model.eval()
-    if config.parent.source not in ("torchvision", "timm"):
-        return found
-    preprocessing = parent_preprocessing(config.parent, folder, seed=config.seed)  # of its own weights' name
-    return Parent(found.model, found.name, preprocessing, found.classes, found.notes, found.tokenizer)
-
-
-def _from_file(parent: ParentConfig, state: State, folder: Path, plan: Plan) -> ParentConfig:
-    """The parent with the tensors in a file, where its library loads one: its own checkpoint may be gone."""
-    if parent.source in ("transformers", "onnx"):
-        return parent.model_copy(update={"name": plan.parent}) if plan.parent else parent
-    file = folder / "weights.safetensors"
-    write_state(file, state)
-    return parent.model_copy(update={"weights": str(file), "weights_key": None})
+    return member_network(config, state, Path(plan.parent) if plan.parent else None, Path(plan.config_dir))

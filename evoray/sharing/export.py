@@ -12,6 +12,7 @@ import torch
 from evoray.config import RunConfig, parse_config
 from evoray.errors import ConfigError, UsageError
 from evoray.models import Parent, write_state
+from evoray.models.member import member_network
 from evoray.results.export import Member, read_member
 from evoray.results.folder import export_folder
 from evoray.runtime.reading import shown
@@ -20,7 +21,7 @@ from evoray.sharing.card import card
 from evoray.sharing.folder import fill_folder, use_of
 from evoray.sharing.formats import HUB, chosen, of_name
 from evoray.sharing.graphs import graph_of, write_onnx, write_pt2
-from evoray.sharing.network import build, example_of
+from evoray.sharing.network import example_of
 from evoray.sharing.placing import check_place, placed
 from evoray.storage.directory import RunDirectory
 
@@ -149,7 +150,7 @@ def _built(config: RunConfig, member: Member, parent: Path | None) -> Parent | N
     if config.parent.source == "onnx":
         return None
     try:
-        return build(config, member.state, parent if config.parent.source == "transformers" else None)
+        return member_network(config, member.state, parent if config.parent.source == "transformers" else None)
     except ConfigError as error:
         more = " Name the parent's folder with --parent." if config.parent.source == "transformers" else ""
         raise UsageError(f"{error}{more}") from None

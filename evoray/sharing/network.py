@@ -1,9 +1,7 @@
-"""A member of a run as a network of PyTorch again, with what its images go through and an input to try it on."""
+"""What a member's images go through, and an input to try it on."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.config import ParentConfig, RunConfig
+from evoray.config import RunConfig
 from evoray.data import open_dataset
-from evoray.errors import EvorayError, ModelError, UsageError
-from evoray.models import Parent, load_parent, parent_preprocessing, write_state
-from evoray.models.from_timm import with_tag
-from evoray.models.transformers.folder import find_folder
-from evoray.runtime.reading import shown
+from evoray.errors import EvorayError, UsageError
+from evoray.models import Parent
 from evoray.search.inputs import normalisation
 from evoray.tasks.base import Preparation
 from evoray.tasks.registry import make_task, of_run
@@ -35,41 +30,6 @@ class Example:
     images: Tensor | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
-
-
-def build(config: RunConfig, state: Mapping[str, Tensor], parent: Path | None) -> Parent:
-    """The parent's architecture, built as its library does and loaded with a member's weights, in evaluation mode.
-
-    Args:
-        parent: the parent's folder, of transformers, where it no longer lies where it did.
-
-    Raises:
-        UsageError: it cannot be built here.
-    """
-    with tempfile.TemporaryDirectory(prefix="evoray-") as folder:
-        weights = Path(folder) / "member.safetensors"
-        if config.parent.source != "transformers":
-            write_state(weights, state)
-        found = load_parent(_with_weights(config.parent, weights, parent), Path.cwd(), seed=config.seed)
-    own = found.model.state_dict()
-    if other := sorted(own.keys() ^ state.keys()):
-        raise ModelError(
-            f"the network that is built here has other tensors than the run's ({', '.join(map(shown, other[:3]))}). "
-            "Export it as .safetensors, or use the versions of the libraries that the run had."
-        )
-    own.update(state)
-    found.model.load_state_dict(own)
-    return Parent(
-        found.model.eval(), config.parent.name, parent_preprocessing(config.parent, Path.cwd(), seed=config.seed)
-        if config.parent.source == "torchvision" else found.preprocessing, found.classes,
-    )  # fmt: skip
-
-
-def _with_weights(config: ParentConfig, weights: Path, parent: Path | None) -> ParentConfig:
-    if config.source == "transformers":
-        return config.model_copy(update={"name": str(parent or find_folder(config, Path.cwd())), "weights": None})
-    name = with_tag(config) if config.source == "timm" else config.name
-    return config.model_copy(update={"name": name, "weights": str(weights), "weights_key": None})
 
 
 def example_of(config: RunConfig, parent: Parent) -> Example:

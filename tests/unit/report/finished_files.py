@@ -11,6 +11,7 @@ import pytest
 
 from evoray.report.finished_run import Run
 from evoray.statistics import Comparison, compare, corrected, verdict
+from evoray.storage.directory import RunDirectory
 from evoray.tasks.base import Measure
 from evoray.tasks.classes import CALIBRATION
 from evoray.tasks.image_classification import ImageClassification
@@ -213,3 +214,13 @@ def _bins(overconfidence: float) -> dict[str, list[Any]]:
         "confidence": (counts * middle).tolist(),
         "hits": np.round(counts * np.minimum(middle / overconfidence, 1)).astype(int).tolist(),
     }
+
+
+@pytest.fixture
+def finished(summary, config, population, tmp_path):
+    """A finished run's directory, of files alone."""
+    directory = RunDirectory(str(tmp_path / "run"))
+    directory.write_json("summary.json", summary)
+    directory.write_json("config.json", config)
+    directory.write_table("population.parquet", population)
+    return directory

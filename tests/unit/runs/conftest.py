@@ -8,13 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finished_files import config, population, summary
-from typer.testing import CliRunner
+from finished_files import config, finished, population, summary
 
-from evoray.cli import app
-from evoray.storage.directory import RunDirectory
-
-__all__ = ["config", "population", "summary"]
+__all__ = ["config", "finished", "population", "summary"]
 USERS = """
 from torch import nn
 
@@ -86,28 +82,3 @@ def runs(made, tmp_path):
     for name in ("a", "b", "other"):
         shutil.copytree(made / name, tmp_path / name)
     return tmp_path
-
-
-@pytest.fixture
-def finished(summary, config, population, tmp_path):
-    """A finished run's directory, of files alone."""
-    directory = RunDirectory(str(tmp_path / "run"))
-    directory.write_json("summary.json", summary)
-    directory.write_json("config.json", config)
-    directory.write_table("population.parquet", population)
-    return directory
-
-
-@pytest.fixture
-def evoray(monkeypatch):
-    """The command line: stdout of a command; what it raises comes through."""
-
-    def call(*arguments, columns=200, code=0):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result.stdout
-
-    return call

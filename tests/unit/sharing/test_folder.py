@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from torchvision import models
 
 from evoray.config import parse_config
+from evoray.models.member import member_network
 from evoray.results.export import Member
 from evoray.sharing.folder import fill_folder, torchvision_ways, use_of
-from evoray.sharing.network import build
 from evoray.storage.directory import RunDirectory
 
 TIMM = ("test_resnet", "test_vit", "test_mambaout")
@@ -42,7 +42,7 @@ def directory(tmp_path):
 
 def filled(directory, folder, config, state):
     folder.mkdir()
-    network, member = build(config, state, None), Member(state, "ab", b"{}")
+    network, member = member_network(config, state, None), Member(state, "ab", b"{}")
     fill_folder(directory, folder, config, network, member, None)
     assert (folder / "lineage.json").read_bytes() == b"{}"
     return network.model, use_of(directory, config, network, member, True)
