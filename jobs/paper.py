@@ -32,15 +32,27 @@ def main(
     labels: Annotated[
         Path | None, typer.Option(help="List of a flat folder's labels, or ILSVRC2012's devkit; default: beside it.")
     ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0,1,2", help="Seeds in place of the study's own; what is finished stays.")
+    ] = None,
     only: Annotated[str, typer.Option(help="Run only these cases: a pattern over PARENT/seedN.")] = "*",
     tables: Annotated[bool, typer.Option("--tables", help="Run nothing; tables of what is finished.")] = False,
     as_json: Json = False,
 ) -> None:
     """Dense against sparse, static against dynamic, the window; best child, soup, ensemble; over parents and seeds."""
     from evoray.report.tables import table
-    from evoray.study import all_tables, check_cases, ingest_missing, load_study, run_study, unfinished, write_study
+    from evoray.study import (
+        all_tables,
+        check_cases,
+        ingest_missing,
+        load_study,
+        run_study,
+        seeds_override,
+        unfinished,
+        write_study,
+    )
 
-    parsed = load_study(study, overrides or ())
+    parsed = load_study(study, [*(overrides or ()), *([] if seeds is None else [seeds_override(seeds)])])
     with Bars("the same command goes on") as bars:
         todo = [] if tables else unfinished(parsed, study.parent, out, only)
         check_cases(todo, images is not None)

@@ -14,12 +14,13 @@ from evoray.statistics.paired import LEVEL
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """The mean of n values, and its 95% interval: low and high are NaN for a single seed."""
+    """The mean of n values, its 95% interval, and their standard deviation; the last three are NaN for one seed."""
 
     n: int
     mean: float
     low: float
     high: float
+    sd: float = math.nan
 
 
 def over_seeds(values: Sequence[float]) -> OverSeeds:
@@ -30,6 +31,7 @@ def over_seeds(values: Sequence[float]) -> OverSeeds:
     mean = math.fsum(found) / found.size
     if found.size == 1:
         return OverSeeds(1, mean, math.nan, math.nan)
-    error = float(np.std(found, ddof=1)) / math.sqrt(found.size)
+    sd = float(np.std(found, ddof=1))
+    error = sd / math.sqrt(found.size)
     half = float(stats.t.ppf((1 + LEVEL) / 2, found.size - 1)) * error
-    return OverSeeds(int(found.size), mean, mean - half, mean + half)
+    return OverSeeds(int(found.size), mean, mean - half, mean + half, sd)

@@ -1,7 +1,7 @@
 """Many runs as one experiment: the paper's study on any data set and list of parents, and its tables."""
 
 from evoray.study.checking import check_cases
-from evoray.study.config import StudyConfig, load_study
+from evoray.study.config import StudyConfig, load_study, seeds_override
 from evoray.study.images import ingest_missing
 from evoray.study.outcome import Outcome
 from evoray.study.plan import Case, Planned, cases
@@ -20,6 +20,7 @@ __all__ = [
     "ingest_missing",
     "load_study",
     "run_study",
+    "seeds_override",
     "unfinished",
     "write_study",
 ]

@@ -118,6 +118,18 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
     return study
 
 
+def seeds_override(given: str) -> str:
+    """``0,1,2`` of ``--seeds`` as an override of the study.
+
+    Raises:
+        ConfigError: that is no list of whole numbers.
+    """
+    parts = [part.strip() for part in given.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) <= 19 for part in parts):
+        raise ConfigError(f'--seeds "{shown(given, 60)}": give whole numbers from 0, such as --seeds 0,1,2.')
+    return f"seeds=[{','.join(str(int(part)) for part in parts)}]"
+
+
 def parent_files(study: StudyConfig, folder: Path) -> dict[str, Path]:
     """Name -> configuration of every parent, in the order given (a pattern's in alphabetical order)."""
     found: dict[str, Path] = {}

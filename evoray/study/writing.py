@@ -1,4 +1,7 @@
-"""The study on disk: ``study.md`` to read, ``study.json`` for machines, ``outcomes.csv`` for a plotting program."""
+"""The study on disk: ``study.html`` and ``.md`` to read, ``.tex`` for a paper, ``.json`` and CSV for programs.
+
+The same outcomes make the same bytes on every machine: what is written is in the study's order, with fixed decimals.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,24 @@ from evoray.report.grids import Grid
 from evoray.runtime.reading import shown
 from evoray.storage.directory import RunDirectory
 from evoray.study.config import StudyConfig
+from evoray.study.formats import latex
+from evoray.study.formats.numbers import table_csv
+from evoray.study.formats.page import page
 from evoray.study.outcome import Outcome
 
 
 def write_study(out: str, study: StudyConfig, outcomes: Sequence[Outcome], grids: Sequence[Grid]) -> str:
-    """Writes the three files into the study's folder, each whole or not at all; returns the path of ``study.md``."""
+    """Writes them into the study's folder, each whole or not at all; returns the path of ``study.md``.
+
+    ``tables/NAME.tex`` and ``.csv`` are a table each; ``study.tex`` is a document of all.
+    """
     directory = RunDirectory(out)
+    names = [f"tables/{name}" for name in slugs([grid.title for grid in grids])]
+    for name, grid in zip(names, grids, strict=True):
+        directory.write(f"{name}.tex", latex.table(grid, name.rpartition("/")[2]).encode())
+        directory.write(f"{name}.csv", table_csv(grid).encode())
+    directory.write("study.tex", latex.document(study.title, names).encode())
+    directory.write("study.html", page(study.title, outcomes, grids).encode(errors="backslashreplace"))
     directory.write("study.md", markdown(study.title, grids).encode())
     directory.write("outcomes.csv", comma_separated(outcomes).encode())
     directory.write_json(
@@ -66,14 +81,23 @@ def comma_separated(outcomes: Sequence[Outcome]) -> str:
     return sink.getvalue()
 
 
+def slugs(titles: Sequence[str]) -> list[str]:
+    """A file name for each, told apart by a number where two are the same."""
+    found: list[str] = []
+    for title in titles:
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "table"
+        found.append(slug if slug not in found else f"{slug}-{len(found)}")
+    return found
+
+
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(plain(cell) for cell in cells) + " |"
 
 
-def plain(text: str) -> str:
+def plain(name: str) -> str:
     """A name as Markdown shows it letter for letter: no HTML, emphasis, code, links, formulas or further columns."""
-    text = shown(text, 6 * len(text) + 3).replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"[\\`*$|~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])", r"\\\g<0>", text)
+    name = shown(name, 6 * len(name) + 3).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"[\\`*$|~]|(?<!\w)_|_(?!\w)|\](?=[(\[:])", r"\\\g<0>", name)
 
 
 def _plain(value: Any) -> Any:

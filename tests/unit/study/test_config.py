@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from evoray.errors import ConfigError
-from evoray.study.config import load_study, overlaid, parent_files, run_config
+from evoray.study.config import load_study, overlaid, parent_files, run_config, seeds_override
 
 
 def test_parents_are_found_by_pattern(study, study_file):
@@ -37,3 +37,14 @@ def test_a_run_is_the_parents_file_under_the_study_under_the_setting(study, stud
 
 def test_an_overlay_leaves_what_it_does_not_name():
     assert overlaid({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 4}, "e": 5}) == {"a": {"b": 4, "c": 2}, "d": 3, "e": 5}
+
+
+@pytest.mark.parametrize(("given", "seeds"), [("0,1,2", (0, 1, 2)), ("7", (7,)), (" 3 , 1 ", (3, 1)), ("007", (7,))])
+def test_seeds_stand_in_place_of_the_studys(study_file, given, seeds):
+    assert load_study(study_file, [seeds_override(given)]).seeds == seeds
+
+
+@pytest.mark.parametrize("given", ["", "a", "1;2", "-1", "1.5", "1,", "0-2", "²", "9" * 30])
+def test_what_is_no_list_of_seeds_is_refused(given):
+    with pytest.raises(ConfigError, match=r"--seeds .*give whole numbers from 0, such as --seeds 0,1,2"):
+        seeds_override(given)

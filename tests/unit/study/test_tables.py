@@ -6,11 +6,10 @@ import pytest
 
 from evoray.report.measures import BEFORE
 from evoray.statistics import Comparison
+from evoray.study.grouping import LABELS
 from evoray.study.tables import (
-    LABELS,
     ahead_of_parent,
     all_tables,
-    chosen,
     in_short,
     one_generation,
     recovered,
@@ -18,14 +17,6 @@ from evoray.study.tables import (
     sparse_against_dense,
     window,
 )
-
-
-def test_a_setting_is_chosen_by_select_alone(outcome):
-    better_on_test = outcome(soup=0.3, select_fitness=-0.9, sigma=0.2)
-    better_on_select = outcome(soup=0.5, select_fitness=-0.4, sigma=0.1)
-    dense = outcome(side="dense")
-    assert chosen([better_on_test, better_on_select, dense]) == [better_on_select, dense]
-    assert chosen([better_on_select]) == []  # a case counts once both sides are there
 
 
 def test_wins_are_counted_over_cases(outcome):
@@ -52,6 +43,13 @@ def test_shown_better_needs_the_interval_clear_of_zero(outcome):
     assert not ahead_of_parent(outcome(soup=0.595, ensemble=0.7))  # its interval is −0.015 to +0.005
     grid = in_short([outcome(soup=0.5), outcome(side="dense", soup=0.7, ensemble=0.7)])
     assert [row[-1] for row in grid.rows] == ["1 of 1", "0 of 1"]
+
+
+def test_means_come_with_their_spread(outcome):
+    some = [outcome(seed=seed, side=side, soup=soup) for seed, soup in enumerate((0.4, 0.5)) for side in SIDES]
+    grid = in_short(some)
+    assert grid.rows[0][grid.columns.index("Soup NLL")] == "0.4500 ± 0.0707" and "standard deviation" in grid.note
+    assert window(some).rows[0][3] == "+0.1000 ± 0.0000"
 
 
 def test_the_window_counts_a_run_once(outcome):

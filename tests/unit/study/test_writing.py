@@ -3,12 +3,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 
 from evoray.report.grids import Grid
 from evoray.study.tables import all_tables
-from evoray.study.writing import comma_separated, markdown, write_study
+from evoray.study.writing import comma_separated, markdown, slugs, write_study
 
 
 def test_files_hold_every_table_and_outcome(study, outcome, tmp_path):
@@ -21,6 +22,26 @@ def test_files_hold_every_table_and_outcome(study, outcome, tmp_path):
     document = json.loads((tmp_path / "out" / "study.json").read_text())
     assert len(document["outcomes"]) == 2 and len(document["tables"]) == len(grids)
     assert document["outcomes"][1]["nll"]["soup"] is None
+    assert "<h2" in (tmp_path / "out" / "study.html").read_text()
+    named = re.findall(r"\\input\{(.*)\}", (tmp_path / "out" / "study.tex").read_text())
+    assert len(named) == len(grids) and "tables/in-short" in named
+    for name in named:
+        assert (tmp_path / "out" / f"{name}.tex").exists() and (tmp_path / "out" / f"{name}.csv").exists()
+
+
+def test_the_same_outcomes_are_the_same_bytes(study, outcome, tmp_path):
+    outcomes = [outcome(), outcome(side="dense")]
+    for place in ("a", "b"):
+        write_study(str(tmp_path / place), study, outcomes, all_tables(outcomes))
+    files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for file in files:
+        content = (tmp_path / "a" / file).read_bytes()
+        assert content == (tmp_path / "b" / file).read_bytes() and str(tmp_path).encode() not in content, file
+
+
+def test_titles_become_names_of_files():
+    assert slugs(['sigma = "auto" (a)', "A/b", "a b", "–"]) == ["sigma-auto-a", "a-b", "a-b-2", "table"]
 
 
 def test_a_markdown_table_has_as_many_cells_as_columns(outcome):
