@@ -44,10 +44,10 @@ def member_network(
         )
     own.update(state)
     found.model.load_state_dict(own)
-    return Parent(
-        found.model.eval(), config.parent.name, parent_preprocessing(config.parent, where, seed=config.seed)
-        if config.parent.source == "torchvision" else found.preprocessing, found.classes,
-    )  # fmt: skip
+    preprocessing = found.preprocessing
+    if config.parent.source == "torchvision":  # its own weights' name says it, which a file's does not
+        preprocessing = parent_preprocessing(config.parent, where, seed=config.seed)
+    return Parent(found.model.eval(), config.parent.name, preprocessing, found.classes)
 
 
 def _with_weights(config: ParentConfig, weights: Path, parent: Path | None, where: Path) -> ParentConfig:

@@ -1,4 +1,4 @@
-"""The page of figures: what it links to is there, and no result lies about that no page speaks of."""
+"""The page of figures: what pages link to is there, every page is reached, and a row says how to measure again."""
 
 from __future__ import annotations
 

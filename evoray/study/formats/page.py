@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def strips_of(own: Sequence[Outcome], measure: ShownMeasure) -> Iterator[Strip]:
         for network in NETWORKS:
             known = [one for one in some if network in one.comparisons[measure.key]]
             values = tuple(one.difference(network, measure) * measure.factor for one in known)
-            if values and over_seeds(values).mean == over_seeds(values).mean:  # NaN where one is not defined
+            if values and not any(map(math.isnan, values)):  # NaN where one is not defined
                 yield Strip(f"{LABELS[network]}\n{_short(search)}", values)
 
 
