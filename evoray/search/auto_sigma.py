@@ -13,7 +13,9 @@ Worth of sigma: D + i tau r, where i is the mean of the best ``search.elite`` of
 draws, and r = rho / sqrt(rho^2 + 1 / images of select) is what is left of a lead that was measured on those images.
 The chosen sigma has the largest worth between the smallest probe and the largest that is not ruined. A probe is ruined
 where its children lose more than one image's spread: losses are no polynomial there, and what they spread is no first
-order, so a worth that is read from them means nothing.
+order, so a worth that is read from them means nothing. A figure with a floor (a reward, accuracy) loses at most what the
+parent had, which may be less than that spread: where losses have stopped to grow, a probe is ruined from half of them on,
+and those beyond the first such say nothing of a and b.
 
 Where children change groups of weights in turn (the blocks of ``layered``), each group has probes and a sigma of its
 own, on the images that the same budget leaves for it; where that is less than a pair at every sigma on LEAST_IMAGES
@@ -131,10 +133,12 @@ def best_sigma(probes: Sequence[Probe], images: int, intensity: float) -> Choice
         return Choice(min(one.sigma for one in probes), math.nan, RHO)
     usable.sort(key=lambda one: one.sigma)
     sigmas = np.array([one.sigma for one in usable])
-    rho = _rho(usable)
-    a, b = _damage(usable)
-    ruined = np.flatnonzero([one.ruined for one in usable])
-    last = sigmas[-1] if not len(ruined) else sigmas[max(0, ruined[0] - 1)]
+    floor = _floor(usable)
+    ruined = [one.ruined or one.damage <= floor / 2 for one in usable]
+    rho = _rho([one for one, lost in zip(usable, ruined, strict=True) if not lost])
+    first = ruined.index(True) if True in ruined else len(usable)
+    a, b = _damage(usable if floor == -math.inf else usable[: first + 1])
+    last = sigmas[max(0, first - 1)]
     fine = np.geomspace(sigmas[0], last, 400)
     spread = np.exp(np.interp(np.log(fine), np.log(sigmas), [0.5 * math.log(one.variance) for one in usable]))
     kept = rho / math.sqrt(rho**2 + 1 / images)
@@ -161,12 +165,24 @@ def _damage(probes: Sequence[Probe]) -> tuple[float, float]:
     return float(a / scale[0]), float(b / scale[1])
 
 
+def _floor(probes: Sequence[Probe]) -> float:
+    """The damage beyond which there is none, by the probes in order of sigma; -inf where losses still grow.
+
+    They have stopped where the largest sigma loses what one half as large does, within a tenth: a polynomial would have
+    lost four times as much. A loss that is no larger than its own error is none.
+    """
+    largest = probes[-1]
+    halves = [one for one in probes if one.sigma <= 0.55 * largest.sigma]
+    if not halves or largest.damage > -largest.damage_error:
+        return -math.inf
+    grown = abs(largest.damage - halves[-1].damage) > 0.1 * abs(largest.damage)
+    return -math.inf if grown else largest.damage
+
+
 def _rho(probes: Sequence[Probe]) -> float:
-    """Posterior mean of rho^2, then its root: prior RHO^2 with an error as large as itself."""
+    """Posterior mean of rho^2, then its root: prior RHO^2 with an error as large as itself. Of probes that stand."""
     mean, precision = RHO**2, 1 / RHO**4
     for one in probes:
-        if one.ruined:
-            continue
         error = math.sqrt(2 / len(one.plus)) * (1 / one.images + RHO**2)
         seen = one.first_order / one.variance
         mean = (mean * precision + seen / error**2) / (precision + 1 / error**2)

@@ -66,6 +66,33 @@ def test_a_network_that_is_ruined_is_worth_nothing_however_much_its_children_dif
     assert chosen.sigma < 0.2 and 0 < chosen.worth < 0.1
 
 
+def bounded(rng, parent, stands, sigmas, pairs=1, images=16):
+    """Right or wrong on each record: the parent's share falls with sigma, to nothing where it no longer stands."""
+    found = []
+    for sigma in sigmas:
+        share = parent * math.exp(-((sigma / stands) ** 2))
+        means = rng.binomial(images, share, (2, pairs)) / images - parent
+        found.append(Probe(sigma, means[0], means[1], parent * (1 - parent) + share * (1 - share) + 1e-9, images))
+    return found
+
+
+@pytest.mark.parametrize("stands", [0.05, 0.1, 0.3])
+@pytest.mark.parametrize("parent", [0.1875, 0.25, 0.5, 0.9])
+def test_a_figure_with_a_floor_does_not_hide_that_no_child_stands(parent, stands):
+    """What is lost ends at what the parent had, which may be less than one record's spread: 0.25 against 0.43."""
+    rng = np.random.default_rng(7)
+    grid = [0.0125 * 2**power for power in range(8)]
+    chosen = [best_sigma(bounded(rng, parent, stands, grid), 64, 1.6).sigma for _ in range(40)]
+    assert np.median(chosen) < stands
+    assert np.quantile(chosen, 0.9) < 1.7 * stands  # at 1.7 a twentieth of it is left
+
+
+def test_losses_that_grow_have_no_floor():
+    """Of few weights even the largest sigma loses little; it is not taken for a floor."""
+    few = [Probe(0.0125 * 2**k, *[np.array([-1e-3 * 4.0 ** (k - 7)])] * 2, 1e-4 * 4.0**k, 50) for k in range(8)]
+    assert best_sigma(few, 1000, 1.6).sigma == pytest.approx(1.6)
+
+
 def test_where_every_probe_is_ruined_the_smallest_is_chosen():
     ruined = [Probe(sigma, np.array([-10.0 * sigma]), np.array([-9.0 * sigma]), 1e-4, 50) for sigma in (0.4, 0.1, 0.2)]
     assert best_sigma(ruined, 1000, 1.0).sigma == 0.1
