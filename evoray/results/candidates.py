@@ -2,6 +2,7 @@
 
 With guards only children that beat the parent are tried, in rank order, and where none of them stands the parent stays.
 A soup or an ensemble of members that hold a guard may itself break it: then the longest beginning of it that holds.
+A vote over answers that is worse than the parent's own on ``select`` is none either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from evoray.ensembles import Member, top_k
 from evoray.evaluation.units.guarded import BeginningsUnit
+from evoray.fitness import Constrained
 from evoray.mutation import Lineage, shared_base, soup
 from evoray.search.guards.judge import LAST, Judge, better_than
 from evoray.search.loop import Found
@@ -108,6 +110,37 @@ class Candidates:
             )
         return members[:longest]
 
+    def vote(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        """The longest beginning of the members whose vote is no worse than the parent on ``select``; the parent alone
+        where each is.
+
+        Looked at only where a member is no better than the parent: a vote over answers of such may lose what one
+        network knew. A mean of probabilities is left as it is: it often gains from members that do not.
+        """
+        fitness = {one.ask.name: one.fitness for one in self._found.evaluated}
+        if all(fitness[member.name] > self._parent.fitness for member in members):
+            return members
+        method, key = self._session.config.ensemble.method, StageKey("ensemble/votes", Part.MEMBERS)
+        totals = _beginnings(self._session, key, members, method)
+        sound = [size for size, total in enumerate(totals, start=1) if self._no_worse(total)]
+        longest = max(sound, default=0)
+        if longest < len(members):
+            self._session.observers.note(
+                f"the vote of {len(members)} is worse than the parent on select; "
+                + (
+                    f"it is the vote of the first {longest}"
+                    if longest
+                    else "so is every beginning of it: it is the parent"
+                )
+            )
+        return members[:longest] or (Member("parent", Lineage()),)
+
+    def _no_worse(self, total: np.ndarray) -> bool:
+        fitness = self._session.fitness
+        vote = evaluated_as(fitness, Ask("vote", Lineage(), 0, "soup"), total)
+        broken = isinstance(fitness, Constrained) and fitness.broken(total, self._found.population.parent_total())
+        return vote.fitness >= self._parent.fitness and not broken
+
 
 def _soup(lineages: Sequence[Lineage]) -> Ask:
     """The mean of networks as a candidate."""
@@ -120,14 +153,20 @@ def _first(size: int) -> str:
 
 def _sizes_that_hold(judge: Judge, members: tuple[Member, ...], method: str) -> set[int]:
     """Of the ensembles of the first member, of the first two, …, those that hold a guard on its ``select``."""
-    images = judge.session.splits.images_by_shard("select")
+    totals = _beginnings(judge.session, StageKey("ensemble", Part.GUARD), members, method)
+    return {size for size, total in enumerate(totals, start=1) if judge.holds(total)}
+
+
+def _beginnings(session: Session, key: StageKey, members: tuple[Member, ...], method: str) -> list[np.ndarray]:
+    """Merged sums on ``select`` of the ensembles of the first member, of the first two, …"""
+    images = session.splits.images_by_shard("select")
     base = shared_base([member.lineage for member in members])
 
     def unit(shard: int, items: tuple[int, ...]) -> BeginningsUnit:
         return BeginningsUnit(base, members, method, "select", shard)
 
     stage = Stage(
-        StageKey("ensemble", Part.GUARD),
+        key,
         ["all"],
         {shard: len(members) * count for shard, count in images.items()},
         unit,
@@ -136,9 +175,8 @@ def _sizes_that_hold(judge: Judge, members: tuple[Member, ...], method: str) -> 
         required=frozenset([0]),
     )
     found: dict[int, Mapping[str, np.ndarray]] = {}
-    for result in run_stage(judge.session, stage):
+    for result in run_stage(session, stage):
         assert result.value is not None, "the ensemble is required"
         found[result.shard] = result.value
     stacked = np.stack([found[shard]["sums"] for shard in images])
-    totals = [merge_shards(stacked[:, member]) for member in range(len(members))]
-    return {size for size, total in enumerate(totals, start=1) if judge.holds(total)}
+    return [merge_shards(stacked[:, member]) for member in range(len(members))]

@@ -46,6 +46,8 @@ def choose(session: Session, found: Found) -> Choices:
     members, path = choose_members(session, candidates)
     soup = final_soup(session, found, candidates, members)
     members = candidates.ensemble(members) if session.inputs.task.combine else ()  # else they are none
+    if members and session.inputs.task.classification is None:
+        members = candidates.vote(members)
     evaluated = [found.guards.status(one) for one in found.evaluated]
     return Choices(evaluated, best, members, path, soup, found.population.parent_total(), found.guards)
 

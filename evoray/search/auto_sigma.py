@@ -13,9 +13,9 @@ Worth of sigma: D + i tau r, where i is the mean of the best ``search.elite`` of
 draws, and r = rho / sqrt(rho^2 + 1 / images of select) is what is left of a lead that was measured on those images.
 The chosen sigma has the largest worth between the smallest probe and the largest that is not ruined. A probe is ruined
 where its children lose more than one image's spread: losses are no polynomial there, and what they spread is no first
-order, so a worth that is read from them means nothing. A figure with a floor (a reward, accuracy) loses at most what the
-parent had, which may be less than that spread: where losses have stopped to grow, a probe is ruined from half of them on,
-and those beyond the first such say nothing of a and b.
+order, so a worth that is read from them means nothing. A figure with a floor (a reward, accuracy) loses at most what
+the parent had, which may be less than that spread: where losses have ceased to grow, a probe is ruined from half of
+them on, and those beyond the first such say nothing of a and b.
 
 Where children change groups of weights in turn (the blocks of ``layered``), each group has probes and a sigma of its
 own, on the images that the same budget leaves for it; where that is less than a pair at every sigma on LEAST_IMAGES

@@ -15,6 +15,7 @@ from evoray.errors import ConfigError, DataError
 from evoray.evolution import evolve
 from evoray.ingest.options import Options
 from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.runtime.events import Noted
 from evoray.runtime.progress import Progress
 from evoray.storage import journal
 
@@ -24,6 +25,10 @@ import time
 def letters(prompt, answer, record):
     """How many letters are record["wanted"]."""
     return answer.count(record["wanted"]) / 10
+
+def few(prompt, answer, record):
+    """The fewer the better; no child of this network is."""
+    return 1 - letters(prompt, answer, record)
 
 def first(answer):
     return answer.split()[0] if answer.split() else ""
@@ -58,9 +63,20 @@ def whole(prepared, tmp_path_factory):
     return run(prepared, tmp_path_factory.mktemp("whole") / "run", page=True)
 
 
-def run(config, out, page=False, **overrides):
+def run(config, out, page=False, observers=(), **overrides):
     values = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
-    return evolve(load_config(config, values), out, config_dir=config.parent, page=page)
+    return evolve(load_config(config, values), out, config_dir=config.parent, page=page, observers=observers)
+
+
+class Seen:
+    """An observer: what was said."""
+
+    def __init__(self):
+        self.notes = []
+
+    def observe(self, event):
+        if isinstance(event, Noted):
+            self.notes.append(event.text)
 
 
 def test_a_run_of_answers(prepared, whole, tmp_path):
@@ -105,6 +121,20 @@ def test_a_race_a_sigma_of_its_own_and_sampled_answers(prepared, tmp_path):
     found = run(prepared, tmp_path / "one", search__confidence=0.8, **keys).summary
     assert found["racing"]["images"] <= found["racing"]["images_without"] and found["mutation"]["sigma"] > 0
     assert "ensemble" in found and found["parent"]["test"]["reward"] >= 0
+
+
+def test_a_vote_that_is_worse_than_the_parent_is_not_handed_out(prepared, tmp_path):
+    """Every child is worse on select, and so is every vote of them."""
+    seen = Seen()
+    found = run(prepared, tmp_path / "run", task__reward='"letter_rewards:few"', mutation__sigma=0.3, observers=[seen])
+    summary = found.summary
+    assert max(found.population["select_fitness"].to_pylist()) < summary["parent"]["select"]["reward"]
+    assert [one["id"] for one in summary["ensemble"]["members"]] == ["parent"]
+    assert summary["ensemble"]["reward"] == summary["parent"]["test"]["reward"]
+    (said,) = [note for note in seen.notes if "vote" in note]
+    assert said.startswith("the vote of 4 is worse than the parent on select")
+    answers = pq.read_table(found.directory.path("answers.parquet"))
+    assert answers["ensemble_answer"].equals(answers["parent_answer"])
 
 
 @pytest.mark.slow
