@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from outputs import bytes_of
 
 from evoray.evolution import evolve
@@ -28,3 +29,14 @@ def test_a_resumed_run_takes_the_recorded_size(small_run, tmp_path, monkeypatch)
     monkeypatch.setattr("evoray.search.workers.tuned_batch_size", never)
     again = evolve(asked, tmp_path / "run", resume=True, page=False)
     assert again.directory.read("population.parquet") == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("embedded_ray")
+def test_on_ray_the_type_is_found_by_a_worker(small_run, tmp_path):
+    asked = small_run(compute__dtype="auto", compute__backend="ray", compute__workers=2)
+    found = evolve(asked, tmp_path / "ray", page=False)
+    recorded = found.directory.read_json("config.json")["compute"]["dtype"]
+    assert recorded in ("float32", "bfloat16")
+    given = evolve(small_run(compute__dtype=recorded), tmp_path / "local", page=False)
+    assert found.population.equals(given.population)
