@@ -58,6 +58,9 @@ class ParentConfig(Section):
     """Beside ``mean``: what is left of x/255 after it is divided by this."""
     output: Annotated[str, Field(min_length=1)] | None = None
     """Of an ``onnx`` parent: which value of its graph is its answer; else ``logits``, or its first output."""
+    integers: Literal["fixed", "rounded"] = "fixed"
+    """Of an ``onnx`` parent: whether its int8 and uint8 weights stay, or are mutated too, by steps that are rounded to
+    whole numbers by chance."""
     download: bool = False
     """Whether named weights may be fetched where they are not in the library's cache."""
 
@@ -90,14 +93,17 @@ class ParentConfig(Section):
             raise ValueError("weights: an onnx parent's lie in the file that name says. Leave weights out")
         if self.output is not None and self.source != "onnx":
             raise ValueError(f'output is a key of onnx parents, and source = "{self.source}". Leave it out')
+        if self.integers != "fixed" and self.source != "onnx":
+            raise ValueError(f'integers is a key of onnx parents, and source = "{self.source}". Leave it out')
         if self.source not in ("module", "transformers", "onnx") and self.weights is None:
             raise ValueError('weights is missing: an enum name, "random", or a checkpoint file')
         return self
 
     @model_serializer(mode="wrap")
     def _without_unused_keys(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """As configurations were recorded before there was an ``output``."""
-        return {key: value for key, value in written(self).items() if key != "output" or value is not None}
+        """As configurations were recorded before there were ``output`` and ``integers``."""
+        unused = {"output": None, "integers": "fixed"}
+        return {key: value for key, value in written(self).items() if key not in unused or value != unused[key]}
 
 
 class DataConfig(Section):

@@ -28,6 +28,7 @@ from evoray.evaluation.layout import CHUNK, Chunk, Layout, stretches, transposab
 from evoray.mutation import BLOCK, Entry, Space, add_delta_, delta_between, delta_blocks, put_
 from evoray.mutation.device.choose import DrawnBy, make_writer
 from evoray.mutation.device.writer import Writer
+from evoray.mutation.integers import in_type
 
 SPARSE_PARTS = 48
 AHEAD_BYTES = 1 << 30
@@ -278,7 +279,7 @@ class ModelHost:
         for piece in chunk.pieces:
             part = values[piece.start - chunk.start : piece.stop - chunk.start]
             # a copy into another type rounds to nearest even, once for each type
-            own = part if piece.own in (torch.float32, self.dtype) else part.to(piece.own)
+            own = part if piece.own in (torch.float32, self.dtype) else in_type(part, piece.own, piece.start)
             piece.view.copy_(own.view(piece.view.shape))
 
     def _accumulate(self, deltas: Sequence[Delta]) -> Delta:
@@ -293,7 +294,7 @@ class ModelHost:
         """float32 values of sorted coordinates, as the network is evaluated with them."""
         for start, stop, own in self._own_types:
             first, last = torch.searchsorted(indices, torch.tensor([start, stop], device=indices.device)).tolist()
-            values[first:last] = values[first:last].to(own).float()
+            values[first:last] = in_type(values[first:last], own, indices[first:last]).float()
         return values.to(self.dtype)
 
     def _blocks(self, *parts: Tensor) -> Iterator[tuple[Tensor, ...]]:

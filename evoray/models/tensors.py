@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from evoray.errors import ConfigError, ModelError
+from evoray.models.onnx.network import OnnxNetwork
 
 _SUMMED = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
@@ -42,7 +43,8 @@ def _held(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def mutable_names(model: nn.Module, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    """Canonical names of the floating parameters that the patterns choose, in byte order.
+    """Canonical names of the floating parameters that the patterns choose, in byte order; of integer ones those that
+    the network names (``integers``).
 
     A tied tensor is chosen by any of its names, and left out by any of them.
 
@@ -53,8 +55,9 @@ def mutable_names(model: nn.Module, include: Sequence[str], exclude: Sequence[st
     _, aliases = _held(model)
     groups: dict[str, list[str]] = {}
     parameters = dict(model.named_parameters(remove_duplicate=False))
+    integers = model.integers if isinstance(model, OnnxNetwork) else ()
     for name, parameter in parameters.items():
-        if parameter.is_floating_point() and parameter.numel():
+        if parameter.numel() and (parameter.is_floating_point() or name in integers):
             groups.setdefault(aliases.get(name, name), []).append(name)
     for name in groups:
         if not all_finite(parameters[name]):

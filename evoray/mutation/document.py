@@ -136,8 +136,8 @@ def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
         raise LineageError(f"lineage: {kind_of(document)} where an object is expected. {_REMEDY}")
     if "format" not in document:
         raise LineageError(f"lineage: it says no format, so it is no lineage. {_REMEDY}")
-    if document["format"] not in (1, 2, 3):
-        said_of = f"format is {shown(document['format'], 40)}, this program knows 1 to 3"
+    if document["format"] not in (1, 2, 3, 4):
+        said_of = f"format is {shown(document['format'], 40)}, this program knows 1 to 4"
         raise LineageError(f"lineage: {said_of}. Use the EvoRay that wrote it.")
     if not document.keys() <= KEYS:
         raise LineageError(f"lineage: {shown(sorted(document.keys() - KEYS))} is no part of it. The file was changed.")

@@ -19,6 +19,7 @@ from evoray.config.mutation import MutationConfig, is_sigma
 from evoray.config.section import Auto
 from evoray.errors import ConfigError, LineageError
 from evoray.mutation.allocation import CHEAPEST, allocate, credit_of, shares
+from evoray.mutation.integers import round_steps_
 from evoray.mutation.masks import strata_of
 from evoray.mutation.partition import U64, Partition, Sigma, Sign
 from evoray.mutation.recipe import Recipe
@@ -271,14 +272,16 @@ class Layered(Recipe):
         if not len(pieces.flat):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         first, last = self.bounds(space.n)
-        drawn = [self._stretch(last - first, *bounds) for bounds in _joined(pieces)]
-        positions, values = (
+        drawn = [self._stretch(last - first, *bounds, space.has_integers) for bounds in _joined(pieces)]
+        positions, values, *words = (
             parts[0] if len(parts) == 1 else np.concatenate(parts) for parts in zip(*drawn, strict=True)
         )
         edges = np.searchsorted(positions, np.stack([pieces.start, pieces.stop]))
         counts = edges[1] - edges[0]
         amplitude = np.float32(self.sign) * (np.float32(self.sigma) * space.scales)
         values *= np.repeat(amplitude[pieces.tensors], counts)
+        for one in words:
+            round_steps_(values, np.repeat(space.whole[pieces.tensors], counts), one)
         positions += np.repeat(pieces.flat - pieces.start, counts)  # coordinates of the flat vector from here on
         order = np.argsort(pieces.flat)
         if np.array_equal(order, np.arange(len(order))):
@@ -286,13 +289,14 @@ class Layered(Recipe):
         slices = [slice(*edges[:, piece]) for piece in order]
         return np.concatenate([positions[one] for one in slices]), np.concatenate([values[one] for one in slices])
 
-    def _stretch(self, m: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """(positions, noise) of what it changes between two positions of its block."""
+    def _stretch(self, m: int, start: int, stop: int, rounds: bool) -> tuple[np.ndarray, ...]:
+        """(positions, noise) of what it changes between two positions of its block; where it ``rounds``, words too."""
         first = start // self.parts
         count = strata_of(stop, self.parts) - first
         positions, values = self.positions(m, first, count), self.noise(m, first, count)
         inside = slice(*np.searchsorted(positions, (start, stop)))
-        return positions[inside], values[inside]
+        words = (self.inside.rounding(m, first, count)[inside],) if rounds else ()
+        return positions[inside], values[inside], *words
 
     def _pieces(self, space: Space, start: int, stop: int) -> _Pieces:
         first, last = self.bounds(space.n)

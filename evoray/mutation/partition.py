@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from evoray.config.mutation import MutationConfig
 from evoray.errors import ConfigError, LineageError
+from evoray.mutation.integers import round_steps_
 from evoray.mutation.masks import mask_count, mask_indices, strata_of
 from evoray.mutation.recipe import Recipe
-from evoray.mutation.streams import NOISE, words16
+from evoray.mutation.streams import NOISE, ROUNDING, words16
 from evoray.mutation.table import FLOAT32_MAX, normal
 from evoray.runtime.seeds import Stream, derive_seed
 
@@ -122,6 +123,8 @@ class Partition(Recipe):
         indices, values = self.indices(space.n, first, count), self.noise(space.n, first, count)
         amplitude = np.float32(self.sign) * (np.float32(self.sigma) * space.scales)
         values *= space.per_coordinate(amplitude, indices)
+        if space.has_integers:
+            round_steps_(values, space.per_coordinate(space.whole, indices), self.rounding(space.n, first, count))
         inside = slice(*np.searchsorted(indices, (start, stop)))
         return indices[inside], values[inside]
 
@@ -137,8 +140,15 @@ class Partition(Recipe):
 
     def noise(self, n: int, first: int = 0, count: int | None = None) -> np.ndarray:
         """float32 [m]: one standard normal value for each of ``indices`` of the same strata."""
+        return normal(self._words(NOISE, n, first, count))
+
+    def rounding(self, n: int, first: int = 0, count: int | None = None) -> np.ndarray:
+        """uint16 [m]: by which the steps of integer weights are rounded, of the same strata."""
+        return self._words(ROUNDING, n, first, count)
+
+    def _words(self, stream: int, n: int, first: int, count: int | None) -> np.ndarray:
         left = self.count(n) - first
-        return normal(words16(self.noise_seed, NOISE, left if count is None else min(count, left), start=first))
+        return words16(self.noise_seed, stream, left if count is None else min(count, left), start=first)
 
     def count(self, n: int) -> int:
         """m, without drawing the mask."""

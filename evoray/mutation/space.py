@@ -2,7 +2,8 @@
 
 Laid end to end in byte order of names they are the flat vector. A space of format 2 also says in which order the parent
 first uses them: laid end to end in that order they are the deep vector, the same n values. A space of format 3 names
-other checkpoints, by digest, whose differences from the parent are held beside it.
+other checkpoints, by digest, whose differences from the parent are held beside it. A space of format 4 has tensors of
+whole numbers, and may have either besides.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import torch
 from torch import Tensor
 
 from evoray.errors import LineageError, ModelError
+from evoray.mutation.integers import LIMITS, in_type, spread
 from evoray.mutation.table import FLOAT32_MAX
 from evoray.runtime.reading import kind_of, said
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """Types whose values float32 holds exactly: what is not mutated comes back bit for bit."""
+_TYPES = {**DTYPES, **{name: getattr(torch, name) for name in LIMITS}}
 LARGEST = 2**40
 """Weights of a space that is read, fewer than; memory is taken only where the parent has them."""
 _BLOCK = 1 << 20
@@ -77,17 +80,20 @@ class Space:
         self.offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
         self.scales = np.array([spec.scale for spec in self.tensors], dtype=np.float32)
         self.n = int(self.offsets[-1])
+        self.whole = np.array([spec.dtype in LIMITS for spec in self.tensors], dtype=bool)
+        self.has_integers = bool(self.whole.any())
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor], names: Sequence[str], scale: Literal["rms", "absolute"]) -> Space:
         """The space of the named tensors; ``rms`` scales are computed here, once, in float64.
 
-        Raises ModelError for a tensor that is none of DTYPES, or whose scale is not finite.
+        Those of whole numbers are about their mean. Raises ModelError for a tensor whose type is not known, or whose
+        scale is not finite.
         """
         specs = []
         for name in sorted(set(names), key=str.encode):
             spec = TensorSpec(name, tuple(state[name].shape), _dtype(state[name]), 1.0)
-            if spec.dtype not in DTYPES:
+            if spec.dtype not in _TYPES:
                 raise ModelError(
                     f"{name} is {spec.dtype}: only {', '.join(DTYPES)} can be mutated exactly. Have the function that "
                     "returns the parent cast it (return net.float()), or leave it as it is: "
@@ -99,6 +105,8 @@ class Space:
     @property
     def format(self) -> int:
         """Of ``space.json`` and of the lineages in this space."""
+        if self.has_integers:
+            return 4
         if self.others:
             return 3
         return 1 if self.depth is None else 2
@@ -151,17 +159,14 @@ class Space:
 
     @classmethod
     def from_json(cls, value: Any) -> Space:
-        """Raises LineageError when it is not a space of format 1, 2 or 3."""
+        """Raises LineageError when it is not a space of format 1, 2, 3 or 4."""
         try:
             if not isinstance(value, Mapping):
                 raise ValueError(f"{kind_of(value)} where an object is expected")
-            if value["format"] not in (1, 2, 3):
-                raise ValueError(f"format is {value['format']!r}, this program knows 1 to 3")
-            if (value["format"] == 2) != ("depth" in value):
-                raise ValueError("depth is there in format 2, and only there")
-            if (value["format"] == 3) != ("towards" in value):
-                raise ValueError("towards is there in format 3, and only there")
+            _check_keys(value)
             specs = [_spec(tensor) for tensor in value["tensors"]]
+            if (value["format"] == 4) != any(spec.dtype in LIMITS for spec in specs):
+                raise ValueError("tensors of whole numbers are there in format 4, and only there")
             if sum(spec.size for spec in specs) >= LARGEST:
                 raise ValueError(f"it has {sum(spec.size for spec in specs):,} weights, more than {LARGEST:,}")
             names = [spec.name.encode() for spec in specs]
@@ -171,7 +176,7 @@ class Space:
             return cls(specs, depth, _digests(value["towards"]) if "towards" in value else ())
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise LineageError(
-                f"the space is not one of format 1, 2 or 3 ({type(error).__name__}: {said(error)})."
+                f"the space is not one of format 1, 2, 3 or 4 ({type(error).__name__}: {said(error)})."
             ) from None
 
     def check(self, state: Mapping[str, Tensor]) -> None:
@@ -195,10 +200,11 @@ class Space:
         return flat
 
     def unflatten(self, flat: np.ndarray) -> dict[str, Tensor]:
-        """New tensors from a flat float32 vector, cast to the parent's own types (round to nearest even)."""
+        """New tensors from a flat float32 vector, cast to the parent's own types (round to nearest even; whole numbers
+        as ``integers.in_type``)."""
         return {
-            spec.name: torch.from_numpy(values).reshape(spec.shape).to(DTYPES[spec.dtype], copy=True)
-            for spec, values in zip(self.tensors, self._slices(flat), strict=True)
+            spec.name: in_type(torch.from_numpy(values), _TYPES[spec.dtype], start).reshape(spec.shape)
+            for spec, values, start in zip(self.tensors, self._slices(flat), self.offsets.tolist(), strict=False)
         }
 
     def per_coordinate(self, values: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -232,6 +238,15 @@ class Space:
         return [flat[start:stop] for start, stop in pairwise(self.offsets.tolist())]
 
 
+def _check_keys(value: Mapping[str, Any]) -> None:
+    found = value["format"]
+    if found not in (1, 2, 3, 4):
+        raise ValueError(f"format is {found!r}, this program knows 1 to 4")
+    for key, own in (("depth", 2), ("towards", 3)):
+        if found != 4 and (found == own) != (key in value):
+            raise ValueError(f"{key} is there in format {own}, and only there")
+
+
 def _permutation(depth: Any, tensors: int) -> tuple[int, ...]:
     whole = isinstance(depth, list | tuple) and all(type(number) is int for number in depth)
     if not whole or sorted(depth) != list(range(tensors)):
@@ -258,8 +273,8 @@ def _spec(value: Any) -> TensorSpec:
     if value.keys() != {"name", "shape", "dtype", "scale"}:
         raise ValueError(f"a tensor has name, shape, dtype and scale, found {sorted(value)}")
     name, shape, dtype, scale = value["name"], value["shape"], value["dtype"], value["scale"]
-    if type(name) is not str or type(dtype) is not str or dtype not in DTYPES:
-        raise ValueError(f"{name!r} is of type {dtype!r}, this program knows {', '.join(DTYPES)}")
+    if type(name) is not str or type(dtype) is not str or dtype not in _TYPES:
+        raise ValueError(f"{name!r} is of type {dtype!r}, this program knows {', '.join(_TYPES)}")
     if type(shape) is not list or len(shape) > 64 or any(type(size) is not int or size < 0 for size in shape):
         raise ValueError(f"{name} has the shape {shape!r}")
     if type(scale) not in (int, float) or not 0 <= scale <= FLOAT32_MAX:
@@ -270,6 +285,8 @@ def _spec(value: Any) -> TensorSpec:
 
 
 def _rms(name: str, tensor: Tensor) -> float:
+    if not tensor.is_floating_point():
+        return float(np.float32(spread(tensor)))
     # by NumPy and in blocks: torch's sums change their last bits with the number of threads
     values = tensor.detach().cpu().reshape(-1)
     blocks = (values[first : first + _BLOCK] for first in range(0, values.numel(), _BLOCK))

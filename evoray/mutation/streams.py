@@ -8,6 +8,8 @@ from evoray.errors import LineageError
 
 MASK, NOISE = 1, 2
 """The streams of format 1."""
+ROUNDING = 3
+"""Of format 4."""
 
 
 def words32(seed: int, stream: int, count: int, start: int = 0) -> np.ndarray:

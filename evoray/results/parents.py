@@ -15,6 +15,7 @@ from evoray.config import parse_config
 from evoray.errors import ConfigError, EvorayError, LineageError, ModelError, UsageError
 from evoray.models import canonical_state, load_parent, parse_state, read_state
 from evoray.models.checkpoints.others import read_other
+from evoray.models.onnx.file import with_integers
 from evoray.mutation import Space, tensors_sha256
 from evoray.mutation.document import Document, beside
 from evoray.runtime.reading import checked
@@ -61,9 +62,12 @@ def parent_of_run(directory: RunDirectory, path: Path | None) -> State:
 
 
 def as_recorded(state: State, document: Any) -> State:
-    """A state, or the same in single precision where that is what the document's parent was; names as they are."""
+    """A state, or the same in single precision, or with the integer weights of its graph taken out, where that is what
+    the document's parent was; names as they are."""
     if _is(state, document):
         return state
+    if _is(apart := with_integers(state), document):
+        return apart
     single = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     return single if _is(single, document) else state
 

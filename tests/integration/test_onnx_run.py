@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import tiny_language
 import tiny_onnx
+import torch
 from outputs import PulledPlug, StopsAfter, bytes_of
 
 from evoray.config import load_config
 from evoray.data.splits import SearchClosed, Splits
-from evoray.errors import ModelError
+from evoray.errors import ConfigError, ModelError
 from evoray.evolution import evolve
 from evoray.ingest.options import Options
 from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.models.onnx.file import read_onnx, with_integers
 from evoray.runtime.progress import Progress
 from evoray.storage import journal
 
@@ -40,6 +42,7 @@ backend = "local"
 workers = 1
 batch_size = 16
 """
+INTEGERS = {"parent__integers": '"rounded"', "mutation__sigma": 0.05}
 IMAGES = f"mock:images=96,size={tiny_onnx.SIDE},classes={tiny_onnx.CLASSES},channels=1,shard_size=32"
 
 
@@ -160,6 +163,49 @@ def test_graphs_of_other_data_are_refused_before_the_run(tmp_path, made, said):
     with pytest.raises(ModelError, match=said):
         run(run_file(tmp_path, made, IMAGES), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def whole_steps(quantized, tmp_path_factory):
+    return run(quantized, tmp_path_factory.mktemp("integers") / "run", **INTEGERS)
+
+
+def test_a_run_of_integer_weights(whole_steps, quantized, cli, tmp_path, monkeypatch):
+    """Resumed it ends in the same bytes; its soup is a file of int8, and the same again from its lineage."""
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
+    config = load_config(quantized, [f"{key.replace('__', '.')}={one}" for key, one in INTEGERS.items()])
+    assert set(whole_steps.summary["rebuilt"].values()) == {"same"}
+    assert json.loads(whole_steps.directory.read("space.json"))["format"] == 4
+    assert any("integer weights too, by whole steps" in one for one in whole_steps.summary["notes"])
+    with pytest.raises(PulledPlug):
+        evolve(config, tmp_path / "cut", config_dir=quantized.parent, progress=StopsAfter(9))
+    resumed = evolve(config, tmp_path / "cut", config_dir=quantized.parent, resume=True, page=False)
+    assert bytes_of(resumed.directory) == bytes_of(whole_steps.directory)
+    where, parent = str(whole_steps.directory.location), quantized.parent / "net.onnx"
+    for member in ("best", "soup"):
+        code, _, said = cli("export", where, member, "-o", tmp_path / f"{member}.onnx")
+        assert code == 0, said
+        code, _, said = cli("rebuild", f"{where}/lineage/{member}.json", parent, "-o", tmp_path / f"{member}2.onnx")
+        assert code == 0, said
+        assert (tmp_path / f"{member}2.onnx").read_bytes() == (tmp_path / f"{member}.onnx").read_bytes()
+    before, after = (with_integers(read_onnx(path)) for path in (parent, tmp_path / "best.onnx"))
+    changed = (after["head.weight"].int() - before["head.weight"].int()).abs()
+    assert after["head.weight"].dtype == torch.int8 and changed.any()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"), [(tiny_onnx.images(), "has no int8 or uint8 weights"), (tiny_onnx.numbers_in(), "Leave it out")]
+)
+def test_integer_weights_that_are_not_there(tmp_path, made, said):
+    with pytest.raises(ConfigError, match=said):
+        run(run_file(tmp_path, made, IMAGES), tmp_path / "run", **INTEGERS)
+
+
+@pytest.mark.slow
+def test_on_ray_integer_weights_are_the_same(whole_steps, quantized, tmp_path):
+    ray = run(quantized, tmp_path / "ray", compute__backend='"ray"', compute__workers=2, **INTEGERS)
+    assert ray.population.equals(whole_steps.population)
+    assert ray.summary["soup"] == whole_steps.summary["soup"]
 
 
 @pytest.mark.slow

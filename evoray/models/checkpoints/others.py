@@ -12,7 +12,7 @@ from torch import Tensor
 from evoray.errors import ConfigError, ModelError
 from evoray.models.checkpoints.files import read_checkpoint, read_state
 from evoray.models.checkpoints.fitting import fitted
-from evoray.models.onnx.file import SUFFIX
+from evoray.models.onnx.file import SUFFIX, with_integers
 from evoray.models.tensors import all_finite
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.paths import expanded
@@ -70,7 +70,8 @@ def read_other(
     path = _path(file, config_dir)
     own = {**state, **{alias: state[name] for alias, name in aliases.items()}}
     try:
-        content = read_state(path) if path.name.lower().endswith(SUFFIX) else read_checkpoint(path)
+        graph = path.name.lower().endswith(SUFFIX)
+        content = with_integers(read_state(path), state) if graph else read_checkpoint(path)
         found = fitted(own, aliases, content, str(path), weights_key)
     except ModelError as error:
         raise ModelError(f"{KEY}: {error}") from None

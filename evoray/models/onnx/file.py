@@ -6,7 +6,7 @@ So digests of a state are of the whole network, a run directory holds it whole, 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ConfigError, ModelError
-from evoray.models.onnx.graph import put_together, taken_apart
+from evoray.models.onnx.graph import integers_taken_apart, put_together, taken_apart
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import read_file, reason_of, shown
 
@@ -87,8 +87,19 @@ def apart(model: ModelProto) -> dict[str, Tensor]:
     weights = taken_apart(model)
     if GRAPH in weights:
         raise ModelError(f"a weight is called {GRAPH}, which is the name of the graph itself. Rename it.")
-    rest = model.SerializeToString(deterministic=True)
-    return {**weights, GRAPH: torch.frombuffer(bytearray(rest), dtype=torch.uint8)}
+    return {**weights, GRAPH: _bytes_of(model)}
+
+
+def with_integers(state: Mapping[str, Tensor], wanted: Collection[str] | None = None) -> dict[str, Tensor]:
+    """The same network, its integer weights among the weights; what is no network of ONNX stays as it is.
+
+    wanted: only where it lacks one of these names.
+    """
+    if GRAPH not in state or (wanted is not None and all(name in state for name in wanted)):
+        return dict(state)
+    model = graph_of(state[GRAPH])
+    found = integers_taken_apart(model)
+    return {**state, **found, GRAPH: _bytes_of(model)} if found else dict(state)
 
 
 def graph_of(graph: Tensor) -> ModelProto:
@@ -117,6 +128,10 @@ def onnx_bytes(state: Mapping[str, Tensor]) -> bytes:
     put_together(model, weights, constants_of(model, weights))
     content: bytes = model.SerializeToString()
     return content
+
+
+def _bytes_of(model: ModelProto) -> Tensor:
+    return torch.frombuffer(bytearray(model.SerializeToString(deterministic=True)), dtype=torch.uint8)
 
 
 def _damaged(path: Path, reason: str) -> ModelError:

@@ -3,7 +3,8 @@
 A weight is a floating initializer (or ``Constant`` node) of more than one value, or the scale of a quantized tensor.
 None are running statistics of BatchNorm (a network of PyTorch keeps those apart, too), what is the form of the
 computation and no weight (the scales of Resize, the ends of OneHot), and the scale of an integer bias, which follows
-from two others as their product. Integer weights stay what they are.
+from two others as their product. Integer weights stay what they are, unless they are taken out too
+(``integers_taken_apart``): those of int8 and uint8 that an operation takes as a weight.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 TYPES = {1: torch.float32, 10: torch.float16, 11: torch.float64, 16: torch.bfloat16}
 """Floating types by their numbers in ONNX."""
-NUMBERS = {dtype: number for number, dtype in TYPES.items()}
 INT32 = 6
+WHOLE = {2: torch.uint8, 3: torch.int8}
+"""Types of integer weights by their numbers in ONNX."""
+_ALL = {**TYPES, **WHOLE}
+NUMBERS = {dtype: number for number, dtype in _ALL.items()}
 _SCALES: Mapping[str, tuple[int, ...]] = {
     "QuantizeLinear": (1,),
     "DequantizeLinear": (1,),
@@ -52,6 +56,19 @@ _ONE: Mapping[str, tuple[int, ...]] = {"Gemm": (1, 2), "MatMul": (1,), "Conv": (
 """Where they take weights, of which there may be one (a head with one output)."""
 DYNAMIC = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"}
 """Operations that choose a scale by all values of a batch."""
+_INTEGERS: Mapping[str, tuple[int, ...]] = {
+    "DequantizeLinear": (0,),
+    "MatMulInteger": (1,),
+    "ConvInteger": (1,),
+    "QLinearConv": (3,),
+    "QLinearMatMul": (3,),
+    "QGemm": (3,),
+    "MatMulIntegerToFloat": (1,),
+    "DynamicQuantizeMatMul": (1,),
+    "Gather": (0,),
+    "Cast": (0,),
+}
+"""Where operations take weights of whole numbers."""
 IR = 4
 """From this version on a graph may have initializers that are no inputs, and inputs that have a value."""
 
@@ -72,6 +89,19 @@ def taken_apart(model: ModelProto) -> dict[str, Tensor]:
     named = {one.name for one in graph.initializer}
     _replace(graph.initializer, rest)
     _replace(graph.input, [_copy(one) for one in graph.input if one.name not in named])
+    return found
+
+
+def integers_taken_apart(model: ModelProto) -> dict[str, Tensor]:
+    """The integer weights by name, taken out of a model."""
+    graph, uses = model.graph, _uses(model.graph)
+    found = {
+        one.name: tensor_of(one)
+        for one in graph.initializer
+        if one.data_type in WHOLE and np.prod(one.dims) > 1 and _is_integer_weight(uses.get(one.name, set()))
+    }
+    _replace(graph.initializer, [_copy(one) for one in graph.initializer if one.name not in found])
+    _replace(graph.input, [_copy(one) for one in graph.input if one.name not in found])
     return found
 
 
@@ -116,10 +146,10 @@ def input_of(name: str, values: Tensor) -> Any:
 
 
 def tensor_of(proto: TensorProto) -> Tensor:
-    """Of a floating type, in memory of its own."""
+    """Of a weight's type, in memory of its own."""
     from onnx import numpy_helper
 
-    shape, dtype = tuple(proto.dims), TYPES[proto.data_type]
+    shape, dtype = tuple(proto.dims), _ALL[proto.data_type]
     raw = proto.raw_data or numpy_helper.to_array(proto).tobytes()
     if not raw:
         return torch.empty(shape, dtype=dtype)
@@ -193,6 +223,10 @@ def _is_weight(values: Tensor, uses: set[tuple[str, int]]) -> bool:
         return False
     one = any(_is_scale(use) or use[1] in _ONE.get(use[0], ()) for use in uses)
     return (values.numel() > 1 or (one and values.numel() == 1)) and bool(torch.isfinite(values).all())
+
+
+def _is_integer_weight(uses: set[tuple[str, int]]) -> bool:
+    return bool(uses) and all(index in _INTEGERS.get(kind, ()) for kind, index in uses)
 
 
 def _is_scale(use: tuple[str, int]) -> bool:

@@ -13,7 +13,7 @@ from evoray.data.text.tokenizer import FAST, VOCABULARIES
 from evoray.errors import ConfigError
 from evoray.models.base import Parent, Preprocessing, configured
 from evoray.models.onnx.feeds import Wanted, channels_behind
-from evoray.models.onnx.file import GRAPH, find_file, graph_of, imported, read_onnx
+from evoray.models.onnx.file import GRAPH, find_file, graph_of, imported, read_onnx, with_integers
 from evoray.models.onnx.graph import answers, cut
 from evoray.models.onnx.network import OnnxNetwork
 from evoray.runtime.reading import shown
@@ -36,7 +36,7 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
         if getattr(config, key) is not None:
             raise ConfigError(f"parent.{key}: an onnx parent is what its file says. Leave {key} out.")
     path = find_file(config.name, config_dir)
-    state = read_onnx(path)
+    state = _state(path, config.integers == "rounded")
     model = graph_of(state[GRAPH])
     output, chosen = _output(model, config.output)
     network = OnnxNetwork(state, output, path.name)
@@ -47,6 +47,19 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
         )
     notes = (*chosen, *_said(network, state))
     return Parent(network, path.stem, configured(config, preprocessing), notes=notes, tokenizer=_tokenizer(path))
+
+
+def _state(path: Path, integers: bool) -> dict[str, Tensor]:
+    state = read_onnx(path)
+    if not integers:
+        return state
+    found = with_integers(state)
+    if found.keys() == state.keys():
+        raise ConfigError(
+            f'parent.integers = "rounded": {shown(path)} has no int8 or uint8 weights that are initializers of the '
+            "operations that take them. Leave it out."
+        )
+    return found
 
 
 def _output(model: ModelProto, wanted: str | None) -> tuple[str, tuple[str, ...]]:
@@ -87,10 +100,12 @@ def _images(network: OnnxNetwork) -> Wanted | None:
 
 def _said(network: OnnxNetwork, state: dict[str, Tensor]) -> Iterator[str]:
     _, runtime = imported()
-    weights = sum(values.numel() for name, values in state.items() if name != GRAPH)
+    weights = sum(values.numel() for values in state.values() if values.is_floating_point())
+    whole = sum(state[name].numel() for name in network.integers)
+    of_whole = f"{whole:,} integer weights too, by whole steps" if whole else "integer weights stay"
     yield (
         f"the parent is run by onnxruntime {runtime.__version__} on the CPU: {weights:,} floating weights and "
-        "scales may be mutated, integer weights stay; nothing is compiled and no activations are kept"
+        f"scales may be mutated, {of_whole}; nothing is compiled and no activations are kept"
     )
     records, feeds = network.feeds.records, network.feeds
     if feeds.dynamic and records == 1:
@@ -108,7 +123,7 @@ def _said(network: OnnxNetwork, state: dict[str, Tensor]) -> Iterator[str]:
         yield "images go in as [n, height, width, channels], as the parent's graph says"
     if wanted is not None and not wanted.dtype.is_floating_point:
         yield "images go in as whole numbers from 0 to 255, as the parent's graph says"
-    half = {name for name, values in state.items() if name != GRAPH and values.element_size() < 4}
+    half = {name for name, values in state.items() if values.is_floating_point() and values.element_size() < 4}
     if half:
         yield f"{len(half)} of the parent's tensors are in half precision, and are copied in every pass"
 

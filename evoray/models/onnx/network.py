@@ -58,6 +58,11 @@ class OnnxNetwork(nn.Module):
                 parts.append(found if count == len(found) or not found.ndim else found[:count])
         return joined(parts)
 
+    @property
+    def integers(self) -> frozenset[str]:
+        """Names of the integer weights that may be mutated."""
+        return frozenset(name for name, dtype in self._types.items() if not dtype.is_floating_point)
+
     def like(self, other: OnnxNetwork) -> None:
         """A second one of a run's: from here on what a user has of the run's exports."""
         self.output, self.exported, self._runner = other.output, True, None

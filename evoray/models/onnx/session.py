@@ -5,7 +5,7 @@ next, and a pass copies none of them. What onnxruntime would compute of them in 
 also of an export, whose weights are inputs with a value. Scales of quantized tensors are the exception: a graph whose
 scales are inputs is not fused into integer operations, which costs two thirds of the speed. So the graph is optimised
 with the scales as constants, and those that integer operations then take as they are become inputs afterwards; exports
-hold them as constants.
+hold them as constants. Integer weights that are mutated are dealt with in the same way.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def plain(model: ModelProto, weights: Mapping[str, Tensor], threads: int) -> Run
 
 
 def constants_of(model: ModelProto, weights: Mapping[str, Tensor]) -> frozenset[str]:
-    """The scales that are constants of an export, since onnxruntime hands them to operations as they are.
+    """The scales and integer weights that are constants of an export, since onnxruntime hands them to operations as
+    they are.
 
     This follows from the graph, the types and the shapes, and from no value.
     """
@@ -102,7 +103,8 @@ def constants_of(model: ModelProto, weights: Mapping[str, Tensor]) -> frozenset[
 
 def _with_constants(model: ModelProto, weights: Mapping[str, Tensor]) -> tuple[frozenset[str], ModelProto | None]:
     """Them, and the optimised graph that has them; None where there are none."""
-    fixed = frozenset(scales(model.graph) & weights.keys())
+    integers = {name for name, values in weights.items() if not values.is_floating_point()}
+    fixed = frozenset((scales(model.graph) & weights.keys()) | integers)
     for _ in range(ROUNDS):
         values = {**weights, **_unlike(weights, fixed)}
         try:
@@ -120,10 +122,15 @@ def _with_constants(model: ModelProto, weights: Mapping[str, Tensor]) -> tuple[f
 
 
 def _unlike(weights: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
-    """Numbers in place of scales, no two of which are equal: onnxruntime would make one constant of those that are."""
-    return {
-        name: torch.full_like(weights[name], 0.01 * (1 + number / 1024)) for number, name in enumerate(sorted(names))
-    }
+    """Numbers in place of weights, no two of which are equal: onnxruntime would make one constant of those that are."""
+    return {name: _numbered(weights[name], number) for number, name in enumerate(sorted(names))}
+
+
+def _numbered(values: Tensor, number: int) -> Tensor:
+    if values.is_floating_point():
+        return torch.full_like(values, 0.01 * (1 + number / 1024))
+    places = torch.arange(values.numel()) + 1
+    return ((places * (number % 97 + 1) + number) % 101 + 1).to(values.dtype).reshape(values.shape)
 
 
 def _optimised(model: ModelProto, weights: Mapping[str, Tensor], fixed: Iterable[str]) -> ModelProto:

@@ -23,7 +23,7 @@ def make_writer(by: DrawnBy | None, space: Space, base: Tensor, buffer: Tensor, 
     On a CPU that is NumPy: torch's operations pass over memory some hundred times for a word.
     """
     by = by or fastest(base.device)
-    if by == "numpy":
+    if by == "numpy" or space.has_integers:  # whose steps are rounded by NumPy alone
         return None
     if by == "torch":
         return TorchWriter(space, base, buffer, addresses)

@@ -309,7 +309,7 @@ def test_a_lineage_of_format_2_gives_its_network_and_nothing_else_does() -> None
     for change, words in (
         ({"format": 1}, "lineage digest differs"),
         ({"format": 1, "sha256": None}, "lineage: it is of format 1, its space of format 2"),
-        ({"format": 4, "sha256": None}, "format is 4, this program knows 1 to 3"),
+        ({"format": 5, "sha256": None}, "format is 5, this program knows 1 to 4"),
     ):
         other = {key: value for key, value in (document | change).items() if value is not None}
         with pytest.raises(LineageError, match=words):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recipes import DEEP_LINEAGE, DEPTH, LINEAGE, parent, space
+from recipes import DEEP_LINEAGE, DEPTH, LINEAGE, parent, quantized, space
 from safetensors.torch import save_file
 
 from evoray.mutation import lineage_document, little_endian, rebuild
@@ -19,10 +19,10 @@ from evoray.mutation import lineage_document, little_endian, rebuild
 PROGRAM = Path(__file__).parent / "rebuild_numpy.py"
 
 
-@pytest.mark.parametrize("format_", [1, 2])
+@pytest.mark.parametrize("format_", [1, 2, 4])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_the_numpy_program_gives_the_same_bits(dtype: torch.dtype, format_: int, tmp_path: Path) -> None:
-    state = parent(dtype)
+    state = quantized(dtype) if format_ == 4 else parent(dtype)
     ours, lineage = (space(state), LINEAGE) if format_ == 1 else (space(state).with_depth(DEPTH), DEEP_LINEAGE)
     document = lineage_document("tiny", state, ours, lineage)
     assert document["format"] == document["space"]["format"] == format_

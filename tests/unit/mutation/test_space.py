@@ -183,7 +183,7 @@ def test_a_stretch_of_the_deep_vector_lies_in_runs_of_the_flat_one(depth: list[i
 )
 def test_a_malformed_depth_is_refused(change: dict[str, Any]) -> None:
     document = space(parent()).with_depth(DEPTH).to_json() | change
-    with pytest.raises(LineageError, match="the space is not one of format 1, 2 or 3"):
+    with pytest.raises(LineageError, match="the space is not one of format 1, 2, 3 or 4"):
         Space.from_json(document)
 
 

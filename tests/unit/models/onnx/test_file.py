@@ -10,7 +10,7 @@ import torch
 
 from evoray.errors import ConfigError, ModelError
 from evoray.models import read_state, write_state
-from evoray.models.onnx.file import GRAPH, apart, find_file, onnx_bytes, read_onnx
+from evoray.models.onnx.file import GRAPH, apart, find_file, onnx_bytes, read_onnx, with_integers
 
 IMAGE = np.random.default_rng(0).normal(size=(2, 1, 12, 12)).astype(np.float32)
 
@@ -97,3 +97,19 @@ def test_a_file_is_found_beside_the_configuration(tmp_path, monkeypatch):
         find_file("nets", None)
     with pytest.raises(ConfigError, match=r"no such file\. Name an \.onnx file"):
         find_file("other.onnx", tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "names"), [
+    ("quantized", {"features.0.weight", "head.weight"}), ("dynamic", {"w"}), ("texts", {"embeddings"}),
+    ("images", set()),
+])  # fmt: skip
+def test_integer_weights_are_taken_out_where_they_are_asked_for(tmp_path, kind, names):
+    path = tiny_onnx.saved(tmp_path / "net.onnx", getattr(tiny_onnx, kind)())
+    state = read_onnx(path)
+    found = with_integers(state)
+    assert found.keys() - state.keys() == names and all(found[name].dtype == torch.int8 for name in names)
+    assert torch.equal(found[GRAPH], state[GRAPH]) == (not names)
+    again = with_integers(found)
+    assert again.keys() == found.keys() and torch.equal(again[GRAPH], found[GRAPH])
+    assert with_integers(state, wanted=("head.bias",)).keys() == (state if "head.bias" in state else found).keys()
+    assert with_integers({"a": path}) == {"a": path}

@@ -10,16 +10,17 @@ import torch
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.probe import probe
 from evoray.models import canonical_state, mutable_names, write_state
-from evoray.models.onnx.file import GRAPH, read_onnx
+from evoray.models.onnx.file import GRAPH, read_onnx, with_integers
 from evoray.models.onnx.network import OnnxNetwork
 from evoray.models.onnx.session import constants_of
-from evoray.mutation import Space
+from evoray.mutation import Entry, Mutation, Space
 
 TOKENS = np.array([[1, 5, 7, 2], [4, 9, 3, 8]])
 INPUTS = {
     "images": {"image": np.random.default_rng(1).normal(size=(3, 1, 12, 12)).astype(np.float32)},
     "quantized": {"image": np.random.default_rng(1).normal(size=(3, 1, 12, 12)).astype(np.float32)},
     "texts": {"input_ids": TOKENS, "attention_mask": np.ones_like(TOKENS)},
+    "dynamic": {"x": np.random.default_rng(3).normal(size=(1, 6)).astype(np.float32)},
     "numbers_in": {"x": np.random.default_rng(2).normal(size=(5, 4)).astype(np.float32)},
 }
 
@@ -88,3 +89,27 @@ def test_a_pass_copies_no_weights(tmp_path):
     before = made(given)
     made.state_dict()["w"].mul_(2)
     assert not torch.equal(made(given), before)
+
+
+@pytest.mark.parametrize("kind", ["quantized", "dynamic", "texts"])
+def test_integer_weights_are_written_where_they_run(tmp_path, kind):
+    """The parent is onnxruntime's own, children come back after a thousand writes, and their files hold int8."""
+    path = tiny_onnx.saved(tmp_path / "net.onnx", getattr(tiny_onnx, kind)())
+    made = OnnxNetwork(with_integers(read_onnx(path)), "y" if kind == "dynamic" else "logits", path.name)
+    host, state = hosted(made)
+    parent = answer(host, kind)
+    assert host.space.format == 4 and np.array_equal(parent, tiny_onnx.run_alone(path, **INPUTS[kind]))
+    tail = [Entry(1.0, Mutation(mask_seed=1, parts=2, part=1, noise_seed=2, sigma=0.1))]
+    with host.child(tail):
+        child, weights = answer(host, kind), host.tensors()
+    assert any(not torch.equal(weights[name], state[name]) for name in made.integers)
+    for number in range(1000):
+        host.apply([tail[0]._replace(weight=1.0 + number % 5)])
+        host.undo()
+    assert np.array_equal(answer(host, kind), parent)
+    with host.child(tail):
+        assert np.array_equal(answer(host, kind), child) and not np.array_equal(child, parent)
+    write_state(tmp_path / "child.onnx", {**state, **weights})
+    again = with_integers(read_onnx(tmp_path / "child.onnx"))
+    assert all(again[name].dtype == torch.int8 and torch.equal(again[name], weights[name]) for name in made.integers)
+    assert np.array_equal(tiny_onnx.run_alone(tmp_path / "child.onnx", **INPUTS[kind]), child)
