@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import threading
+from functools import cache
 
 import pytest
 import tiny_language
@@ -22,19 +23,29 @@ from evoray.serving.predictor import Predictor
 JSON, PLAIN = "application/json", "text/plain"
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Makes a run of one text a record, or of two, once each."""
+
+    @cache
+    def make(pair):
+        folder = tmp_path_factory.mktemp("texts")
+        return *texts(folder, pair=pair), folder
+
+    return make
+
+
 @pytest.fixture(scope="module", params=[False, True], ids=["a text", "two texts"])
-def either(request, tmp_path_factory):
-    """(client, predictor, result, rows, folder) of a run of one text a record, or of two."""
-    folder = tmp_path_factory.mktemp("texts")
-    result, rows = texts(folder, pair=request.param)
+def either(request, finished):
+    """(client, predictor, result, rows, folder)."""
+    result, rows, folder = finished(request.param)
     predictor = Predictor(Plan(result.directory.location, "ensemble", str(folder)))
     return client_of(predictor, App), predictor, result, rows, folder
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("texts")
-    result, _ = texts(folder)
+def one(finished):
+    result, _, folder = finished(False)
     predictor = Predictor(Plan(result.directory.location, "soup", str(folder)))
     return client_of(predictor, App), predictor, folder
 
