@@ -34,7 +34,7 @@ ANSWERED = 10_000
 class Server:
     """How it is reached, and by how many it answers.
 
-    batch: pictures that share one at most; wait: seconds that the first of them waits for others. timeout: seconds
+    batch: records that share one at most; wait: seconds that the first of them waits for others. timeout: seconds
     after which the proxy gives a request up. gpus: of each replica; a share of one where several have to do with it.
     """
 
@@ -153,8 +153,8 @@ class Replica:
     async def __call__(self, request: Any) -> Any:
         return await self._door(request)
 
-    async def _predict(self, picture: Any, top: int) -> Any:
-        return await self._batched((picture, top))
+    async def _predict(self, record: Any, top: int) -> Any:
+        return await self._batched((record, top))
 
     async def _answers(self, asked: list[Any]) -> list[Any]:
         return await asyncio.to_thread(self._opened.answers, asked)

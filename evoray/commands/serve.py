@@ -33,10 +33,11 @@ def serve(
         str | None, typer.Option(envvar=TOKEN, help="What askers have to send; made when not set.")
     ] = None,
     no_token: Annotated[bool, typer.Option("--no-token", help="Let everybody on this machine ask.")] = False,
-    batch: Annotated[int, typer.Option(min=1, max=4096, help="Pictures that share a batch, at most.")] = 32,
-    wait_ms: Annotated[float, typer.Option(min=0, max=1000, help="How long a picture waits for others.")] = 4,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Records that share a batch, at most.")] = 32,
+    wait_ms: Annotated[float, typer.Option(min=0, max=1000, help="How long a record waits for others.")] = 4,
     body_mb: Annotated[float, typer.Option(min=0.001, max=1024, help="Of a request's body, at most.")] = 16,
     megapixels: Annotated[float, typer.Option(min=0.001, max=100, help="Of a picture as it is sent, at most.")] = 50,
+    characters: Annotated[int, typer.Option(min=1, max=10**7, help="Of a text, at most.")] = 200_000,
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="For a body to arrive, and for its answer.")] = 30,
     copies_mb: Annotated[
         float, typer.Option(min=0, max=10**6, help="Up to which an ensemble is kept as copies; beyond it as recipes.")
@@ -46,7 +47,7 @@ def serve(
     parent: Annotated[Path | None, typer.Option(help="The parent's checkpoint, where the run keeps none.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer for pictures over HTTP, with the run's own transform and class names; ends with Ctrl-C."""
+    """Answer over HTTP for pictures, texts or numbers as the run's, with its class names; ends with Ctrl-C."""
     check_run(run_directory)
     if parent:
         check_file(parent, "the parent's checkpoint or folder")
@@ -58,7 +59,8 @@ def serve(
     from evoray.serving.service import Service, digest_of
     from evoray.storage.directory import RunDirectory
 
-    limits = Limits(body=round(body_mb * 2**20), pixels=round(megapixels * 10**6), seconds=seconds)
+    body, pixels = round(body_mb * 2**20), round(megapixels * 10**6)
+    limits = Limits(body=body, pixels=pixels, characters=characters, seconds=seconds)
     server = Server(
         host, free_port(host, port), replicas, batch, wait_ms / 1000, 2 * seconds + 5, min(1.0, gpus / replicas)
     )
@@ -121,7 +123,7 @@ def _announce(server: Server, token: str | None, facts: dict[str, Any], as_json:
         typer.echo(json.dumps({"url": server.url, "token": token, "replicas": server.replicas, **facts}))
         return
     say(f"serving {facts['member']} ({facts['kept_as']}) on {server.url}")
-    say(f"pictures become {facts['picture']}, as the run's own")
+    say(f"{facts['how']} Asked for with {facts['example']}")
     if token is None:
         say("no token: whoever is on this machine may ask")
         return

@@ -47,7 +47,7 @@ def member_network(
     preprocessing = found.preprocessing
     if config.parent.source == "torchvision":  # its own weights' name says it, which a file's does not
         preprocessing = parent_preprocessing(config.parent, where, seed=config.seed)
-    return Parent(found.model.eval(), config.parent.name, preprocessing, found.classes)
+    return Parent(found.model.eval(), config.parent.name, preprocessing, found.classes, tokenizer=found.tokenizer)
 
 
 def _with_weights(config: ParentConfig, weights: Path, parent: Path | None, where: Path) -> ParentConfig:

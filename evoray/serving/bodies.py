@@ -1,43 +1,45 @@
-"""From a request's head and body to pictures' bytes, or a refusal."""
+"""From a request's head and body to the records that it asks about, or a refusal."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from evoray.errors import UsageError
 from evoray.runtime.reading import kind_of, parse_json, shown
+from evoray.serving.intake import KEYS, Intake
 from evoray.serving.limits import Limits, Refused
 
 TOP = 5
 """Classes of an answer, where nobody asks for another number."""
 MOST_CLASSES = 1000
-PICTURE = "application/octet-stream"
-"""Taken as a picture of whatever format, like every image/*: its first bytes say which."""
-ANY_PICTURE = "a picture (image/jpeg, image/png, …) or application/json"
+JSON = "application/json"
+ALPHABETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """pictures: files' bytes, in order; top: classes of each answer."""
+    """records: as ``Intake.prepare`` takes them, in order; top: classes of each answer; alone: one, and no list."""
 
-    pictures: tuple[bytes, ...]
+    records: tuple[Any, ...]
     top: int = TOP
+    alone: bool = False
 
 
-def check_head(headers: Mapping[str, str], limits: Limits) -> str:
+def check_head(headers: Mapping[str, str], limits: Limits, intake: Intake) -> str:
     """The media type of a body that is worth reading.
 
     Raises:
         Refused: 415 for another type or an encoding, 411 without a length, 413 for too long a body, 400 for a bad one.
     """
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json" and media != PICTURE and not media.startswith("image/"):
-        form = " A form is not read: send the file itself as the body." if media.startswith("multipart/") else ""
-        raise Refused(415, f"Content-Type {shown(media, 60) or 'is missing'}: send {ANY_PICTURE}.{form}")
+    media, _, more = headers.get("content-type", "").partition(";")
+    media = media.strip().lower()
+    if media != JSON and not intake.takes(media):
+        form = f" A form is not read: send the {intake.said} as the body." if media.startswith("multipart/") else ""
+        raise Refused(415, f"Content-Type {shown(media, 60) or 'is missing'}: send {intake.bodies}.{form}")
+    if media.startswith("text/") and (alphabet := _charset(more)) not in ALPHABETS:
+        raise Refused(415, f"charset {shown(alphabet, 40)}: send UTF-8.")
     if (encoding := headers.get("content-encoding", "identity").strip().lower()) != "identity":
         raise Refused(415, f"Content-Encoding {shown(encoding, 60)}: send the body as it is.")
     if (length := headers.get("content-length")) is None:
@@ -55,50 +57,51 @@ def too_long(limits: Limits) -> str:
     return f"The body has more than {limits.body:,} bytes, which is the most."
 
 
-def asked_of(media: str, body: bytes, query: Mapping[str, str], limits: Limits) -> Asked:
+def _charset(parameters: str) -> str:
+    for one in parameters.lower().split(";"):
+        name, _, value = one.partition("=")
+        if name.strip() == "charset":
+            return value.strip().strip('"')
+    return ""
+
+
+def asked_of(media: str, body: bytes, query: Mapping[str, str], limits: Limits, intake: Intake) -> Asked:
     """What a request asks for.
 
     Raises:
-        Refused: 400 for an empty body or no JSON, 413 for too many pictures, 422 for JSON of another shape.
+        Refused: 400 for an empty body or no JSON, 413 for too many records, 422 for JSON of another shape.
     """
     if not body:
-        raise Refused(400, f"The body is empty. Send {ANY_PICTURE}.")
+        raise Refused(400, f"The body is empty. Send {intake.bodies}.")
     top = _top(query["top"]) if "top" in query else TOP
-    if media != "application/json":
-        return Asked((body,), top)
+    if media != JSON:
+        return Asked((intake.of_body(body),), top, alone=True)
     try:
         document = parse_json(body, "the body", UsageError)
     except UsageError as error:
         raise Refused(400, str(error).replace("damaged, ", "")) from None
-    return _of_document(document, top, limits)
+    return _of_document(document, top, limits, intake)
 
 
-def _of_document(document: Any, top: int, limits: Limits) -> Asked:
+def _of_document(document: Any, top: int, limits: Limits, intake: Intake) -> Asked:
     if not isinstance(document, dict):
-        raise Refused(422, f'{kind_of(document)} where an object is expected: {{"images": ["BASE64", …]}}.')
-    if "texts" in document:
-        raise Refused(422, 'This server answers for images alone. Send {"images": ["BASE64", …]}.')
-    if unknown := sorted(document.keys() - {"images", "top"}):
-        raise Refused(422, f"{shown(unknown[0], 60)}: no such key. There are images and top.")
-    images = document.get("images")
-    if not isinstance(images, list) or not images:
-        raise Refused(422, "images: a list of pictures in base64 is expected, with one or more in it.")
-    if len(images) > limits.pictures:
-        raise Refused(413, f"images: {len(images):,} pictures, and {limits.pictures} is the most of one request.")
-    pictures = tuple(_decoded(number, one) for number, one in enumerate(images))
-    return Asked(pictures, _top(document["top"]) if "top" in document else top)
-
-
-def _decoded(number: int, text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise Refused(422, f"images[{number}]: {kind_of(text)} where base64 is expected.")
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Refused(422, f"images[{number}]: no base64. Give the file's bytes, without data:…;base64,") from None
-    if not found:
-        raise Refused(422, f"images[{number}]: empty.")
-    return found
+        raise Refused(422, f"{kind_of(document)} where an object is expected: {intake.example}.")
+    one, several = intake.key, f"{intake.key}s"
+    if unknown := sorted(document.keys() - {one, several, "top"}):
+        if unknown[0] in (*KEYS, *(f"{key}s" for key in KEYS)):
+            raise Refused(422, f"This server answers for {intake.said}s alone. Send {intake.example}.")
+        raise Refused(422, f"{shown(unknown[0], 60)}: no such key. There are {several} (or {one}) and top.")
+    if len(given := [key for key in (one, several) if key in document]) != 1:
+        raise Refused(422, f"Give {several}, or {one} for one of them: {intake.example}.")
+    top = _top(document["top"]) if "top" in document else top
+    key, value = given[0], document[given[0]]
+    if not intake.several(value):
+        return Asked((intake.of_value(value, key),), top, alone=True)
+    if not value:
+        raise Refused(422, f"{key}: an empty list. Send one or more: {intake.example}.")
+    if len(value) > limits.records:
+        raise Refused(413, f"{key}: {len(value):,} {intake.said}s, and {limits.records} is the most of one request.")
+    return Asked(tuple(intake.of_value(item, f"{key}[{at}]") for at, item in enumerate(value)), top)
 
 
 def _top(value: Any) -> int:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
-import numpy as np
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from evoray.serving.bodies import asked_of, check_head, too_long
+from evoray.serving.bodies import JSON, Asked, asked_of, check_head, too_long
+from evoray.serving.intake import Intake
 from evoray.serving.limits import Limits, Refused
 from evoray.serving.metrics import Counts, added, exposition
 
@@ -44,11 +44,12 @@ class Reader(Protocol):
 
     @property
     def facts(self) -> dict[str, Any]: ...
-    def prepare(self, content: bytes, pixels: int) -> np.ndarray: ...
+    @property
+    def intake(self) -> Intake: ...
 
 
-Predict = Callable[[np.ndarray, int], Awaitable[dict[str, Any]]]
-"""The answer for one picture [C, H, W] with so many classes; many at a time may wait for one batch."""
+Predict = Callable[[Any, int], Awaitable[dict[str, Any]]]
+"""The answer for one prepared record with so many classes; many at a time may wait for one batch."""
 Others = Callable[[Counts], Awaitable[Sequence[Counts]]]
 """Takes this replica's counts, and gives those of all."""
 
@@ -111,21 +112,26 @@ class Door:
         return Response(content, 200, HEADERS, "text/plain; version=0.0.4; charset=utf-8")
 
     async def _predicted(self, request: Request) -> Response:
-        media = check_head(request.headers, self.limits)
+        media = check_head(request.headers, self.limits, self.reader.intake)
         if self._inside >= self.limits.waiting:
             raise Refused(429, BUSY, **{"Retry-After": "1"})
         self._inside += 1
         try:
-            body = await self._body(request)
-            asked = asked_of(media, body, request.query_params, self.limits)
-            answers = await asyncio.wait_for(self._all(asked.pictures, asked.top), self.limits.seconds)
+            asked = await self._asked(media, await self._body(request), request.query_params)
+            answers = await asyncio.wait_for(self._all(asked), self.limits.seconds)
         except TimeoutError:
             raise Refused(429, BUSY, **{"Retry-After": "1"}) from None
         finally:
             self._inside -= 1
-        if media != "application/json" and "error" in answers[0]:
+        if asked.alone and "error" in answers[0]:
             raise Refused(422, answers[0]["error"])
         return _json(200, {"member": self.reader.facts["member"], "answers": answers})
+
+    async def _asked(self, media: str, body: bytes, query: Mapping[str, str]) -> Asked:
+        """A document in a thread: one of some megabytes takes its time, and others ask meanwhile."""
+        if media != JSON:
+            return asked_of(media, body, query, self.limits, self.reader.intake)
+        return await asyncio.to_thread(asked_of, media, body, query, self.limits, self.reader.intake)
 
     async def _body(self, request: Request) -> bytes:
         parts, size = [], 0
@@ -140,16 +146,16 @@ class Door:
             raise Refused(408, f"The body did not arrive within {self.limits.seconds:g} s.") from None
         return b"".join(parts)
 
-    async def _all(self, contents: Sequence[bytes], top: int) -> list[dict[str, Any]]:
-        """Answers in order. One picture of several that cannot be read refuses all, and says which it is."""
-        pictures = []
-        for number, content in enumerate(contents):
+    async def _all(self, asked: Asked) -> list[dict[str, Any]]:
+        """Answers in order. One record of several that cannot be read refuses all, and says which it is."""
+        intake, prepared = self.reader.intake, []
+        for number, given in enumerate(asked.records):
             try:
-                pictures.append(await asyncio.to_thread(self.reader.prepare, content, self.limits.pixels))
+                prepared.append(await asyncio.to_thread(intake.prepare, given, self.limits))
             except Refused as refused:
-                where = f"images[{number}]: " if len(contents) > 1 else ""
+                where = f"{intake.key}s[{number}]: " if len(asked.records) > 1 else ""
                 raise Refused(refused.status, where + refused.message) from None
-        return list(await asyncio.gather(*(self.predict(picture, top) for picture in pictures)))
+        return list(await asyncio.gather(*(self.predict(one, asked.top) for one in prepared)))
 
 
 def _check_host(host: str) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """body: bytes of a request; pixels: of a picture as it is sent; pictures: of one request; seconds: for a body to
-    arrive, and for its answer; waiting: pictures that one replica takes in at a time."""
+    """body: bytes of a request; pixels: of a picture as it is sent; characters: of a text; records: of one request;
+    seconds: for a body to arrive, and for its answer; waiting: requests that one replica takes in at a time."""
 
     body: int = 16 * 2**20
     pixels: int = 50_000_000
-    pictures: int = 64
+    characters: int = 200_000
+    records: int = 64
     seconds: float = 30.0
     waiting: int = 256
 

@@ -13,12 +13,12 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 @dataclass
 class Counts:
-    """requests: by path and status; buckets: predictions by their seconds; pictures, batches: that the network saw."""
+    """requests: by path and status; buckets: predictions by their seconds; records, batches: that the network saw."""
 
     requests: dict[tuple[str, int], int] = field(default_factory=dict)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     seconds: float = 0.0
-    pictures: int = 0
+    records: int = 0
     batches: int = 0
 
     def request(self, path: str, status: int, seconds: float) -> None:
@@ -28,9 +28,9 @@ class Counts:
             self.buckets[bisect_left(BOUNDS, seconds)] += 1
             self.seconds += seconds
 
-    def batch(self, pictures: int) -> None:
+    def batch(self, records: int) -> None:
         self.batches += 1
-        self.pictures += pictures
+        self.records += records
 
 
 def added(counts: Iterable[Counts]) -> Counts:
@@ -41,7 +41,7 @@ def added(counts: Iterable[Counts]) -> Counts:
             total.requests[key] = total.requests.get(key, 0) + number
         total.buckets = [a + b for a, b in zip(total.buckets, one.buckets, strict=True)]
         total.seconds += one.seconds
-        total.pictures += one.pictures
+        total.records += one.records
         total.batches += one.batches
     return total
 
@@ -68,7 +68,7 @@ def _families(counts: Counts, labels: Mapping[str, str]) -> Iterator[Any]:
     for (path, status), number in sorted(counts.requests.items()):
         requests.add_metric([path, str(status)], number)
     yield requests
-    yield CounterMetricFamily("evoray_serve_pictures", "Pictures that the network saw.", value=counts.pictures)
+    yield CounterMetricFamily("evoray_serve_records", "Records that the network saw.", value=counts.records)
     yield CounterMetricFamily("evoray_serve_batches", "Batches that the network saw.", value=counts.batches)
     below, so_far = [], 0
     for bound, number in zip((*map(str, BOUNDS), "+Inf"), counts.buckets, strict=True):

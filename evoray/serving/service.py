@@ -12,8 +12,6 @@ from evoray.serving.metrics import Counts
 from evoray.serving.plan import Plan
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from evoray.serving.door import Door, Others, Predict
     from evoray.serving.predictor import Answer, Predictor
 
@@ -49,11 +47,11 @@ class Opened:
 
         return Door(self.predictor, predict, self.service.limits, self.service.token, self.counts, others)
 
-    def answers(self, asked: Sequence[tuple[np.ndarray, int]]) -> list[Answer]:
-        """A batch's: pictures, and how many classes each is to have."""
+    def answers(self, asked: Sequence[tuple[Any, int]]) -> list[Answer]:
+        """A batch's: prepared records, and how many classes each is to have."""
         self.counts.batch(len(asked))
-        pictures, top = zip(*asked, strict=True)
-        found: list[Any] = self.predictor.answers(pictures, top)
+        records, top = zip(*asked, strict=True)
+        found: list[Any] = self.predictor.answers(records, top)
         return found
 
 

@@ -24,6 +24,7 @@ from PIL import Image
 from served import Asked, Running, ask, served
 
 from evoray.data import open_dataset
+from evoray.serving.limits import Limits
 from evoray.serving.plan import Plan
 from evoray.serving.predictor import Predictor
 
@@ -47,7 +48,7 @@ def plain(run: str, member: str, bodies: list[bytes]) -> list[float]:
     predictor, seconds = Predictor(Plan(run, member, ".")), []
     for body in bodies:
         begun = time.perf_counter()
-        predictor.answers([predictor.prepare(body, 10**7)], [5])
+        predictor.answers([predictor.intake.prepare(body, Limits())], [5])
         seconds.append(time.perf_counter() - begun)
     return seconds
 

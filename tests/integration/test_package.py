@@ -57,7 +57,7 @@ def test_the_wheel_holds_the_code_and_what_it_reads(built):
         names = set(archive.namelist())
         metadata = BytesParser().parsebytes(archive.read(next(name for name in names if name.endswith("/METADATA"))))
     own = {str(path.relative_to(ROOT)) for path in (ROOT / "evoray").rglob("*") if path.is_file()}
-    own = {name for name in own if "__pycache__" not in name}
+    own = {name for name in own if "__pycache__" not in name and not name.startswith("evoray/study/")}
     assert {name for name in names if name.startswith("evoray/")} == own
     assert {"evoray/LICENSE", "evoray/report/page.html.j2", "evoray/demo/images.py", "evoray/__main__.py"} <= own
     assert any(re.fullmatch(r"evoray-.*\.dist-info/licenses/evoray/LICENSE", name) for name in names)
@@ -69,7 +69,14 @@ def test_the_wheel_holds_the_code_and_what_it_reads(built):
 def test_the_source_distribution_holds_what_the_wheel_is_made_of(built):
     with tarfile.open(only(built, "*.tar.gz")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"evoray/LICENSE", "README.md", "pyproject.toml", "tests/unit/test_package.py", "jobs/evolve.py"} <= names
+    assert {
+        "evoray/LICENSE",
+        "evoray/study/runner.py",
+        "README.md",
+        "pyproject.toml",
+        "tests/unit/test_package.py",
+        "jobs/evolve.py",
+    } <= names
     assert not any("__pycache__" in name or name.startswith((".git/", "runs/", ".venv")) for name in names)
 
 

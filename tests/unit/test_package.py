@@ -32,6 +32,19 @@ def test_every_dependency_has_a_least_version(requirement):
     assert re.match(r"[\w\[\]-]+(>=|==)\d", requirement)
 
 
+def test_the_readme_names_the_versions_that_are_asked_for():
+    """Each that it names, as pyproject.toml has it; of Python those of the classifiers."""
+    text = " ".join((ROOT / "README.md").read_text().split())
+    asked = {}
+    for requirement in PROJECT["dependencies"] + sum(PROJECT["optional-dependencies"].values(), []):  # noqa: RUF017
+        name, version = re.match(r"([\w-]+)(?:\[\w+\])?[>=]=([\d.]+)", requirement).groups()
+        assert asked.setdefault(name.lower(), version) == version, f"{name} is asked for twice, otherwise"
+    ((said, ray),) = re.findall(r"Least versions: (.*?)\. Ray is ([\d.]+) and no other", text)
+    named = {one.lower().replace("pytorch", "torch"): version for one, version in re.findall(r"(\w+) ([\d.]*\d)", said)}
+    assert len(named) == 7 and named.items() <= asked.items() and asked["ray"] == ray
+    assert "Python 3.11 to 3.13" in text
+
+
 def test_the_readme_has_the_versions_changes():
     text = (ROOT / "README.md").read_text()
     (_, changes) = text.split("\n## Changes\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _of_the_user(path: Path, found: Unmatched) -> FoundParent:
     """A network of the user's own code: the function is theirs to name."""
     first, last = (shown(name, 60) for name in found.names)
     what = f"{found.tensors:,} tensors ({first} … {last}), {found.weights:,} weights"
-    said = (f"{shown(path)}: {what}; no architecture of torchvision or timm has these tensors",)
+    said = (f"{shown(path)}: {what}; no architecture of {_libraries()} has these tensors",)
     keys = (
         ("source", "module", "your own code"),
         ("name", OWN, "FILL IN: package.module:function, which takes nothing and returns the nn.Module"),
@@ -167,9 +168,16 @@ def _timm(name: str, weights: str | None) -> FoundParent | None:
 
 def _nothing(named: str, known: list[str]) -> str:
     near = nearest(named, known)
-    hint = f"did you mean {near}?" if near else "Name one of these, or install the extra that has it."
-    what = "no file or folder, no architecture of torchvision or timm, and no package.module:function"
+    hint = f"did you mean {near}?" if near else "Name one of these."
+    what = f"no file or folder, no architecture of {_libraries()}, and no package.module:function"
     return f"--parent {shown(named)}: {what}; {hint}"
+
+
+def _libraries() -> str:
+    """That were asked; how the other one comes, where it is not there."""
+    if find_spec("timm") is None:
+        return 'torchvision (timm is not installed: pip install "evoray[timm]")'
+    return "torchvision or timm"
 
 
 def _function(named: str, weights: str | None, folder: Path) -> FoundParent:

@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pytest
-from starlette.responses import Response
+from served_app import App
 from starlette.testclient import TestClient
-
-from evoray.serving.door import Door
-from evoray.serving.limits import Limits
-from evoray.serving.metrics import Counts
-
-TOKEN = "a-token-of-tests"
 
 
 @pytest.fixture(scope="session")
@@ -39,27 +31,6 @@ def predictor(served_run):
     from evoray.serving.predictor import Predictor
 
     return Predictor(Plan(served_run.directory.location, "ensemble", "."))
-
-
-class App:
-    """The door as an application of its own, as a replica calls it."""
-
-    def __init__(self, reader, limits=None, token=TOKEN, predict=None):
-        async def others(counts):
-            return [counts]
-
-        async def alone(picture, top):
-            return reader.answers([picture], [top])[0]
-
-        digest = hashlib.sha256(token.encode()).digest() if token else None
-        limits = limits or Limits(body=2**20, pixels=10**6, pictures=4, seconds=5)
-        self.door = Door(reader, predict or alone, limits, digest, Counts(), others)
-
-    async def __call__(self, scope, receive, send):
-        from starlette.requests import Request
-
-        response: Response = await self.door(Request(scope, receive))
-        await response(scope, receive, send)
 
 
 @pytest.fixture

@@ -5,21 +5,24 @@ import json
 
 import pytest
 
+from evoray.data import ImageTransform
 from evoray.serving.bodies import TOP, Asked, asked_of, check_head
 from evoray.serving.limits import Limits, Refused
+from evoray.serving.pictures import Pictures
 
-LIMITS = Limits(body=1000, pictures=3)
+LIMITS = Limits(body=1000, records=3)
+PICTURES = Pictures(ImageTransform(resize=8, crop=8, channels=3), (3, 8, 8), ())
 JSON = "application/json"
 B64 = base64.b64encode(b"abc").decode()
 
 
 @pytest.mark.parametrize("media", ["image/png", "IMAGE/JPEG", "image/svg+xml", "application/octet-stream", JSON])
 def test_what_may_be_a_picture_is_read(media):
-    assert check_head({"content-type": f"{media}; charset=x", "content-length": "5"}, LIMITS) == media.lower()
+    assert check_head({"content-type": f"{media}; charset=x", "content-length": "5"}, LIMITS, PICTURES) == media.lower()
 
 
 def test_a_body_in_chunks_has_no_length():
-    assert check_head({"content-type": JSON, "transfer-encoding": "chunked"}, LIMITS) == JSON
+    assert check_head({"content-type": JSON, "transfer-encoding": "chunked"}, LIMITS, PICTURES) == JSON
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,7 @@ def test_a_body_in_chunks_has_no_length():
     [
         ({}, 415, "is missing"),
         ({"content-type": "text/html"}, 415, "text/html"),
-        ({"content-type": "multipart/form-data; boundary=x"}, 415, "send the file itself"),
+        ({"content-type": "multipart/form-data; boundary=x"}, 415, "send the picture as the body"),
         ({"content-type": "\x1b[31m"}, 415, "\\x1b"),
         ({"content-type": "image/png", "content-encoding": "gzip", "content-length": "5"}, 415, "as it is"),
         ({"content-type": "image/png"}, 411, "Content-Length"),
@@ -39,22 +42,23 @@ def test_a_body_in_chunks_has_no_length():
 )
 def test_a_head_is_refused(headers, status, said):
     with pytest.raises(Refused) as refused:
-        check_head(headers, LIMITS)
+        check_head(headers, LIMITS, PICTURES)
     assert (refused.value.status, said in refused.value.message) == (status, True)
 
 
 @pytest.mark.parametrize(
     ("media", "body", "query", "asked"),
     [
-        ("image/png", b"abc", {}, Asked((b"abc",), TOP)),
-        ("image/png", b"abc", {"top": "2"}, Asked((b"abc",), 2)),
+        ("image/png", b"abc", {}, Asked((b"abc",), TOP, alone=True)),
+        ("image/png", b"abc", {"top": "2"}, Asked((b"abc",), 2, alone=True)),
+        (JSON, json.dumps({"image": B64}).encode(), {}, Asked((b"abc",), TOP, alone=True)),
         (JSON, json.dumps({"images": [B64, B64]}).encode(), {}, Asked((b"abc", b"abc"), TOP)),
         (JSON, json.dumps({"images": [B64], "top": 7}).encode(), {"top": "2"}, Asked((b"abc",), 7)),
         (JSON, b"\xef\xbb\xbf" + json.dumps({"images": [B64]}).encode(), {}, Asked((b"abc",), TOP)),
     ],
 )
 def test_what_is_asked(media, body, query, asked):
-    assert asked_of(media, body, query, LIMITS) == asked
+    assert asked_of(media, body, query, LIMITS, PICTURES) == asked
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,10 @@ def test_what_is_asked(media, body, query, asked):
         (b"null", 422, "null"),
         (b"{}", 422, "images"),
         ({"images": []}, 422, "one or more"),
-        ({"images": B64}, 422, "a list"),
+        ({"input": [1]}, 422, "pictures alone"),
+        ({"images": {"a": B64}}, 422, "an object where base64"),
+        ({"images": [B64], "image": B64}, 422, "Give images, or image"),
+        ({"image": None}, 422, "image: null"),
         ({"images": [3]}, 422, "images[0]: a number"),
         ({"images": [B64, None]}, 422, "images[1]: null"),
         ({"images": ["*"]}, 422, "no base64"),
@@ -80,7 +87,7 @@ def test_what_is_asked(media, body, query, asked):
         ({"images": [f"data:image/png;base64,{B64}"]}, 422, "no base64"),
         ({"images": [B64] * 4}, 413, "3 is the most"),
         ({"images": [B64], "pictures": 1}, 422, "pictures"),
-        ({"texts": ["a"]}, 422, "images alone"),
+        ({"texts": ["a"]}, 422, "pictures alone"),
         ({"images": [B64], "top": 0}, 422, "top"),
         ({"images": [B64], "top": True}, 422, "top"),
         ({"images": [B64], "top": 1.5}, 422, "top"),
@@ -90,12 +97,12 @@ def test_what_is_asked(media, body, query, asked):
 def test_a_body_is_refused(document, status, said):
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     with pytest.raises(Refused) as refused:
-        asked_of(JSON, body, {}, LIMITS)
+        asked_of(JSON, body, {}, LIMITS, PICTURES)
     assert (refused.value.status, said in refused.value.message) == (status, True), refused.value.message
 
 
 @pytest.mark.parametrize("top", ["", "0", "-1", "1001", "x", "1e3", "٣", "9" * 400])
 def test_a_query_is_refused(top):
     with pytest.raises(Refused, match="top") as refused:
-        asked_of("image/png", b"abc", {"top": top}, LIMITS)
+        asked_of("image/png", b"abc", {"top": top}, LIMITS, PICTURES)
     assert refused.value.status == 422

@@ -326,11 +326,11 @@ def test_counts_are_told_to_the_others(client):
 
     async def others(counts):
         seen.append(counts)
-        return [counts, Counts(pictures=41)]
+        return [counts, Counts(records=41)]
 
     made = client.make()
     made.app.door.others = others
-    assert "evoray_serve_pictures_total 41.0" in made.get("/metrics", headers=TOKEN).text
+    assert "evoray_serve_records_total 41.0" in made.get("/metrics", headers=TOKEN).text
     assert len(seen) == 1
 
 

@@ -22,7 +22,7 @@ def test_replicas_are_added_up_and_read_by_prometheus():
     found = samples(added([one, other]))
     assert found["evoray_serve_requests_total", ("path", "/predict"), ("status", "200")] == 3
     assert found["evoray_serve_requests_total", ("path", "/predict"), ("status", "401")] == 1
-    assert found[("evoray_serve_pictures_total",)] == 3
+    assert found[("evoray_serve_records_total",)] == 3
     assert found[("evoray_serve_batches_total",)] == 2
     assert found["evoray_serve_prediction_seconds_bucket", ("le", "0.005")] == 1
     assert found["evoray_serve_prediction_seconds_bucket", ("le", "0.025")] == 2

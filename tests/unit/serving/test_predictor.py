@@ -6,22 +6,23 @@ import re
 import shutil
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from sent import encoded
 
-from evoray.data import ImageTransform
 from evoray.errors import EvorayError, UsageError
-from evoray.serving.limits import Refused
+from evoray.serving.limits import Limits
 from evoray.serving.plan import Plan
-from evoray.serving.predictor import Predictor, pictures_of
+from evoray.serving.predictor import SERVED, Predictor
+from evoray.tasks.registry import TASKS
+
+LIMITS = Limits()
 
 
 def test_answers_are_those_of_the_run(predictor, served_run, test_pictures):
     """Each picture of test, as a PNG, alone or with others: the ensemble's probabilities to float32's precision."""
     table = served_run.directory.read_table("predictions.parquet").to_pydict()
-    prepared = [predictor.prepare(encoded(one), 10**6) for one in test_pictures]
+    prepared = [predictor.intake.prepare(encoded(one), LIMITS) for one in test_pictures]
     found = predictor.answers(prepared[:50], [10] * 50) + [predictor.answers([one], [10])[0] for one in prepared[50:]]
     for answer, classes, probabilities in zip(found, table["classes"], table["probabilities"], strict=True):
         given = {one["output"]: one["probability"] for one in answer["classes"]}
@@ -34,18 +35,6 @@ def test_a_temperature_counts(predictor):
     assert predictor._temperature != 1
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "PPM", "TIFF", "WEBP"])
-def test_every_format_of_ingest_is_read(predictor, kind, test_pictures):
-    colours = np.repeat(test_pictures[0], 3, axis=0)
-    assert predictor.prepare(encoded(colours, kind), 10**6).shape == (1, 28, 28)
-
-
-def test_other_sizes_go_through_the_transform(predictor):
-    picture = np.random.default_rng(0).integers(0, 255, (50, 70), dtype=np.uint8)
-    wanted = ImageTransform(resize=28, crop=28, channels=1)(encoded(picture))
-    assert np.array_equal(predictor.prepare(encoded(picture), 10**6), wanted)
-
-
 def test_few_classes_are_given_where_few_are_asked_for(predictor, test_pictures):
     (answer,) = predictor.answers(list(test_pictures[:1]), [2])
     first, second = answer["classes"]
@@ -54,39 +43,6 @@ def test_few_classes_are_given_where_few_are_asked_for(predictor, test_pictures)
 
 def test_what_is_not_finite_is_no_answer(predictor):
     assert "error" in predictor._answer(torch.full((10,), float("nan")), 5)
-
-
-@pytest.mark.parametrize(("pixels", "status"), [(28 * 28 - 1, 413), (28 * 28, None)])
-def test_pixels_are_counted_before_decoding(predictor, test_pictures, pixels, status):
-    content = encoded(test_pictures[0])
-    if status is None:
-        predictor.prepare(content, pixels)
-        return
-    with pytest.raises(Refused) as refused:
-        predictor.prepare(content, pixels)
-    assert refused.value.status == status
-
-
-def test_a_picture_of_another_shape_is_refused_where_nothing_cuts_it(predictor, monkeypatch, test_pictures):
-    uncut = pictures_of(
-        SimpleNamespace(
-            image_shape=(1, 28, 28), classes=(), name="x", manifest=SimpleNamespace(
-                transform=ImageTransform(resize=None, crop=None, channels=1)
-            ),
-        )
-    )  # fmt: skip
-    monkeypatch.setattr(predictor, "pictures", uncut)
-    assert predictor.prepare(encoded(test_pictures[0]), 10**6).shape == (1, 28, 28)
-    with pytest.raises(Refused, match="30 x 20"):
-        predictor.prepare(encoded(np.zeros((20, 30), dtype=np.uint8)), 10**6)
-
-
-@pytest.mark.parametrize(
-    ("shape", "said"), [((0, 0, 0), "no images"), ((3, 20, 30), "nothing says how")], ids=["vectors", "oblong"]
-)
-def test_data_that_says_no_transform(shape, said):
-    with pytest.raises(UsageError, match=said):
-        pictures_of(SimpleNamespace(image_shape=shape, classes=(), name="data"))
 
 
 def test_names_of_outputs(predictor, served_run):
@@ -113,9 +69,10 @@ def test_a_class_at_another_output(served_run, tmp_path):
     assert Predictor(plan).names[:3] == ("1", "0", "2")
 
 
-def test_a_task_that_is_not_served(served_run, tmp_path):
-    with pytest.raises(UsageError, match="Tasks that can: image-classification"):
-        Predictor(changed(served_run, tmp_path / "run", task={"name": "language-modelling"}))
+@pytest.mark.parametrize("name", [*sorted(TASKS.keys() - set(SERVED)), "my_tasks:Own"])
+def test_a_task_that_is_not_served(served_run, tmp_path, name):
+    with pytest.raises(UsageError, match=f"a run of {name} cannot be served. Tasks that can: image-classification"):
+        Predictor(changed(served_run, tmp_path / "run", task={"name": name}))
 
 
 def test_data_that_is_gone(served_run, tmp_path):

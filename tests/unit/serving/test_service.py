@@ -10,17 +10,17 @@ from evoray.serving.service import Service, digest_of
 
 
 def test_a_service_is_sent_and_opened(served_run, test_pictures):
-    service = Service(Plan(served_run.directory.location, "soup", "."), Limits(pictures=3), digest_of("a-token"))
+    service = Service(Plan(served_run.directory.location, "soup", "."), Limits(records=3), digest_of("a-token"))
     opened = pickle.loads(pickle.dumps(service)).open()
     answers = opened.answers([(test_pictures[0], 2), (test_pictures[1], 3)])
     assert [len(one["classes"]) for one in answers] == [2, 3]
-    assert (opened.counts.batches, opened.counts.pictures) == (1, 2)
+    assert (opened.counts.batches, opened.counts.records) == (1, 2)
 
     async def nobody(*_):
         return []
 
     door = opened.door(nobody, nobody)
-    assert (door.limits.pictures, door.token, door.counts) == (3, hashlib.sha256(b"a-token").digest(), opened.counts)
+    assert (door.limits.records, door.token, door.counts) == (3, hashlib.sha256(b"a-token").digest(), opened.counts)
     assert asyncio.run(door.others(door.counts)) == []
 
 
