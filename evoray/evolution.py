@@ -103,14 +103,11 @@ def evolve(
         if is_finished(directory):
             note(f"{directory.location}: finished already, nothing to do")
             return _finished(directory, page)
-    with claimed(directory, note), keeper:
+    with claimed(directory, note), keeper, tracking.tracked(config.tracking, directory, config_dir, note) as trackers:
         note(f"starting the {config.compute.backend} backend")
         opened, resolved = open_workers(inputs, backend, note)
         try:
-            with (
-                tracking.tracked(config.tracking, directory, config_dir, note) as trackers,
-                open_session(directory, inputs, resolved, opened, [*told, *trackers], resume) as session,
-            ):
+            with open_session(directory, inputs, resolved, opened, [*told, *trackers], resume) as session:
                 result = _run(session)
                 if page:
                     write_page(directory)

@@ -52,6 +52,7 @@ def compare(
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN...", help="Finished runs; all are compared with the first.")
     ],
+    against: Annotated[str | None, typer.Option(metavar="RUN", help="Compare them with this one.")] = None,
     out: Page = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -60,7 +61,7 @@ def compare(
     page = None if out is None else _page(Path(expanded(str(out))), overwrite)
     from evoray.runs.compare import compare_runs
 
-    found = compare_runs(runs)
+    found = compare_runs(runs, against)
     if page is not None:
         _write(page, found)
     if as_json:

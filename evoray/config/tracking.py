@@ -12,7 +12,6 @@ from evoray.runtime.reading import shown
 
 Named = Annotated[str, Field(min_length=1)]
 Which = Annotated[tuple[Named, ...], Field(max_length=16)]
-PATIENCE_S = 15.0
 
 
 class TrackingConfig(Section):
@@ -33,10 +32,10 @@ class TrackingConfig(Section):
     """``offline``: W&B and MLflow write files there, and nothing is sent; else WANDB_MODE, or online."""
     artifacts: Literal["lineage", "weights", "none"] = "lineage"
     """What of the networks is handed over: recipes, the weights of best child and soup as well, or nothing."""
-    patience: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = PATIENCE_S
-    """Seconds for which the end of a run waits for a tracker that does not answer."""
+    patience: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] | None = None
+    """Seconds without an answer for which the end of a run waits; else 1% of the run's time, at least 3, at most 15."""
 
-    @field_validator("to", mode="before")
+    @field_validator("to", mode="before", json_schema_input_type=Which | Named)
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value

@@ -106,6 +106,13 @@ def lineage_document(
     return {**document, "sha256": _digest(document)}
 
 
+def with_parent_name(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A document whose parent is called otherwise: its own digest is made anew, all others are what they were."""
+    renamed = {**document, "parent": {**document["parent"], "name": name}}
+    renamed.pop("sha256", None)
+    return {**renamed, "sha256": _digest(renamed)}
+
+
 def rebuild(
     document: Any, state: Mapping[str, Tensor], space: Space | None = None, others: Sequence[State] = ()
 ) -> dict[str, Tensor]:

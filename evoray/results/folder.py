@@ -14,6 +14,7 @@ from evoray.config import ParentConfig, parse_config
 from evoray.errors import ConfigError, UsageError
 from evoray.models import load_parent
 from evoray.models.transformers.folder import find_folder
+from evoray.models.transformers.places import without_places
 from evoray.results.export import read_member
 from evoray.runtime.reading import said, shown
 from evoray.storage.directory import RunDirectory
@@ -73,6 +74,7 @@ def fill(part: Path, folder: Path, model: nn.Module, state: Mapping[str, Tensor]
     model.load_state_dict(state)
     model.save_pretrained(part)  # type: ignore[operator]
     _copy_others(folder, part)
+    without_places(part)
 
 
 def _parent(directory: RunDirectory) -> ParentConfig:
@@ -80,7 +82,7 @@ def _parent(directory: RunDirectory) -> ParentConfig:
 
 
 def _copy_others(folder: Path, part: Path) -> None:
-    """Configuration, tokenizer and whatever else lies there as it is; what only the library would write goes."""
+    """Configuration, tokenizer and whatever else lies there; what only the library would write goes."""
     others = {path.name for path in folder.iterdir() if path.is_file() and not path.name.endswith(WEIGHTS)}
     for path in list(part.iterdir()):
         if path.name not in others and not path.name.endswith(WEIGHTS):

@@ -9,12 +9,15 @@ from typing import Any
 
 from evoray.config import parse_config
 from evoray.errors import ConfigError, UsageError
+from evoray.evaluation.units.ensemble import BLOCKS
 from evoray.report import grids, text
 from evoray.report.finished_run import NETWORKS
 from evoray.report.grids import EFFECTS, READINGS, Grid
 from evoray.report.measures import ShownMeasure
+from evoray.runs.groups import NUMBERS
 from evoray.runs.pairing import Named, Pair, check_names, pair_all
 from evoray.runs.run import Run, load_run
+from evoray.runtime.paths import expanded, is_uri
 from evoray.runtime.reading import shown
 
 OWN = (("task", "name"), ("mutation", "kind"), ("search", "strategy"), ("compute", "backend"))
@@ -41,7 +44,10 @@ class Compared:
         ]
         left = {said: None for one in self.pairs for said in one.left_out}
         if left:
-            found.append(f"No scores of single records are kept for {', '.join(left)}: it is shown, and not compared.")
+            found.append(
+                f"{', '.join(left)} is shown, and not compared: the runs keep neither its scores of single records nor "
+                "what it is made of."
+            )
         return found
 
     @property
@@ -77,18 +83,27 @@ class Compared:
         return [one.name for one in self.runs]
 
 
-def compare_runs(locations: Sequence[str]) -> Compared:
+def compare_runs(locations: Sequence[str], against: str | None = None) -> Compared:
     """Two finished runs or more; every one is compared with the first, where they can be.
+
+    Args:
+        against: the one that the others are compared with, among ``locations`` or not; it then comes first.
 
     Raises:
         UsageError: one is no run, has not finished, is damaged, or is named twice.
     """
+    if against is not None:
+        locations = [against, *(one for one in locations if _place(one) != _place(against))]
     check_names(locations)
     runs = [_finished(one) for one in locations]
     named = tuple(Named(name, run) for name, run in zip(_names(locations), runs, strict=True))
     for one in named:
         one.finished.main, one.finished.comparisons, one.run.config  # noqa: B018  # damaged ones are refused here
     return Compared(named, tuple(pair_all(named)))
+
+
+def _place(location: str) -> str:
+    return location.rstrip("/") if is_uri(location) else os.path.abspath(expanded(location))
 
 
 def _finished(location: str) -> Run:
@@ -168,6 +183,7 @@ def _tests(found: Compared) -> str:
         for one in pair.comparisons:
             measure = pair.one.finished.measures[one.metric]
             test = "exact McNemar test" if measure.is_fraction else "paired t-test"
+            test = f"jackknife over {BLOCKS} groups of them" if one.metric in NUMBERS else test
             said[f"{measure.short} in {measure.difference_unit} ({test})"] = None
     return ", ".join(said)
 

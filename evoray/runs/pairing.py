@@ -12,6 +12,7 @@ import numpy as np
 from evoray.errors import EvorayError, UsageError
 from evoray.report.finished_run import Run as Finished
 from evoray.report.measures import ShownMeasure
+from evoray.runs import groups
 from evoray.runs.records import DEFAULT_TASK, RecordScores, records_of
 from evoray.runs.run import Run
 from evoray.runtime.reading import quoted, shown
@@ -85,7 +86,9 @@ def _pair(one: Named, other: Named) -> Pair:
     found = list(_compared(one, other))
     left = [f"{one.finished.measures[name].said}" for name in _figures(one) if not any(c.metric == name for c in found)]
     if not found:
-        return Pair(one, other, "neither kept scores of single records for a figure that both have.")
+        return Pair(
+            one, other, "neither kept scores of single records, or of groups of them, for a figure that both have."
+        )
     return Pair(one, other, "", tuple(found), tuple(left))
 
 
@@ -153,11 +156,25 @@ def _compared(one: Named, other: Named) -> Iterator[Comparison]:
     for figure in _figures(one):
         measure = one.finished.measures[figure]
         for network in one.finished.networks:
-            ours = one.records.scores.get(network, {}).get(figure)
-            theirs = other.records.scores.get(network, {}).get(figure)
-            if ours is None or theirs is None or (network == "parent" and np.array_equal(ours, theirs)):
-                continue  # the same parent is no comparison
-            yield replace(_difference(network, measure, ours, theirs), against=other.name)
+            found = _by_groups(network, figure, one.records, other.records) or _by_records(network, measure, one, other)
+            if found is not None:
+                yield replace(found, against=other.name)
+
+
+def _by_groups(network: str, figure: str, one: RecordScores, other: RecordScores) -> Comparison | None:
+    ours, theirs = one.groups.get(network), other.groups.get(network)
+    if figure not in groups.NUMBERS or ours is None or theirs is None:
+        return None
+    if network == "parent" and np.array_equal(ours.counts, theirs.counts):
+        return None
+    return groups.difference(network, figure, ours, theirs)
+
+
+def _by_records(network: str, measure: ShownMeasure, one: Named, other: Named) -> Comparison | None:
+    ours, theirs = (named.records.scores.get(network, {}).get(measure.key) for named in (one, other))
+    if ours is None or theirs is None or (network == "parent" and np.array_equal(ours, theirs)):
+        return None  # the same parent is no comparison
+    return _difference(network, measure, ours, theirs)
 
 
 def _difference(network: str, measure: ShownMeasure, ours: np.ndarray, theirs: np.ndarray) -> Comparison:

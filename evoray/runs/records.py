@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from evoray.errors import EvorayError, UsageError
 from evoray.report.finished_run import Run as Finished
+from evoray.runs.groups import Groups, groups_of
 from evoray.runs.run import Run
 from evoray.storage.directory import unpack_arrays
 from evoray.storage.documents import BEGINNING
@@ -43,6 +44,8 @@ class RecordScores:
     label: np.ndarray
     scores: Mapping[str, Mapping[str, np.ndarray]]
     source: str
+    groups: Mapping[str, Groups] = field(default_factory=dict)
+    """Of networks whose fitness is no mean of records."""
 
 
 def records_of(run: Run) -> RecordScores:
@@ -52,14 +55,16 @@ def records_of(run: Run) -> RecordScores:
     if not isinstance(data, str):
         raise UsageError(f"{run.directory.location}: it did not record which dataset its test records are of.")
     finished = Finished(run.summary, [])
+    groups: Mapping[str, Groups] = {}
     try:
-        index, label, scores = _from_journal(run, finished)
+        index, label, scores, groups = _from_journal(run, finished)
         source = "journal"
     except (EvorayError, KeyError, ValueError, TypeError, IndexError):
         index, label, scores = _from_predictions(run)
         source = "predictions.parquet"
     known = {network: _reported(finished, network, values) for network, values in scores.items()}
-    return RecordScores(data, index, label, {name: values for name, values in known.items() if values}, source)
+    scores = {name: values for name, values in known.items() if values}
+    return RecordScores(data, index, label, scores, source, groups)
 
 
 def _reported(finished: Finished, network: str, scores: Arrays) -> dict[str, np.ndarray]:
@@ -77,8 +82,8 @@ def _reported(finished: Finished, network: str, scores: Arrays) -> dict[str, np.
     return found
 
 
-def _from_journal(run: Run, finished: Finished) -> tuple[np.ndarray, np.ndarray, dict[str, Arrays]]:
-    """index, label and each network's scores; whatever does not fit raises."""
+def _from_journal(run: Run, finished: Finished) -> tuple[np.ndarray, np.ndarray, dict[str, Arrays], dict[str, Groups]]:
+    """index, label, each network's scores and groups; whatever does not fit raises."""
     shards = _shards(run, finished)
     index = np.concatenate([one["index"] for one in shards])
     label = np.concatenate([one["label"] for one in shards])
@@ -94,7 +99,7 @@ def _from_journal(run: Run, finished: Finished) -> tuple[np.ndarray, np.ndarray,
     scores: dict[str, Arrays] = {
         name: _compared(task, {key: array[row] for key, array in arrays.items()}) for row, name in enumerate(names)
     }
-    return index, label, scores
+    return index, label, scores, groups_of(finished, task, names, shards)
 
 
 def _shards(run: Run, finished: Finished) -> list[dict[str, np.ndarray]]:

@@ -13,6 +13,7 @@ import jinja2
 
 from evoray.config import RunConfig
 from evoray.errors import UsageError
+from evoray.models.transformers.places import named
 from evoray.report import text
 from evoray.report.measures import ShownMeasure, read_measures
 from evoray.results.export import Member
@@ -139,7 +140,7 @@ def _facts(
         "pipeline": PIPELINES.get(task, ""),
         "tags": ["evoray", config.parent.source, "gradient-free", task.rpartition(":")[2]],
         "intro": intro,
-        "parent_name": _last(config.parent.name),
+        "parent_name": named(config.parent.name),
         "parent_sha256": parent["sha256"],
         "source": config.parent.source,
         "member": name,

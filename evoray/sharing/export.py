@@ -13,6 +13,7 @@ from evoray.config import RunConfig, parse_config
 from evoray.errors import ConfigError, UsageError
 from evoray.models import Parent, write_state
 from evoray.models.member import member_network
+from evoray.models.transformers.places import named
 from evoray.results.export import Member, read_member
 from evoray.results.folder import export_folder
 from evoray.runtime.reading import shown
@@ -21,6 +22,7 @@ from evoray.sharing.card import card
 from evoray.sharing.folder import fill_folder, use_of
 from evoray.sharing.formats import HUB, chosen, of_name
 from evoray.sharing.graphs import graph_of, write_onnx, write_pt2
+from evoray.sharing.leaving import leaving
 from evoray.sharing.network import example_of
 from evoray.sharing.placing import check_place, placed
 from evoray.storage.directory import RunDirectory
@@ -106,7 +108,7 @@ def _file(
     config: RunConfig | None,
     beside: Path | None,
 ) -> Shared:
-    member = read_member(directory, name, wanted.parent, wanted.towards)
+    member = leaving(read_member(directory, name, wanted.parent, wanted.towards))
     of_onnx = found == "onnx" and config is not None and config.parent.source == "onnx"
     network, difference, text = None, None, ""
     if (found in GRAPHS and not of_onnx) or beside is not None:
@@ -136,7 +138,7 @@ def _folder(directory: RunDirectory, name: str, output: Path, wanted: Wanted, co
         sha256 = export_folder(directory, name, output, wanted.parent, wanted.overwrite, wanted.towards)
         recipe = read_member(directory, name, wanted.parent, wanted.towards).recipe
         return Shared(output, HUB, sha256, len(recipe))
-    member = read_member(directory, name, wanted.parent, wanted.towards)
+    member = leaving(read_member(directory, name, wanted.parent, wanted.towards))
     network = _built(config, member, wanted.parent)
     text = card(directory, config, name, member, use_of(directory, config, network, member, True), output)
     with placed(output, True) as part:
@@ -163,7 +165,7 @@ def _said(
     takes = "uint8 pixels [n, C, H, W]" if pixels else "(x / 255 - mean) / std" if mean else "the task's inputs"
     return {
         "evoray.member": name,
-        "evoray.parent": config.parent.name.rpartition("/")[2],
+        "evoray.parent": named(config.parent.name),
         "evoray.task": config.task.name,
         "evoray.weights_sha256": member.sha256,
         "evoray.input": takes,

@@ -17,6 +17,7 @@ from evoray.data import open_dataset
 from evoray.errors import EvorayError
 from evoray.models import Parent, write_state
 from evoray.models.transformers.folder import find_folder
+from evoray.models.transformers.places import named
 from evoray.results.export import Member
 from evoray.results.folder import fill
 from evoray.runtime.reading import shown
@@ -48,7 +49,7 @@ def use_of(directory: RunDirectory, config: RunConfig, parent: Parent | None, me
         given = "".join(f", {key}={value!r}" for key, value in torchvision_ways(config, member.state).items())
         made = f"from torchvision import models\n\nmodel = models.get_model({name!r}, weights=None{given})"
         return Use(f"from safetensors.torch import load_file\n{made}\n{loads}", through)
-    made = f"model = ...  # the architecture {shown(name)} of {source}, whose code is not in here"
+    made = f"model = ...  # the architecture {shown(named(name))} of {source}, whose code is not in here"
     return Use(f"from safetensors.torch import load_file\n\n{made}\n{loads}", through)
 
 
@@ -70,7 +71,7 @@ def fill_folder(
         write_state(part / WEIGHTS, member.state)
     else:
         ways = torchvision_ways(config, member.state) if source == "torchvision" else {}
-        described = {"library": source, "architecture": config.parent.name, **ways}
+        described = {"library": source, "architecture": named(config.parent.name), **ways}
         mean, std = parent.preprocessing.mean, parent.preprocessing.std
         classes = _class_names(directory, config)
         _write(part / "config.json", described | {"mean": mean, "std": std, "label_names": classes})

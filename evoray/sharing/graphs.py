@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from evoray.errors import ConfigError, ModelError
 from evoray.models.onnx.file import INSTALL
@@ -21,6 +22,8 @@ from evoray.tasks.inputs import tensor_of
 
 TOLERANCE = 1e-4
 """What onnxruntime's answers may differ by, as a share of the largest of them: it sums in another order."""
+TRACES = ("stack_trace", "from_node")
+"""Of a node's notes, those that name files of this machine, and lines in them."""
 DESCRIPTION = "evoray.json"
 """The file inside a .pt2 that says what it is."""
 
@@ -97,7 +100,13 @@ def write_onnx(network: nn.Module, inputs: Tensor, path: Path, said: Mapping[str
 
 def _exported(network: nn.Module, inputs: Tensor) -> torch.export.ExportedProgram:
     with torch.no_grad():
-        return torch.export.export(network, (inputs,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        program = torch.export.export(network, (inputs,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    program.example_inputs = None  # records of the run's data
+    for part in program.graph_module.modules():
+        for node in part.graph.nodes if isinstance(part, GraphModule) else ():
+            for key in TRACES:
+                node.meta.pop(key, None)
+    return program
 
 
 def _difference(network: nn.Module, read: Callable[[Tensor], Tensor], inputs: Tensor, what: str) -> float:

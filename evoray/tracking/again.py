@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,4 +62,4 @@ def replay(
         trackers.round(line)
     finished = directory.exists("summary.json")
     trackers.end(None if finished else "it has not finished")
-    return trackers.close(note, math.inf) and finished
+    return trackers.close(note, patient=True) and finished

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from evoray.tracking.base import Begun
+from evoray.tracking.ending import Standing
 from evoray.tracking.remote import NotTold, Remote
 from evoray.tracking.state import State
 
@@ -24,8 +25,6 @@ AGAIN_S, AGAIN_MOST_S = 5.0, 300.0
 """Between two tries; each failure doubles it."""
 DEATHS = 3
 """After so many deaths of its process a tracker is given up."""
-BACKLOG = 4
-"""Times its patience, for which the end of a run waits for a tracker that answers, and is behind."""
 
 Request = dict[str, Any]
 
@@ -45,6 +44,8 @@ class Feeder:
         self._remote = Remote()
         self._delivered = 0
         self._dropped = 0
+        self._rounds, self._taken = 0, 0
+        self._ready_since: float | None = None
         self.where, self.problem = "", ""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"evoray-{name}", daemon=True)
@@ -59,28 +60,30 @@ class Feeder:
             return
         try:
             self._queue.put_nowait(request)
+            self._rounds += request["kind"] == "round"
         except queue.Full:
             self._dropped += 1
 
-    def finish(self, patience: float, backlog: float = BACKLOG) -> int:
-        """Waits until all is told, as long as the tracker answers; how many rounds, and the end, it was not told.
-
-        patience: seconds without an answer after which it is given up. backlog: times these, whatever it answers.
-        """
+    def close(self) -> None:
+        """Nothing more is told."""
         self._closing.set()
         with suppress(queue.Full):
             self._queue.put_nowait(None)  # wakes it
-        until = time.monotonic() + backlog * patience
-        try:
-            while self._thread.is_alive():
-                self._thread.join(0.02)
-                now, since = time.monotonic(), self._remote.busy_since
-                if now > until or (since is not None and now - since > patience):
-                    self.problem = "it is behind" if since is None else f"no answer for {now - since:.0f} s"
-                    break
-        finally:
-            self._remote.abandon()
-            self._thread.join(1.0)
+
+    def standing(self) -> Standing | None:
+        if not self._thread.is_alive():
+            return None
+        return Standing(self._remote.busy_since, self._ready_since, self._rounds - self._taken, bool(self.problem))
+
+    def give_up(self, why: str) -> None:
+        """why: empty where it failed, and has said why."""
+        self.problem = why or self.problem
+        self._remote.abandon()
+
+    def missed(self) -> int:
+        """How many rounds, and the end, it was not told; after its last chance."""
+        self._remote.abandon()
+        self._thread.join(1.0)
         left = [one for one in (*self._pending, *self._queue.queue) if one is not None and one["kind"] != "started"]
         return len(left) + self._dropped
 
@@ -113,7 +116,7 @@ class Feeder:
                 if not self._remote.is_alive:
                     self._begin()
                 self._deliver(self._pending[0])
-                self._pending.popleft()
+                self._taken += self._pending.popleft()["kind"] == "round"
                 self.problem = ""
         except Exception as error:
             if not self._remote.is_abandoned:
@@ -130,6 +133,7 @@ class Feeder:
         except NotTold:
             self._remote.kill()
             raise
+        self._ready_since = time.monotonic()
         self._delivered, self.where = int(found["delivered"]), str(found["where"])
         self._state.begun(self.name, Begun(str(found["id"]), self.where, self._delivered))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,7 +16,8 @@ from evoray.runtime.paths import expanded
 from evoray.runtime.reading import shown
 from evoray.storage.directory import RunDirectory
 from evoray.tracking.base import Beginning
-from evoray.tracking.feeder import BACKLOG, Feeder
+from evoray.tracking.ending import limits, unlimited, wait_for
+from evoray.tracking.feeder import Feeder
 from evoray.tracking.figures import flattened, of_round
 from evoray.tracking.registry import check_trackers
 from evoray.tracking.state import State
@@ -35,8 +37,9 @@ class Trackers:
         self.state = State(directory)
         self._feeders: list[Feeder] = []
         self._step = 0
-        self._well = False
+        self._well, self._began = False, time.monotonic()
         self._workers: int | None = None
+        self._verdict: str | None = None
 
     def observe(self, event: Event) -> None:
         match event:
@@ -47,6 +50,7 @@ class Trackers:
             case RoundDone():
                 self.round(event.to_dict())
             case RunEnded():
+                self._verdict = event.verdict
                 self.end(event.error)
 
     def begin(self, run: str, config: Mapping[str, Any], to: Sequence[str] | None = None) -> None:
@@ -73,13 +77,19 @@ class Trackers:
         self._well = error is None
         self._tell({"kind": "end", "step": self._step, "error": error})
 
-    def close(self, note: Note, backlog: float | None = None) -> bool:
+    def close(self, note: Note, patient: bool = False) -> bool:
         """Waits for trackers that answer, and says what the others were not told; whether all were told all.
 
-        backlog: times ``patience``, for which trackers that answer are waited for at most.
+        patient: for as long as they answer; else as ``ending`` says.
         """
-        backlog = backlog or (BACKLOG if self._well else 1)  # who stops a run wants it to stop
-        missed = [feeder for feeder in self._feeders if feeder.finish(self._config.patience, backlog)]
+        patience = self._config.patience
+        run_s = time.monotonic() - self._began
+        for feeder in self._feeders:
+            feeder.close()
+        if self._verdict is not None and self._feeders:  # before anybody is waited for
+            note(f"results are in {shown(self._directory.location)}: {self._verdict}")
+        wait_for(self._feeders, unlimited(patience) if patient else limits(run_s, patience, self._well))
+        missed = [feeder for feeder in self._feeders if feeder.missed()]
         for feeder in missed:
             note(
                 f"tracking: {feeder.name} was not told everything ({shown(feeder.problem) or 'it is behind'}). Nothing "

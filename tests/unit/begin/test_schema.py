@@ -8,8 +8,9 @@ import jsonschema
 import pytest
 
 from evoray.begin.schema import run_schema, schema_of, section_summary, variants_of
-from evoray.config import RunConfig
+from evoray.config import RunConfig, parse_config
 from evoray.config.schema import TABLES
+from evoray.errors import ConfigError
 from evoray.study.config import StudyConfig
 
 CONFIGS = sorted((Path(__file__).parents[3] / "jobs" / "configs").rglob("*.toml"))
@@ -42,10 +43,22 @@ def test_every_configuration_of_the_project_fits(path):
         {"guard": [{"path": "others", "keep": "top1 >= parent - 0.01"}]},
         {"guard": {"data": {"path": "others"}, "keep": "nll <= parent", "task": {"name": "regression"}}},
         {"ensemble": {"size": 3}, "seed": 4},
+        {"tracking": {"to": ["mlflow", "mine:Tracker"], "patience": 2.5}},
     ],
 )
 def test_what_a_run_may_say_fits(more):
     assert checker().is_valid(RUN | more)
+
+
+@pytest.mark.parametrize("to", ["mlflow", ["mlflow"], ["mlflow", "wandb"], [], "", [""], 3, {}, ["x"] * 17])
+def test_trackers_are_named_as_the_configuration_takes_them(to):
+    given = RUN | {"tracking": {"to": to}}
+    try:
+        parse_config(given)
+    except ConfigError:
+        assert not checker().is_valid(given)
+    else:
+        assert checker().is_valid(given)
 
 
 @pytest.mark.parametrize(

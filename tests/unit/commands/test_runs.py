@@ -35,6 +35,9 @@ def test_compare_prints_tables_and_says_why_nothing_is_paired(evoray, two):
     assert "Every key is the same." in shown and "page:" not in shown
     found = json.loads(evoray("compare", *two, "--json"))
     assert found == compare_runs(two).to_dict() and found["comparisons"] == []
+    turned = json.loads(evoray("compare", *two, "--against", two[1], "--json"))
+    assert [one["name"] for one in turned["runs"]] == ["again", "run"]
+    assert [one["against"] for one in turned["not_compared"]] == ["again"]
 
 
 def test_compare_writes_a_page_once(evoray, two, tmp_path):

@@ -114,6 +114,24 @@ def test_a_folder_for_the_hub_has_a_card_and_keeps_the_parents(finished, tmp_pat
     assert str(finished) not in card
 
 
+def test_a_folder_names_no_place_on_this_machine(finished, tmp_path):
+    """As older versions of transformers wrote where a network was loaded from."""
+    net = tmp_path / "secret" / "net"
+    shutil.copytree(finished / "net", net)
+    for name, key in (("config.json", "_name_or_path"), ("tokenizer_config.json", "name_or_path")):
+        (net / name).write_text(json.dumps(json.loads((net / name).read_text()) | {key: str(net)}))
+    (net / "trainer_state.json").write_text(json.dumps({"best_model_checkpoint": str(net / "checkpoint-9")}))
+    for form in ([], ["--format", "hub-folder"]):
+        out = tmp_path / f"out{len(form)}"
+        given = ["export", str(finished / "run"), "best", "--parent", str(net), *form, "-o", str(out)]
+        result = CliRunner().invoke(app, given)
+        assert result.exit_code == 0, result.output
+        for path in out.iterdir():
+            assert str(tmp_path).encode() not in path.read_bytes(), path.name
+        assert json.loads((out / "trainer_state.json").read_text()) == {"best_model_checkpoint": "checkpoint-9"}
+        assert torch.isfinite(logits(out)).all()
+
+
 @pytest.mark.parametrize("form", ["onnx", "pt2"])
 def test_no_graph_is_made_of_several_tensors(finished, tmp_path, form, monkeypatch):
     monkeypatch.chdir(finished)

@@ -1,5 +1,5 @@
 """Small finished runs of one parent on the same records, made once: ``a``, ``b`` (a smaller sigma), ``other`` (another
-seed, so other test records)."""
+seed, so other test records); elsewhere ``f1`` and ``f1-b`` (by macro F1)."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ size = 2
 backend = "local"
 workers = 1
 """
+SMALLER, F1 = "mutation.sigma=0.05", 'fitness.name="macro-f1"'
 
 
 class Pictures(list):
@@ -50,9 +51,7 @@ def made(tmp_path_factory):
     """The folder that the runs lie in."""
     from PIL import Image
 
-    from evoray.config import load_config
     from evoray.data import ImageTransform
-    from evoray.evolution import evolve
     from evoray.ingest.ingest import ingest_dataset
 
     root = tmp_path_factory.mktemp("runs")
@@ -64,14 +63,29 @@ def made(tmp_path_factory):
     pixels = [Image.fromarray(one.clip(0, 255).astype(np.uint8)) for one in shades]
     pictures = Pictures(zip(pixels, labels, strict=True))
     ingest_dataset(pictures, root / "shards", ImageTransform(resize=None, crop=None, channels=1), shard_size=32)
+    evolved(root, root, {"a": (), "b": (SMALLER,), "other": ("seed=4",)})
+    return root
+
+
+@pytest.fixture(scope="session")
+def by_f1(made, tmp_path_factory):
+    """The folder of those whose fitness is no mean of records."""
+    folder = tmp_path_factory.mktemp("by_f1")
+    evolved(made, folder, {"f1": (F1,), "f1-b": (F1, SMALLER)})
+    return folder
+
+
+def evolved(root, into, runs):
+    from evoray.config import load_config
+    from evoray.evolution import evolve
+
     before = Path.cwd()
     os.chdir(root)
     try:
-        for name, own in {"a": (), "b": ("mutation.sigma=0.05",), "other": ("seed=4",)}.items():
-            evolve(load_config("run.toml", own), name, config_dir=root, page=False)
+        for name, own in runs.items():
+            evolve(load_config("run.toml", own), into / name, config_dir=root, page=False)
     finally:
         os.chdir(before)
-    return root
 
 
 @pytest.fixture

@@ -83,3 +83,21 @@ def test_a_key_that_is_newer_than_a_run_is_no_difference(runs):
     found = compare_runs([str(runs / "a"), str(runs / "b")])
     assert [one["key"] for one in found.to_dict()["configuration"]] == ["mutation.sigma"]
     assert found.to_dict()["not_compared"] == []
+
+
+def test_others_are_compared_with_the_one_that_is_named(made, monkeypatch):
+    monkeypatch.chdir(made)
+    for given, against, first, others in (
+        (["a", "b"], "b", "b", ["a"]),
+        (["a", "b"], str(made / "b"), "b", ["a"]),
+        (["a"], "./b/", "b", ["a"]),
+        (["a", "b"], "other", "other", ["a", "b"]),
+    ):
+        found = compare_runs(given, against)
+        assert found.first == first and [one.name for one in found.runs[1:]] == others
+        assert {one["against"] for one in found.to_dict()["comparisons"]} <= {first}
+    forth, back = compare_runs(["a", "b"]), compare_runs(["a", "b"], "b")
+    ours, theirs = (one.to_dict()["comparisons"] for one in (forth, back))
+    assert [one["difference"] for one in ours] == pytest.approx([-one["difference"] for one in theirs])
+    with pytest.raises(UsageError, match="two runs or more"):
+        compare_runs(["a"], "a")

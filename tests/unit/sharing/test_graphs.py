@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import pytest
 import torch
@@ -50,6 +51,10 @@ def test_pt2_takes_any_number_and_gives_the_answer_alone(tmp_path):
         some = torch.rand(count, 4)
         assert torch.equal(read(some), network(some))
     assert json.loads(extra["evoray.json"]) == {"a": [1]}
+    with zipfile.ZipFile(tmp_path / "m.pt2") as archive:
+        for name in archive.namelist():  # no line of this file is noted, nor the example kept
+            assert __file__.encode() not in archive.read(name)
+            assert not name.endswith("sample_inputs/model.pt") or not archive.read(name)
 
 
 @pytest.mark.parametrize("network", [Branches(), OneSize()])

@@ -58,7 +58,12 @@ class Listed:
     def tell(self, request):
         Listed.told = (*Listed.told, request)
 
-    def finish(self, patience, backlog):
+    def close(self): ...
+
+    def standing(self):
+        return None
+
+    def missed(self):
         return 0
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from evoray.storage.directory import RunDirectory
 from evoray.tracking import feeder as module
+from evoray.tracking.ending import limits, wait_for
 from evoray.tracking.feeder import Feeder
 from evoray.tracking.state import State
 
@@ -30,7 +31,9 @@ def fed(begin, tmp_path):
             one.tell({"kind": "round", "step": step, "figures": {"children/best/nll": step}})
         one.tell({"kind": "end", "step": rounds, "error": "stopped"})
         before_end()
-        return one.finish(patience), one, state
+        one.close()
+        wait_for([one], limits(0, patience, well=True))
+        return one.missed(), one, state
 
     return make
 
