@@ -12,7 +12,7 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from evoray.data.counted import counted
-from evoray.report import grids, text
+from evoray.report import grids, palette, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.guards import guards
@@ -104,13 +104,15 @@ def render(
 
 def environment(*folders: Path) -> jinja2.Environment:
     """Templates of these folders, and those here, which they may extend."""
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals |= {"palette": lambda: Markup(palette.of_page()), "part_palette": lambda at: Markup(palette.of_part(at))}
+    return made
 
 
 def pictures(
