@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import Run
-from evoray.report.svg import OURS, SMALL, new_figure, style, to_svg
+from evoray.report.look.svg import OURS, SMALL, new_figure, style, to_svg
 
 STAGES = {
     "auto": "Finding sigma",

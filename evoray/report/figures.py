@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import NETWORKS, Run
+from evoray.report.look.svg import BAD, GOOD, GREY, INK, OURS, PARENT, SMALL, new_figure, style, to_svg
 from evoray.report.measures import ShownMeasure
-from evoray.report.svg import BAD, GOOD, GREY, INK, OURS, PARENT, SMALL, new_figure, style, to_svg
 from evoray.statistics import Comparison
 
 DOTS = 1500

@@ -12,10 +12,11 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from evoray.data.counted import counted
-from evoray.report import grids, palette, text
+from evoray.report import grids, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.guards import guards
+from evoray.report.look import palette
 from evoray.report.measures import ShownMeasure
 
 if TYPE_CHECKING:
@@ -103,15 +104,19 @@ def render(
 
 
 def environment(*folders: Path) -> jinja2.Environment:
-    """Templates of these folders, and those here, which they may extend."""
+    """Templates of these folders, and those here, which they may extend; ``palette()`` is the page's colours."""
+    here = Path(__file__).parent
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
+        loader=jinja2.FileSystemLoader([*folders, here, here / "look"]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"palette": lambda: Markup(palette.of_page()), "part_palette": lambda at: Markup(palette.of_part(at))}
+    made.globals |= {
+        "palette": lambda: Markup(palette.of_page()),
+        "part_palette": lambda at: Markup(palette.of_part(at)),
+    }
     return made
 
 
@@ -122,7 +127,7 @@ def pictures(
     drawn: Callable[[], None] = lambda: None,
 ) -> list[tuple[str, bytes]]:
     """The page's figures as (title, PNG). drawn: called after each."""
-    from evoray.report.svg import as_pngs  # matplotlib
+    from evoray.report.look.svg import as_pngs  # matplotlib
 
     pngs: list[bytes] = []
 
@@ -139,7 +144,7 @@ def drawn(
     summary: Mapping[str, Any], population: pa.Table, window: Mapping[str, Any] | None = None
 ) -> dict[str, matplotlib.figure.Figure]:
     """The page's figures as matplotlib's, by a short name (``differences``, ``population``, …)."""
-    from evoray.report.svg import as_figures
+    from evoray.report.look.svg import as_figures
 
     taken: list[matplotlib.figure.Figure] = []
     with as_figures(taken.append):

@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from evoray.errors import UsageError
 from evoray.report import text
 from evoray.report.grids import Grid
+from evoray.report.look.svg import GREY, INK, OURS, PARENT, new_figure, plain, style, to_svg
 from evoray.report.measures import BEFORE, ShownMeasure, own
-from evoray.report.svg import GREY, INK, OURS, PARENT, new_figure, plain, style, to_svg
 
 _KEYS = ("sigma", "density", "mean", "std", "best", "worst", "share_better")
 

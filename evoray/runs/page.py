@@ -10,9 +10,9 @@ from markupsafe import Markup
 from evoray.report import text
 from evoray.report.figures import forest
 from evoray.report.finished_run import NETWORKS
+from evoray.report.look.svg import new_figure, style, to_svg
 from evoray.report.measures import ShownMeasure
 from evoray.report.page import environment
-from evoray.report.svg import new_figure, style, to_svg
 from evoray.runs.compare import Compared
 from evoray.runs.pairing import Named
 from evoray.statistics import Comparison
@@ -27,14 +27,18 @@ def render(found: Compared) -> str:
     """The HTML page."""
     grids = found.grids
     paired = 1 if any(one.comparisons for one in found.pairs) else 0
-    return environment(Path(__file__).parent).get_template("compare.html.j2").render(
-        names=[one.name for one in found.runs],
-        runs=[{"name": one.name, "verdict": one.run.verdict, "facts": _facts(one)} for one in found.runs],
-        remarks=found.remarks,
-        first=grids[:paired],
-        figure=Markup(differences(found) or ""),
-        caption=_CAPTION.format(first=found.first),
-        rest=grids[paired:],
+    return (
+        environment(Path(__file__).parent)
+        .get_template("compare.html.j2")
+        .render(
+            names=[one.name for one in found.runs],
+            runs=[{"name": one.name, "verdict": one.run.verdict, "facts": _facts(one)} for one in found.runs],
+            remarks=found.remarks,
+            first=grids[:paired],
+            figure=Markup(differences(found) or ""),
+            caption=_CAPTION.format(first=found.first),
+            rest=grids[paired:],
+        )
     )
 
 

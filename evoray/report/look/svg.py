@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from evoray.report.palette import LIGHT
+from evoray.report.look.palette import LIGHT
 
 NAMED = ("ink", "mean", "line", "parent", "best", "good", "bad")
 INK, GREY, LINE, PARENT, OURS, GOOD, BAD = (LIGHT[name] for name in NAMED)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from evoray.report.svg import WIDTH, as_pngs, new_figure, style, to_svg
+from evoray.report.look.svg import WIDTH, as_pngs, new_figure, style, to_svg
 
 
 def drawn(name="one", description="what it shows", label="Accuracy (%)"):
