@@ -1,7 +1,9 @@
 """A headless Chromium, driven by its own protocol over two pipes: what a page is like for those who look at it.
 
 It needs Debian's package ``chromium`` and nothing from Python's index. ``Page.faults`` is an audit in the page itself:
-names and labels, contrast (WCAG 2.1 AA), what is wider than the window, scrolled regions out of the keyboard's reach.
+names and labels, contrast (WCAG 2.1 AA) in words and figures, letters under 9.5 pixels, words over one another or cut
+off, what is wider than the window, scrolled regions out of the keyboard's reach. ``Page.tabbed`` goes round by the
+keyboard and holds that where it stands can be seen.
 """
 
 from __future__ import annotations
@@ -35,12 +37,28 @@ AUDIT = r"""
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const text = walker.currentNode.data.trim(), node = walker.currentNode.parentElement;
-    if (!text || node.closest('svg, script, style') || !node.getClientRects().length) continue;
-    const style = getComputedStyle(node), back = behind(node);
-    const [a, b] = [light(over(rgb(style.color), back)), light(back)].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    const ratio = (a + 0.05) / (b + 0.05);
+    if (!text || node.closest('script, style, noscript') || !node.getClientRects().length) continue;
+    const style = getComputedStyle(node), back = behind(node), drawn = node.closest('svg');
+    const [a, b] = [light(over(rgb(drawn ? style.fill : style.color), back)), light(back)].sort((x, y) => y - x);
+    const zoom = drawn ? drawn.getScreenCTM().a : 1, size = zoom * parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700), ratio = (a + 0.05) / (b + 0.05);
     if (ratio < (large ? 3 : 4.5)) faults.push(`contrast ${ratio.toFixed(2)}: ${text.slice(0, 40)}`);
+    if (size < 9.5) faults.push(`${size.toFixed(1)} pixels high: ${text.slice(0, 40)}`);
+    const clips = ['hidden', 'clip'].includes(style.overflowX) && node.scrollWidth > node.clientWidth + 1;
+    if (clips && !drawn) faults.push(`cut off: ${text.slice(0, 40)}`);
+  }
+  for (const svg of document.querySelectorAll('svg')) {
+    const all = svg.getBoundingClientRect(), boxes = [...svg.querySelectorAll('text')].filter(one => one.textContent.trim())
+      .map(one => [one.getBoundingClientRect(), one.textContent.trim().slice(0, 30)]);
+    boxes.forEach(([one, said], at) => {
+      if (one.left < all.left - 1 || one.right > all.right + 1 || one.top < all.top - 1 || one.bottom > all.bottom + 1)
+        faults.push(`outside its figure: ${said}`);
+      for (const [other, words] of boxes.slice(at + 1)) {
+        const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+        const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+        if (wide > 1 && high > 4) faults.push(`over one another: ${said} and ${words}`);
+      }
+    });
   }
   const name = node => (node.getAttribute('aria-label') || (node.getAttribute('aria-labelledby') || '').split(' ')
     .map(id => document.getElementById(id)?.textContent || '').join(' ') || node.textContent).trim();
@@ -56,7 +74,8 @@ AUDIT = r"""
   const ids = [...document.querySelectorAll('[id]')].map(node => node.id);
   ids.filter((id, at) => ids.indexOf(id) !== at).forEach(id => faults.push(`id twice: ${id}`));
   for (const node of document.querySelectorAll('[role=img], [role=region], img, a, button, input, select, [tabindex]'))
-    if (!(node.alt || name(node))) faults.push(`no name: ${node.outerHTML.slice(0, 60)}`);
+    if (!(node.alt || name(node) || node.labels?.[0]?.textContent.trim()))
+      faults.push(`no name: ${node.outerHTML.slice(0, 60)}`);
   for (const table of document.querySelectorAll('table'))
     for (const th of table.querySelectorAll('thead th'))
       if (!th.scope || !th.textContent.trim()) faults.push('a table heading without scope or text');
@@ -70,10 +89,15 @@ AUDIT = r"""
 })()
 """
 
-FOCUSED = """
-(node => !node || node === document.body ? ''
-  : (document.getElementById(node.getAttribute('aria-labelledby')) || node).textContent.trim().slice(0, 60)
-)(document.activeElement)
+FOCUSED = r"""
+(node => {
+  if (!node || node === document.body) return ['', true];
+  const by = document.getElementById(node.getAttribute('aria-labelledby')) || node.labels?.[0] || node;
+  const style = getComputedStyle(node), box = node.getBoundingClientRect();
+  const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+  return [(node.getAttribute('aria-label') || by.textContent).trim().slice(0, 60), ring && inside];
+})(document.activeElement)
 """
 
 
@@ -102,13 +126,14 @@ class Page:
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def tabbed(self, most: int = 50) -> list[str]:
-        """Names of what the Tab key comes to, in order, once round."""
+        """Names of what the Tab key comes to, in order, once round; each is in the window and has a ring around it."""
         found: list[str] = []
         for _ in range(most):
             self.press("Tab", 9)
-            name = self.run(FOCUSED)
+            name, seen = self.run(FOCUSED)
             if not name or name in found:
                 break
+            assert seen, f"the keyboard is at {name!r}, and it cannot be seen"
             found.append(name)
         return found
 

@@ -113,10 +113,7 @@ def environment(*folders: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {
-        "palette": lambda: Markup(palette.of_page()),
-        "part_palette": lambda at: Markup(palette.of_part(at)),
-    }
+    made.globals["palette"] = lambda part=None: Markup(palette.of_part(part) if part else palette.of_page())
     return made
 
 
