@@ -48,8 +48,8 @@ AUDIT = r"""
     if (clips && !drawn) faults.push(`cut off: ${text.slice(0, 40)}`);
   }
   for (const svg of document.querySelectorAll('svg')) {
-    const all = svg.getBoundingClientRect(), boxes = [...svg.querySelectorAll('text')].filter(one => one.textContent.trim())
-      .map(one => [one.getBoundingClientRect(), one.textContent.trim().slice(0, 30)]);
+    const all = svg.getBoundingClientRect(), boxes = [...svg.querySelectorAll('text')]
+      .filter(one => one.textContent.trim()).map(one => [one.getBoundingClientRect(), one.textContent.trim().slice(0, 30)]);
     boxes.forEach(([one, said], at) => {
       if (one.left < all.left - 1 || one.right > all.right + 1 || one.top < all.top - 1 || one.bottom > all.bottom + 1)
         faults.push(`outside its figure: ${said}`);

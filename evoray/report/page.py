@@ -34,7 +34,8 @@ _GENERATIONS = """Each generation starts from the best network so far. Best chil
 median shows whether the base improves."""
 _SELECT_TEST = """Children drawn by chance, so choosing flatters none of them. The steeper the cloud, the more a place
 on select is worth; a shapeless one says that select is too small, or the fitness is noise."""
-_DIVERSITY = """Darker squares: members that differ more often. Members that never differ add nothing to each other."""
+_DIVERSITY = """The stronger a square, the more often two members differ. Members that never do add nothing to each
+other."""
 _COST = """Where the time went. All but the networks on test and the sample belongs to the search."""
 _RELIABILITY = """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure.
 Larger marks stand for more images."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -25,6 +26,11 @@ WIDTH = 4.4
 
 SMALL = 9.5
 """Points of the smallest letters: 10 pixels on a telephone."""
+
+LETTERS = 12.5
+"""Of a label's, on an inch."""
+BESIDE = 0.6
+"""Inches of a figure that are not the axes'."""
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -100,6 +106,7 @@ def to_svg(figure: Figure, description: str) -> str:
     if (take := _TAKEN.get()) is not None:
         take(figure)
         return ""
+    _wrap_labels(figure)
     sink = io.StringIO()
     figure.savefig(sink, format="svg")
     drawn = sink.getvalue()
@@ -111,6 +118,16 @@ def to_svg(figure: Figure, description: str) -> str:
     head = re.sub(r'\s(width|height|version)="[^"]*"', "", head)
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     return f'{head} role="img" aria-label="{label}">{_themed(rest.strip())}'
+
+
+def _wrap_labels(figure: Figure) -> None:
+    """Breaks the axes' labels where they are longer than the axes: a figure of a measure of one's own has any label."""
+    width, height = figure.get_size_inches()
+    for axes in figure.axes:
+        grid = axes.get_gridspec()
+        high = height / (grid.nrows if grid else 1) - BESIDE
+        axes.set_xlabel(textwrap.fill(axes.get_xlabel(), max(int((width - BESIDE) * LETTERS), 8)))
+        axes.set_ylabel(textwrap.fill(axes.get_ylabel(), max(int(high * LETTERS), 8)))
 
 
 def _themed(drawn: str) -> str:
