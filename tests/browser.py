@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WIDTHS = (1280, 390)
+DARK = "rgb(18, 23, 28)"
+"""The ground of the dark palette (``evoray.report.look.palette``)."""
 AUDIT = r"""
 (() => {
   const faults = [];
@@ -49,7 +52,7 @@ AUDIT = r"""
   }
   for (const svg of document.querySelectorAll('svg')) {
     const all = svg.getBoundingClientRect(), boxes = [...svg.querySelectorAll('text')]
-      .filter(one => one.textContent.trim()).map(one => [one.getBoundingClientRect(), one.textContent.trim().slice(0, 30)]);
+      .map(one => [one.getBoundingClientRect(), one.textContent.trim().slice(0, 30)]).filter(([, said]) => said);
     boxes.forEach(([one, said], at) => {
       if (one.left < all.left - 1 || one.right > all.right + 1 || one.top < all.top - 1 || one.bottom > all.bottom + 1)
         faults.push(`outside its figure: ${said}`);
@@ -117,6 +120,24 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def look(self, width: int, *, dark: bool = False, height: int = 900) -> None:
+        """The same page in a window so wide, for a reader who prefers the dark or the light."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+    def faults_of_all(self) -> dict[str, list[str]]:
+        """Faults at both widths, light and dark; those of the console besides; each only where there are any."""
+        found = {}
+        for width in WIDTHS:
+            for dark in (False, True):
+                self.look(width, dark=dark)
+                back = self.run("getComputedStyle(document.body).backgroundColor")
+                faults = self.faults + ([] if (back == DARK) == dark else [f"background {back}"])
+                found[f"{width} pixels, {'dark' if dark else 'light'}"] = faults
+        return {name: faults for name, faults in (found | {"console": self.console}).items() if faults}
+
     @property
     def faults(self) -> list[str]:
         return list(self.run(AUDIT))
@@ -173,13 +194,11 @@ class Browser:
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log"):
             page.send(f"{domain}.enable")
-        page.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        page.send("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded.discard(session)
         page.send("Page.navigate", url=url)
         while session not in self._loaded:
             self._event(self._next())
+        page.look(width, dark=dark, height=height)
         return page
 
     def _next(self) -> dict[str, Any]:

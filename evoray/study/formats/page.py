@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.grids import Grid
-from evoray.report.look.svg import BAD, GOOD, GREY, OURS, PARENT, new_figure, style, to_svg
+from evoray.report.look.svg import BAD, GOOD, GREY, OURS, PARENT, SMALL, new_figure, style, to_svg
 from evoray.report.measures import ShownMeasure
 from evoray.report.page import environment
 from evoray.statistics import over_seeds
@@ -96,7 +96,7 @@ def _strips(axes: Axes, measure: ShownMeasure, rows: Sequence[Strip]) -> None:
     if max(abs(value) for row in rows for value in row.values) < SAME:
         axes.set_xlim(-1, 1)  # of nothing but zeros an axis would show rounding errors
     axes.grid(axis="y", visible=False)
-    axes.tick_params(axis="y", labelsize=8)
+    axes.tick_params(axis="y", labelsize=SMALL)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
     axes.set_title(f"← {left}", loc="left", color=GREY)

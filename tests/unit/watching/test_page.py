@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import os
 import re
 from html.parser import HTMLParser
 
 import pytest
-from browser import CHROMIUM, chromium
 from told import CONFIG, view
 
 from evoray.report.look.palette import THEMES
@@ -89,38 +87,40 @@ def test_a_fragment_has_styles_that_are_its_own():
     )
 
 
-@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium")
-def test_in_a_browser_wide_and_narrow_light_and_dark(tmp_path):
+def test_in_a_browser_wide_and_narrow_light_and_dark(tmp_path, browser):
     blocks = [{"block": block, "children": 10 * block, "best": 0.4} for block in range(4)]
     file = tmp_path / "report.html"
     file.write_text(growing_page(view(live={"blocks": blocks, "notes": ["a note " * 30, "x" * 300]})))
-    with chromium() as browser:
-        for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
-            page = browser.open(file.as_uri(), width, dark=dark)
-            assert page.faults == [] and page.console == [], (width, dark)
-            back = page.run("getComputedStyle(document.body).backgroundColor")
-            assert (back == "rgb(18, 23, 28)") == dark
-        assert page.run("document.querySelectorAll('svg text').length") == 7
-        assert page.tabbed() == ["Fittest so far", "Blocks of the weights", "Configuration"]
+    page = browser.open(file.as_uri())
+    assert page.faults_of_all() == {}
+    assert page.run("document.querySelectorAll('svg text').length") == 7
+    assert page.tabbed() == ["Fittest so far", "Blocks of the weights", "Configuration"]
 
 
-@pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium")
-def test_it_loads_itself_again_but_not_under_the_keyboard(tmp_path):
+def test_it_loads_itself_again_but_not_under_the_keyboard(tmp_path, browser):
     """With ticks of the test's own, and a mark where it would load."""
     file = tmp_path / "report.html"
     file.write_text(growing_page(view()))
-    with chromium() as browser:
-        page = browser.open(file.as_uri())
-        assert page.console == [], "the page's policy lets its script run"
-        page.run("globalThis.setInterval = tick => { globalThis.tick = tick }")
-        page.run(SCRIPT.replace("location.reload()", "globalThis.loaded = true"))
+    page = browser.open(file.as_uri())
+    assert page.console == [], "the page's policy lets its script run"
+    page.run("globalThis.setInterval = tick => { globalThis.tick = tick }")
+    page.run(SCRIPT.replace("location.reload()", "globalThis.loaded = true"))
 
-        def loads():
-            return page.run("globalThis.loaded = false; tick(); loaded")
+    def loads():
+        return page.run("globalThis.loaded = false; tick(); loaded")
 
-        assert loads()
-        assert page.tabbed(1) == ["Fittest so far"] and not loads()
-        page.run("document.activeElement.blur()")
-        assert loads()
-        page.run("getSelection().selectAllChildren(document.querySelector('h1'))")
-        assert not loads()
+    assert loads()
+    assert page.tabbed(1) == ["Fittest so far"] and not loads()
+    page.run("document.activeElement.blur()")
+    assert loads()
+    page.run("getSelection().selectAllChildren(document.querySelector('h1'))")
+    assert not loads()
+
+
+def test_a_part_of_a_notebook_follows_the_notebooks_theme(tmp_path, browser):
+    file = tmp_path / "notebook.html"
+    head = "<!DOCTYPE html><html lang=en><title>A notebook</title>"
+    cell = f"<main data-jp-theme-light='false'><h1>A notebook</h1>{fragment(view())}</main>"
+    file.write_text(f"{head}<body style='background: #111111; color: #eeeeee'>{cell}")
+    page = browser.open(file.as_uri(), dark=False)
+    assert page.faults == [] and page.console == []
