@@ -1,7 +1,9 @@
 """A headless Chromium, driven by its own protocol over two pipes: what a page is like for those who look at it.
 
 It needs Debian's package ``chromium`` and nothing from Python's index. ``Page.faults`` is an audit in the page itself:
-names and labels, contrast (WCAG 2.1 AA), what is wider than the window, scrolled regions out of the keyboard's reach.
+names and labels, contrast (WCAG 2.1 AA) in words and figures, letters under 9.5 pixels, words over one another or cut
+off, what is wider than the window, scrolled regions out of the keyboard's reach. ``Page.tabbed`` goes round by the
+keyboard and holds that where it stands can be seen.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+WIDTHS = (1280, 390)
+DARK = "rgb(18, 23, 28)"
+"""The ground of the dark palette (``evoray.report.look.palette``)."""
 AUDIT = r"""
 (() => {
   const faults = [];
@@ -35,12 +40,28 @@ AUDIT = r"""
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const text = walker.currentNode.data.trim(), node = walker.currentNode.parentElement;
-    if (!text || node.closest('svg, script, style') || !node.getClientRects().length) continue;
-    const style = getComputedStyle(node), back = behind(node);
-    const [a, b] = [light(over(rgb(style.color), back)), light(back)].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    const ratio = (a + 0.05) / (b + 0.05);
+    if (!text || node.closest('script, style, noscript') || !node.getClientRects().length) continue;
+    const style = getComputedStyle(node), back = behind(node), drawn = node.closest('svg');
+    const [a, b] = [light(over(rgb(drawn ? style.fill : style.color), back)), light(back)].sort((x, y) => y - x);
+    const zoom = drawn ? drawn.getScreenCTM().a : 1, size = zoom * parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700), ratio = (a + 0.05) / (b + 0.05);
     if (ratio < (large ? 3 : 4.5)) faults.push(`contrast ${ratio.toFixed(2)}: ${text.slice(0, 40)}`);
+    if (size < 9.5) faults.push(`${size.toFixed(1)} pixels high: ${text.slice(0, 40)}`);
+    const clips = ['hidden', 'clip'].includes(style.overflowX) && node.scrollWidth > node.clientWidth + 1;
+    if (clips && !drawn) faults.push(`cut off: ${text.slice(0, 40)}`);
+  }
+  for (const svg of document.querySelectorAll('svg')) {
+    const all = svg.getBoundingClientRect(), boxes = [...svg.querySelectorAll('text')]
+      .map(one => [one.getBoundingClientRect(), one.textContent.trim().slice(0, 30)]).filter(([, said]) => said);
+    boxes.forEach(([one, said], at) => {
+      if (one.left < all.left - 1 || one.right > all.right + 1 || one.top < all.top - 1 || one.bottom > all.bottom + 1)
+        faults.push(`outside its figure: ${said}`);
+      for (const [other, words] of boxes.slice(at + 1)) {
+        const wide = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+        const high = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+        if (wide > 1 && high > 4) faults.push(`over one another: ${said} and ${words}`);
+      }
+    });
   }
   const name = node => (node.getAttribute('aria-label') || (node.getAttribute('aria-labelledby') || '').split(' ')
     .map(id => document.getElementById(id)?.textContent || '').join(' ') || node.textContent).trim();
@@ -56,7 +77,8 @@ AUDIT = r"""
   const ids = [...document.querySelectorAll('[id]')].map(node => node.id);
   ids.filter((id, at) => ids.indexOf(id) !== at).forEach(id => faults.push(`id twice: ${id}`));
   for (const node of document.querySelectorAll('[role=img], [role=region], img, a, button, input, select, [tabindex]'))
-    if (!(node.alt || name(node))) faults.push(`no name: ${node.outerHTML.slice(0, 60)}`);
+    if (!(node.alt || name(node) || node.labels?.[0]?.textContent.trim()))
+      faults.push(`no name: ${node.outerHTML.slice(0, 60)}`);
   for (const table of document.querySelectorAll('table'))
     for (const th of table.querySelectorAll('thead th'))
       if (!th.scope || !th.textContent.trim()) faults.push('a table heading without scope or text');
@@ -70,10 +92,15 @@ AUDIT = r"""
 })()
 """
 
-FOCUSED = """
-(node => !node || node === document.body ? ''
-  : (document.getElementById(node.getAttribute('aria-labelledby')) || node).textContent.trim().slice(0, 60)
-)(document.activeElement)
+FOCUSED = r"""
+(node => {
+  if (!node || node === document.body) return ['', true];
+  const by = document.getElementById(node.getAttribute('aria-labelledby')) || node.labels?.[0] || node;
+  const style = getComputedStyle(node), box = node.getBoundingClientRect();
+  const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+  const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+  return [(node.getAttribute('aria-label') || by.textContent).trim().slice(0, 60), ring && inside];
+})(document.activeElement)
 """
 
 
@@ -93,6 +120,24 @@ class Page:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def look(self, width: int, *, dark: bool = False, height: int = 900) -> None:
+        """The same page in a window so wide, for a reader who prefers the dark or the light."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+    def faults_of_all(self) -> dict[str, list[str]]:
+        """Faults at both widths, light and dark; those of the console besides; each only where there are any."""
+        found = {}
+        for width in WIDTHS:
+            for dark in (False, True):
+                self.look(width, dark=dark)
+                back = self.run("getComputedStyle(document.body).backgroundColor")
+                faults = self.faults + ([] if (back == DARK) == dark else [f"background {back}"])
+                found[f"{width} pixels, {'dark' if dark else 'light'}"] = faults
+        return {name: faults for name, faults in (found | {"console": self.console}).items() if faults}
+
     @property
     def faults(self) -> list[str]:
         return list(self.run(AUDIT))
@@ -102,13 +147,14 @@ class Page:
             self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def tabbed(self, most: int = 50) -> list[str]:
-        """Names of what the Tab key comes to, in order, once round."""
+        """Names of what the Tab key comes to, in order, once round; each is in the window and has a ring around it."""
         found: list[str] = []
         for _ in range(most):
             self.press("Tab", 9)
-            name = self.run(FOCUSED)
+            name, seen = self.run(FOCUSED)
             if not name or name in found:
                 break
+            assert seen, f"the keyboard is at {name!r}, and it cannot be seen"
             found.append(name)
         return found
 
@@ -148,13 +194,11 @@ class Browser:
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log"):
             page.send(f"{domain}.enable")
-        page.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        page.send("Emulation.setEmulatedMedia", features=[scheme])
         self._loaded.discard(session)
         page.send("Page.navigate", url=url)
         while session not in self._loaded:
             self._event(self._next())
+        page.look(width, dark=dark, height=height)
         return page
 
     def _next(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import Run
-from evoray.report.svg import OURS, new_figure, style, to_svg
+from evoray.report.look.svg import OURS, SMALL, new_figure, style, to_svg
 
 STAGES = {
     "auto": "Finding sigma",
@@ -39,15 +39,15 @@ def diversity(run: Run) -> str | None:
         figure, (axes,) = new_figure(4.1)
         edges = np.arange(count + 1) + 0.5
         top = float(np.nanmax(shares)) or 1.0
-        # light enough to read numbers on; few levels, because matplotlib would draw many as a picture of pixels
-        shades = LinearSegmentedColormap.from_list("shades", ["white", "#8b95a1"], N=8)
+        # light enough to read numbers on, also in the dark; few levels: matplotlib draws many as a picture of pixels
+        shades = LinearSegmentedColormap.from_list("shades", [(OURS, 0.0), (OURS, 0.45)], N=8)
         mesh = axes.pcolormesh(edges, edges, shares, cmap=shades, vmin=0, vmax=top)
         axes.set_aspect("equal")
         axes.invert_yaxis()
         axes.grid(visible=False)
         if count <= ANNOTATED:
             for i, j in zip(*np.nonzero(np.isfinite(shares)), strict=True):
-                axes.text(j + 1, i + 1, f"{shares[i, j]:.1f}", ha="center", va="center", fontsize=9)
+                axes.text(j + 1, i + 1, f"{shares[i, j]:.1f}", ha="center", va="center", fontsize=SMALL)
         for side in (axes.xaxis, axes.yaxis):
             side.set_major_locator(MaxNLocator(integer=True, nbins=10))
         axes.set_xlabel("Member (place in the ensemble)")
@@ -66,7 +66,7 @@ def cost(run: Run) -> str | None:
     with style("cost"):
         figure, (axes,) = new_figure(0.9 + 0.32 * len(order))
         bars = axes.barh(range(len(order)), seconds, color=OURS, height=0.6)
-        axes.bar_label(bars, [f"{value:,.1f} s" for value in seconds], padding=4, fontsize=8.5)
+        axes.bar_label(bars, [f"{value:,.1f} s" for value in seconds], padding=4, fontsize=SMALL)
         axes.set_yticks(range(len(order)), [STAGES.get(name, name) for name in order])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)

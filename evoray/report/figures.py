@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import NETWORKS, Run
+from evoray.report.look.svg import BAD, GOOD, GREY, INK, OURS, PARENT, SMALL, new_figure, style, to_svg
 from evoray.report.measures import ShownMeasure
-from evoray.report.svg import BAD, GOOD, GREY, INK, OURS, PARENT, new_figure, style, to_svg
 from evoray.statistics import Comparison
 
 DOTS = 1500
@@ -70,7 +70,7 @@ def _generations(axes: Axes, generation: list[int]) -> None:
                 transform=axes.get_xaxis_transform(),
                 ha="center",
                 va="top",
-                fontsize=8.5,
+                fontsize=SMALL,
                 color=GREY,
             )
 
@@ -91,7 +91,7 @@ def _frame_most(axes: Axes, values: np.ndarray, member: np.ndarray, always: list
             f"{outside} outside the frame",
             transform=axes.transAxes,
             ha="right",
-            fontsize=8.5,
+            fontsize=SMALL,
             color=GREY,
         )
 

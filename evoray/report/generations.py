@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import Run
-from evoray.report.svg import GREY, INK, LINE, OURS, PARENT, new_figure, style, to_svg
+from evoray.report.look.svg import GREY, INK, LINE, OURS, PARENT, new_figure, style, to_svg
 
 
 def generations(run: Run) -> str | None:

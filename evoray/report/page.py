@@ -16,6 +16,7 @@ from evoray.report import grids, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run
 from evoray.report.guards import guards
+from evoray.report.look import palette
 from evoray.report.measures import ShownMeasure
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ _GENERATIONS = """Each generation starts from the best network so far. Best chil
 median shows whether the base improves."""
 _SELECT_TEST = """Children drawn by chance, so choosing flatters none of them. The steeper the cloud, the more a place
 on select is worth; a shapeless one says that select is too small, or the fitness is noise."""
-_DIVERSITY = """Darker squares: members that differ more often. Members that never differ add nothing to each other."""
+_DIVERSITY = """The stronger a square, the more often two members differ. Members that never do add nothing to each
+other."""
 _COST = """Where the time went. All but the networks on test and the sample belongs to the search."""
 _RELIABILITY = """On the diagonal, 80% confidence is right 80% of the time; below it the network is too sure.
 Larger marks stand for more images."""
@@ -103,14 +105,17 @@ def render(
 
 
 def environment(*folders: Path) -> jinja2.Environment:
-    """Templates of these folders, and those here, which they may extend."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader([*folders, Path(__file__).parent]),
+    """Templates of these folders, and those here, which they may extend; ``palette()`` is the page's colours."""
+    here = Path(__file__).parent
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*folders, here, here / "look"]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["palette"] = lambda part=None: Markup(palette.of_part(part) if part else palette.of_page())
+    return made
 
 
 def pictures(
@@ -120,7 +125,7 @@ def pictures(
     drawn: Callable[[], None] = lambda: None,
 ) -> list[tuple[str, bytes]]:
     """The page's figures as (title, PNG). drawn: called after each."""
-    from evoray.report.svg import as_pngs  # matplotlib
+    from evoray.report.look.svg import as_pngs  # matplotlib
 
     pngs: list[bytes] = []
 
@@ -137,7 +142,7 @@ def drawn(
     summary: Mapping[str, Any], population: pa.Table, window: Mapping[str, Any] | None = None
 ) -> dict[str, matplotlib.figure.Figure]:
     """The page's figures as matplotlib's, by a short name (``differences``, ``population``, …)."""
-    from evoray.report.svg import as_figures
+    from evoray.report.look.svg import as_figures
 
     taken: list[matplotlib.figure.Figure] = []
     with as_figures(taken.append):

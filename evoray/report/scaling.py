@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from evoray.errors import UsageError
-from evoray.report.svg import GREY, OURS, PARENT, new_figure, style
+from evoray.report.look.svg import GREY, OURS, PARENT, new_figure, style
 
 SUFFIXES = (".svg", ".png", ".pdf")
 

@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from evoray.errors import UsageError
 from evoray.report import text
 from evoray.report.grids import Grid
+from evoray.report.look.svg import GREY, INK, OURS, PARENT, new_figure, plain, style, to_svg
 from evoray.report.measures import BEFORE, ShownMeasure, own
-from evoray.report.svg import GREY, INK, OURS, PARENT, new_figure, style, to_svg
 
 _KEYS = ("sigma", "density", "mean", "std", "best", "worst", "share_better")
 
@@ -103,7 +103,7 @@ def _frame(rows: Mapping[float, list[Mapping[str, Any]]], parent: float, factor:
 
 def picture(document: Mapping[str, Any]) -> str:
     """The same as an SVG file that stands alone."""
-    drawn = window_figure(document) or "<svg></svg>"
+    drawn = plain(window_figure(document) or "<svg></svg>")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + drawn.replace(
         "<svg", '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"', 1
     )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-import evoray.report
 from evoray.report import text
 from evoray.report.figures import forest
 from evoray.report.finished_run import NETWORKS
+from evoray.report.look.svg import new_figure, style, to_svg
 from evoray.report.measures import ShownMeasure
-from evoray.report.svg import new_figure, style, to_svg
+from evoray.report.page import environment
 from evoray.runs.compare import Compared
 from evoray.runs.pairing import Named
 from evoray.statistics import Comparison
@@ -27,24 +25,20 @@ ROW = 0.34
 
 def render(found: Compared) -> str:
     """The HTML page."""
-    folders = [Path(__file__).parent, Path(evoray.report.__file__).parent]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    grids: list[dict[str, Any]] = [vars(grid) | {"number": number} for number, grid in enumerate(found.grids)]
+    grids = found.grids
     paired = 1 if any(one.comparisons for one in found.pairs) else 0
-    return environment.get_template("compare.html.j2").render(
-        names=[one.name for one in found.runs],
-        runs=[{"name": one.name, "verdict": one.run.verdict, "facts": _facts(one)} for one in found.runs],
-        remarks=found.remarks,
-        first=grids[:paired],
-        figure=Markup(differences(found) or ""),
-        caption=_CAPTION.format(first=found.first),
-        rest=grids[paired:],
+    return (
+        environment(Path(__file__).parent)
+        .get_template("compare.html.j2")
+        .render(
+            names=[one.name for one in found.runs],
+            runs=[{"name": one.name, "verdict": one.run.verdict, "facts": _facts(one)} for one in found.runs],
+            remarks=found.remarks,
+            first=grids[:paired],
+            figure=Markup(differences(found) or ""),
+            caption=_CAPTION.format(first=found.first),
+            rest=grids[paired:],
+        )
     )
 
 

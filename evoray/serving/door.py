@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from evoray.report.look.palette import of_page
 from evoray.serving.bodies import JSON, Asked, asked_of, check_head, too_long
 from evoray.serving.intake import Intake
 from evoray.serving.limits import Limits, Refused
@@ -165,8 +166,9 @@ def _check_host(host: str) -> None:
 
 
 def page() -> bytes:
-    """The page to try it on."""
-    return files("evoray.serving").joinpath("page.html").read_bytes()
+    """The page to try it on, in the colours of all pages."""
+    text = files("evoray.serving").joinpath("page.html").read_text(encoding="utf-8")
+    return text.replace("/* palette */", of_page()).encode()
 
 
 def _json(status: int, document: dict[str, Any], **headers: str) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,12 @@ from evoray.watching.words import about
 
 RELOAD_S = 10
 """After so many seconds a browser asks for the page again, as long as the run goes on."""
+SCRIPT = f"""setInterval(() => {{
+  if (document.activeElement === document.body && getSelection().isCollapsed) location.reload();
+}}, {1000 * RELOAD_S});"""
+"""A refresh by a header would take the keyboard's place on the page away, and what is marked, each time."""
+DIGEST = "sha256-" + b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+"""The one script that the page's policy lets run."""
 
 
 def growing_page(view: View) -> str:
@@ -36,6 +44,8 @@ def _values(view: View) -> dict[str, Any]:
         "run_id": view.run_id,
         "view": view,
         "reload": RELOAD_S if view.state == "running" else 0,
+        "script": Markup(SCRIPT),
+        "digest": DIGEST,
         "headline": headline(view),
         "as_of": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(view.live.get("written") or view.seen_at)),
         "parent": page.parent_name(view.config),

@@ -9,8 +9,8 @@ from typing import Any
 
 from evoray.report.measures import ShownMeasure
 
-WIDTH, HEIGHT = 480, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 34, 34
+WIDTH, HEIGHT = 340, 220
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 34, 34
 POINTS = 400
 """Rounds that are drawn at most: of more, evenly many are left out."""
 
@@ -88,7 +88,7 @@ class _Frame:
 def _legend(with_parent: bool) -> str:
     names = [("Best", "--best"), ("Mean", "--mean"), *([("Parent", "--parent")] if with_parent else [])]
     return "".join(
-        f'<path d="M{LEFT + 100 * at} 16h20" style="stroke: var({colour}); stroke-width: 3"/>'
-        f'<text x="{LEFT + 100 * at + 26}" y="20">{name}</text>'
+        f'<path d="M{LEFT + 92 * at} 16h20" style="stroke: var({colour}); stroke-width: 3"/>'
+        f'<text x="{LEFT + 92 * at + 26}" y="20">{name}</text>'
         for at, (name, colour) in enumerate(names)
     )

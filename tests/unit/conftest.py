@@ -1,9 +1,22 @@
+import os
+
 import pytest
 from hypothesis import settings
 
 # a law is not broken by a machine that has other work as well, or by the first example, which imports torch
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One for all pages: to start it costs more than a page."""
+    from browser import CHROMIUM, chromium
+
+    if CHROMIUM is None and "CI" not in os.environ:
+        pytest.skip("no Chromium")
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture

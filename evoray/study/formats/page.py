@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.grids import Grid
+from evoray.report.look.svg import BAD, GOOD, GREY, OURS, PARENT, SMALL, new_figure, style, to_svg
 from evoray.report.measures import ShownMeasure
 from evoray.report.page import environment
-from evoray.report.svg import BAD, GOOD, GREY, OURS, PARENT, new_figure, style, to_svg
 from evoray.statistics import over_seeds
 from evoray.study.grouping import LABELS, by_parent, by_search, measures_of, rows_for_tables
 from evoray.study.outcome import NETWORKS, Outcome
@@ -38,11 +37,10 @@ class Strip:
 
 def page(title: str, outcomes: Sequence[Outcome], grids: Sequence[Grid]) -> str:
     """The HTML, the same bytes for the same outcomes."""
-    tables: list[dict[str, Any]] = [vars(grid) | {"number": number} for number, grid in enumerate(grids)]
     figures = [{"title": name, "svg": Markup(svg)} for name, svg in spreads(outcomes)]
     found = environment(Path(__file__).parent).get_template("study.html.j2")
     runs = len({one.run for one in outcomes})
-    return found.render(title=title, runs=runs, figures=figures, caption=CAPTION, grids=tables)
+    return found.render(title=title, runs=runs, figures=figures, caption=CAPTION, grids=grids)
 
 
 def spreads(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, str]]:
@@ -98,7 +96,7 @@ def _strips(axes: Axes, measure: ShownMeasure, rows: Sequence[Strip]) -> None:
     if max(abs(value) for row in rows for value in row.values) < SAME:
         axes.set_xlim(-1, 1)  # of nothing but zeros an axis would show rounding errors
     axes.grid(axis="y", visible=False)
-    axes.tick_params(axis="y", labelsize=8)
+    axes.tick_params(axis="y", labelsize=SMALL)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     left, right = ("worse", "better") if measure.higher_is_better else ("better", "worse")
     axes.set_title(f"← {left}", loc="left", color=GREY)

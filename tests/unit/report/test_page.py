@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+from browser import Browser
 
 from evoray.errors import UsageError
 from evoray.report.page import cards, pictures, render
@@ -143,3 +145,17 @@ def test_its_figures_as_pictures(summary: dict[str, Any], config: dict[str, Any]
     page = render(summary, config, population)
     assert [title for title, _ in found] == re.findall(r"<section><h2>([^<]*)</h2><figure>", page)
     assert len(drawn) == len(found) > 3 and all(png.startswith(b"\x89PNG") for _, png in found)
+
+
+def test_in_a_browser_wide_and_narrow_light_and_dark(
+    summary: dict[str, Any], config: dict[str, Any], population: pa.Table, tmp_path: Path, browser: Browser
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render(summary, config, population))
+    page = browser.open(file.as_uri())
+    assert page.faults_of_all() == {}
+    tables = page.run("[...document.querySelectorAll('.scroll')].map(one => one.getAttribute('aria-label'))")
+    assert page.tabbed() == tables and len(tables) == 7
+    page.run("document.querySelectorAll('.scroll')[1].focus()")
+    page.press("ArrowRight", 39)
+    assert page.run("new Promise(done => setTimeout(() => done(document.activeElement.scrollLeft), 300))") > 0

@@ -340,24 +340,3 @@ def test_the_page_names_every_field_and_asks_nobody_else(client):
         assert f'<label for="{field}">' in page
     assert not re.search(r"https?://|src=\"|@import|innerHTML", page)
     assert 'lang="en"' in page and "prefers-color-scheme: dark" in page
-
-
-def luminance(colour):
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
-    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_the_page_can_be_read_in_light_and_dark(client, scheme):
-    """WCAG's contrast: 4.5 for text, 3 for the edge of a field and the ring of the focus."""
-    block = re.findall(r":root \{(.*?)\}", client.get("/").text, re.DOTALL)[scheme]
-    colours = {name: luminance(value) for name, value in re.findall(r"--(\w+): (#\w{6})", block)}
-
-    def contrast(one, other):
-        lighter, darker = sorted((colours[one], colours[other]), reverse=True)
-        return (lighter + 0.05) / (darker + 0.05)
-
-    for ground in ("ground", "card"):
-        assert min(contrast(one, ground) for one in ("ink", "soft", "bad")) >= 4.5
-        assert min(contrast(one, ground) for one in ("line", "mark")) >= 3

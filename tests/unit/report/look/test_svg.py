@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import pytest
 
-from evoray.report.svg import WIDTH, as_pngs, new_figure, style, to_svg
+from evoray.report.look.svg import BESIDE, LETTERS, WIDTH, as_pngs, new_figure, plain, style, to_svg
 
 
 def drawn(name="one", description="what it shows", label="Accuracy (%)"):
@@ -72,3 +72,20 @@ def test_whom_svg_is_no_picture_takes_pngs():
         assert drawn() == ""
     assert [png[:4] for png in taken] == [b"\x89PNG"]
     assert drawn() == before
+
+
+def test_colours_are_the_pages_and_a_file_has_them_itself():
+    svg = drawn()
+    assert re.search(r"(fill|stroke): var\(--ink, #1f2933\)", svg) and not re.search(r": #1f2933", svg)
+    alone = plain(svg)
+    assert "var(" not in alone and ": #1f2933" in alone
+
+
+@pytest.mark.parametrize(
+    "label", ["Short", "a measure of one's own with a name that nobody shortened (percentage points)"]
+)
+def test_a_label_is_broken_where_the_axes_end(label):
+    svg = drawn(label=label)
+    lines = [line for line in re.findall(r"<text[^>]*>([^<]*)</text>", svg) if line and line in label]
+    assert " ".join(lines) == label and (len(lines) == 1) == (label == "Short")
+    assert max(map(len, lines)) <= (WIDTH - BESIDE) * LETTERS
