@@ -44,8 +44,9 @@ def line_of(program):
 def test_on_a_ray_of_this_machine(folder, ray_workers):
     out = line_of("run")[-1]
     config = load_config(folder / "run.toml", SMALL)
-    assert (config.compute.backend, out) == ("ray", "runs/here")
+    assert (config.compute.backend, config.compute.workers, out) == ("ray", 2, "runs/here")
     result = evolve(config, out, config_dir=folder, page=False, backend=ray_workers())
+    assert set(result.summary["rebuilt"].values()) == {"same"}
     assert contents(result.directory) == local(folder)
 
 

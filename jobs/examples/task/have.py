@@ -1,8 +1,10 @@
 """What you would have: a network that gives the cosine and sine of an angle, and pictures whose angles are known.
 
-``python have.py`` trains it on squared error (seconds) and writes parent.safetensors. ``pictures()`` are others, for
-``evoray data ingest``. Here they are MNIST's 2, 3, 4, 5 and 7, each turned by an angle drawn for it.
+``python have.py`` trains it on squared error (seconds) and writes parent.safetensors; ``--short`` trains it less.
+``pictures()`` are others, for ``evoray data ingest``. Here they are MNIST's 2, 3, 4, 5 and 7, each turned by an angle drawn for it.
 """
+
+import sys
 
 import numpy as np
 import torch
@@ -30,8 +32,8 @@ def pictures():
     return torch.utils.data.TensorDataset(*turned("mnist5k"))
 
 
-def train(path, steps=400):
-    images, degrees = turned("mnist5k-train", times=4, seed=1)
+def train(path, times=4, steps=400):
+    images, degrees = turned("mnist5k-train", times, seed=1)
     angles = torch.deg2rad(degrees)
     wanted = torch.stack([angles.cos(), angles.sin()], dim=1)
     torch.manual_seed(0)
@@ -46,4 +48,4 @@ def train(path, steps=400):
 
 
 if __name__ == "__main__":
-    train("parent.safetensors")
+    train("parent.safetensors", *((1, 60) if "--short" in sys.argv else ()))
