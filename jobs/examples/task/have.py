@@ -1,7 +1,8 @@
 """What you would have: a network that gives the cosine and sine of an angle, and pictures whose angles are known.
 
 ``python have.py`` trains it on squared error (seconds) and writes parent.safetensors; ``--short`` trains it less.
-``pictures()`` are others, for ``evoray data ingest``. Here they are MNIST's 2, 3, 4, 5 and 7, each turned by an angle drawn for it.
+``pictures()`` are others, for ``evoray data ingest``. Here they are MNIST's
+2, 3, 4, 5 and 7, each turned by an angle drawn for it.
 """
 
 import sys
