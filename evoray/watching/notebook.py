@@ -28,8 +28,8 @@ def shown_in_cell() -> Show:
     """Takes HTML, and shows it in the present cell in place of what it showed before."""
     from IPython.display import HTML, display  # type: ignore[import-not-found,unused-ignore]
 
-    handle = display(HTML(""), display_id=True)
-    return lambda text: handle.update(HTML(text))
+    handle = display(HTML(""), display_id=True)  # type: ignore[no-untyped-call,unused-ignore]
+    return lambda text: handle.update(HTML(text))  # type: ignore[no-untyped-call,unused-ignore]
 
 
 class Cell:
