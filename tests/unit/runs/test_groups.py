@@ -88,5 +88,6 @@ def test_a_fitness_of_the_users_is_said_not_to_be_compared(by_f1, tmp_path):
         places.append(str(tmp_path / name))
     found = compare_runs(places)
     assert found.remarks == [
-        "macro F1 is shown, and not compared: the runs keep neither its scores of single records nor what it is made of."
+        "macro F1 is shown, and not compared: the runs keep neither its scores of single records nor "
+        "what it is made of."
     ]
