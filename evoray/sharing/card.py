@@ -113,7 +113,7 @@ def guards_of(summary: Mapping[str, Any], name: str) -> list[Grid]:
     if key is None:
         return []
     wanted = {run.label(one) for one in ("parent", key)}
-    found = (replace(one, rows=tuple(row for row in one.rows if row[0] in wanted)) for one in guards(run))
+    found = (replace(one, rows=tuple(row for row in one.rows if wanted.intersection(row))) for one in guards(run))
     return [one for one in found if len(one.rows) == len(wanted)]
 
 
