@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from evoray.config import RunConfig
 from evoray.errors import UsageError
 from evoray.models.transformers.places import named
 from evoray.report import text
+from evoray.report.finished_run import Run
+from evoray.report.grids import Grid
+from evoray.report.guards import guards
 from evoray.report.measures import ShownMeasure, read_measures
 from evoray.results.export import Member
 from evoray.runtime.reading import shown
@@ -71,6 +74,7 @@ def card(directory: RunDirectory, config: RunConfig, name: str, member: Member, 
     summary = directory.read_json("summary.json")
     try:
         facts = _facts(directory, summary, config, name, member) | {"rows": list(rows_of(directory, summary, name))}
+        facts["guards"] = guards_of(summary, name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{type(error).__name__}: {shown(error)}"
         raise UsageError(f"{directory.path('summary.json')}: no card can be made of it ({reason}). {REMEDY}") from None
@@ -88,7 +92,7 @@ def card(directory: RunDirectory, config: RunConfig, name: str, member: Member, 
 
 def rows_of(directory: RunDirectory, summary: Mapping[str, Any], name: str) -> Iterator[Row]:
     """Every figure on ``test``, the run's fitness first; nothing for a child that was not measured there."""
-    key = KEYS.get(name) or ("best_child" if summary["best_child"].get("id") == name else None)
+    key = KEYS.get(name) or _key_of(summary, name)
     parent = summary["parent"]["test"]
     own = _of_child(directory, name) if key is None else parent if key == "parent" else summary[key]
     compared = {
@@ -101,6 +105,20 @@ def rows_of(directory: RunDirectory, summary: Mapping[str, Any], name: str) -> I
         if figure in own and figure in parent:
             found = compared.get(figure) or (compared.get("fitness") if figure == fitness else None)
             yield _row(measure, parent[figure], own[figure], found)
+
+
+def guards_of(summary: Mapping[str, Any], name: str) -> list[Grid]:
+    """What the run kept elsewhere, a table for each guard: of the parent and of this member, where it was looked at."""
+    run, key = Run(summary, []), KEYS.get(name) or _key_of(summary, name)
+    if key is None:
+        return []
+    wanted = {run.label(one) for one in ("parent", key)}
+    found = (replace(one, rows=tuple(row for row in one.rows if wanted.intersection(row))) for one in guards(run))
+    return [one for one in found if len(one.rows) == len(wanted)]
+
+
+def _key_of(summary: Mapping[str, Any], name: str) -> str | None:
+    return "best_child" if summary["best_child"].get("id") == name else None
 
 
 def _row(measure: ShownMeasure, parent: float | None, own: float | None, found: Mapping[str, Any] | None) -> Row:

@@ -50,8 +50,9 @@ def example_of(config: RunConfig, parent: Parent) -> Example:
     inputs = task.batch(records, rows, Preparation(torch.device("cpu"), torch.float32, False, mean, std)).inputs
     if not isinstance(inputs, Tensor):
         raise UsageError(
-            f'a network of the task "{config.task.name}" takes several tensors, and onnx and pt2 are written of those '
-            "that take one. These fit: safetensors, torch, hub-folder."
+            f'a network of the task "{config.task.name}" takes several tensors (tokens and a mask), and onnx and pt2 '
+            "are written of those that take one. Use --format hub-folder, which holds the tokenizer as well and, of "
+            "transformers, is what from_pretrained loads; for the weights alone safetensors or torch."
         )
     images = torch.from_numpy(np.ascontiguousarray(records.images[rows])) if hasattr(records, "images") else None
     return Example(inputs, images, mean, std)

@@ -99,6 +99,40 @@ def test_the_card_names_what_it_is_and_no_path(directory, config, summary):
     assert "license" not in head and not re.search(r"\{[{%]|Undefined", text)
 
 
+TOP1 = {"label": "Top-1 accuracy", "short": "Top-1", "unit": "fraction", "higher_is_better": True, "said": "top-1"}
+GUARD = {
+    "name": "fash|ion", "keep": "top1 >= parent - 0.02", "figure": "top1", "task": "image-classification",
+    "counted": "images", "measures": {"top1": TOP1}, "splits": {"select": 500, "test": 400}, "judged": 9, "broken": 2,
+    "parent": {"select": {"n": 500, "top1": 0.9}, "test": {"n": 400, "top1": 0.88}},
+    "best_child": {"n": 400, "top1": 0.875}, "soup": {"n": 400, "top1": 0.84},
+    "holds": {"best_child": True, "soup": False},
+    "comparisons": [{"name": "soup", "metric": "top1", "higher_is_better": True, "difference": -0.04,
+                     "ci95": [-0.06, -0.02], "p_value": 0.01}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("soup", [["88.00%", "–", "–", "–"], ["84.00%", "−4.00", "−6.00 to −2.00", "no"]]),
+        ("best", [["88.00%", "–", "–", "–"], ["87.50%", "–", "–", "–"]]),
+        ("parent", [["88.00%", "–", "–", "–"]]),
+        ("g9999/c0001", []),
+    ],
+)
+def test_what_was_kept_elsewhere_stands_beside_the_figures(directory, config, summary, name, lines):
+    assert "which the run was to keep" not in written(directory, config, name)
+    directory.write_json("summary.json", summary | {"guards": [GUARD]})
+    text = written(directory, config, name)
+    _, _, rest = text.partition("which the run was to keep:\n\n")
+    table, _, note = rest.partition("\n\n")
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()]
+    assert [row[1:] for row in rows[2:]] == lines
+    if lines:
+        assert rows[1] == ["---"] * 5 == ["---"] * len(rows[0]) and "400 others, which chose nothing" in note
+        assert r"Guard fash\|ion" in text
+
+
 def test_without_the_journal_the_card_says_that_no_digest_is_kept(directory, config):
     assert written(directory, config).count("no digest of the data is kept") == 2
 
