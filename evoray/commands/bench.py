@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from evoray.commands.common import Bars, Json
+from evoray.commands.files import check_in_wheel
 from evoray.commands.terminal.help import App
 from evoray.errors import ConfigError
 from evoray.runtime.auto import AUTO
@@ -45,6 +46,7 @@ def bench_throughput(
     """Images a second of EvoRay, of a bare forward loop, and of what one would use otherwise, in turn."""
     from rich.console import Console
 
+    check_in_wheel("evoray.benchmarks", "evoray bench")
     from evoray.benchmarks.throughput import throughput
 
     densities = density or [0.01]
@@ -136,6 +138,7 @@ def bench_scaling(
     as_json: Json = False,
 ) -> None:
     """Efficiency and cost of the driver, with workers that wait instead of computing."""
+    check_in_wheel("evoray.benchmarks", "evoray bench")
     from evoray.benchmarks.scaling import Load, scaling
 
     if plot:

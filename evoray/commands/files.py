@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evoray.errors import ConfigError, DataError
+from evoray.errors import ConfigError, DataError, UsageError
 from evoray.runtime.auto import Auto
 from evoray.runtime.paths import expanded, names_a_checkpoint
 from evoray.runtime.reading import shown
@@ -168,3 +168,11 @@ def _at(values: Any, key: str) -> Any:
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None
     return values
+
+
+def check_in_wheel(room: str, command: str) -> None:
+    """Raises UsageError where a room is not there: the wheel leaves out what papers and measurements are made with."""
+    if importlib.util.find_spec(room) is None:
+        raise UsageError(
+            f"{command} is for a clone of EvoRay, or its source distribution: the wheel leaves {room} out."
+        )

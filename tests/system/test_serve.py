@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
 import pytest
 from sent import encoded
 from served import HEADERS, ask, served
+from served_runs import order_of_test, texts
 
 from evoray.data import open_dataset
 from evoray.evolution import evolve
@@ -68,3 +70,24 @@ def test_sigterm_ends_it_as_well_and_json_says_where_it_is(run, pictures):
         health = httpx.get(f"{server.url}health").json()
         assert health["member"] == "soup" and json.dumps(health)
         assert server.stop(signal.SIGTERM) == (0, [])
+
+
+def test_texts_are_answered_as_the_run_did(tmp_path, monkeypatch):
+    """Many at a time, so that a batch has texts of several lengths; one that is too long beside them."""
+    monkeypatch.chdir(tmp_path)
+    result, rows = texts(tmp_path)
+    table, order = result.directory.read_table("predictions.parquet").to_pydict(), order_of_test(tmp_path / "run.toml")
+    headers = HEADERS | {"Content-Type": "text/plain"}
+    with (
+        served(result.directory.location, "--member", "ensemble") as server,
+        httpx.Client(base_url=server.url, headers=headers, timeout=60, trust_env=False) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        contents = [rows[at]["text"].encode() for at in order]
+        asked = [pool.submit(client.post, "predict?top=2", content=one) for one in (*contents, b"great " * 60)]
+        *found, long = [one.result() for one in asked]
+        assert long.status_code == 422 and "tokens" in long.json()["error"]
+        for response, classes, probabilities in zip(found, table["classes"], table["probabilities"], strict=True):
+            given = {one["output"]: one["probability"] for one in response.json()["answers"][0]["classes"]}
+            assert [given[at] for at in classes] == pytest.approx(probabilities, abs=1e-5)
+        assert server.stop() == (0, [])

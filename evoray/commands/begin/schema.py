@@ -27,14 +27,12 @@ def schema(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; else it is printed.")] = None,
 ) -> None:
     """Write a JSON Schema of the configuration. An editor of TOML takes it by the line `#:schema FILE` at the top."""
-    from importlib.util import find_spec
-
     from evoray.begin.schema import model_at, run_schema, schema_of
-    from evoray.errors import UsageError
+    from evoray.commands.files import check_in_wheel
     from evoray.runtime.paths import expanded
 
-    if of is Of.STUDY and find_spec(STUDY.partition(".config")[0]) is None:
-        raise UsageError("studies are run by jobs/paper.py, in a clone of EvoRay, and so is this: evoray schema study.")
+    if of is Of.STUDY:
+        check_in_wheel(STUDY.partition(".config")[0], "evoray schema study")
     found = run_schema() if of is Of.RUN else schema_of(model_at(STUDY))
     text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if out is None:

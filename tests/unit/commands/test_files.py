@@ -156,3 +156,12 @@ def test_none_of_it_waits_for_torch(folder):
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
     assert ended.stdout == f"{[2] * len(COMMANDS)} []\n", ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("schema", "study"), ("bench", "throughput"), ("bench", "scaling", "--workers", "1", "--units", "1")]
+)
+def test_what_the_wheel_leaves_out_is_said(evoray, monkeypatch, words):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="for a clone of EvoRay"):
+        evoray(*words)
