@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 
 def paths(command, before=()):
     yield before
@@ -13,15 +11,15 @@ def paths(command, before=()):
         yield from paths(inner, (*before, name))
 
 
-@pytest.mark.parametrize("columns", [80, 120])
-def test_help_keeps_to_the_terminal_and_breaks_no_word(evoray, monkeypatch, columns):
+def test_help_keeps_to_the_terminal_and_breaks_no_word(evoray, monkeypatch):
     import typer
 
     from evoray.cli import app
 
     monkeypatch.setenv("NO_COLOR", "1")
     for path in paths(typer.main.get_command(app)):
-        said, wide = (evoray(*path, "--help", columns=one) for one in (columns, 400))
-        assert "\x1b" not in said and max(map(len, said.splitlines())) <= columns, path
-        words, whole = (set(re.findall(r"\S+", one)) for one in (said, wide))
+        narrow, wide = (evoray(*path, "--help", columns=columns) for columns in (80, 120))
+        for columns, said in ((80, narrow), (120, wide)):
+            assert "\x1b" not in said and max(map(len, said.splitlines())) <= columns, path
+        words, whole = (set(re.findall(r"\S+", said)) for said in (narrow, wide))
         assert words <= whole, f"{path}: {sorted(words - whole)}"
