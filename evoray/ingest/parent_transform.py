@@ -45,7 +45,8 @@ def transform_for(path: Path, decoder: str, *, answered: bool) -> ParentTransfor
     own_file = whose is None
     if own_file or (wanted.crop is None and wanted.resize is None):
         if answered:
-            return ParentTransform(None, f"transform: as the options say, for {shown(parent.name)} brings none")
+            silent = "the file of weights names" if own_file else f"{shown(parent.name)} brings"
+            return ParentTransform(None, f"transform: as the options say, for {silent} none")
         raise ConfigError(_question(path, parent, wanted, own_file))
     values: dict[str, Any] = {"decoder": decoder}
     transform = ImageTransform(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from evoray.data.counted import IMAGES
 
 CHANCE = "is no better than chance"
+LEAST = 8
+"""Images: of fewer, even a network that is always right cannot be told from guessing among two classes."""
 REMEDY = (
     "Look at mean and std (without them images arrive as x/255), at the transform, at which output is which class "
     "(data.outputs), and at whether the network returns logits."
@@ -25,7 +27,7 @@ def no_better_than_chance(
     """A sentence that says so, with what to look at; None where nothing says so.
 
     Top-1 accuracy says so up to two standard errors above one of the classes, NLL above that of the same probability
-    for every output.
+    for every output. Of fewer than ``LEAST`` images nothing is said.
 
     Args:
         figures: top1 and nll of n images, where they are known and defined.
@@ -41,6 +43,6 @@ def no_better_than_chance(
     guessing = math.log(max(outputs, 2))
     if nll is not None and nll > guessing:
         reasons.append(f"NLL {nll:.3g}, and the same probability for each of {outputs} outputs gives {guessing:.3g}")
-    if not reasons:
+    if not reasons or n < LEAST:
         return None
     return f"{who} {CHANCE} on these {n} {what}: {'; '.join(reasons)}. {REMEDY if what == IMAGES else OF_RECORDS}"

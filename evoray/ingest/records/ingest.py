@@ -65,15 +65,15 @@ def ingest_records(
     if path.is_dir():
         return _summary(ingest_images(path, dest, wanted, options or Options(), progress), started)
     if path.exists() or ":" not in source:
-        records = gather(path, wanted)
+        records, whole = gather(path, wanted), shown(path.name)
     else:
-        records = gather_dataset(made_by(source), wanted)
+        records, whole = gather_dataset(made_by(source), wanted), "the Dataset"
     if records.read.get("cut"):
         progress.note(f"{records.read['cut']} texts are cut to the {records.read['context']} tokens of the parent")
     for note in records.notes:
         progress.note(note)
     for name, column in records.columns.items():
-        progress.note(f"{name}: {column.type} {_shape(column)}, {_origin(records.read.get(name))}")
+        progress.note(f"{name}: {column.type} {_shape(column)}, {_origin(records.read.get(name), whole)}")
     return _summary(write_records(records, dest, wanted.seed, wanted.shard_size), started)
 
 
@@ -93,5 +93,6 @@ def _shape(column: Column) -> str:
     return "lists" if column.shape is None else str(list(column.shape))
 
 
-def _origin(columns: Any) -> str:
-    return f"of {shown(', '.join(columns), 200)}" if columns else "of the Dataset"
+def _origin(columns: Any, whole: str) -> str:
+    """whole: what a column is of where it is of no column that the source has."""
+    return f"of {shown(', '.join(columns), 200) if columns else whole}"

@@ -27,6 +27,10 @@ from evoray.tasks.chance import no_better_than_chance
         (0.9, None, 100, 10, 10, None),
         (1.0, 0.1, 50, 1, 10, None),
         (0.9, math.inf, 100, 10, 10, "NLL inf"),
+        (1.0, 0.1, 2, 2, 2, None),
+        (0.0, 9.0, 7, 10, 10, None),
+        (1.0, 0.1, 8, 2, 2, None),
+        (0.5, 0.9, 8, 2, 2, "these 8 images: top-1 accuracy 50.0%"),
     ],
 )
 def test_a_parent_is_held_against_guessing(top1, nll, n, classes, outputs, words):

@@ -6,7 +6,7 @@ from evoray.data.reader import read_manifest
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.options import Options
 from evoray.ingest.records.gather import Wanted
-from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.ingest.records.ingest import _origin, ingest_records, wanted_of
 from evoray.runtime.progress import Progress
 
 USERS = """
@@ -93,3 +93,8 @@ def test_what_is_no_source_is_refused_and_nothing_is_written(place, source, says
 def test_a_place_that_is_taken_is_said_before_anything_is_read(place):
     with pytest.raises(DataError, match="exists already"):
         ingest_records("none.csv", place, Wanted("regression", (), ("y",)), Progress())
+
+
+def test_where_a_column_is_from_is_said_of_a_file_and_of_a_dataset():
+    assert _origin(["a", "b"], "lines.jsonl") == "of a, b"
+    assert (_origin(None, "lines.jsonl"), _origin((), "the Dataset")) == ("of lines.jsonl", "of the Dataset")
