@@ -126,7 +126,7 @@ def rebuild(
     Raises:
         LineageError: the document is malformed, or a digest differs; the message names which.
     """
-    parent, own = _checked(document, space)
+    parent, own = opened(document, space)
     aliases = document["parent"].get("aliases", {})
     state = {name: tensor for name, tensor in state.items() if name not in aliases}
     _same("parent", parent, tensors_sha256(state), "Give the checkpoint that the run started from.")
@@ -137,8 +137,8 @@ def rebuild(
     return rebuilt
 
 
-def _checked(document: Any, space: Space | None) -> tuple[str, Space]:
-    """The parent's digest and the space, once the document is known to be whole."""
+def opened(document: Any, space: Space | None = None) -> tuple[str, Space]:
+    """The parent's digest and the space, once the document is known to be whole. Raises LineageError."""
     if not isinstance(document, dict):
         raise LineageError(f"lineage: {kind_of(document)} where an object is expected. {_REMEDY}")
     if "format" not in document:
