@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 taskset -c 1 python tests/benchmarks/vllm_children.py FOLDER --work DIR --out F.json
 
 In an environment with vLLM and EvoRay; FOLDER holds a language model. Every tensor in the engine is compared by digest
-with the child as EvoRay builds it, in the engine's type; 20 children are written and taken back; a child's greedy
+with some children as EvoRay builds them, in the engine's type; 20 children are written and taken back; a child's greedy
 answers are compared with those of an engine started from its exported folder. Then answers a second, in turn with
 EvoRay's own loop (``speak``, on transformers): the same prompts, tokens, threads and type. Exits 1 where bits differ.
 """
@@ -35,6 +35,8 @@ from evoray.tasks.generation.decoding import Manner, speak
 from evoray.tasks.generation.speech import Speech
 
 CHILDREN = 20
+COMPARED = ["sparse0", "sparse7", "sparse19", "dense0", "soup"]
+"""Of the children that are written, those whose every tensor is compared: a digest of all weights takes seconds."""
 PROMPTS = [f"What is {a} {op} {b}? Answer:" for a, op, b in zip(range(7, 71, 4), "+-*+" * 4, range(3, 51, 3), strict=True)]
 
 
@@ -103,11 +105,12 @@ def checked(engine: Engine, lineages: dict[str, Lineage], space: Space, state: A
     wrong, took = [], {}
     for name, lineage in lineages.items():
         took[name] = seconds(lambda lineage=lineage: engine.write(lineage))
-        if engine.weights_sha256() != digest_in(child_state(state, space, lineage), dtype):
+        if name in COMPARED and engine.weights_sha256() != digest_in(child_state(state, space, lineage), dtype):
             wrong.append(name)
     back = seconds(engine.take_back)
     return {
-        "children_compared": len(lineages),
+        "children_written": len(lineages),
+        "children_compared": COMPARED,
         "children_that_differ": wrong,
         "parent_is_back": engine.weights_sha256() == digest_in(state, dtype),
         "ms_to_write": {name: 1000 * one for name, one in took.items()},
@@ -137,6 +140,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     opening = time.perf_counter() - opening
     of_parent = answers(llm, PROMPTS, args.new)
     found = checked(engine, lineages, space, state, args.dtype)
+    print(json.dumps(found), flush=True)
     found["answers_of_parent_are_back"] = answers(llm, PROMPTS, args.new) == of_parent
     with engine.child(file):
         of_child = answers(llm, PROMPTS, args.new)
