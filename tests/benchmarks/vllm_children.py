@@ -1,6 +1,7 @@
-"""Children inside a running engine of vLLM: are they the run's, does the parent come back, and how fast is it?
+r"""Children inside a running engine of vLLM: are they the run's, does the parent come back, and how fast is it?
 
-    OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 taskset -c 1 python tests/benchmarks/vllm_children.py FOLDER --work DIR --out F.json
+    OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 taskset -c 1 \
+        python tests/benchmarks/vllm_children.py FOLDER --work DIR [--out FILE.json]
 
 In an environment with vLLM and EvoRay; FOLDER holds a language model. Every tensor in the engine is compared by digest
 with some children as EvoRay builds them, in the engine's type; 20 children are written and taken back; a child's greedy
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,8 @@ from evoray.tasks.generation.speech import Speech
 CHILDREN = 20
 COMPARED = ["sparse0", "sparse7", "sparse19", "dense0", "soup"]
 """Of the children that are written, those whose every tensor is compared: a digest of all weights takes seconds."""
-PROMPTS = [f"What is {a} {op} {b}? Answer:" for a, op, b in zip(range(7, 71, 4), "+-*+" * 4, range(3, 51, 3), strict=True)]
+NUMBERS = zip(range(7, 71, 4), "+-*+" * 4, range(3, 51, 3), strict=True)
+PROMPTS = [f"What is {one} {sign} {other}? Answer:" for one, sign, other in NUMBERS]
 
 
 def started(folder: Path, dtype: str) -> Any:
@@ -46,10 +49,10 @@ def started(folder: Path, dtype: str) -> Any:
     return LLM(model=str(folder), dtype=dtype, max_model_len=512, enforce_eager=True, worker_extension_cls=EXTENSION)
 
 
-def answers(llm: Any, prompts: list[str], tokens: int) -> list[list[int]]:
+def answers(llm: Any, tokens: int) -> list[list[int]]:
     from vllm import SamplingParams
 
-    said = llm.generate(prompts, SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True), use_tqdm=False)
+    said = llm.generate(PROMPTS, SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True), use_tqdm=False)
     return [list(one.outputs[0].token_ids) for one in said]
 
 
@@ -100,55 +103,70 @@ def own_loop(model: Any, folder: Path, args: argparse.Namespace) -> Callable[[],
     return spoken
 
 
-def checked(engine: Engine, lineages: dict[str, Lineage], space: Space, state: Any, dtype: str) -> dict[str, Any]:
+def written(engine: Engine, case: Case, dtype: str) -> dict[str, Any]:
     """Digests of children in the engine against EvoRay's own, and what it took to write them."""
     wrong, took = [], {}
-    for name, lineage in lineages.items():
-        took[name] = seconds(lambda lineage=lineage: engine.write(lineage))
-        if name in COMPARED and engine.weights_sha256() != digest_in(child_state(state, space, lineage), dtype):
+    for name, lineage in case.lineages.items():
+        took[name] = 1000 * seconds(partial(engine.write, lineage))
+        if name in COMPARED and engine.weights_sha256() != digest_in(
+            child_state(case.state, case.space, lineage), dtype
+        ):
             wrong.append(name)
-    back = seconds(engine.take_back)
+    back = 1000 * seconds(engine.take_back)
     return {
-        "children_written": len(lineages),
+        "children_written": len(case.lineages),
         "children_compared": COMPARED,
         "children_that_differ": wrong,
-        "parent_is_back": engine.weights_sha256() == digest_in(state, dtype),
-        "ms_to_write": {name: 1000 * one for name, one in took.items()},
-        "ms_to_take_back_a_soup": 1000 * back,
+        "parent_is_back": engine.weights_sha256() == digest_in(case.state, dtype),
+        "ms_to_write": took,
+        "ms_to_take_back_a_soup": back,
+    }
+
+
+class Case:
+    """The parent, children of it, and one of them as files: a lineage and a folder as ``evoray export`` writes it."""
+
+    def __init__(self, folder: Path, work: Path) -> None:
+        work.mkdir(parents=True, exist_ok=True)
+        self.model = load_parent(ParentConfig(source="transformers", name=str(folder)), None).model
+        self.state, aliases = canonical_state(self.model)
+        self.space = Space.from_state(self.state, mutable_names(self.model, ["*"], []), "rms")
+        self.lineages = drawn(self.space)
+        self.file, self.exported = work / "child.json", work / "child"
+        document = lineage_document("parent", self.state, self.space, self.lineages["sparse0"], aliases)
+        self.file.write_text(json.dumps(document))
+        self.exported.mkdir(exist_ok=True)
+        child = child_state(self.state, self.space, self.lineages["sparse0"])
+        fill(self.exported, folder, self.model, child | {one: child[name] for one, name in aliases.items()})
+        self.model.load_state_dict(self.state | {one: self.state[name] for one, name in aliases.items()})
+
+
+def exact(engine: Engine, case: Case, args: argparse.Namespace) -> dict[str, Any]:
+    """Weights and greedy answers of children in the engine, and of the parent after them."""
+    of_parent = answers(engine.llm, args.new)
+    found = written(engine, case, args.dtype)
+    found["answers_of_parent_are_back"] = answers(engine.llm, args.new) == of_parent
+    with engine.child(case.file):
+        of_child = answers(engine.llm, args.new)
+    print(json.dumps(found), flush=True)
+    return found | {
+        "answers_of_child_unlike_parent": unlike(of_child, of_parent),
+        "answers_unlike_fresh_engine_of_exported_folder": unlike(of_child, of_fresh(case.exported, args)),
     }
 
 
 def measured(args: argparse.Namespace) -> dict[str, Any]:
-    args.work.mkdir(parents=True, exist_ok=True)
-    parent = load_parent(ParentConfig(source="transformers", name=str(args.folder)), None)
-    state, aliases = canonical_state(parent.model)
-    space = Space.from_state(state, mutable_names(parent.model, ["*"], []), "rms")
-    lineages = drawn(space)
-    file = args.work / "child.json"
-    file.write_text(json.dumps(lineage_document("parent", state, space, lineages["sparse0"], aliases)))
-    exported = args.work / "child"
-    exported.mkdir(exist_ok=True)
-    full = child_state(state, space, lineages["sparse0"])
-    fill(exported, args.folder, parent.model, full | {one: full[name] for one, name in aliases.items()})
-    parent.model.load_state_dict(state | {one: state[name] for one, name in aliases.items()})
-
+    case = Case(args.folder, args.work)
     llm = started(args.folder, args.dtype)
-    packed_answers = answers(llm, PROMPTS, args.new)
-    packed = [seconds(lambda: answers(llm, PROMPTS, args.new)) for _ in range(args.rounds)]
+    in_engine = partial(answers, llm, args.new)
+    in_engine()
+    packed = [seconds(in_engine) for _ in range(args.rounds)]
     opening = time.perf_counter()
-    engine = Engine(llm, args.folder, file)
+    engine = Engine(llm, args.folder, case.file)
     opening = time.perf_counter() - opening
-    of_parent = answers(llm, PROMPTS, args.new)
-    found = checked(engine, lineages, space, state, args.dtype)
-    print(json.dumps(found), flush=True)
-    found["answers_of_parent_are_back"] = answers(llm, PROMPTS, args.new) == of_parent
-    with engine.child(file):
-        of_child = answers(llm, PROMPTS, args.new)
-    own = own_loop(parent.model, args.folder, args)
-    alike = own().tolist()
-    rounds = [(seconds(lambda: answers(llm, PROMPTS, args.new)), seconds(own)) for _ in range(args.rounds)]
-    del engine, llm
-    fresh = of_fresh(exported, args)
+    own = own_loop(case.model, args.folder, args)
+    found = exact(engine, case, args) | {"answers_of_parent_unlike_own_loop": unlike(in_engine(), own().tolist())}
+    rounds = [(seconds(in_engine), seconds(own)) for _ in range(args.rounds)]
     ratios = [theirs / ours for ours, theirs in rounds]
     return found | {
         "prompts": len(PROMPTS),
@@ -161,14 +179,10 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
         "own_s": [one for _, one in rounds],
         "ratio": statistics.median(ratios),
         "ratios": ratios,
-        "answers_of_child_unlike_parent": _unlike(of_child, of_parent),
-        "answers_unlike_fresh_engine_of_exported_folder": _unlike(of_child, fresh),
-        "answers_of_parent_unlike_packed": _unlike(of_parent, packed_answers),
-        "answers_of_parent_unlike_own_loop": _unlike(of_parent, alike),
     }
 
 
-def _unlike(ones: list[list[int]], others: list[list[int]]) -> int:
+def unlike(ones: list[list[int]], others: list[list[int]]) -> int:
     return sum(one != other for one, other in zip(ones, others, strict=True))
 
 
@@ -183,7 +197,7 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="answer the prompts alone, and print the tokens")
     args = parser.parse_args()
     if args.fresh:
-        print("\n" + json.dumps(answers(started(args.folder, args.dtype), PROMPTS, args.new)))
+        print("\n" + json.dumps(answers(started(args.folder, args.dtype), args.new)))
         return 0
     found = measured(args)
     print(text := json.dumps(found, indent=1))

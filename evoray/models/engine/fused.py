@@ -44,8 +44,8 @@ def places(state: Mapping[str, Tensor], fused: Fused, known: Mapping[str, Tensor
     found = {name: place_of(name, state, fused, known) for name in state}
     if lost := [name for name, place in found.items() if place is None]:
         raise ModelError(
-            f"the engine has no {shown(lost[0])} of the parent's by that name ({len(lost)} of {len(state)} tensors), so "
-            f"children cannot be written into it. {INSTEAD}"
+            f"the engine has no {shown(lost[0])} of the parent's by that name ({len(lost)} of {len(state)} tensors), "
+            f"so children cannot be written into it. {INSTEAD}"
         )
     return {name: place for name, place in found.items() if place is not None}
 

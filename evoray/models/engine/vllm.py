@@ -18,8 +18,8 @@ from evoray.errors import ConfigError, LineageError, ModelError, RunError
 from evoray.models.checkpoints.files import read_state
 from evoray.models.engine.fused import INSTEAD, places, unpack, views
 from evoray.models.engine.writing import Writer
-from evoray.mutation import Lineage, Space, tensors_sha256
-from evoray.mutation.document import Document, opened
+from evoray.mutation import Lineage, tensors_sha256
+from evoray.mutation.document import opened
 from evoray.runtime.reading import parse_json, read_file, shown
 
 EXTENSION = f"{__name__}.Extension"
@@ -156,7 +156,7 @@ def parent_state(
         if (tied := state.get(name, state.get(alias))) is not None:
             state[name] = state[alias] = tied
     if tensors_sha256({name: one for name, one in state.items() if name not in aliases}) != digest:
-        raise LineageError(f"{shown(folder)}: its weights are not those of the lineage's parent. Name the run's parent.")
+        raise LineageError(f"{shown(folder)}: its weights are not those of the lineage's parent. Name that.")
     return state, aliases
 
 

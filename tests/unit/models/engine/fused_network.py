@@ -42,11 +42,15 @@ def fused(model, dtype=torch.float32):
     return made
 
 
+def packed(own):
+    return lambda x, weight, bias: nn.functional.linear(x, own, bias)
+
+
 def pack(model):
     """As vLLM's oneDNN does: a copy that the layer computes with, and no weights but those of the embedding."""
     for name, module in model.named_modules():
         if isinstance(module, Leaf) and module.weight.dim() == 2:
-            module.cpu_linear = lambda x, weight, bias, own=module.weight.data.clone(): nn.functional.linear(x, own)
+            module.cpu_linear = packed(module.weight.data.clone())
             if "embed" not in name and "lm_head" not in name:
                 module.weight = nn.Parameter(torch.empty(0, dtype=module.weight.dtype), requires_grad=False)
     return model
