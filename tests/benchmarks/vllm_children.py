@@ -41,6 +41,7 @@ COMPARED = ["sparse0", "sparse7", "sparse19", "dense0", "soup"]
 """Of the children that are written, those whose every tensor is compared: a digest of all weights takes seconds."""
 NUMBERS = zip(range(7, 71, 4), "+-*+" * 4, range(3, 51, 3), strict=True)
 PROMPTS = [f"What is {one} {sign} {other}? Answer:" for one, sign, other in NUMBERS]
+EXAMPLE = "What is 2 + 2? Answer: 4\n"
 
 
 def started(folder: Path, dtype: str) -> Any:
@@ -49,16 +50,23 @@ def started(folder: Path, dtype: str) -> Any:
     return LLM(model=str(folder), dtype=dtype, max_model_len=512, enforce_eager=True, worker_extension_cls=EXTENSION)
 
 
-def answers(llm: Any, tokens: int) -> list[list[int]]:
+def prompts(args: argparse.Namespace) -> list[str]:
+    return [EXAMPLE * args.examples + one for one in PROMPTS]
+
+
+def answers(llm: Any, args: argparse.Namespace) -> list[list[int]]:
     from vllm import SamplingParams
 
-    said = llm.generate(PROMPTS, SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True), use_tqdm=False)
+    said = llm.generate(
+        prompts(args), SamplingParams(temperature=0, max_tokens=args.new, ignore_eos=True), use_tqdm=False
+    )
     return [list(one.outputs[0].token_ids) for one in said]
 
 
 def of_fresh(folder: Path, args: argparse.Namespace) -> list[list[int]]:
     """An engine's answers, in a process of its own; as vLLM starts it."""
     command = [sys.executable, __file__, str(folder), "--fresh", "--dtype", args.dtype, "--new", str(args.new)]
+    command += ["--examples", str(args.examples)]
     found = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     return json.loads(found.splitlines()[-1])
 
@@ -88,7 +96,7 @@ def seconds(work: Callable[[], Any]) -> float:
 def own_loop(model: Any, folder: Path, args: argparse.Namespace) -> Callable[[], torch.Tensor]:
     """The same prompts answered by EvoRay's loop on transformers."""
     tokenizer: Any = load_tokenizer(folder)
-    ids = [tokenizer(one)["input_ids"] for one in PROMPTS]
+    ids = [tokenizer(one)["input_ids"] for one in prompts(args)]
     longest = max(map(len, ids))
     padded = torch.tensor([[0] * (longest - len(one)) + one for one in ids])
     mask = torch.tensor([[0] * (longest - len(one)) + [1] * len(one) for one in ids])
@@ -143,11 +151,11 @@ class Case:
 
 def exact(engine: Engine, case: Case, args: argparse.Namespace) -> dict[str, Any]:
     """Weights and greedy answers of children in the engine, and of the parent after them."""
-    of_parent = answers(engine.llm, args.new)
+    of_parent = answers(engine.llm, args)
     found = written(engine, case, args.dtype)
-    found["answers_of_parent_are_back"] = answers(engine.llm, args.new) == of_parent
+    found["answers_of_parent_are_back"] = answers(engine.llm, args) == of_parent
     with engine.child(case.file):
-        of_child = answers(engine.llm, args.new)
+        of_child = answers(engine.llm, args)
     print(json.dumps(found), flush=True)
     return found | {
         "answers_of_child_unlike_parent": unlike(of_child, of_parent),
@@ -158,7 +166,7 @@ def exact(engine: Engine, case: Case, args: argparse.Namespace) -> dict[str, Any
 def measured(args: argparse.Namespace) -> dict[str, Any]:
     case = Case(args.folder, args.work)
     llm = started(args.folder, args.dtype)
-    in_engine = partial(answers, llm, args.new)
+    in_engine = partial(answers, llm, args)
     in_engine()
     packed = [seconds(in_engine) for _ in range(args.rounds)]
     opening = time.perf_counter()
@@ -170,7 +178,7 @@ def measured(args: argparse.Namespace) -> dict[str, Any]:
     ratios = [theirs / ours for ours, theirs in rounds]
     return found | {
         "prompts": len(PROMPTS),
-        **{name: getattr(args, name) for name in ("new", "dtype", "rounds")},
+        **{name: getattr(args, name) for name in ("new", "dtype", "rounds", "examples")},
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "s_to_open": opening,
@@ -194,10 +202,11 @@ def main() -> int:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--new", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--examples", type=int, default=0, help="before every prompt: vLLM keeps what it made of them")
     parser.add_argument("--fresh", action="store_true", help="answer the prompts alone, and print the tokens")
     args = parser.parse_args()
     if args.fresh:
-        print("\n" + json.dumps(answers(started(args.folder, args.dtype), args.new)))
+        print("\n" + json.dumps(answers(started(args.folder, args.dtype), args)))
         return 0
     found = measured(args)
     print(text := json.dumps(found, indent=1))

@@ -73,6 +73,8 @@ def unpack(model: nn.Module, state: Mapping[str, Tensor], found: Mapping[str, Pl
         _compare(module, path, whole)
         if whole is not weight:
             module.weight = nn.Parameter(whole, requires_grad=False)
+        if isinstance(bias := getattr(module, "bias", None), Tensor):
+            bias.data = bias.data.to(weight.dtype)  # packed for AMX, it was widened
         module.cpu_linear = nn.functional.linear
         packed += 1
     return packed

@@ -166,8 +166,9 @@ def _read(lineage: str | Path) -> dict[str, Any]:
 
 
 def _answer(llm: Any, method: str, *args: Any) -> Any:
-    """The first worker's; what it refused is raised here."""
-    found = llm.collective_rpc(method, args=args)[0]
-    if isinstance(found, list) and found:
-        raise {"LineageError": LineageError, "ModelError": ModelError}[found[0]](found[1])
-    return found
+    """The first worker's; what any refused is raised here."""
+    found = llm.collective_rpc(method, args=args)
+    for one in found:
+        if isinstance(one, list) and one:
+            raise {"LineageError": LineageError, "ModelError": ModelError}[one[0]](one[1])
+    return found[0]

@@ -74,3 +74,15 @@ def test_a_packed_copy_of_something_else_is_refused(tmp_path):
     found = places(state, FUSED, dict(engine.named_parameters(remove_duplicate=False)))
     with pytest.raises(ModelError, match=r"model\.layers\.0\.mlp\.gate_up_proj gives other products"):
         unpack(engine, state, found)
+
+
+def test_a_bias_that_packing_widened_is_narrowed():
+    engine = torch.nn.Module()
+    engine.add_module("fc", torch.nn.Linear(3, 2, dtype=torch.bfloat16).requires_grad_(False))
+    state = {f"fc.{name}": one.clone() for name, one in engine.fc.named_parameters()}
+    inputs, own = torch.ones(1, 3, dtype=torch.bfloat16), state["fc.weight"]
+    engine.fc.cpu_linear = lambda x, weight, bias: torch.nn.functional.linear(x, own)
+    engine.fc.bias.data, engine.fc.weight = engine.fc.bias.float(), torch.nn.Parameter(own[:0], requires_grad=False)
+    assert unpack(engine, state, places(state, {}, dict(engine.named_parameters()))) == 1
+    assert torch.equal(engine.fc.bias, state["fc.bias"])
+    assert torch.equal(engine.fc.cpu_linear(inputs, engine.fc.weight, engine.fc.bias), engine.fc(inputs))

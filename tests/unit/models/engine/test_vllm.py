@@ -12,7 +12,7 @@ import torch
 from fused_network import Llm, child, fused, pack, parent, written
 
 from evoray.errors import ConfigError, LineageError, ModelError, RunError
-from evoray.models.engine.vllm import EXTENSION, Engine, Extension, parent_state
+from evoray.models.engine.vllm import EXTENSION, Engine, Extension, _answer, parent_state
 from evoray.mutation import Lineage, child_state, tensors_sha256
 
 
@@ -69,6 +69,15 @@ def test_an_engine_of_other_weights_is_refused(run):
     engine.lm_head.weight[0] += 1
     with pytest.raises(ModelError, match="does not hold the parent's"):
         Engine(Llm(engine), folder, file)
+
+
+def test_any_workers_refusal_counts():
+    class Two:
+        def collective_rpc(self, method, args):
+            return [3, ["ModelError", "no"]]
+
+    with pytest.raises(ModelError, match="no"):
+        _answer(Two(), "evoray_write", [])
 
 
 def test_a_compiled_engine_with_packed_weights_is_refused(run):
