@@ -7,13 +7,16 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from evoray.commands.terminal.bars import Bars as Bars
 from evoray.errors import EvorayError
 from evoray.runtime.reading import screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
@@ -47,9 +50,9 @@ def complain(message: str) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    Console(emoji=False, stderr=True).print(
-        f"[bold red]error[/] {escape(screen(as_options(message)))}", highlight=False, soft_wrap=True
-    )
+    console = Console(emoji=False, stderr=True)
+    text = on_lines(f"error {screen(as_options(message))}", console).removeprefix("error ")
+    console.print(f"[bold red]error[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def as_options(message: str) -> str:
@@ -72,7 +75,18 @@ def finish(result: Any, as_json: bool) -> None:
 
 
 def say(text: str) -> None:
-    """A sentence on stdout, as it is but for what would steer a terminal."""
+    """A sentence on stdout, without what would steer a terminal, whose lines are broken between words alone."""
     from rich.console import Console
 
-    Console(emoji=False, markup=False, highlight=False, soft_wrap=True).print(screen(text))
+    console = Console(emoji=False, markup=False, highlight=False, soft_wrap=True)
+    console.print(on_lines(screen(text), console))
+
+
+def on_lines(text: str, console: Console) -> str:
+    """Text as a terminal of that width breaks no word of it; a file and a log have no width."""
+    if not console.is_terminal:
+        return text
+    from evoray.begin.said import folded
+
+    lines = (folded(line, console.width) if len(line) > console.width else [line] for line in text.split("\n"))
+    return "\n".join(part for parts in lines for part in parts)

@@ -78,7 +78,7 @@ def compare(
     for grid in found.grids:
         say("")
         if grid.rows:
-            Console(emoji=False).print(table(grid))
+            Console(emoji=False).print(table(grid), crop=False)
         else:
             say(f"{grid.title}: {grid.note}")
     if page is not None:

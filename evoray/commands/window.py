@@ -59,7 +59,7 @@ def window(
     from evoray.report.tables import table
     from evoray.report.window import window_grid
 
-    Console(emoji=False).print(table(window_grid(drawn)))
+    Console(emoji=False).print(table(window_grid(drawn)), crop=False)
     say(f"picture: {target}/window.svg")
 
 

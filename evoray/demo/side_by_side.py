@@ -70,7 +70,7 @@ def print_answers(directory: RunDirectory, console: Console | None = None) -> No
     if answered := answered_of(directory.read_table(FILE)):
         out = console or Console(emoji=False)
         out.print()
-        out.print(table(grid(answered)))
+        out.print(table(grid(answered)), crop=False)
 
 
 def _marked(one: Answered, name: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from rich import box
-from rich.console import Console, JustifyMethod
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from evoray.report import text
 from evoray.report.measures import BEFORE, own
+from evoray.report.tables import Fitted, sentence
 from evoray.runs.listing import Row
 from evoray.runtime.reading import SCREEN, shown
 
@@ -57,34 +56,26 @@ LEFT_OUT = ("Images", "Task", "Date", "Time", "Best", "Soup", "Network", "Childr
 def print_runs(rows: Sequence[Row], console: Console) -> None:
     """Prints the table, what it left out, and why damaged runs are."""
     left: list[str] = []
-    name_width = max(24, 3 * console.width // 10)
-    drawn = _table(rows, left, name_width)
-    for name in LEFT_OUT:
-        if console.measure(drawn, options=console.options.update(width=10_000)).maximum <= console.width:
-            break
-        left.append(name)
-        drawn = _table(rows, left, name_width)
-    console.print(drawn)
+    drawn = _table(rows, left)
+    while not drawn.is_whole_in(console.width) and len(left) < len(LEFT_OUT):
+        left.append(LEFT_OUT[len(left)])
+        drawn = _table(rows, left)
+    if not drawn.is_whole_in(console.width):  # names that fill the line: each run has lines of its own, with all of it
+        left, drawn = [], _table(rows, [])
+    console.print(drawn, crop=False)
     if left:
-        console.print(Text(f"Not shown at this width: {', '.join(left).lower()}; --json has all."), style="dim")
+        said = f"Not shown at this width: {', '.join(left).lower()}; --json has all."
+        console.print(sentence(said, console.width, "dim"), crop=False)
     damaged = [row for row in rows if row.reason]
     for row in damaged[:REASONS]:
-        console.print(Text(f"{shown(row.name)}: {shown(row.reason, SCREEN)}"))
+        console.print(sentence(f"{shown(row.name)}: {shown(row.reason, SCREEN)}", console.width), crop=False)
     if len(damaged) > REASONS:
         console.print(Text(f"and {len(damaged) - REASONS:,} more that are damaged; --json says why"))
 
 
-def _table(rows: Sequence[Row], left: Sequence[str], name_width: int) -> Table:
-    drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def _table(rows: Sequence[Row], left: Sequence[str]) -> Fitted:
     names = [name for name in COLUMNS if name not in left]
     counted = {row.counted for row in rows if row.images is not None}
-    for name in names:
-        head = " or ".join(sorted(counted)).capitalize() if name == "Images" and counted else name
-        justify: JustifyMethod = "left" if name in WORDS else "right"
-        if name == "Run":  # what one looks for and copies: folded rather than cut
-            drawn.add_column(head, overflow="fold", max_width=name_width)
-        else:
-            drawn.add_column(head, justify=justify, no_wrap=True)
-    for row in rows:
-        drawn.add_row(*(Text(shown(COLUMNS[name](row), 200)) for name in names))
-    return drawn
+    heads = [" or ".join(sorted(counted)).capitalize() if name == "Images" and counted else name for name in names]
+    cells = [[shown(COLUMNS[name](row), 200) for name in names] for row in rows]
+    return Fitted("", heads, cells, [name in WORDS for name in names], [True] * len(names))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from rich import box
+from dataclasses import replace
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from evoray.report.grids import Grid
+from evoray.report.tables import table
 from evoray.runtime.reading import shown
 from evoray.watching.page import blocks_grid, top_grid
 from evoray.watching.view import View, best_line, learned_line, stage_line, state_line, workers_line
@@ -22,9 +24,9 @@ def drawn(view: View) -> RenderableType:
     """All of it, in about 24 lines."""
     parts: list[RenderableType] = [Text(shown(view.location, 400), style="bold", overflow="fold"), _facts(view)]
     if (fittest := top_grid(view)) is not None:
-        parts.append(_table(fittest))
+        parts.append(_top(fittest))
     if (blocks := blocks_grid(view)) is not None and len(blocks.rows) <= ROWS:
-        parts.append(_table(blocks))
+        parts.append(_top(blocks))
     parts += [Text(shown(note, 400), style="dim") for note in list(view.live.get("notes", ()))[-NOTES:]]
     return Group(*parts)
 
@@ -58,10 +60,5 @@ def _lines(view: View) -> list[tuple[str, str]]:
     ]
 
 
-def _table(grid: Grid) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for number, name in enumerate(grid.columns):
-        table.add_column(Text(shown(name)), justify="left" if number < grid.words else "right", overflow="fold")
-    for row in grid.rows[:ROWS]:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    return table
+def _top(grid: Grid) -> RenderableType:
+    return table(replace(grid, title="", note="", rows=grid.rows[:ROWS]))

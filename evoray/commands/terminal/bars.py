@@ -82,8 +82,12 @@ class Bars(Progress):
     def note(self, text: str) -> None:
         from rich.markup import escape
 
-        # a log is not broken into lines of a width that it does not have
-        self._console.print(f"[dim]{escape(screen(text))}[/dim]", highlight=False, soft_wrap=self._bars is None)
+        from evoray.begin.said import folded
+
+        said = screen(text)
+        if self._bars is not None:  # a log has no width, and no line of it is broken
+            said = "\n".join(line for part in said.split("\n") for line in folded(part, self._console.width))
+        self._console.print(f"[dim]{escape(said)}[/dim]", highlight=False, soft_wrap=True)
 
     def _begin(self, stage: Counted) -> None:
         if not stage.total:

@@ -29,10 +29,13 @@ def test_everything_where_there_is_room(made):
     assert "Not shown at this width" not in shown
 
 
-def test_long_names_are_folded_whole():
-    name = "a-study-of-many/with-a-seed-and-a-sigma/in-a-folder-of-its-own"
-    shown = printed([Row(name, "stopped")], 80)
-    assert name in "".join(line.split(" ")[1] if line.startswith(" ") else "" for line in shown.splitlines())
+def test_long_names_stay_whole_and_take_a_line_of_their_own_where_they_must():
+    long, longer = (
+        "a-second-run-with-a-longer-name-than-most",
+        "many/with-a-seed-and-a-sigma/in-a-folder-of-its-own",
+    )
+    assert f" {long}  stopped " in printed([Row(long, "stopped")], 80)
+    assert f"\n{longer}/{long}\n  State: stopped\n" in printed([Row(f"{longer}/{long}", "stopped")], 80)
 
 
 def test_why_runs_are_damaged_stands_below():
