@@ -148,7 +148,7 @@ def together(data: Opened, parent: Parent, run: Inputs | None = None) -> Inputs:
     check_text(config.compute, parent, splits)
     speech, told = speaking(task, parent, splits, config.seed)
     task = of_run(task, splits.described["select"].classes, speech)
-    state, aliases, space = (run.state, run.aliases, run.space) if run else _weights(config, parent, config_dir)
+    state, aliases, space = (run.state, run.aliases, run.space) if run else weights_of(config, parent, config_dir)
     head: tuple[str, ...] = ()
     last = config.compute.layout == "channels-last"
     trial, classes = Trial(task, parent.model, splits, normalisation(parent, _channels(splits)), last), None
@@ -191,7 +191,7 @@ def together(data: Opened, parent: Parent, run: Inputs | None = None) -> Inputs:
     return replace(inputs, config=config, space=space, notes=notes)
 
 
-def _weights(
+def weights_of(
     config: RunConfig, parent: Parent, config_dir: Path | None
 ) -> tuple[dict[str, Tensor], dict[str, str], Space]:
     """The parent's state, its aliases, and the weights that children change."""

@@ -21,7 +21,7 @@ from evoray.runtime.malloc import freed_memory_kept
 from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
 from evoray.search.guards.checked import with_guards
-from evoray.search.inputs import CHECKS, Inputs, Opened, check_inputs, open_data, together
+from evoray.search.inputs import CHECKS, Inputs, Opened, check_inputs, open_data, together, weights_of
 from evoray.tracking.registry import check_trackers
 
 T = TypeVar("T")
@@ -75,6 +75,8 @@ def _inputs(config: RunConfig, folder: Path, found: Problems) -> Inputs | None:
     parent = found.tried(lambda: load_parent(config.parent, folder, seed=config.seed))
     if config.compute.backend not in BACKENDS:
         found.tried(partial(import_function, config.compute.backend, folder))
+    if parent is not None and (data is None or found.lines):
+        found.tried(partial(weights_of, config, parent, folder))
     if data is None or parent is None or found.lines:
         for guard in config.guard:
             with _said_of(f"guard {guard.name}", found) as own:
@@ -82,12 +84,21 @@ def _inputs(config: RunConfig, folder: Path, found: Problems) -> Inputs | None:
         return None
     whole = Problems()
     inputs = whole.tried(lambda: together(data, parent))
+    if inputs is None and not config.guard:
+        _apart(data, parent, folder, whole)
     if inputs is None and config.guard:
         _guards(config, data, parent, found)
-    for line in whole.lines:
-        if not found.lines:  # else each guard has said its own
-            found.add(line)
+    if not found.lines:  # else each guard has said its own
+        found.lines += whole.lines
     return inputs
+
+
+def _apart(data: Opened, parent: Parent, folder: Path, found: Problems) -> None:
+    """Which weights change, and whether the network takes the data, each where the other one is wrong."""
+    said = len(found.lines)
+    if found.tried(partial(weights_of, data.config, parent, folder)) is None and len(found.lines) == said:
+        every = data.config.mutation.model_copy(update={"include": ("*",), "exclude": ()})
+        found.tried(lambda: together(replace(data, config=data.config.model_copy(update={"mutation": every})), parent))
 
 
 def _guards(config: RunConfig, data: Opened, parent: Parent, found: Problems) -> None:

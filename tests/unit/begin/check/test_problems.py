@@ -87,6 +87,21 @@ def test_what_parent_and_data_have_to_fit_is_told(found, tmp_path):
     assert line.startswith("the parent")
 
 
+@pytest.mark.parametrize("data", ["data.path=no/shards", "fitness.name=nlll", "data.select=0.0001"])
+def test_weights_that_are_none_are_told_beside_what_is_wrong_with_the_data(found, data):
+    lines = found(RUN, data, 'mutation.include=["nothing.*"]')
+    assert len(lines) == 2 and any("nothing.*" in line for line in lines)
+
+
+def test_weights_that_are_none_hide_no_network_that_does_not_fit_the_data(found, tmp_path):
+    ingest_dataset(grey_records(23), tmp_path / "shards", GREY, shard_size=10)
+    (tmp_path / "net.py").write_text("from torch import nn\ndef two():\n    return nn.Linear(16, 2)\n")
+    asked = ("data.select=0.5", "data.test=0.5", "parent.name=net:two", 'mutation.include=["nothing.*"]')
+    lines = found(RUN.replace("mnist5k", str(tmp_path / "shards")), *asked)
+    assert len(lines) == 2 and any("nothing.*" in line for line in lines)
+    assert any(line.startswith("the parent") for line in lines)
+
+
 def test_every_guard_that_cannot_be_used_is_told(found):
     guards = """
 [[guard]]
