@@ -20,6 +20,7 @@ from evoray.fitness.per_class import balanced_accuracy, macro_f1, worst_class
 from evoray.report.finished_run import Run as Finished
 from evoray.statistics import Comparison, compare_blocks
 from evoray.tasks.registry import TASKS
+from evoray.tasks.sums import SumsLayout
 
 NUMBERS: Mapping[str, Callable[[np.ndarray], float]] = {
     "balanced-accuracy": balanced_accuracy,
@@ -51,15 +52,15 @@ def groups_of(
     columns: Any = getattr(kind, "columns", ())
     if number is None or type(classes) is not int or classes < 1 or "n" not in columns:
         return {}
-    shape = (len(names), BLOCKS, len(columns) + COUNTS * classes)
-    total = np.zeros(shape)
+    layout = SumsLayout(tuple(columns), COUNTS * classes)
+    total = np.zeros((len(names), BLOCKS, layout.width))
     for shard in shards:
         at, sums = shard.get("block_at"), shard.get("block_sum")
         if at is None or sums is None or at.shape != sums.shape or (len(at) and at.max() >= total.size):
             return {}
         np.add.at(total.reshape(-1), at, sums)
-    records = total[:, :, columns.index("n")]
-    counts = total[:, :, len(columns) :].reshape(len(names), BLOCKS, COUNTS, classes)
+    records = layout.column(total, "n")
+    counts = layout.of_fitness(total).reshape(len(names), BLOCKS, COUNTS, classes)
     found = {name: Groups(records[row], counts[row]) for row, name in enumerate(names)}
     return {name: one for name, one in found.items() if _is_reported(finished, name, number(one.counts.sum(axis=0)))}
 

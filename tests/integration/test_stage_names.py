@@ -45,7 +45,7 @@ def test_no_two_stages_share_a_name(small_run, tmp_path, strategy, method):
     assert any(name.startswith("final/") for name, _ in stages.seen)
 
 
-@pytest.mark.parametrize("method", ["greedy", "uniform"])
+@pytest.mark.parametrize("method", ["greedy", pytest.param("uniform", marks=pytest.mark.slow)])
 def test_a_run_goes_on_inside_its_last_soups(small_run, tmp_path, monkeypatch, method):
     """Fails where a final soup is recorded under the name of the generation's own soups: KeyError on resume."""
     monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
