@@ -86,7 +86,8 @@ def _batch_size(text: str) -> int | None:
 
 def _draw(results: list[dict[str, Any]], naive: bool) -> None:
     from rich.console import Console
-    from rich.table import Column, Table
+
+    from evoray.report.tables import Fitted
 
     first, types = results[0], results[0]["dtypes"]
     heads = {"forward": "forward", "naive": "naive", "naive_dtype": f"naive {first['dtype']}", "evotorch": "evotorch"}
@@ -96,19 +97,20 @@ def _draw(results: list[dict[str, Any]], naive: bool) -> None:
     cuts = ("behind", "from", "kept") if any(one["cut"] for one in results) else ()
     names = [heads[name] for name in others]
     titles = ("density", *cuts, "EvoRay", *names, *(f"to {name}" for name in names), "rebuild")
-    table = Table(*(Column(title, overflow="fold") for title in titles), padding=(0, 1, 0, 0))
+    rows = []
     for one in results:
         rates = one["images_per_s"]
         ratios = (one[f"ratio_to_{name}"] for name in others)
-        table.add_row(
+        row = (
             f"{one['density']:g}",
             *((f"{one['behind']:.1%}", one["cut"] or "-", f"{one['kept_kib_per_image']:.0f} KiB") if cuts else ()),
             *(f"{rates[name]:.1f}" for name in ("evoray", *others)),
             *(f"{ratio:.3f}" for ratio in ratios),
             f"{one['rebuild_ms']:.1f} ms",
         )
+        rows.append(row)
     console = Console(emoji=False)
-    console.print(table)
+    console.print(Fitted("", titles, rows, [True] * len(titles), [False] * len(titles)), crop=False)
     batches = f"{results[0]['batch_size']} images a pass" + (
         f", naive {results[0]['naive_batch_size']}" if naive else ""
     )
@@ -161,11 +163,12 @@ def bench_scaling(
         typer.echo(json.dumps({"results": results}))
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("workers", "units", "start-up", "time", "efficiency", "driver CPU", "memory")
+    from evoray.report.tables import Fitted
+
+    titles, rows = ("workers", "units", "start-up", "time", "efficiency", "driver CPU", "memory"), []
     for one in results:
-        table.add_row(
+        row = (
             str(one["workers"]),
             f"{one['units']:,} x {one['unit_seconds']:g} s",
             f"{one['startup_s']:.0f} s",
@@ -174,7 +177,9 @@ def bench_scaling(
             f"{one['driver_cpu_ms_per_unit']:.2f} ms a unit",
             f"{one['driver_rss_mb']:.0f} MB (+{one['driver_rss_growth_mb']:.0f})",
         )
-    Console(emoji=False).print(table)
+        rows.append(row)
+    table = Fitted("", titles, rows, [True] * len(titles), [False] * len(titles))
+    Console(emoji=False).print(table, crop=False)
     Console(emoji=False).print(
         "efficiency: units x seconds / workers over time, start-up apart; medians of rounds", style="dim"
     )

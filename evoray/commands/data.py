@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from evoray.commands.common import Bars, Json
+from evoray.commands.common import Bars, Json, say
 from evoray.commands.terminal.help import App
 from evoray.errors import UsageError
 from evoray.runtime.reading import SCREEN, screen, shown
@@ -172,16 +172,14 @@ def data_verify(dest: Dest, as_json: Json = False) -> None:
 def data_show(dest: Dest, as_json: Json = False) -> None:
     """Print what a shard directory holds."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
+    from evoray.begin.said import beside
     from evoray.data import described, place_of, read_manifest
 
     manifest = read_manifest(place_of(dest))
     if as_json:
         typer.echo(manifest.model_dump_json())
         return
-    table = Table(show_header=False, box=None)
-    for key, value in described(manifest):
-        table.add_row(key, Text(shown(value, SCREEN)))
-    Console(emoji=False).print(table)
+    rows = [(key, shown(value, SCREEN)) for key, value in described(manifest)]
+    for line in beside(rows, Console(emoji=False).width):
+        say(line)

@@ -119,9 +119,12 @@ class Fitted:
     def _listed(self, width: int) -> Iterator[str]:
         """Each row as lines of its own: the first cell, and below it the others with their headings."""
         yield from unbroken(self.title, width)
+        before = None
         for first, *others in self.rows:
             yield ""
-            yield first
+            if first != before:
+                yield from unbroken(first, width)
+            before = first
             for head, cell in zip(self.heads[1:], others, strict=True):
                 if cell:
                     yield from (f"  {line}" for line in unbroken(f"{head}: {cell}", width - 2))

@@ -125,3 +125,8 @@ def test_show_does_not_steer_the_terminal(evoray, tmp_path, monkeypatch):
 
     ingest_dataset(Records(grey_records(2)), tmp_path / "shards", GREY)
     assert r"2: a\x1b[2J, b\x0ac" in evoray("data", "show", tmp_path / "shards")
+
+
+def test_what_a_directory_holds_is_never_cut(evoray, shards):
+    narrow, wide = (set(evoray("data", "show", shards, columns=columns).split()) for columns in (80, 400))
+    assert narrow == wide and not any("…" in word for word in narrow)
