@@ -24,11 +24,6 @@ WEIGHTS = (".safetensors", ".bin", ".pth", ".pt", ".h5", ".msgpack", ".gguf", ".
 """Ends of names of files that are weights, and so the parent's own."""
 
 
-def comes_in_a_folder(directory: RunDirectory) -> bool:
-    """Whether the run's parent does."""
-    return _parent(directory).source == SOURCE
-
-
 def export_folder(
     directory: RunDirectory,
     member: str,
