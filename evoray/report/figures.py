@@ -99,7 +99,7 @@ def _frame_most(axes: Axes, values: np.ndarray, member: np.ndarray, always: list
 def ensemble_size(run: Run) -> str | None:
     """What is known on test while members join, against the parent, with the paired interval at full size."""
     curve = run.curve
-    if not curve:
+    if not curve or run.members == ["parent"]:
         return None
     sizes = [int(point["size"]) for point in curve]
     shown = [one for key, one in run.measures.items() if key in curve[0]]

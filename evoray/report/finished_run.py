@@ -231,7 +231,8 @@ class Run:
         """``Ensemble of 8``, ``Best child g0000/c0012``."""
         name = NETWORKS.get(network, network)
         if network == "ensemble":
-            return f"{name} of {len(self.members)}"
+            alone = self.members == ["parent"]
+            return f"{name} (every vote was worse than the parent)" if alone else f"{name} of {len(self.members)}"
         if network not in ("best_child", "soup"):
             return name
         identity = str(self.get(network, "id"))

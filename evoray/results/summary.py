@@ -115,7 +115,8 @@ def _add_fitness(session: Session, figures: dict[str, float | int | None], value
 
 def compare_all(session: Session, panel: Panel, has_soup: bool) -> list[Comparison]:
     """Every candidate against the parent: in the fitness of the run, and in the task's first figures."""
-    names = ["best_child", *(["soup"] if has_soup else []), RECALIBRATED, "ensemble"]
+    alone = not any(member.lineage.entries for member in panel.members)  # the parent, where every vote was worse
+    names = ["best_child", *(["soup"] if has_soup else []), RECALIBRATED, *([] if alone else ["ensemble"])]
     names = [name for name in names if name in panel.names]
     task, scores = panel.task, {name: panel.compared(name) for name in panel.names}
 

@@ -122,7 +122,7 @@ class Run:
         from evoray.mutation import Lineage
 
         members = [str(one.get("id")) for one in (self.summary.get("ensemble") or {}).get("members") or []]
-        if member not in (known := (*OWN, *dict.fromkeys(members))):
+        if member not in (known := tuple(dict.fromkeys((*OWN, *members)))):
             from evoray.config.allowed import did_you_mean
 
             near = did_you_mean(member, known)

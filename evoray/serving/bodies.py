@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evoray.errors import UsageError
-from evoray.runtime.reading import kind_of, parse_json, shown
+from evoray.errors import DataError
+from evoray.ingest.json_keys import parse_unique
+from evoray.runtime.reading import kind_of, shown
 from evoray.serving.intake import KEYS, Intake
 from evoray.serving.limits import Limits, Refused
 
@@ -77,8 +78,8 @@ def asked_of(media: str, body: bytes, query: Mapping[str, str], limits: Limits, 
     if media != JSON:
         return Asked((intake.of_body(body),), top, alone=True)
     try:
-        document = parse_json(body, "the body", UsageError)
-    except UsageError as error:
+        document = parse_unique(body, "the body")
+    except DataError as error:
         raise Refused(400, str(error).replace("damaged, ", "")) from None
     return _of_document(document, top, limits, intake)
 

@@ -15,6 +15,7 @@ from evoray.errors import ConfigError, DataError
 from evoray.evolution import evolve
 from evoray.ingest.options import Options
 from evoray.ingest.records.ingest import ingest_records, wanted_of
+from evoray.report.finished_run import Run as Finished
 from evoray.runtime.events import Noted
 from evoray.runtime.progress import Progress
 from evoray.storage import journal
@@ -131,6 +132,8 @@ def test_a_vote_that_is_worse_than_the_parent_is_not_handed_out(prepared, tmp_pa
     assert max(found.population["select_fitness"].to_pylist()) < summary["parent"]["select"]["reward"]
     assert [one["id"] for one in summary["ensemble"]["members"]] == ["parent"]
     assert summary["ensemble"]["reward"] == summary["parent"]["test"]["reward"]
+    assert {one["name"] for one in summary["comparisons"]} == {"best_child"}
+    assert Finished.of(summary, found.population).label("ensemble") == "Ensemble (every vote was worse than the parent)"
     (said,) = [note for note in seen.notes if "vote" in note]
     assert said.startswith("the vote of 4 is worse than the parent on select")
     answers = pq.read_table(found.directory.path("answers.parquet"))

@@ -12,7 +12,7 @@ from torch import Tensor
 from evoray.errors import ConfigError, ModelError
 from evoray.models.checkpoints.files import read_checkpoint, read_state
 from evoray.models.checkpoints.fitting import fitted
-from evoray.models.onnx.file import SUFFIX, with_integers
+from evoray.models.onnx.file import SUFFIX, with_graph_of, with_integers
 from evoray.models.tensors import all_finite
 from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.paths import expanded
@@ -71,7 +71,7 @@ def read_other(
     own = {**state, **{alias: state[name] for alias, name in aliases.items()}}
     try:
         graph = path.name.lower().endswith(SUFFIX)
-        content = with_integers(read_state(path), state) if graph else read_checkpoint(path)
+        content = _of_graph(path, state) if graph else read_checkpoint(path)
         found = fitted(own, aliases, content, str(path), weights_key)
     except ModelError as error:
         raise ModelError(f"{KEY}: {error}") from None
@@ -79,6 +79,13 @@ def read_other(
         if tensor.is_floating_point() and not all_finite(tensor):
             raise ModelError(f"{KEY}: {shown(file)}: {shown(name)} holds NaN or infinity. Take another checkpoint.")
     return found
+
+
+def _of_graph(path: Path, parent: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    try:
+        return with_graph_of(with_integers(read_state(path), parent), parent)
+    except ModelError as error:
+        raise ModelError(str(error) if shown(path) in str(error) else f"{shown(path)}: {error}") from None
 
 
 def identity_of(space: Space) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ConfigError, ModelError
-from evoray.models.onnx.graph import integers_taken_apart, put_together, taken_apart
+from evoray.models.onnx.graph import integers_taken_apart, put_together, taken_apart, unlike
 from evoray.runtime.paths import expanded
 from evoray.runtime.reading import read_file, reason_of, shown
 
@@ -100,6 +100,23 @@ def with_integers(state: Mapping[str, Tensor], wanted: Collection[str] | None = 
     model = graph_of(state[GRAPH])
     found = integers_taken_apart(model)
     return {**state, **found, GRAPH: _bytes_of(model)} if found else dict(state)
+
+
+def with_graph_of(state: Mapping[str, Tensor], parent: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Another network's state with the parent's graph, which has to compute the same; a state without a graph as it is.
+
+    Raises ModelError, naming what differs: it would stay the parent's on the way to that network.
+    """
+    if GRAPH not in state or GRAPH not in parent:
+        return dict(state)
+    if differs := unlike(graph_of(parent[GRAPH]), graph_of(state[GRAPH])):
+        more = f" and {len(differs) - 1} more" if len(differs) > 1 else ""
+        raise ModelError(
+            f"its {shown(differs[0])}{more} are not the parent's, and are nothing that is mutated, so they would stay "
+            "the parent's. Name a network of the same operations, zero points and integer biases, or merge the float "
+            "networks."
+        )
+    return {**state, GRAPH: parent[GRAPH]}
 
 
 def graph_of(graph: Tensor) -> ModelProto:

@@ -105,6 +105,35 @@ def integers_taken_apart(model: ModelProto) -> dict[str, Tensor]:
     return found
 
 
+def unlike(model: ModelProto, other: ModelProto) -> list[str]:
+    """Where two models without their weights compute another thing: names of initializers whose values differ, and
+    "operations" where those do. Names of operations, words and who wrote a file count for nothing, and neither do the
+    scales of integer biases, which follow from others."""
+    graphs = model.graph, other.graph
+    ours, theirs = ({one.name: one for one in graph.initializer} for graph in graphs)
+    nodes, others = ([_plain(node) for node in graph.node] for graph in graphs)
+    if nodes != others or ours.keys() != theirs.keys():
+        return ["operations"]
+    biases = {name for name, one in ours.items() if one.data_type == INT32}
+    dequantized = [node.input for node in graphs[0].node if node.op_type == "DequantizeLinear"]
+    follow = {names[1] for names in dequantized if names[0] in biases}
+    return [name for name in ours if name not in follow and not _same_values(ours[name], theirs[name])]
+
+
+def _plain(node: NodeProto) -> bytes:
+    copy = _copy(node)
+    copy.name = copy.doc_string = ""
+    return bytes(copy.SerializeToString(deterministic=True))
+
+
+def _same_values(one: TensorProto, other: TensorProto) -> bool:
+    from onnx import numpy_helper
+
+    if (one.data_type, list(one.dims)) != (other.data_type, list(other.dims)):
+        return False
+    return bool(numpy_helper.to_array(one).tobytes() == numpy_helper.to_array(other).tobytes())
+
+
 def put_together(
     model: ModelProto, weights: Mapping[str, Tensor], constant: Iterable[str] = (), fed: bool = False
 ) -> None:

@@ -73,6 +73,7 @@ HOSTILE = {
     "json, cut": (JSON, b'{"input": [1, 2', 400),
     "json of depth": (JSON, b'{"input":' + b"[" * 100_000, 400),
     "json in utf-16": (JSON, '{"input": [1, 2, 3]}'.encode("utf-16"), 400),
+    "a column twice": (JSON, b'{"input": {"a": 1, "a": 9, "b": 2, "c": 3}}', 400),
     "nan": (JSON, b'{"input": [NaN, 2, 3]}', 400),
     "infinity": (JSON, b'{"input": [1, -Infinity, 3]}', 400),
     "infinite digits": (JSON, b'{"input": [1e999, 2, 3]}', 400),

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tiny_onnx
 import torch
+from onnx import numpy_helper
 from torch import nn
 
 from evoray.errors import ConfigError, ModelError
 from evoray.models import canonical_state, write_state
 from evoray.models.checkpoints.others import identity_of, said_of, with_checkpoints
+from evoray.models.onnx.file import read_onnx, with_integers
 from evoray.mutation import Space
 
 
@@ -122,3 +125,52 @@ def test_a_file_that_is_no_checkpoint(tmp_path):
     (tmp_path / "0.pth").write_bytes(b"words")
     with pytest.raises(ModelError, match=r"mutation\.towards: .*0\.pth"):
         with_checkpoints(SPACE, ["0.pth"], STATE, ALIASES, tmp_path)
+
+
+def renamed(made):
+    """The same network from another hand."""
+    made.producer_version = "another"
+    for number, node in enumerate(made.graph.node):
+        node.name, node.doc_string = f"n{number}", "words"
+    for one in made.graph.initializer:
+        one.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(one), one.name))
+    return made
+
+
+def with_more(made, name, by):
+    (one,) = [one for one in made.graph.initializer if one.name == name]
+    one.CopyFrom(
+        numpy_helper.from_array((numpy_helper.to_array(one) + by).astype(numpy_helper.to_array(one).dtype), name)
+    )
+    return made
+
+
+def with_bias(made):
+    (one,) = [one for one in made.graph.initializer if one.name == "head.bias"]
+    one.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(one) + np.int32(3), one.name))
+    return with_more(made, "head.weight", -1)
+
+
+def towards_graph(tmp_path, other):
+    state = with_integers(read_onnx(tiny_onnx.saved(tmp_path / "parent.onnx", tiny_onnx.quantized())))
+    path = tiny_onnx.saved(tmp_path / "other.onnx", other)
+    names = [name for name, values in state.items() if values.dtype == torch.int8]
+    return with_checkpoints(Space.from_state(state, names, "rms"), [str(path)], state, {})
+
+
+def test_a_graph_from_another_hand_is_the_same_graph(tmp_path):
+    space = towards_graph(tmp_path, with_more(renamed(tiny_onnx.quantized()), "head.weight", -1))
+    assert set(np.unique(space.towards)) == {-1.0, 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda: with_more(with_more(tiny_onnx.quantized(), "head.weight", -1), "p.zero", 1), "its p.zero are not"),
+        (lambda: with_bias(tiny_onnx.quantized()), "its head.bias are"),
+        (lambda: tiny_onnx.images(), "its operations are not the parent's"),
+    ],
+)
+def test_what_would_stay_the_parents_is_refused(tmp_path, changed, said):
+    with pytest.raises(ModelError, match=said):
+        towards_graph(tmp_path, changed())
