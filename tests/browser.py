@@ -217,7 +217,9 @@ class Browser:
             case "Page.loadEventFired":
                 self._loaded.add(session)
             case "Runtime.exceptionThrown" if page:
-                page.console.append(json.dumps(values["exceptionDetails"])[:500])
+                details = values["exceptionDetails"]
+                what = details.get("exception", {}).get("description", "")  # before addresses, which may be long
+                page.console.append(f"{details['text']} {what} {json.dumps(details)}"[:500])
             case "Runtime.consoleAPICalled" if page and values["type"] in ("error", "warning", "assert"):
                 page.console.append(json.dumps(values["args"])[:500])
             case "Log.entryAdded" if page and values["entry"]["level"] in ("error", "warning"):

@@ -29,9 +29,13 @@ def test_an_actor_is_killed(scene, reference, ray_workers, tmp_path):
     """On one machine: a cluster of several nodes takes half a minute of a core to start."""
     scene.clear()
     scene.slow(0.02)
-    progress = At(60, lambda: os.kill(scene.seen()[-1].pid, signal.SIGKILL))
+
+    def kill():
+        os.kill(scene.seen()[-1].pid, signal.SIGKILL)
+        scene.slow(0.1)  # another has to start before the run ends
+
     config, how = scene.config("ray"), {"config_dir": scene.folder, "backend": ray_workers(), "page": False}
-    result = evolve(config, tmp_path / "run", progress=progress, **how)
+    result = evolve(config, tmp_path / "run", progress=At(60, kill), **how)
     assert_same(result, reference)
     assert result.summary["work"]["retries"] >= 1
     assert len({one.pid for one in scene.seen()}) == 3, "another took its place"
