@@ -237,7 +237,9 @@ def test_ctrl_c_at_any_moment_says_how_to_go_on(after, large_tree, tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     if process.returncode == 0 and b"Exception ignored in" in said:
-        return  # Python lost the interrupt in a callback of its own, and the work went on to its end
+        # Python lost the interrupt in a callback of its own, where nobody can take it: then the work is whole
+        assert (tmp_path / "shards" / "manifest.json").exists()
+        return
     assert process.returncode in (1, 130), said
     assert process.returncode == 130 or b"the same command goes on" in said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from starlette.responses import Response
 
@@ -32,3 +33,13 @@ class App:
 
         response: Response = await self.door(Request(scope, receive))
         await response(scope, receive, send)
+
+
+def check_refusal(response, statuses, caplog):
+    """One of the statuses that a hostile body may get, and unless it is 200 a short sentence that shows no inside."""
+    assert response.status_code in (statuses if isinstance(statuses, tuple) else (statuses,)), response.text
+    if response.status_code != 200:
+        message = response.json()["error"]
+        assert len(message) < 600 and message.isprintable()
+        assert not re.search(r"Traceback|File \"|\.py\b|0x[0-9a-f]{6}|/tmp|/home|site-packages", message), message
+    assert not caplog.records

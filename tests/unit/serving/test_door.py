@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 import pytest
 from sent import encoded
+from served_app import check_refusal
 
 from evoray.serving.limits import Limits
 from evoray.serving.metrics import Counts
@@ -219,12 +220,7 @@ HOSTILE = hostile()
 def test_a_hostile_body(client, name, served_run, caplog):
     media, body, statuses = HOSTILE[name]
     response = client.post("/predict", content=body, headers=TOKEN | {"Content-Type": media})
-    assert response.status_code in (statuses if isinstance(statuses, tuple) else (statuses,)), response.text
-    if response.status_code != 200:
-        message = response.json()["error"]
-        assert len(message) < 600 and message.isprintable()
-        assert not re.search(r"Traceback|File \"|\.py\b|0x[0-9a-f]{6}|/tmp|/home|site-packages", message), message
-    assert not caplog.records
+    check_refusal(response, statuses, caplog)
 
 
 def test_there_are_fifty_kinds():
