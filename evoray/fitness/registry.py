@@ -132,7 +132,9 @@ def _read_costs(given: Any, classes: int, config_dir: Path | None) -> np.ndarray
             costs = np.array(given, dtype=np.float64)
     except FileNotFoundError:
         raise ConfigError(f"{where}: no such file. Paths start at the configuration's folder.") from None
-    except (OSError, ValueError, EOFError, MemoryError, OverflowError, TypeError, SyntaxError) as error:
+    except ConfigError:
+        raise
+    except Exception as error:  # NumPy reads a header as Python's: tokens, syntax, memory, any of them
         raise ConfigError(
             f"{where}: not a matrix of numbers ({said(error)}). Give .npy, or text with commas, a row a true class."
         ) from None

@@ -15,7 +15,7 @@ from evoray.report.finished_run import Run
 from evoray.report.measures import BEFORE, ShownMeasure, own
 from evoray.runtime.reading import shown
 from evoray.storage.directory import RunDirectory
-from evoray.storage.documents import BEGINNING
+from evoray.storage.documents import BEGINNING, Live
 from evoray.storage.lock import holder_at
 from evoray.storage.state import rounds_of, state_of
 from evoray.watching.live import TOP
@@ -192,11 +192,9 @@ def look(directory: RunDirectory) -> View:
 
 
 def _live(directory: RunDirectory) -> dict[str, Any]:
-    """What ``state.json`` holds; empty where there is none (another version's run), or it has just gone."""
-    if not directory.exists(STATE):
-        return {}
-    found: dict[str, Any] = directory.read_json(STATE)
-    return found
+    """What ``state.json`` holds, and defaults for what it lacks; empty where there is none (another version's run),
+    or it has just gone."""
+    return Live.model_validate(directory.read_json(STATE)).model_dump() if directory.exists(STATE) else {}
 
 
 def ended_as(error: object) -> str:

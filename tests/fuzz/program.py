@@ -8,6 +8,7 @@ import io
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,21 +41,28 @@ class Outcome:
 
 def call(*arguments: object) -> Outcome:
     """One command, as ``evoray ARGUMENTS`` would run it."""
-    out, errors = io.StringIO(), io.StringIO()
-    before, argv = _start_of_peak(), sys.argv
-    started = time.perf_counter()
-    code: int | None = 0
+    argv = sys.argv
     sys.argv = ["evoray", *map(str, arguments)]
     try:
+        return ran(commands())
+    finally:
+        sys.argv = argv
+
+
+def ran(function: Callable[[], object]) -> Outcome:
+    """What the command line would make of a function of the library: its errors become a message and an exit code."""
+    out, errors = io.StringIO(), io.StringIO()
+    before = _start_of_peak()
+    started = time.perf_counter()
+    code: int | None = 0
+    try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            guarded(commands())
+            guarded(function)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BaseException:
         code = None
         errors.write(traceback.format_exc())
-    finally:
-        sys.argv = argv
     return Outcome(code, out.getvalue(), errors.getvalue(), time.perf_counter() - started, _peak() - before)
 
 
