@@ -5,9 +5,12 @@ from __future__ import annotations
 
 def main() -> None:
     try:
-        from evoray.cli import main as command_line
+        from evoray.runtime.origin import interrupts_kept
 
-        command_line()
+        with interrupts_kept():
+            from evoray.cli import main as command_line
+
+            command_line()
     except KeyboardInterrupt:  # while it still imports: nothing has begun
         raise SystemExit(130) from None
 

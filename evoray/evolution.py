@@ -19,7 +19,7 @@ from evoray.results.write import RunResult, read_results, write_page, write_resu
 from evoray.runtime.auto import Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
 from evoray.runtime.importing import leaving_no_modules
-from evoray.runtime.origin import NoExit
+from evoray.runtime.origin import NoExit, interrupts_kept
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.search.auto_sigma import choose_sigma
@@ -44,6 +44,7 @@ MEASURED: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
 """Keys of ``[compute]`` that a run may find by itself; what a recorded value has to be."""
 
 
+@interrupts_kept()
 @like_a_fresh_thread()
 @leaving_no_modules()
 def evolve(

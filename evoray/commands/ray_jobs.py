@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from evoray.errors import BackendError, ConfigError, UsageError
 from evoray.runtime.paths import names_a_checkpoint
-from evoray.runtime.reading import SCREEN, read_at_most, read_file, shown, translated
+from evoray.runtime.reading import SCREEN, read_at_most, read_file, said, shown, translated
 
 if TYPE_CHECKING:
     from evoray.config import ParentConfig, RunConfig
@@ -160,7 +160,7 @@ class JobClient:
             raise self._refusal(path, error) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise BackendError(
-                f"{self.address}: no Ray dashboard answers there ({error}). Start the cluster with "
+                f"{self.address}: no Ray dashboard answers there ({said(error)}). Start the cluster with "
                 "ray[default], forward its port 8265, or correct --address."
             ) from None
 

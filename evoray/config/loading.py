@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from evoray.config.messages import Explainer
+from evoray.config.messages import Explainer, KeyPath
 from evoray.config.schema import TABLES, RunConfig
 from evoray.config.variants import table_at
 from evoray.errors import ConfigError
@@ -29,10 +29,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class WrongKeysError(ConfigError):
-    """Every wrong key of a file, in one message; ``lines`` has a sentence for each."""
+    """Every wrong key of a file, in one message; ``lines`` has a sentence for each, ``keys`` where each stands."""
 
-    def __init__(self, origin: str, lines: Sequence[str], rest: str = "") -> None:
+    def __init__(self, origin: str, lines: Sequence[str], rest: str = "", keys: Sequence[KeyPath] = ()) -> None:
         super().__init__(f"{origin}: {'; '.join(lines)}{rest}")
+        self.keys = keys
         self.lines = [f"{origin}: {line}" for line in lines] + ([f"{origin}{rest}"] if rest else [])
 
 
@@ -53,9 +54,10 @@ def validated(model: type[M], values: dict[str, Any], origin: str, config_dir: P
         return model.model_validate(values, context={"config_dir": config_dir})
     except ValidationError as error:
         explainer = Explainer(model, values, lambda section, given: _kinds(model, section, given, config_dir))
-        lines, more = explainer.lines(error.errors(include_url=False), NAMED)
+        errors = error.errors(include_url=False)
+        lines, more = explainer.lines(errors, NAMED)
         rest = f"; and {more:,} more" if more else ""
-        raise WrongKeysError(shown(origin), lines, rest) from None
+        raise WrongKeysError(shown(origin), lines, rest, explainer.keys(errors)) from None
 
 
 def _kinds(model: type[BaseModel], section: str, given: Any, config_dir: Path | None) -> dict[str, type[BaseModel]]:

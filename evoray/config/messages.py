@@ -16,7 +16,7 @@ from evoray.config.allowed import Keys, Schema, alternatives, as_toml, nearest
 from evoray.runtime.reading import shown
 
 LONG = {"string_too_long": "characters", "too_long": "entries"}
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 Kinds = Callable[[str, Any], Mapping[str, type[BaseModel]]]
 """(section, its values) -> the sections that may stand there, each by what chooses it, the chosen one first; empty for
 a section that has but one."""
@@ -34,13 +34,17 @@ class Explainer:
 
     def lines(self, errors: Iterable[Mapping[str, Any]], most: int) -> tuple[list[str], int]:
         """One sentence a key, in the order in which pydantic names them, and how many keys are left beyond ``most``."""
-        of: dict[Path, list[tuple[Path, Mapping[str, Any]]]] = {}
+        of: dict[KeyPath, list[tuple[KeyPath, Mapping[str, Any]]]] = {}
         for error in errors:
             path = self._path(error)
             of.setdefault(_key_of(path), []).append((path, error))
         return [self._line(key, found) for key, found in islice(of.items(), most)], max(0, len(of) - most)
 
-    def _line(self, key: Path, found: list[tuple[Path, Mapping[str, Any]]]) -> str:
+    def keys(self, errors: Iterable[Mapping[str, Any]]) -> list[KeyPath]:
+        """Where each wrong value stands."""
+        return [_key_of(self._path(error)) for error in errors]
+
+    def _line(self, key: KeyPath, found: list[tuple[KeyPath, Mapping[str, Any]]]) -> str:
         name = shown(".".join(map(str, key)), 120)
         for _, error in found:
             if error["type"] == "extra_forbidden":
@@ -55,7 +59,7 @@ class Explainer:
             return f"[{name}] is no section, but a key: {self._expected(key)}, as {shown(str(key[-1]), 80)} = …"
         return f"{name} = {self._value(key, found[0][1])}: {self._expected(key)}{self._hint(key, found)}"
 
-    def _path(self, error: Mapping[str, Any]) -> Path:
+    def _path(self, error: Mapping[str, Any]) -> KeyPath:
         """Where the value stands: pydantic's own place without the names of a union's branches."""
         keys, node = self._keys, self._keys.root
         path: list[str | int] = []
@@ -68,7 +72,7 @@ class Explainer:
                 path.append(part)
         return tuple(path)
 
-    def _variant(self, keys: Keys, node: Schema, path: Path) -> tuple[Keys, Schema]:
+    def _variant(self, keys: Keys, node: Schema, path: KeyPath) -> tuple[Keys, Schema]:
         """The same, or the schema of the section that the file's values choose."""
         kinds = self._kinds(str(path[0]), self._at(path)) if len(path) == 1 else {}
         for model in kinds.values():
@@ -76,13 +80,13 @@ class Explainer:
             return chosen, chosen.root
         return keys, node
 
-    def _node(self, path: Path) -> tuple[Keys, Schema]:
+    def _node(self, path: KeyPath) -> tuple[Keys, Schema]:
         keys, node = self._keys, self._keys.root
         for depth, part in enumerate(path, 1):
             keys, node = self._variant(keys, keys.below(node, part) or {}, path[:depth])
         return keys, node
 
-    def _at(self, path: Path) -> Any:
+    def _at(self, path: KeyPath) -> Any:
         value = self._values
         for part in path:
             try:
@@ -91,11 +95,11 @@ class Explainer:
                 return None
         return value
 
-    def _value(self, key: Path, error: Mapping[str, Any]) -> str:
+    def _value(self, key: KeyPath, error: Mapping[str, Any]) -> str:
         value = self._at(key)
         return shown(as_toml(error["input"] if value is None else value), 120)
 
-    def _expected(self, key: Path) -> str:
+    def _expected(self, key: KeyPath) -> str:
         keys, node = self._node(key)
         words = keys.words(node)
         if words == "a table":
@@ -103,7 +107,7 @@ class Explainer:
             return f"it is a section: write [{section}], and its keys below that{self._such_as(key, keys, node)}"
         return f"give {words}"
 
-    def _such_as(self, key: Path, keys: Keys, node: Schema) -> str:
+    def _such_as(self, key: KeyPath, keys: Keys, node: Schema) -> str:
         """The key of a section that a text was perhaps meant for: the first that takes any, or names a kind."""
         value = self._at(key)
         for name, below in keys.names(node).items():
@@ -113,7 +117,7 @@ class Explainer:
                 return f", such as {name} = {shown(as_toml(value), 120)}"
         return ""
 
-    def _hint(self, key: Path, found: list[tuple[Path, Mapping[str, Any]]]) -> str:
+    def _hint(self, key: KeyPath, found: list[tuple[KeyPath, Mapping[str, Any]]]) -> str:
         """What is wrong with an entry or a length, how one value becomes a list, or the nearest word."""
         keys, node = self._node(key)
         value = self._at(key)
@@ -129,13 +133,13 @@ class Explainer:
         word = nearest(value, [word for word in words if isinstance(word, str)])
         return f': did you mean "{word}"?' if word else ""
 
-    def _unknown(self, key: Path, name: str) -> str:
+    def _unknown(self, key: KeyPath, name: str) -> str:
         is_table = isinstance(self._at(key), Mapping)
         what = f"section [{name}]" if is_table else f"key {name} = {shown(as_toml(self._at(key)), 120)}"
         hint = self._elsewhere(key) or self._near(key)
         return f"unknown {what}{f': {hint}' if hint else ' (`evoray explain` lists every key)'}"
 
-    def _elsewhere(self, key: Path) -> str:
+    def _elsewhere(self, key: KeyPath) -> str:
         """Where a key of exactly that name, or of that dotted name, does stand."""
         last, within, places = str(key[-1]), ".".join(map(str, key[:-1])), self._places()
         if "." in last and last in places:
@@ -150,7 +154,7 @@ class Explainer:
             return f"{last} stands at the top of the file, before any section"
         return f"{last} stands in {alternatives([f'[{section}]' for section in sections])}" if sections else ""
 
-    def _near(self, key: Path) -> str:
+    def _near(self, key: KeyPath) -> str:
         """The nearest name of the same table, else of any."""
         keys, node = self._node(key[:-1])
         within = "".join(f"{part}." for part in key[:-1])
@@ -172,7 +176,7 @@ class Explainer:
         return found
 
 
-def _key_of(path: Path) -> Path:
+def _key_of(path: KeyPath) -> KeyPath:
     """A place without the entries of a list at its end."""
     while path and isinstance(path[-1], int):
         path = path[:-1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -65,7 +66,8 @@ def _asked(what: Callable[[], Any], new: Sequence[Any], agreed: str, otherwise: 
 
     otherwise: what it says if it cannot be asked for then either.
     """
-    with contextlib.suppress(RuntimeError):
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
+        warnings.simplefilter("ignore")  # PyTorch 2.9 warns of its own old names
         return what()
     before = [owner.fp32_precision for owner in new]
     try:

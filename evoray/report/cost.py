@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import MaxNLocator
 
 from evoray.report.finished_run import Run
@@ -40,7 +40,7 @@ def diversity(run: Run) -> str | None:
         edges = np.arange(count + 1) + 0.5
         top = float(np.nanmax(shares)) or 1.0
         # light enough to read numbers on, also in the dark; few levels: matplotlib draws many as a picture of pixels
-        shades = LinearSegmentedColormap.from_list("shades", [(OURS, 0.0), (OURS, 0.45)], N=8)
+        shades = LinearSegmentedColormap.from_list("shades", [to_rgba(OURS, 0.0), to_rgba(OURS, 0.45)], N=8)
         mesh = axes.pcolormesh(edges, edges, shares, cmap=shades, vmin=0, vmax=top)
         axes.set_aspect("equal")
         axes.invert_yaxis()

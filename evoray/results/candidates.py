@@ -36,6 +36,7 @@ class Candidates:
 
     def __init__(self, session: Session, found: Found) -> None:
         self._session, self._found, self._guards = session, found, found.guards
+        self.notes: list[str] = []
 
     @cached_property
     def _parent(self) -> Evaluated:
@@ -60,7 +61,7 @@ class Candidates:
             return one
         tried = better_than([one for one in self._found.evaluated if one.ask.kind == "child"], self._parent.fitness)
         some = "no child that beats the parent holds every guard" if tried else "no child beats the parent"
-        self._session.observers.note(f"guards: {some}, so the parent stays")
+        self._note(f"guards: {some}, so the parent stays")
         return self._parent
 
     def pool(self, count: int) -> list[Evaluated]:
@@ -86,9 +87,7 @@ class Candidates:
         shorter = {size: _soup(lineages[:size]) for size in range(len(lineages) - 1, 1, -1)}
         held = {ask.name for ask in self._guards.judge(list(shorter.values()), LAST)}
         longest = next((size for size, ask in shorter.items() if ask.name in held), 1)
-        self._session.observers.note(
-            f"guards: the soup of {len(lineages)} members breaks one; {_first(longest)} of them is tried"
-        )
+        self._note(f"guards: the soup of {len(lineages)} members breaks one; {_first(longest)} of them is tried")
         return lineages[:longest]
 
     def ensemble(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
@@ -104,7 +103,7 @@ class Candidates:
             sizes &= _sizes_that_hold(judge, members, self._session.config.ensemble.method)
         longest = max(sizes, default=0)
         if longest < len(members):
-            self._session.observers.note(
+            self._note(
                 f"guards: the ensemble of {len(members)} breaks one; "
                 + (f"it is {_first(longest)} of them" if longest else "so does every beginning of it, so there is none")
             )
@@ -125,7 +124,7 @@ class Candidates:
         sound = [size for size, total in enumerate(totals, start=1) if self._no_worse(total)]
         longest = max(sound, default=0)
         if longest < len(members):
-            self._session.observers.note(
+            self._note(
                 f"the vote of {len(members)} is worse than the parent on select; "
                 + (
                     f"it is the vote of the first {longest}"
@@ -134,6 +133,10 @@ class Candidates:
                 )
             )
         return members[:longest] or (Member("parent", Lineage()),)
+
+    def _note(self, text: str) -> None:
+        self._session.observers.note(text)
+        self.notes.append(text)
 
     def _no_worse(self, total: np.ndarray) -> bool:
         fitness = self._session.fitness

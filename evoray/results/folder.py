@@ -14,6 +14,7 @@ from evoray.config import ParentConfig, parse_config
 from evoray.errors import ConfigError, UsageError
 from evoray.models import load_parent
 from evoray.models.transformers.folder import find_folder
+from evoray.models.transformers.load import silent
 from evoray.models.transformers.places import without_places
 from evoray.results.export import read_member
 from evoray.runtime.reading import said, shown
@@ -67,7 +68,8 @@ def export_folder(
 def fill(part: Path, folder: Path, model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Writes into an empty folder what the parent's folder holds, with a network of transformers' new weights."""
     model.load_state_dict(state)
-    model.save_pretrained(part)  # type: ignore[operator]
+    with silent():
+        model.save_pretrained(part)  # type: ignore[operator]
     _copy_others(folder, part)
     without_places(part)
 

@@ -37,6 +37,8 @@ class Choices:
     soup: Ask | None
     parent_total: np.ndarray
     guards: Guards = field(default_factory=Guards)
+    notes: Sequence[str] = ()
+    """What was said of the choices."""
 
 
 def choose(session: Session, found: Found) -> Choices:
@@ -49,7 +51,9 @@ def choose(session: Session, found: Found) -> Choices:
     if members and session.inputs.task.classification is None:
         members = candidates.vote(members)
     evaluated = [found.guards.status(one) for one in found.evaluated]
-    return Choices(evaluated, best, members, path, soup, found.population.parent_total(), found.guards)
+    return Choices(
+        evaluated, best, members, path, soup, found.population.parent_total(), found.guards, candidates.notes
+    )
 
 
 def choose_members(session: Session, candidates: Candidates) -> tuple[tuple[Member, ...], tuple[float, ...]]:

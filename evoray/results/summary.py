@@ -54,7 +54,7 @@ def make_summary(
         "fitness": config.fitness.name,
         "measures": {name: asdict(one) | {"said": one.words} for name, one in measured.items()},
         "classes": session.inputs.classes.to_dict() if session.inputs.classes else None,
-        "notes": list(session.inputs.notes),
+        "notes": [*session.inputs.notes, *choices.notes],
         "warnings": warnings,
         **({"counted": splits.counted} if splits.counted != IMAGES else {}),
         "splits": {name: session.inputs.splits.images(name) for name in ("select", "test")},

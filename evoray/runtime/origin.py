@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import _thread
 import opcode
 import os
 import signal
+import sys
 import sysconfig
+import threading
+import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from evoray.errors import EvorayError, UsageError
 from evoray.runtime.reading import reason_of, shown
 
+AGAIN_S = 0.05
 _LIBRARIES = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -52,6 +60,39 @@ class NoExit:
                 f"your code ends the program ({code}){where}. Raise an exception in its place, or leave that line out "
                 'of what is imported (if __name__ == "__main__":).'
             ) from error
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Ctrl-C that is lost is sent once more, a moment later, until something takes it.
+
+    What it raises comes up wherever the main thread is. Where that is a callback of a weak reference, of the garbage
+    collector or of C, Python shows it ("Exception ignored in") and goes on, as if nobody had pressed the key. No
+    handler of a signal is touched; outside the main thread, which no signal comes to, nothing is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before, over = sys.unraisablehook, False
+
+    def unraisable(lost: Any) -> None:
+        if lost.exc_type is not KeyboardInterrupt or _is_own_interrupt(lost.exc_value):
+            before(lost)
+        else:  # the plainest of threads: this may be inside of whatever makes others
+            _thread.start_new_thread(again, ())
+
+    def again() -> None:
+        time.sleep(AGAIN_S)
+        if not over:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # it wakes what waits, too
+
+    sys.unraisablehook = unraisable
+    try:
+        yield
+    finally:
+        over = True
+        if sys.unraisablehook is unraisable:
+            sys.unraisablehook = before
 
 
 def _is_own_interrupt(error: BaseException | None) -> bool:

@@ -160,6 +160,8 @@ def screen(message: object) -> str:
 
 def said(error: BaseException) -> str:
     """What a library's error says, in one plain line; a system's error in its own words, without the path."""
+    if isinstance(inner := getattr(error, "reason", None), BaseException):  # of urllib, around what a socket raised
+        return said(inner)
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
     return shown(" ".join(text.split()) if isinstance(text, str) else text).rstrip(".")
 

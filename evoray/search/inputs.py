@@ -137,8 +137,14 @@ def _check_race(data: Opened) -> None:
         _check_racing(data.config, fitness, data.splits.images("select"), data.splits.counted)
 
 
-CHECKS: tuple[Callable[[Opened], None], ...] = (_check_fitness, _check_shards, _check_apart, _check_filled, _check_race)
-"""Of the data and what is asked of it, each by itself; they raise UsageError kinds."""
+CHECKS: Mapping[Callable[[Opened], None], set[str]] = {
+    _check_fitness: {"data.outputs", "fitness"},
+    _check_shards: {"data.outputs", "ensemble", "compute"},
+    _check_apart: {"data"},
+    _check_filled: {"data"},
+    _check_race: {"data", "fitness", "search", "ensemble"},
+}
+"""Of the data and what is asked of it, each by itself, with the keys it looks at; they raise UsageError kinds."""
 
 
 def together(data: Opened, parent: Parent, run: Inputs | None = None) -> Inputs:

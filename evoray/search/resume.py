@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from evoray.config import RunConfig, parse_config
@@ -61,7 +62,8 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
         elif path[0] == "code":
             differing.append(f"the code of {path[1]} is not what it was")
         elif not free and not (given(new) is None and _was_looked_up(directory, name)):
-            differing.append(f"{name} was {quoted(old, 120)} and is {quoted(new, 120)}")
+            was, is_now = _told(path, old, recorded), _told(path, new, now["config"])
+            differing.append(f"{name} was {was} and is {is_now}")
     if differing:
         more = f"; and {len(differing) - NAMED} more" if len(differing) > NAMED else ""
         raise UsageError(
@@ -90,6 +92,16 @@ def _tracked_as(recorded: Mapping[str, Any], config: RunConfig) -> dict[str, Any
     """A recorded configuration with ``[tracking]`` as it is now, or without it."""
     now = {key: value for key, value in config.model_dump(mode="json").items() if key == _TRACKING}
     return {key: value for key, value in recorded.items() if key != _TRACKING} | now
+
+
+def _told(path: Sequence[str], value: Any, config: Mapping[str, Any]) -> str:
+    """A value for a message; of a key that is not recorded where it has its default, that."""
+    if value is None and path[0] == "config":
+        with suppress(ConfigError, RecursionError):
+            value = parse_config(dict(config))
+            for key in path[1:]:
+                value = getattr(value, key, None)
+    return "not given" if value is None else quoted(value, 120)
 
 
 def _was_looked_up(directory: RunDirectory, name: str) -> bool:

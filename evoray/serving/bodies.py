@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evoray.config.allowed import did_you_mean
 from evoray.errors import DataError
 from evoray.ingest.json_keys import parse_unique
-from evoray.runtime.reading import kind_of, shown
+from evoray.runtime.reading import kind_of, quoted, shown
 from evoray.serving.intake import KEYS, Intake
 from evoray.serving.limits import Limits, Refused
 
@@ -16,6 +17,8 @@ TOP = 5
 """Classes of an answer, where nobody asks for another number."""
 MOST_CLASSES = 1000
 JSON = "application/json"
+UNRANKED = "top: this server answers with numbers, and has no classes to choose from. Leave it out."
+KNOWN = (" It takes none.", " There is top.")
 ALPHABETS = ("", "utf-8", "utf8", "us-ascii", "ascii")
 
 
@@ -66,22 +69,44 @@ def _charset(parameters: str) -> str:
     return ""
 
 
-def asked_of(media: str, body: bytes, query: Mapping[str, str], limits: Limits, intake: Intake) -> Asked:
+def asked_of(
+    media: str, body: bytes, query: Sequence[tuple[str, str]], limits: Limits, intake: Intake, ranked: bool = True
+) -> Asked:
     """What a request asks for.
 
+    Args:
+        query: keys and values of its address, in order.
+        ranked: whether an answer is of the likeliest classes, so that somebody may say of how many.
+
     Raises:
-        Refused: 400 for an empty body or no JSON, 413 for too many records, 422 for JSON of another shape.
+        Refused: 400 for an empty body, no JSON or another query, 413 for too many records, 422 for JSON of another
+            shape.
     """
+    top = _of_query(query, ranked)
     if not body:
         raise Refused(400, f"The body is empty. Send {intake.bodies}.")
-    top = _top(query["top"]) if "top" in query else TOP
     if media != JSON:
         return Asked((intake.of_body(body),), top, alone=True)
     try:
         document = parse_unique(body, "the body")
     except DataError as error:
         raise Refused(400, str(error).replace("damaged, ", "")) from None
+    if not ranked and isinstance(document, dict) and "top" in document:
+        raise Refused(422, UNRANKED)
     return _of_document(document, top, limits, intake)
+
+
+def _of_query(query: Sequence[tuple[str, str]], ranked: bool) -> int:
+    keys = [key for key, _ in query]
+    for key in keys:
+        if key != "top":
+            hint = did_you_mean(key, ["top"]) if ranked else ""
+            raise Refused(400, f"{shown(key, 60) or 'A query'}: no such key of the address.{hint or KNOWN[ranked]}")
+    if keys and not ranked:
+        raise Refused(422, UNRANKED)
+    if len(keys) > 1:
+        raise Refused(400, "top: given twice in the address. Give it once.")
+    return _top(query[0][1]) if query else TOP
 
 
 def _of_document(document: Any, top: int, limits: Limits, intake: Intake) -> Asked:
@@ -91,7 +116,8 @@ def _of_document(document: Any, top: int, limits: Limits, intake: Intake) -> Ask
     if unknown := sorted(document.keys() - {one, several, "top"}):
         if unknown[0] in (*KEYS, *(f"{key}s" for key in KEYS)):
             raise Refused(422, f"This server answers for {intake.said}s alone. Send {intake.example}.")
-        raise Refused(422, f"{shown(unknown[0], 60)}: no such key. There are {several} (or {one}) and top.")
+        meant = did_you_mean(unknown[0], (one, several, "top"))
+        raise Refused(422, f"{shown(unknown[0], 60)}: no such key. There are {several} (or {one}) and top.{meant}")
     if len(given := [key for key in (one, several) if key in document]) != 1:
         raise Refused(422, f"Give {several}, or {one} for one of them: {intake.example}.")
     top = _top(document["top"]) if "top" in document else top
@@ -110,4 +136,5 @@ def _top(value: Any) -> int:
     text = value if isinstance(value, str) else str(value) if type(value) is int else ""
     if text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST_CLASSES:
         return int(text)
-    raise Refused(422, f"top: {shown(value, 40)} is no number of classes. Give 1 to {MOST_CLASSES}.")
+    given = quoted(value, 40) if type(value) in (str, int, float) else kind_of(value)
+    raise Refused(422, f"top: {given} where a number of classes is expected. Give 1 to {MOST_CLASSES}.")

@@ -118,7 +118,7 @@ class Door:
             raise Refused(429, BUSY, **{"Retry-After": "1"})
         self._inside += 1
         try:
-            asked = await self._asked(media, await self._body(request), request.query_params)
+            asked = await self._asked(media, await self._body(request), request.query_params.multi_items())
             answers = await asyncio.wait_for(self._all(asked), self.limits.seconds)
         except TimeoutError:
             raise Refused(429, BUSY, **{"Retry-After": "1"}) from None
@@ -128,11 +128,12 @@ class Door:
             raise Refused(422, answers[0]["error"])
         return _json(200, {"member": self.reader.facts["member"], "answers": answers})
 
-    async def _asked(self, media: str, body: bytes, query: Mapping[str, str]) -> Asked:
+    async def _asked(self, media: str, body: bytes, query: Sequence[tuple[str, str]]) -> Asked:
         """A document in a thread: one of some megabytes takes its time, and others ask meanwhile."""
+        known = self.limits, self.reader.intake, self.reader.facts["classes"] is not None
         if media != JSON:
-            return asked_of(media, body, query, self.limits, self.reader.intake)
-        return await asyncio.to_thread(asked_of, media, body, query, self.limits, self.reader.intake)
+            return asked_of(media, body, query, *known)
+        return await asyncio.to_thread(asked_of, media, body, query, *known)
 
     async def _body(self, request: Request) -> bytes:
         parts, size = [], 0

@@ -76,7 +76,7 @@ def share(directory: RunDirectory, member: str, output: Path, wanted: Wanted) ->
     else:
         config = _config(directory)
         found = chosen(wanted.format, output, config.parent.source)
-    beside = output.with_suffix(".md") if wanted.card and found != HUB else None
+    beside = output.with_name(f"{output.name}.md") if wanted.card and found != HUB else None
     _check(found, output, wanted, beside)
     api = pushing.hub(wanted.push) if wanted.push else None
     if found == HUB:

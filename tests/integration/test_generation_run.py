@@ -135,7 +135,7 @@ def test_a_vote_that_is_worse_than_the_parent_is_not_handed_out(prepared, tmp_pa
     assert {one["name"] for one in summary["comparisons"]} == {"best_child"}
     assert Finished.of(summary, found.population).label("ensemble") == "Ensemble (every vote was worse than the parent)"
     (said,) = [note for note in seen.notes if "vote" in note]
-    assert said.startswith("the vote of 4 is worse than the parent on select")
+    assert said.startswith("the vote of 4 is worse than the parent on select") and said in summary["notes"]
     answers = pq.read_table(found.directory.path("answers.parquet"))
     assert answers["ensemble_answer"].equals(answers["parent_answer"])
 

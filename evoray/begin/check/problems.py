@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from evoray.config import ParentConfig, RunConfig, parse_config, read_toml
+from evoray.config.messages import KeyPath
 from evoray.config.schema import BACKENDS, DataConfig
 from evoray.data import open_dataset
-from evoray.errors import EvorayError
+from evoray.errors import ConfigError, EvorayError
 from evoray.models import Parent, load_parent
 from evoray.runtime.importing import import_function
 from evoray.runtime.malloc import freed_memory_kept
@@ -25,6 +29,9 @@ from evoray.search.inputs import CHECKS, Inputs, Opened, check_inputs, open_data
 from evoray.tracking.registry import check_trackers
 
 T = TypeVar("T")
+LATER = ("search", "ensemble", "soup", "statistics", "tracking")
+"""Sections that do not say whether parent and data fit."""
+SOME_PARENT = {"source": "module", "name": "none:none"}
 
 
 @dataclass
@@ -54,30 +61,63 @@ def look_at(path: Path, overrides: Sequence[str] = ()) -> tuple[Inputs | None, l
     values = found.tried(lambda: read_toml(path, overrides))
     if values is None:
         return None, found.lines
-    config = found.tried(lambda: parse_config(values, str(path), folder))
+    wrong: Sequence[KeyPath] = ()
+    try:
+        config: RunConfig | None = parse_config(values, str(path), folder)
+    except ConfigError as error:
+        found.lines += getattr(error, "lines", [str(error)])
+        wrong = getattr(error, "keys", ())
+        config = _without(wrong, values, folder)
     with NoExit(folder), freed_memory_kept():
         if config is None:
             _parts(values, folder, found)
             return None, found.lines
-        inputs = _inputs(config, folder, found)
-        found.tried(lambda: check_trackers(config.tracking.to, folder))
+        own, names = Problems(), {".".join(map(str, key[:end])) for key in wrong for end in (1, 2)}
+        inputs = _inputs(config, folder, own, names)
+        own.tried(lambda: check_trackers(config.tracking.to, folder))
+    for line in own.lines:
+        found.add(line)
     return (None if found.lines else inputs), found.lines
 
 
-def _inputs(config: RunConfig, folder: Path, found: Problems) -> Inputs | None:
-    """The steps of ``check_inputs``, none of which hides another's problem."""
-    data = found.tried(lambda: open_data(config, folder))
+def _without(wrong: Sequence[KeyPath], values: Mapping[str, Any], folder: Path) -> RunConfig | None:
+    """The configuration as it is without its wrong keys, and with some parent; None where it is none so either."""
+    left: dict[str, Any] = copy.deepcopy(dict(values))
+    for key in wrong:
+        table: Any = left
+        *above, last = takewhile(lambda part: isinstance(part, str), key or ("parent",))
+        for part in above:
+            table = table.get(part)
+        table.pop(last, None)
+        if last == "parent" or "parent" in above:
+            left["parent"] = SOME_PARENT
+    try:
+        return parse_config(left, config_dir=folder) if wrong else None
+    except ConfigError:
+        return None
+
+
+def _inputs(config: RunConfig, folder: Path, found: Problems, wrong: AbstractSet[str] = frozenset()) -> Inputs | None:
+    """The steps of ``check_inputs``, none of which hides another's problem.
+
+    wrong: keys, and their sections, that are not what the file says; what depends on them is left out.
+    """
+    data = None if "task" in wrong else found.tried(lambda: open_data(config, folder))
     if data is None:
         _data(config.data, folder, found)
     else:
-        for check in CHECKS:
-            found.tried(partial(check, data))
-    parent = found.tried(lambda: load_parent(config.parent, folder, seed=config.seed))
+        for check, sections in CHECKS.items():
+            if not sections & wrong:
+                found.tried(partial(check, data))
+    parent = None
+    if "parent" not in wrong:
+        parent = found.tried(lambda: load_parent(config.parent, folder, seed=config.seed))
     if config.compute.backend not in BACKENDS:
         found.tried(partial(import_function, config.compute.backend, folder))
-    if parent is not None and (data is None or found.lines):
+    apart = data is None or bool(found.lines) or any(name.partition(".")[0] not in LATER for name in wrong)
+    if parent is not None and apart and "mutation" not in wrong:
         found.tried(partial(weights_of, config, parent, folder))
-    if data is None or parent is None or found.lines:
+    if data is None or parent is None or apart:
         for guard in config.guard:
             with _said_of(f"guard {guard.name}", found) as own:
                 _data(guard.data, folder, own)

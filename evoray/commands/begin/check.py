@@ -68,4 +68,23 @@ def _print(plan: Plan, config: Path, price: float | None) -> None:
     for line in beside([*rows_of(plan, price), *notes], width):
         say(line)
     say("")
-    say(f"No problem found. Next: evoray run {config} --out {default_out(config)}")
+    say(f"No problem found. {_next(config, default_out(config))}")
+
+
+def _next(config: Path, out: str) -> str:
+    """What to do now; where ``evoray run`` would write, there may be something."""
+    from evoray.errors import UsageError
+    from evoray.storage.directory import RunDirectory, free_path
+    from evoray.storage.state import check_place, state_of
+
+    other = f"evoray run {config} --out {free_path(Path(out))}"
+    try:
+        state = state_of(RunDirectory(out))
+        if state is None:
+            check_place(RunDirectory(out))
+            return f"Next: evoray run {config} --out {out}"
+    except UsageError as error:
+        return f"{str(error).partition(' Name')[0]} Next: {other}"
+    does = {"finished": "shows", "stopped": "goes on with", "running": "watches"}[state.name]
+    way = {"finished": f"show {out}", "stopped": f"run {config} --out {out} --resume", "running": f"watch {out}"}
+    return f"A run lies at {out}, {state.name}: evoray {way[state.name]} {does} it. Another one: {other}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 
-from evoray.data.records import Column, Type
+from evoray.data.records import Column, Type, schema_of
+from evoray.data.schema import Schema
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.pairs import pairs_of
 from evoray.ingest.records.tables import read_table, unnamed
@@ -18,6 +19,7 @@ from evoray.ingest.records.text_tables import OF_TEXT
 from evoray.ingest.records.vectors import columns_named, numbers
 from evoray.ingest.records.writing import Gathered
 from evoray.runtime.reading import shown
+from evoray.tasks.inputs import IMAGE, INPUT
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Wanted:
 
     kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
     config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
+    schema: of a user's own task whose records are of a kind of its own.
     """
 
     task: str
@@ -36,6 +39,7 @@ class Wanted:
     kind: str = ""
     config: Path | None = None
     truncate: bool = False
+    schema: Schema | None = None
 
 
 def gather(source: Path, wanted: Wanted) -> Gathered:
@@ -57,13 +61,42 @@ def gather_dataset(dataset: Any, wanted: Wanted) -> Gathered:
     Raises:
         ConfigError, DataError: as ``gather``.
     """
-    if (wanted.kind or wanted.task) not in TABULAR:
+    own = wanted.schema
+    if (wanted.kind or wanted.task) not in TABULAR and (own is None or IMAGE in own.columns or own.target == INPUT):
         raise ConfigError(f"--task {shown(wanted.task)}: its records are not read from a Dataset. {_KNOWN}")
     if wanted.inputs or wanted.targets:
         raise ConfigError("--input and --target name columns of a table; a Dataset gives (input, target).")
     kind = type(dataset).__name__
     inputs, targets = pairs_of(dataset)
-    return made(wanted, inputs, targets, {"source": kind}, kind)
+    found = made(wanted, inputs, targets, {"source": kind}, kind)
+    return found if own is None else _under_names(found, own, kind)
+
+
+def _under_names(found: Gathered, schema: Schema, origin: str) -> Gathered:
+    """Columns as a user's schema calls them: its target, and what else there is; single numbers in the type it names.
+
+    Raises:
+        DataError: they are not all that it asks for.
+    """
+    others = [name for name in schema.columns if name not in (schema.target, "source")]
+    names = {"input": others[0] if len(others) == 1 else "input", "target": schema.target}
+    columns, values = {}, {}
+    for name, called in names.items():
+        column, array, wanted = found.columns[name], np.asarray(found.values[name]), schema.columns.get(called, "")
+        if array.size == len(array) and wanted in NUMBERS:
+            with np.errstate(all="ignore"):
+                number = array.reshape(-1).astype(NUMBERS[wanted])
+            if not np.array_equal(number, array.reshape(-1)):
+                raise DataError(f"{origin}: its {name} is not all {wanted}, which {schema.task} asks for. Convert it.")
+            column, array = Column(type=NUMBERS[wanted], shape=()), number
+        columns[called], values[called] = column, array
+    if lacking := schema.lacking(schema_of(schema.task, columns, schema.target).columns):
+        raise DataError(
+            f"{origin}: gives (input, target), as {', '.join(names.values())}; {schema.task} asks for "
+            f"{', '.join(lacking)} as well. Name in its schema what a Dataset gives: fixed_size_binary for arrays, "
+            "int64 or float for single numbers."
+        )
+    return replace(found, columns=columns, values=values, target=schema.target)
 
 
 def _tabular(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
@@ -122,4 +155,6 @@ def labels_or_measures(wanted: Wanted, targets: np.ndarray, origin: str) -> tupl
 
 TABULAR: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {"regression": _tabular, "multi-label": _tabular}
 """Tasks whose records are rows of numbers."""
+NUMBERS: Mapping[str, Type] = {str(pa.type_for_alias(kind)): kind for kind in get_args(Type) if kind != "string"}
+"""Types of single numbers by Arrow's names, as a schema has them."""
 _KNOWN = f"There are {', '.join((*TABULAR, *OF_TEXT))}."

@@ -19,7 +19,7 @@ from evoray.ingest.shard_file import WRITTEN
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import quoted, shown
-from evoray.tasks.registry import make_task
+from evoray.tasks.registry import TASKS, make_task
 
 
 def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Wanted | None:
@@ -38,7 +38,7 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
         return None
-    named = options.config, options.truncate
+    named = options.config, options.truncate, None if schema.task in TASKS else schema
     return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task, *named)
 
 
@@ -73,7 +73,7 @@ def ingest_records(
     for note in records.notes:
         progress.note(note)
     for name, column in records.columns.items():
-        progress.note(f"{name}: {column.type} {_shape(column)}, {_origin(records.read.get(name), whole)}")
+        progress.note(f"{shown(name, 60)}: {column.type} {_shape(column)}, {_origin(records.read.get(name), whole)}")
     return _summary(write_records(records, dest, wanted.seed, wanted.shard_size), started)
 
 

@@ -105,6 +105,22 @@ def integers_taken_apart(model: ModelProto) -> dict[str, Tensor]:
     return found
 
 
+def other_integers(model: ModelProto) -> list[tuple[str, str]]:
+    """Names of integer weights of other types, and the types, such as ``int4``; biases of int32 are none."""
+    from onnx import TensorProto
+
+    uses = _uses(model.graph)
+    kinds = ((one, TensorProto.DataType.Name(one.data_type).lower()) for one in model.graph.initializer)
+    return [
+        (one.name, kind)
+        for one, kind in kinds
+        if "int" in kind
+        and one.data_type not in (*WHOLE, INT32)
+        and np.prod(one.dims) > 1
+        and _is_integer_weight(uses.get(one.name, set()))
+    ]
+
+
 def unlike(model: ModelProto, other: ModelProto) -> list[str]:
     """Where two models without their weights compute another thing: names of initializers whose values differ, and
     "operations" where those do. Names of operations, words and who wrote a file count for nothing, and neither do the

@@ -14,7 +14,7 @@ from evoray.errors import ConfigError
 from evoray.models.base import Parent, Preprocessing, configured
 from evoray.models.onnx.feeds import Wanted, channels_behind
 from evoray.models.onnx.file import GRAPH, find_file, graph_of, imported, read_onnx, with_integers
-from evoray.models.onnx.graph import answers, cut
+from evoray.models.onnx.graph import answers, cut, other_integers
 from evoray.models.onnx.network import OnnxNetwork
 from evoray.runtime.reading import shown
 
@@ -55,6 +55,12 @@ def _state(path: Path, integers: bool) -> dict[str, Tensor]:
         return state
     found = with_integers(state)
     if found.keys() == state.keys():
+        for name, kind in other_integers(graph_of(state[GRAPH])):
+            raise ConfigError(
+                f'parent.integers = "rounded": {shown(path)}: {shown(name, 80)} is {kind}, and weights of int8 and '
+                "uint8 alone go by whole steps. Quantize the network to int8, or leave integers out: then its floating "
+                "weights and scales are searched."
+            )
         raise ConfigError(
             f'parent.integers = "rounded": {shown(path)} has no int8 or uint8 weights that are initializers of the '
             "operations that take them. Leave it out."

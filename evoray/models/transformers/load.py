@@ -163,6 +163,18 @@ def _classes(model: Any) -> tuple[str, ...] | None:
 
 @contextmanager
 def quietly(folder: Path) -> Iterator[None]:
+    """The same for a folder that is read: what the library raises is a ModelError."""
+    try:
+        with silent():
+            yield
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{shown(folder)}: transformers cannot build it ({reason_of(error)}).") from None
+
+
+@contextmanager
+def silent() -> Iterator[None]:
     """Without bars and warnings of the library: what matters is said by EvoRay."""
     from transformers.utils import logging as own
 
@@ -171,10 +183,6 @@ def quietly(folder: Path) -> Iterator[None]:
     own.disable_progress_bar()
     try:
         yield
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(f"{shown(folder)}: transformers cannot build it ({reason_of(error)}).") from None
     finally:
         own.set_verbosity(before)
         if bars:

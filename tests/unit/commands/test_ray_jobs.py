@@ -220,7 +220,7 @@ def test_what_a_log_does_not_say_is_said_here(state, says):
 
 
 def test_nobody_there_and_no_address():
-    with pytest.raises(BackendError, match="no Ray dashboard"):
+    with pytest.raises(BackendError, match=r"no Ray dashboard answers there \(Connection refused\)"):
         JobClient("http://127.0.0.1:9").state("x")
     with pytest.raises(UsageError, match="--address"):
         JobClient("ray://127.0.0.1:10001")

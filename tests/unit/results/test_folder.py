@@ -46,9 +46,10 @@ def logits(folder):
 
 
 @pytest.mark.parametrize("member", ["parent", "best", "soup", "g0000/c0001"])
-def test_a_folder_for_from_pretrained(finished, tmp_path, member):
+def test_a_folder_for_from_pretrained(finished, tmp_path, member, capfd):
     directory = RunDirectory(str(finished / "run"))
     digest = export_folder(directory, member, tmp_path / "out", finished / "net")
+    assert capfd.readouterr() == ("", "")  # no bars of the library's
     plain = tmp_path / "plain.safetensors"
     assert export_member(directory, member, plain, None) == digest
     network = tiny_language.network()

@@ -49,12 +49,12 @@ def test_a_head_is_refused(headers, status, said):
 @pytest.mark.parametrize(
     ("media", "body", "query", "asked"),
     [
-        ("image/png", b"abc", {}, Asked((b"abc",), TOP, alone=True)),
-        ("image/png", b"abc", {"top": "2"}, Asked((b"abc",), 2, alone=True)),
-        (JSON, json.dumps({"image": B64}).encode(), {}, Asked((b"abc",), TOP, alone=True)),
-        (JSON, json.dumps({"images": [B64, B64]}).encode(), {}, Asked((b"abc", b"abc"), TOP)),
-        (JSON, json.dumps({"images": [B64], "top": 7}).encode(), {"top": "2"}, Asked((b"abc",), 7)),
-        (JSON, b"\xef\xbb\xbf" + json.dumps({"images": [B64]}).encode(), {}, Asked((b"abc",), TOP)),
+        ("image/png", b"abc", [], Asked((b"abc",), TOP, alone=True)),
+        ("image/png", b"abc", [("top", "2")], Asked((b"abc",), 2, alone=True)),
+        (JSON, json.dumps({"image": B64}).encode(), [], Asked((b"abc",), TOP, alone=True)),
+        (JSON, json.dumps({"images": [B64, B64]}).encode(), [], Asked((b"abc", b"abc"), TOP)),
+        (JSON, json.dumps({"images": [B64], "top": 7}).encode(), [("top", "2")], Asked((b"abc",), 7)),
+        (JSON, b"\xef\xbb\xbf" + json.dumps({"images": [B64]}).encode(), [], Asked((b"abc",), TOP)),
     ],
 )
 def test_what_is_asked(media, body, query, asked):
@@ -87,22 +87,50 @@ def test_what_is_asked(media, body, query, asked):
         ({"images": [f"data:image/png;base64,{B64}"]}, 422, "no base64"),
         ({"images": [B64] * 4}, 413, "3 is the most"),
         ({"images": [B64], "pictures": 1}, 422, "pictures"),
+        ({"images": [B64], "topp": 1}, 422, 'Did you mean "top"?'),
+        ({"imges": [B64]}, 422, 'Did you mean "images"?'),
         ({"texts": ["a"]}, 422, "pictures alone"),
         ({"images": [B64], "top": 0}, 422, "top"),
-        ({"images": [B64], "top": True}, 422, "top"),
-        ({"images": [B64], "top": 1.5}, 422, "top"),
+        (
+            {"images": [B64], "top": True},
+            422,
+            "top: true or false where a number of classes is expected. Give 1 to 1000.",
+        ),
+        ({"images": [B64], "top": 1.5}, 422, "top: 1.5 where"),
         ({"images": [B64], "top": [1]}, 422, "top"),
     ],
 )
 def test_a_body_is_refused(document, status, said):
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     with pytest.raises(Refused) as refused:
-        asked_of(JSON, body, {}, LIMITS, PICTURES)
+        asked_of(JSON, body, [], LIMITS, PICTURES)
     assert (refused.value.status, said in refused.value.message) == (status, True), refused.value.message
 
 
 @pytest.mark.parametrize("top", ["", "0", "-1", "1001", "x", "1e3", "٣", "9" * 400])
 def test_a_query_is_refused(top):
     with pytest.raises(Refused, match="top") as refused:
-        asked_of("image/png", b"abc", {"top": top}, LIMITS, PICTURES)
+        asked_of("image/png", b"abc", [("top", top)], LIMITS, PICTURES)
     assert refused.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ([("topp", "1")], 'topp: no such key of the address. Did you mean "top"?'),
+        ([("top", "1"), ("x\x1b", "")], "x\\x1b: no such key of the address. There is top."),
+        ([("", "1")], "A query: no such key of the address. There is top."),
+        ([("top", "1"), ("top", "2")], "top: given twice in the address. Give it once."),
+    ],
+)
+def test_what_an_address_asks_for_besides_is_refused(query, said):
+    with pytest.raises(Refused) as refused:
+        asked_of("image/png", b"abc", query, LIMITS, PICTURES)
+    assert (refused.value.status, refused.value.message) == (400, said)
+
+
+@pytest.mark.parametrize(("query", "document"), [([("top", "1")], {}), ([], {"top": 1}), ([("topp", "1")], {})])
+def test_numbers_have_no_likeliest_classes(query, document):
+    body = json.dumps({"images": [B64]} | document).encode()
+    with pytest.raises(Refused, match=r"^top: .*has no classes|^topp: no such key of the address. It takes none.$"):
+        asked_of(JSON, body, query, LIMITS, PICTURES, ranked=False)

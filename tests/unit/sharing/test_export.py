@@ -101,9 +101,11 @@ def test_a_graph_of_pixels_normalises_them_itself(made, predicted, tmp_path):
 def test_a_card_beside_a_file_and_in_a_folder(made, tmp_path):
     beside = share(made[0], "best", tmp_path / "m.safetensors", Wanted(card=True)).card
     inside = share(made[0], "best", tmp_path / "folder", Wanted()).card
-    assert (beside, inside) == (tmp_path / "m.md", tmp_path / "folder/README.md")
+    assert (beside, inside) == (tmp_path / "m.safetensors.md", tmp_path / "folder/README.md")
     for card in (beside.read_text(), inside.read_text()):
         assert str(tmp_path) not in card and made[1]["run_id"] in card
+    other = share(made[0], "best", tmp_path / "m.pt", Wanted(card=True)).card
+    assert other == tmp_path / "m.pt.md" and "m.safetensors" in beside.read_text() and "m.pt" in other.read_text()
     lineage = json.loads((tmp_path / "folder/lineage.json").read_text())
     assert lineage == json.loads(made[0].read("lineage/best.json"))
 
@@ -117,16 +119,16 @@ def test_a_card_beside_a_file_and_in_a_folder(made, tmp_path):
         ("folder", Wanted(push="a/b/c"), "no name of a repository"),
         ("m.xyz", Wanted(), r"m\.xyz: name a \.safetensors file"),
         ("there.pt", Wanted(), "exists already"),
-        ("m.safetensors", Wanted(card=True), r"m\.md: exists already"),
+        ("m.safetensors", Wanted(card=True), r"m\.safetensors\.md: exists already"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_built(made, tmp_path, monkeypatch, name, wanted, message):
     monkeypatch.setattr(module, "read_member", None)
-    for there in ("there.pt", "m.md"):
+    for there in ("there.pt", "m.safetensors.md"):
         (tmp_path / there).write_text("kept")
     with pytest.raises(UsageError, match=message):
         share(made[0], "best", tmp_path / name, wanted)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["m.md", "there.pt"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["m.safetensors.md", "there.pt"]
 
 
 def test_a_graph_that_cannot_be_made_leaves_nothing(made, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def test_a_run_without_problems_has_the_inputs_of_evolve(tmp_path):
 
 def test_every_wrong_key_parent_and_data_are_told_at_once(found):
     text = RUN.replace("small:cnn", "small:cmm").replace("mnist5k", "no/shards") + "[search]\nchildrn = 3\n"
-    key, other, parent, data = found(text + "[compute]\ndtype = 'float8'\n")
+    key, other, data, parent = found(text + "[compute]\ndtype = 'float8'\n")
     assert "search.childrn" in key and "compute.dtype" in other
     assert "cmm" in parent and "no/shards" in data
 
@@ -120,6 +120,45 @@ keep = "top1 >= parent - 0.01"
 def test_data_of_guards_is_looked_at_where_the_run_itself_is_wrong(found):
     lines = found(RUN.replace("small:cnn", "small:cmm") + '[[guard]]\npath = "no/such"\nkeep = "top1 >= parent"\n')
     assert len(lines) == 2 and lines[1].startswith("guard such: no/such")
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("search.children=many", ["nlll", "data.select"]),
+        ("mutation.sigma=much", ["nlll", "data.select"]),
+        ("parent.classes=ten", ["nlll", "data.select"]),
+        ("data.cache_gb=much", ["nlll"]),
+        ("fitness.weight=much", ["data.select"]),
+        ("search.childrn=3", ["nlll", "data.select"]),
+        ("parent=3", ["nlll", "data.select"]),
+        ("guard=[3]", ["nlll", "data.select"]),
+    ],
+)
+def test_a_wrong_key_hides_no_problem_of_what_does_not_depend_on_it(found, key, told):
+    lines = found(RUN, key, "fitness.name=nlll", "data.select=0.0001")
+    assert key.partition("=")[0].partition(".")[2] in lines[0] and len(lines) == 1 + len(told)
+    assert all(any(word in line for line in lines[1:]) for word in told)
+
+
+def test_a_wrong_key_of_the_search_hides_no_network_that_does_not_fit_the_data(found, tmp_path):
+    ingest_dataset(grey_records(23), tmp_path / "shards", GREY, shard_size=10)
+    (tmp_path / "net.py").write_text("from torch import nn\ndef two():\n    return nn.Linear(16, 2)\n")
+    asked = ("data.select=0.5", "data.test=0.5", "parent.name=net:two", "search.children=many")
+    key, fit = found(RUN.replace("mnist5k", str(tmp_path / "shards")), *asked)
+    assert "search.children" in key and fit.startswith("the parent")
+
+
+def test_a_wrong_key_alone_is_the_only_problem(found):
+    for key in (
+        "search.children=many",
+        "mutation.sigma=much",
+        "data.select=half",
+        "task.name=3",
+        "compute.dtype=float8",
+    ):
+        (line,) = found(RUN, key)
+        assert key.partition(".")[0] in line
 
 
 def test_a_problem_is_told_once():

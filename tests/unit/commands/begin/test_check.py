@@ -6,6 +6,7 @@ import pytest
 
 from evoray.begin.check import plan as module
 from evoray.begin.check.pace import Pace
+from evoray.config import load_config
 
 SMALL = ("--set", "data.select=0.01", "--set", "data.test=0.01", "--set", "compute.backend=local")
 
@@ -45,6 +46,29 @@ def test_all_problems_are_told_and_the_exit_code_is_two(evoray, config_file, cap
     assert evoray("check", config_file, *wrong, code=2) == ""
     found = json.loads(evoray("check", config_file, *wrong, "--json", code=2))
     assert len(found["problems"]) == 2 and set(found) == {"problems"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"summary.json": "{}"}, "A run lies at runs/mine, finished: evoray show runs/mine shows it. Another one: "),
+        (
+            {"config.json": None},
+            "stopped: evoray run mine.toml --out runs/mine --resume goes on with it. Another one: ",
+        ),
+        ({"config.json": "3"}, "runs/mine/config.json: damaged"),
+        ({"notes.txt": ""}, "runs/mine: holds other files (notes.txt, …). Next: "),
+    ],
+)
+def test_what_lies_where_the_run_would_write_is_told(evoray, config_file, paced, monkeypatch, files, said):
+    folder = config_file.parent
+    monkeypatch.chdir(folder)
+    (folder / "runs/mine").mkdir(parents=True)
+    for name, text in files.items():
+        text = load_config(config_file, SMALL[1::2]).model_dump_json() if text is None else text
+        (folder / "runs/mine" / name).write_text(text)
+    last = evoray("check", "mine.toml", *SMALL).splitlines()[-1]
+    assert said in last and last.endswith("evoray run mine.toml --out runs/mine-2")
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -64,6 +64,20 @@ def whole_numbers(sides):
     return tiny_onnx.model_of(nodes, [("image", TensorProto.UINT8, sides)], [("logits", FLOAT, ["n", 2])], values)
 
 
+@pytest.mark.parametrize("kind", ["INT4", "UINT4", "INT16", "UINT16"])
+def test_weights_of_other_whole_numbers_are_named_where_they_are_to_be_changed(tmp_path, kind):
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["whole"]),
+        helper.make_node("MatMul", ["x", "whole"], ["logits"]),
+    ]
+    made = tiny_onnx.model_of(
+        nodes, [("x", FLOAT, ["n", 3])], [("logits", FLOAT, ["n", 2])], {"s": np.ones((), np.float32)}, opset=21
+    )
+    made.graph.initializer.append(helper.make_tensor("w", getattr(TensorProto, kind), [3, 2], [1, 2, 3, 4, 5, 6]))
+    with pytest.raises(ConfigError, match=rf"net\.onnx: w is {kind.lower()}, and weights of int8.*Quantize .* to int8"):
+        parent(tmp_path, made, integers="rounded")
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [

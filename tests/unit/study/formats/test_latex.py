@@ -5,10 +5,11 @@ import re
 import pytest
 
 from evoray.report.grids import Grid
-from evoray.study.formats.latex import document, escaped, table
+from evoray.study.formats.latex import TALL, document, escaped, table
 
 SPECIAL = r"a\b & 50% _x_ #1 $y$ ~z ^2 {c}"
 COMMANDS = r"\\(?:textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|textasciigrave|ldots)\{\}"
+UNKNOWN = r"\\ifdefined\\Umathcode (.)\\else U\+[0-9A-F]{4,}\\fi\{\}"
 
 
 def as_read(text):
@@ -25,6 +26,7 @@ def as_read(text):
     }
     read, at = "", 0
     rules = [
+        (UNKNOWN, lambda found: re.fullmatch(UNKNOWN, found)[1]),
         (COMMANDS, lambda found: said[found[1:-2]]),
         (r"\\[&%_#${}]", lambda found: found[1]),
         (r"\$(?:-|\\pm|\\times)\$", lambda found: {"$-$": "−", "$\\pm$": "±"}.get(found, "×")),
@@ -55,14 +57,15 @@ def as_read(text):
         ("a--b---c", "a-{}-b-{}-{}-c"),
         ('sigma = "auto"', "sigma = ''auto''"),
         ("it''s", "it'{}'s"),
-        ("é", "é"),
+        ("éœš€“”", "éœš€“”"),
+        ("σ", r"\ifdefined\Umathcode σ\else U+03C3\fi{}"),
     ],
 )
 def test_a_text_is_set_letter_for_letter(text, written):
     assert escaped(text) == written
 
 
-@pytest.mark.parametrize("text", [SPECIAL, *SPECIAL, "\\\\[5pt]", "%%", r"\end{table}", "a<b>c|d`e…f"])
+@pytest.mark.parametrize("text", [SPECIAL, *SPECIAL, "\\\\[5pt]", "%%", r"\end{table}", "a<b>c|d`e…f", "σ_中文𝛼"])
 def test_no_letter_stays_a_command(text):
     assert as_read(escaped(text)) == text
 
@@ -104,3 +107,15 @@ def test_the_document_names_every_table_once():
     written = document("Study_1", ["tables/a", "tables/b"])
     assert re.findall(r"\\input\{([^}]*)\}", written) == ["tables/a", "tables/b"]
     assert "\\title{Study\\_1}" in written and written.endswith("\\end{document}\n")
+
+
+def test_a_table_that_no_page_holds_is_several():
+    grid = Grid("Cases", ("a", "b"), tuple((f"r{row}", "1") for row in range(2 * TALL + 1)), "A note.")
+    parts = table(grid, "cases").split("% needs")[1:]
+    rows = [re.findall(r"^r\d+", part, re.MULTILINE) for part in parts]
+    assert [len(one) for one in rows] == [TALL, TALL, 1] and [one for part in rows for one in part] == [
+        one[0] for one in grid.rows
+    ]
+    assert [part.count("\\label{tab:cases}") for part in parts] == [1, 0, 0]
+    assert ["A note." in part for part in parts] == [True, False, False]
+    assert all("\\caption{Cases, continued.}" in part for part in parts[1:])
