@@ -77,12 +77,7 @@ def evolve(
         UsageError: configuration, data or parent cannot be used; nothing was written.
         RunError: the run stopped; what was finished is in its journal.
     """
-    if isinstance(config, str | Path):
-        path, config = Path(expanded(str(config))), load_config(config)
-        config_dir = config_dir or path.resolve().parent
-    elif not isinstance(config, RunConfig):
-        config = parse_config(dict(config), config_dir=config_dir)
-    config_dir = config_dir and Path(os.path.abspath(config_dir))
+    config, config_dir = _read(config, config_dir)
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     keeper = Keeper(directory, page)
     told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), keeper, *observers]
@@ -115,6 +110,15 @@ def evolve(
         finally:
             if backend is None:
                 opened.close()
+
+
+def _read(config: RunConfig | Mapping[str, Any] | str | Path, config_dir: Path | None) -> tuple[RunConfig, Path | None]:
+    if isinstance(config, str | Path):
+        path, config = Path(expanded(str(config))), load_config(config)
+        config_dir = config_dir or path.resolve().parent
+    elif not isinstance(config, RunConfig):
+        config = parse_config(dict(config), config_dir=config_dir)
+    return config, config_dir and Path(os.path.abspath(config_dir))
 
 
 def _run(session: Session) -> RunResult:

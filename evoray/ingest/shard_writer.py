@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, EvorayError, PictureError, RunError
 from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 from evoray.ingest.sources.base import Source
+from evoray.runtime.paths import replace_with
 from evoray.runtime.reading import read_file, shown
 
 Count = Callable[[int], None]
@@ -111,13 +110,6 @@ def differs(name: str, shape: tuple[int, ...], first: str, expected: tuple[int, 
         f"{shown(name)}: {shape} where {shown(first)} is {expected}. Images that are stored as they are must be "
         "of one size: give --resize and --crop."
     )
-
-
-def replace_with(path: Path, content: bytes) -> None:
-    """Writes a file that appears whole, or not at all."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
 
 
 def _kept(record: Path, path: Path) -> Finished | None:

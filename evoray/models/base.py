@@ -50,6 +50,15 @@ def configured(config: ParentConfig, own: Preprocessing) -> Preprocessing:
     return Preprocessing(**{**vars(own), "mean": config.mean, "std": config.std})
 
 
+def check_classes(config: ParentConfig, outputs: object) -> None:
+    """Raises ConfigError where another number of them is asked for than the named weights have outputs."""
+    if config.classes not in (None, outputs):
+        raise ConfigError(
+            f'parent.classes = {config.classes}: the weights "{config.weights}" have {outputs} outputs. '
+            "Leave it out, or name a file of weights with that many."
+        )
+
+
 def refuse_normalisation(config: ParentConfig) -> None:
     """Raises ConfigError where mean and std are given for a parent that brings its own."""
     if config.mean is not None:

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from evoray.errors import EvorayError
+from evoray.evaluation.exported import same_as_fresh
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.judging import export_of
 from evoray.evaluation.packing import travelled
 from evoray.evaluation.passes import Passes, Sample
 from evoray.evaluation.program import DTYPES
-from evoray.evaluation.purity import same_as_fresh
 from evoray.evaluation.units.ensemble import BLOCKS
 from evoray.models import with_buffers
 from evoray.mutation import Lineage, child_state

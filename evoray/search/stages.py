@@ -155,6 +155,15 @@ def _started(session: Session, stage: Stage[Any], work: Mapping[int, Sequence[in
     )
 
 
+def run_whole(session: Session, stage: Stage[V]) -> dict[int, V]:
+    """The results of a stage of one item, by shard; the run cannot go on without it."""
+    found: dict[int, V] = {}
+    for result in run_stage(session, replace(stage, required=frozenset([0]))):
+        assert result.value is not None, "it is required"
+        found[result.shard] = result.value
+    return found
+
+
 def _on_guard(guard: str, stage: Stage[V]) -> Stage[V]:
     """The stage with units on the guard's data, under names of its own in the journal and in what workers hold."""
     return replace(

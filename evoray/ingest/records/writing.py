@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from evoray.data.manifest import NAME, ShardEntry, Unreadable
 from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column, Ragged, Values, to_arrow
 from evoray.errors import DataError
-from evoray.ingest.shard_file import BATCH_ROWS, Hashing
+from evoray.ingest.shard_file import BATCH_ROWS, Hashing, refuse_existing
 from evoray.runtime.reading import said, shown
 
 
@@ -80,12 +79,6 @@ def publish(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
-
-
-def refuse_existing(dest: Path) -> None:
-    """Raises DataError where something is there."""
-    if os.path.lexists(dest):
-        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
 
 
 def _sorted(records: Gathered, rows: np.ndarray) -> np.ndarray:
