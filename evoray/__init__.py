@@ -3,8 +3,6 @@
 ``evoray.evolve("run.toml", "runs/first")`` is a whole run; every part is usable alone.
 """
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 from evoray.errors import EvorayError

@@ -1,7 +1,5 @@
 """A run from beginning to end: inputs, workers, search, choices, final test, files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files that a user asked for by name: they appear whole or not at all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from evoray.errors import ConfigError

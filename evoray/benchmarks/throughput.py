@@ -8,8 +8,6 @@ it (the same without the drawing), and one log-softmax over the logits in float6
 ``tests/benchmarks/results`` holds the figures.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import dataclasses

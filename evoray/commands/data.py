@@ -1,7 +1,5 @@
 """``evoray data``: shards from images."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A Ray job's driver: ``evoray run`` with what a cluster needs. Started by jobs/evolve.py and ``evoray submit``."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """A shard directory, here or at a URI, as a dataset: labelled images, or records of any other task."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a run writes of its networks, and whether a fresh network loaded with it answers as the run's own did."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The parent on images of ``select``, before a run: refused where it is not pure, and what is worth saying of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path

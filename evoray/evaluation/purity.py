@@ -7,8 +7,6 @@ alone, where kernels of another shape may round otherwise. A network that fails 
 at fault is named.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Constraints that say nothing, or nothing that a network could keep: refused before a run."""
 
-from __future__ import annotations
-
 from evoray.config import Constraint
 from evoray.tasks.base import Measure
 

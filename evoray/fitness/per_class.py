@@ -1,7 +1,5 @@
 """Fitnesses made of what happened to each class: whole-number counts, so any sharding gives the same bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """Means over records of a classification that the task's columns do not hold: Brier score, and a matrix of costs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

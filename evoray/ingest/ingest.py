@@ -8,8 +8,6 @@ started again in the same way, an ingest checks the digests of the shards that a
 does not go on where the files that it reads were written since: its shards would be of two sets of pictures.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Folders that are parts of one set of images by their names, and no classes: ``images_001`` beside ``images_002``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

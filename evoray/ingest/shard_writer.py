@@ -1,7 +1,5 @@
 """One shard: decoded, written, and recorded as finished, in whatever process; torch-free where Pillow decodes."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What a source of parents hands back: a network, and what it expects and answers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import nn

@@ -1,7 +1,5 @@
 """Parents of timm, with its own evaluation transform."""
 
-from __future__ import annotations
-
 import math
 import os
 from pathlib import Path

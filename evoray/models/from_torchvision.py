@@ -1,7 +1,5 @@
 """Parents of torchvision, with the preprocessing of the preset that belongs to their weights."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import re

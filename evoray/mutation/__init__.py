@@ -3,8 +3,6 @@
 Names are imported on first use: recipes and their kinds need no torch, and configurations are read without it.
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,5 @@
 """Names to kinds of mutation: a new one is a file, and a line here."""
 
-from __future__ import annotations
-
 from evoray.config.variants import Variants
 from evoray.mutation.recipe import Recipe
 

@@ -1,7 +1,5 @@
 """The figures of a run. Each returns an SVG element, or None where the run has nothing to show in it."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The tables of a run as plain text, drawn by Rich on the terminal and by the template on the page."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

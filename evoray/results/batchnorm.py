@@ -4,8 +4,6 @@ They are no part of a recipe (format 1 keeps the parent's buffers), so the soup 
 the soup: ``soup_recalibrated``, compared with the parent like the others, its buffers a file of the run.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from evoray.errors import RunError

@@ -5,8 +5,6 @@ A soup or an ensemble of members that hold a guard may itself break it: then the
 A vote over answers that is worse than the parent's own on ``select`` is none either.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """From a run or a lineage file to a checkpoint; every digest is checked on the way, none is skipped."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence

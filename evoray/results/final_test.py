@@ -1,7 +1,5 @@
 """The final test, after the last choice: parent, best child, soup, ensemble and a sample of children on ``test``."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

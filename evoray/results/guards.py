@@ -1,7 +1,5 @@
 """What is reported of guards: their figure of parent, best child, soup and ensemble on the guard's own ``test``."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass

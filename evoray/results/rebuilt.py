@@ -5,8 +5,6 @@ first images of ``test``. Their outputs are those of the network in place, bit f
 measured on those images are theirs, up to the rounding of the type and device that they were measured in.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs side by side: what differs in how they were asked, what they found and cost, and their paired differences."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ keeps the counts of BLOCKS groups of records apart, the same groups in both runs
 how a run compares such a fitness with its own parent (``statistics/blocks.py``).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """May two runs be compared record by record, and their paired differences, with what was compared counted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property

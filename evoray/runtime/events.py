@@ -3,8 +3,6 @@
 The terminal's progress, ``metrics.jsonl`` and every tracker are observers; a user's own is an object with one method.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

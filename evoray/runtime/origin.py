@@ -1,7 +1,5 @@
 """Where in a user's own code an exception comes from, and what a path in it is relative to."""
 
-from __future__ import annotations
-
 import opcode
 import os
 import signal

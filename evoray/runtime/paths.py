@@ -1,7 +1,5 @@
 """Paths as users write them: ``~`` and ``$NAME`` where no shell has replaced them."""
 
-from __future__ import annotations
-
 import os
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Whatever comes from disk or from a stranger: bounded before it is read, and plain before it is shown."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -1,7 +1,5 @@
 """Before a run: every input is looked at, and nothing is written yet."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The generation loop: ask, evaluate on ``select``, tell."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ and is handed results as they come, recorded ones first. An item whose workers d
 the run cannot go on without it; a resumed run does not meet it again.
 """
 
-from __future__ import annotations
-
 import enum
 import logging
 import time

@@ -3,8 +3,6 @@
 All cells of one density share masks and noise, so that sigma alone differs along a row.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -6,8 +6,6 @@ the difference (Kott, Journal of Official Statistics 17, 2001). For a measure wi
 interval and p are approximate.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

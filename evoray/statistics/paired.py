@@ -9,8 +9,6 @@ Both networks see the same images, so the noise of easy and hard images cancels 
   few images differ, and has a width even when none does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ a model does not name are let through, and none is required but those that every
 readable. Values are handed on as they were written, not as the model would convert them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """Shards for a study's parents: what is missing is made from one source, with each parent's own transform."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Outputs are a tensor or a named tuple of tensors: what has to be done with either."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``evoray init``: looks at a parent and at data, and writes the configuration of a run of both. Nothing is run."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

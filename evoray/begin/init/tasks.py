@@ -1,7 +1,5 @@
 """What a parent and some data are for together, and how the data is ingested for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """What a parent needs to speak: a tokenizer, a network that predicts tokens, and the cache that it can go on with."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What a task wants of a table, or of a torch Dataset: inputs, targets, and how they were read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 They are decoded as images by class are, by the same workers into the same bytes; targets are put beside them after.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """``evoray data ingest`` of records that are no labelled images."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """JSONL that pyarrow does not read: which line is the reason, in words of the file's own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import IO, Any

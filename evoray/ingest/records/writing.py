@@ -1,7 +1,5 @@
 """Records to a shard directory, whole or not at all."""
 
-from __future__ import annotations
-
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence

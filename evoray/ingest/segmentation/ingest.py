@@ -4,8 +4,6 @@ Masks are read first, for they say what is wrong soonest; then the images are de
 same workers into the same bytes.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

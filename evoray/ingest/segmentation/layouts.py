@@ -1,7 +1,5 @@
 """Where images and masks lie: two folders that are named, or a layout whose names say it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

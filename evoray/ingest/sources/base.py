@@ -1,7 +1,5 @@
 """The extension point: a list of records that workers can open."""
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os

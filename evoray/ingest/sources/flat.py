@@ -1,7 +1,5 @@
 """A flat folder of images with a list of their labels, or with the devkit, as ImageNet's validation set comes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

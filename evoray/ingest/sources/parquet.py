@@ -1,7 +1,5 @@
 """Parquet with image bytes, as Hugging Face's datasets have it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """From what a user names to a source: by what is found there, or by ``--format``."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Files of weights: what a file holds is told by its first bytes, whatever it is called. No code of a file is run."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat

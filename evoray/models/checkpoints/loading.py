@@ -1,7 +1,5 @@
 """A network with the weights of a file: built with as many outputs as the file's head has."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

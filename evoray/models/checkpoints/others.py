@@ -1,7 +1,5 @@
 """Other checkpoints of a parent's architecture: their tensors under the parent's names, in its types and shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

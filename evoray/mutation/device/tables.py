@@ -1,7 +1,5 @@
 """What a device has to know of each tensor: where it is drawn, where it lies, its scale and its type."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Self
 
 import numpy as np
