@@ -148,11 +148,7 @@ def _check_model(model: str) -> None:
 
 
 def _with_others(
-    loops: dict[str, Timed],
-    others: list[Other],
-    setting: tuple[Any, ...],
-    repeats: int,
-    dtype: str,
+    loops: dict[str, Timed], others: list[Other], setting: tuple[Any, ...], repeats: int, dtype: str
 ) -> dict[str, list[Taken]]:
     """What all take beside the others that are there, each in its own process."""
     with contextlib.ExitStack() as opened:

@@ -57,8 +57,7 @@ def data_ingest(
         ),
     ] = None,
     as_classes: Annotated[
-        bool,
-        typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure."),
+        bool, typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure.")
     ] = False,
     task: Annotated[
         str | None, typer.Option(help="What the records are for; default: the configuration's, else images by class.")

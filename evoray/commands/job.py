@@ -38,11 +38,7 @@ def evolve_job(
     parsed = load_config(config, overrides or ())
     with Bars() as bars:
         result = evolve(
-            parsed,
-            target,
-            config_dir=config.parent.resolve(),
-            resume=AUTO if restartable else resume,
-            progress=bars,
+            parsed, target, config_dir=config.parent.resolve(), resume=AUTO if restartable else resume, progress=bars
         )
     finish(result, as_json=False)
 

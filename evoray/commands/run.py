@@ -105,11 +105,5 @@ def run(
 
     parsed = load_config(config, overrides or ())
     with Bars() as bars:
-        result = evolve(
-            parsed,
-            target,
-            config_dir=config.parent.resolve(),
-            resume=resume,
-            progress=bars,
-        )
+        result = evolve(parsed, target, config_dir=config.parent.resolve(), resume=resume, progress=bars)
     finish(result, as_json)

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from evoray.runs.compare import Compared
 
 Sort = Annotated[
-    str,
-    typer.Option(help="date (newest first), name, state, task, fitness, verdict, children, seconds, images, …"),
+    str, typer.Option(help="date (newest first), name, state, task, fitness, verdict, children, seconds, images, …")
 ]
 Page = Annotated[Path | None, typer.Option("--out", help="Write an HTML page there as well.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the page if it exists.")]

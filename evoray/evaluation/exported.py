@@ -45,12 +45,7 @@ class Export:
 
 
 def same_as_fresh(
-    passes: Passes,
-    batch: Any,
-    dtype: torch.dtype,
-    export: Export,
-    weights: Mapping[str, Tensor],
-    expected: Outputs,
+    passes: Passes, batch: Any, dtype: torch.dtype, export: Export, weights: Mapping[str, Tensor], expected: Outputs
 ) -> str | None:
     """None where a fresh network with these weights gives what is expected of a batch, else how much they differ.
 

@@ -323,10 +323,7 @@ class _Check:
         what = "probabilities, which add up to 1" if add_up else "between 0 and 1, as a sigmoid's are"
         calls = trace(host.model, lambda: passes(host.forward, passes.sample.alone))
         last = next(call for call in calls if call.outputs == calls[-1].outputs)
-        self._refuse(
-            f"its outputs are {what}; they come from {last.where}",
-            LOGITS,
-        )
+        self._refuse(f"its outputs are {what}; they come from {last.where}", LOGITS)
 
     def _keeps_total(self, passes: Passes, host: ModelHost, total: float) -> bool:
         """Whether outputs are never negative and add up to the total however strong the weights are."""

@@ -46,11 +46,7 @@ class Cost:
     measure = Measure("Cost", "per image", False, "Cost")
 
     def __init__(
-        self,
-        columns: tuple[str, ...],
-        classes: Classification,
-        costs: np.ndarray,
-        outputs: Sequence[int] | None = None,
+        self, columns: tuple[str, ...], classes: Classification, costs: np.ndarray, outputs: Sequence[int] | None = None
     ) -> None:
         self.layout = SumsLayout(columns, own=1)
         self._classes, self._outputs = classes, outputs

@@ -122,12 +122,7 @@ def _kept(record: Path, path: Path) -> Finished | None:
 
 
 def _decoded(
-    source: Source,
-    transform: ImageTransform,
-    records: np.ndarray,
-    bad: list[Unreadable],
-    count: Count,
-    threads: int,
+    source: Source, transform: ImageTransform, records: np.ndarray, bad: list[Unreadable], count: Count, threads: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Images in the order of ``records``, whatever the threads; the bad ones are listed."""
 

@@ -13,12 +13,7 @@ from evoray.report.measures import ShownMeasure
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10
-EFFECTS = {
-    "better": "better",
-    "worse": "worse",
-    "not shown": "no difference shown",
-    "undefined": "not defined",
-}
+EFFECTS = {"better": "better", "worse": "worse", "not shown": "no difference shown", "undefined": "not defined"}
 READINGS = EFFECTS | {"not shown": "not shown"}
 
 

@@ -63,11 +63,7 @@ def _on_select(session: Session, choices: Choices) -> PanelUnit:
 
 
 def _on_test(
-    session: Session,
-    choices: Choices,
-    temperatures: tuple[tuple[str, float], ...],
-    own: Buffers,
-    closed: SearchClosed,
+    session: Session, choices: Choices, temperatures: tuple[tuple[str, float], ...], own: Buffers, closed: SearchClosed
 ) -> PanelUnit:
     """Parent, best child, soup, the soup with statistics of its own where it has them, and the ensemble."""
     config, fitness = session.config.ensemble, session.fitness

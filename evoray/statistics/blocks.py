@@ -16,11 +16,7 @@ from evoray.statistics.paired import LEVEL, Comparison
 
 
 def compare_blocks(
-    name: str,
-    value: Callable[[np.ndarray], float],
-    candidate: np.ndarray,
-    parent: np.ndarray,
-    records: np.ndarray,
+    name: str, value: Callable[[np.ndarray], float], candidate: np.ndarray, parent: np.ndarray, records: np.ndarray
 ) -> Comparison:
     """Candidate minus parent in ``value`` (higher is better) of merged sums.
 

@@ -130,13 +130,7 @@ class Comparison:
 
 
 def compare(
-    name: str,
-    metric: str,
-    candidate: np.ndarray,
-    parent: np.ndarray,
-    *,
-    shares: bool,
-    higher_is_better: bool,
+    name: str, metric: str, candidate: np.ndarray, parent: np.ndarray, *, shares: bool, higher_is_better: bool
 ) -> Comparison:
     """Compares per-image values of a candidate with its parent's on the same images.
 

@@ -284,7 +284,7 @@ TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "text": ("child_id", "status", "entries", "coefficients"),
         "int": ("generation", "child", "mask_seed", "blocks", "block", "parts", "part", "noise_seed", "sign", "rank"),
         "float": ("sigma", *(f"{split}_{name}" for split in ("select", "test") for name in ("n", *FIGURES))),
-    },
+    }
 }
 REQUIRED = {"population.parquet": ("child_id", "generation", "status")}
 

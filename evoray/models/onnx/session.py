@@ -25,14 +25,7 @@ from evoray.runtime.reading import reason_of, shown
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-INTEGERS = {
-    torch.uint8: 2,
-    torch.int8: 3,
-    torch.int16: 5,
-    torch.int32: 6,
-    torch.int64: 7,
-    torch.bool: 9,
-}
+INTEGERS = {torch.uint8: 2, torch.int8: 3, torch.int16: 5, torch.int32: 6, torch.int64: 7, torch.bool: 9}
 ROUNDS = 3
 """Of finding which scales stay: one that does not is an input from the start, and changes what is fused."""
 
