@@ -16,8 +16,7 @@ from evoray.config import Constraint, FitnessConfig, parse_constraint
 from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError
 from evoray.fitness.base import Fitness, RecordScores
-from evoray.fitness.bounds import FRACTION, fault
-from evoray.fitness.constraints import Constrained, constrainable
+from evoray.fitness.constraints import FRACTION, Constrained, constrainable, fault
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
 from evoray.fitness.scores import Brier, Cost
 from evoray.fitness.user import user_fitness
