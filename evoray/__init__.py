@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from evoray.errors import EvorayError
 
 if TYPE_CHECKING:
-    from evoray.backends import make_backend
-    from evoray.config import RunConfig, load_config, parse_config
-    from evoray.data import open_dataset
-    from evoray.evaluation.evaluator import Evaluator
-    from evoray.evaluation.host import ModelHost
-    from evoray.evolution import evolve
-    from evoray.models import Parent, Preprocessing, load_parent
-    from evoray.mutation import Entry, Lineage, Mutation, Space
-    from evoray.results.write import RunResult
-    from evoray.runs.run import Run, load_run
-    from evoray.runtime.progress import Progress
-    from evoray.watching.watch import watch
+    from evoray.backends import make_backend as make_backend
+    from evoray.config import RunConfig as RunConfig, load_config as load_config, parse_config as parse_config
+    from evoray.data import open_dataset as open_dataset
+    from evoray.evaluation.evaluator import Evaluator as Evaluator
+    from evoray.evaluation.host import ModelHost as ModelHost
+    from evoray.evolution import evolve as evolve
+    from evoray.models import Parent as Parent, Preprocessing as Preprocessing, load_parent as load_parent
+    from evoray.mutation import Entry as Entry, Lineage as Lineage, Mutation as Mutation, Space as Space
+    from evoray.results.write import RunResult as RunResult
+    from evoray.runs.run import Run as Run, load_run as load_run
+    from evoray.runtime.progress import Progress as Progress
+    from evoray.watching.watch import watch as watch
 
 _NAMES = {
     "config": "RunConfig load_config parse_config",

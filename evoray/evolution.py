@@ -15,11 +15,11 @@ from evoray.results.guards import test_guards
 from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import Auto, given
-from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
+from evoray.runtime.events import Observer, Observers, RunEnded
 from evoray.runtime.importing import leaving_no_modules
 from evoray.runtime.origin import NoExit
 from evoray.runtime.paths import expanded
-from evoray.runtime.progress import Progress
+from evoray.runtime.progress import Progress, ShownProgress
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search

@@ -7,7 +7,7 @@ it ranks behind all that keep them, and its status says which one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from evoray.config import Constraint
 from evoray.fitness.base import Fitness
-from evoray.fitness.per_class import balanced_accuracy, class_counts, macro_f1, worst_class
+from evoray.fitness.per_class import OF_COUNTS, class_counts
 from evoray.tasks.base import Outputs, Task
 
 if TYPE_CHECKING:
@@ -25,17 +25,12 @@ from evoray.tasks.base import Measure
 _ROUNDING = 1e-12
 """A child exactly on the bound keeps it, whatever the last bit of ``parent - 0.005``."""
 
-_OF_COUNTS: Mapping[str, Callable[[np.ndarray], float]] = {
-    "balanced-accuracy": balanced_accuracy,
-    "macro-f1": macro_f1,
-    "worst-class": worst_class,
-}
 _EACH_CLASS = "class-accuracy"
 
 
 def constrainable(task: Task) -> tuple[str, ...]:
     """What a constraint may name: the task's figures, and what is made of counts where outputs are classes."""
-    return (*task.measures, *((*_OF_COUNTS, _EACH_CLASS) if task.classification is not None else ()))
+    return (*task.measures, *((*OF_COUNTS, _EACH_CLASS) if task.classification is not None else ()))
 
 
 class Constrained:
@@ -98,7 +93,7 @@ class Constrained:
         if metric == _EACH_CLASS:
             present, right, _ = counts
             return np.asarray(right / np.maximum(present, 1))
-        return np.array([_OF_COUNTS[metric](counts)])
+        return np.array([OF_COUNTS[metric](counts)])
 
 
 FRACTION = Measure("", "fraction", True, "")

@@ -3,8 +3,6 @@
 from evoray.config.variants import Variants
 from evoray.mutation.recipe import Recipe
 
-DEFAULT = "partition"
-"""The kind of a mutation that does not say."""
 KINDS: Variants[Recipe] = Variants(
     "mutation.kind",
     Recipe,  # type: ignore[type-abstract]  # no class is made from it, others are compared with it

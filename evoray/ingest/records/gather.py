@@ -1,7 +1,6 @@
 """What a task wants of a table, or of a torch Dataset: inputs, targets, and how they were read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,9 @@ from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.tables import read_table, unnamed
 from evoray.ingest.records.text_tables import OF_TEXT
 from evoray.ingest.records.vectors import columns_named, numbers
-from evoray.ingest.records.writing import Gathered
+from evoray.ingest.records.writing import Gathered, Wanted
 from evoray.ingest.sources.dataset import length_of, record_of
 from evoray.runtime.reading import shown
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records.
-
-    kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
-    config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
-    """
-
-    task: str
-    inputs: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    seed: int = 0
-    shard_size: int = 1024
-    kind: str = ""
-    config: Path | None = None
-    truncate: bool = False
 
 
 def gather(source: Path, wanted: Wanted) -> Gathered:

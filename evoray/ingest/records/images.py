@@ -21,10 +21,10 @@ from evoray.ingest.ingest import ingest_source
 from evoray.ingest.labels.columns import FILES, plain, position
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.options import Options, chosen, mapper_of
-from evoray.ingest.records.gather import Wanted, labels_or_measures
+from evoray.ingest.records.gather import labels_or_measures
 from evoray.ingest.records.tables import read_table
 from evoray.ingest.records.vectors import columns_named, numbers
-from evoray.ingest.records.writing import Gathered, publish
+from evoray.ingest.records.writing import Gathered, Wanted, publish
 from evoray.ingest.shard_file import refuse_existing
 from evoray.ingest.sources.base import Source
 from evoray.ingest.sources.flat import images_of

@@ -9,9 +9,9 @@ from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column
 from evoray.errors import ConfigError
 from evoray.ingest.options import Options, made_by, summary
-from evoray.ingest.records.gather import Wanted, gather, gather_dataset
+from evoray.ingest.records.gather import gather, gather_dataset
 from evoray.ingest.records.images import ingest_images
-from evoray.ingest.records.writing import write_records
+from evoray.ingest.records.writing import Wanted, write_records
 from evoray.ingest.segmentation.ingest import TASK, ingest_masks
 from evoray.ingest.shard_file import WRITTEN, refuse_existing
 from evoray.runtime.paths import expanded

@@ -19,6 +19,24 @@ from evoray.runtime.reading import said, shown
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records.
+
+    kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
+    config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
+    """
+
+    task: str
+    inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    seed: int = 0
+    shard_size: int = 1024
+    kind: str = ""
+    config: Path | None = None
+    truncate: bool = False
+
+
+@dataclass(frozen=True)
 class Gathered:
     """All records, in memory. values: by column; names: one a record; read, classes: as the manifest has them.
 

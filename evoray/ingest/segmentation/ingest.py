@@ -19,10 +19,9 @@ from evoray.data.records import Column
 from evoray.data.transform import ImageTransform, shorter_side, start_of
 from evoray.errors import ConfigError, DataError, PictureError
 from evoray.ingest.options import Options, chosen, made_by
-from evoray.ingest.records.gather import Wanted
 from evoray.ingest.records.images import decoded
 from evoray.ingest.records.tables import read_table
-from evoray.ingest.records.writing import Gathered, publish
+from evoray.ingest.records.writing import Gathered, Wanted, publish
 from evoray.ingest.segmentation.labels import labels_of
 from evoray.ingest.segmentation.palette import HOW, UNLABELLED, Palette, read_palette
 from evoray.ingest.segmentation.sources import DatasetPairs, FolderPairs, Pairs, TablePairs
