@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Lineage, soup
@@ -36,7 +36,7 @@ class DecompositionSearch(SearchConfig):
 class Decomposition(Replayed):
     """Ask/tell for one or more generations; ``soup_size`` is the largest soup tried."""
 
-    Section: ClassVar[type[SearchConfig]] = DecompositionSearch
+    Section = DecompositionSearch
 
     def __init__(
         self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int, soup_size: int
