@@ -1,7 +1,5 @@
 """``evoray``, and ``python -m evoray``. Imports late: a process that decodes images runs this module again."""
 
-from __future__ import annotations
-
 
 def main() -> None:
     try:

@@ -1,7 +1,5 @@
 """The command line: parses, draws progress, prints; everything it does is a function of the library."""
 
-from __future__ import annotations
-
 from evoray.commands.begin.check import check
 from evoray.commands.begin.doctor import doctor
 from evoray.commands.begin.explain import explain

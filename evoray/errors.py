@@ -14,8 +14,6 @@ EvorayError                 exit 1
         └── NotStartedError          an embedded Ray, before anything of the run has begun
 """
 
-from __future__ import annotations
-
 
 class EvorayError(Exception):
     """Base of all errors that EvoRay raises on purpose; ``exit_code`` is the command line's."""

@@ -1,7 +1,5 @@
 """A run from beginning to end: inputs, workers, search, choices, final test, files."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,11 +15,11 @@ from evoray.results.guards import test_guards
 from evoray.results.members import choose
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import Auto, given
-from evoray.runtime.events import Observer, Observers, RunEnded, ShownProgress
+from evoray.runtime.events import Observer, Observers, RunEnded
 from evoray.runtime.importing import leaving_no_modules
 from evoray.runtime.origin import NoExit, interrupts_kept
 from evoray.runtime.paths import expanded
-from evoray.runtime.progress import Progress
+from evoray.runtime.progress import Progress, ShownProgress
 from evoray.search.auto_sigma import choose_sigma
 from evoray.search.inputs import check_inputs
 from evoray.search.loop import search
@@ -78,12 +76,7 @@ def evolve(
         UsageError: configuration, data or parent cannot be used; nothing was written.
         RunError: the run stopped; what was finished is in its journal.
     """
-    if isinstance(config, str | Path):
-        path, config = Path(expanded(str(config))), load_config(config)
-        config_dir = config_dir or path.resolve().parent
-    elif not isinstance(config, RunConfig):
-        config = parse_config(dict(config), config_dir=config_dir)
-    config_dir = config_dir and Path(os.path.abspath(config_dir))
+    config, config_dir = _read(config, config_dir)
     directory = RunDirectory(str(out or free_path(Path("runs") / "run")))
     keeper = Keeper(directory, page)
     told: list[Observer] = [ShownProgress(progress or Progress()), MetricsFile(directory), keeper, *observers]
@@ -116,6 +109,15 @@ def evolve(
         finally:
             if backend is None:
                 opened.close()
+
+
+def _read(config: RunConfig | Mapping[str, Any] | str | Path, config_dir: Path | None) -> tuple[RunConfig, Path | None]:
+    if isinstance(config, str | Path):
+        path, config = Path(expanded(str(config))), load_config(config)
+        config_dir = config_dir or path.resolve().parent
+    elif not isinstance(config, RunConfig):
+        config = parse_config(dict(config), config_dir=config_dir)
+    return config, config_dir and Path(os.path.abspath(config_dir))
 
 
 def _run(session: Session) -> RunResult:

@@ -7,8 +7,6 @@ back with a reason in place of a value; anything else that goes wrong raises one
 Torch-free, like everything a worker process imports before it is told what to build.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field

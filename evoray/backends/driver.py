@@ -5,8 +5,6 @@ counts once. A worker on a node that is about to go away is given no more units.
 not replaced while others are left: they would run out of it, too.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Workers as the driver sees them: asked for, ready, sent units, lost."""
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass

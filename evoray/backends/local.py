@@ -4,8 +4,6 @@ The process is its user's, who shares it: what a source wants set is set for as 
 put back. Numbers of threads are each thread's own; the user's threads keep theirs.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

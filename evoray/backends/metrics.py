@@ -4,8 +4,6 @@ A counter ``evoray_units`` appears there as ``ray_evoray_units_total``, a gauge 
 ``ray_evoray_queue``; every series also says which run it is. ``cluster/grafana.json`` draws each of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol

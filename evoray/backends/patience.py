@@ -3,8 +3,6 @@
 On a fresh machine the first start compiles Ray's own modules; after that it is several times as fast.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import time

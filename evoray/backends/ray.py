@@ -109,13 +109,7 @@ def _start_embedded(compute: ComputeConfig) -> None:
 
 def start_local(cpus: int) -> None:
     """A Ray of this process alone, beside any that runs here. Raises NotStartedError."""
-    _init(
-        address="local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        configure_logging=True,
-        **_json_lines(),
-    )
+    _init(address="local", num_cpus=cpus, include_dashboard=False, configure_logging=True, **_json_lines())
 
 
 def _init(address: str, **how: Any) -> None:

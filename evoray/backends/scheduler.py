@@ -9,8 +9,6 @@ result of a unit counts.
 Costs of one decision: O(shards held + shards pending), O(1) for each item.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ own units, so that class names, field names and a mask seed that siblings have i
 is left of a child is its noise seed, its part and its number.
 """
 
-from __future__ import annotations
-
 import io
 import pickle
 import zlib

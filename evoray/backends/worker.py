@@ -3,8 +3,6 @@
 Imports neither torch nor ray; what the units need is imported when the Source that builds it arrives.
 """
 
-from __future__ import annotations
-
 import logging
 import pickle
 import time

@@ -1,7 +1,5 @@
 """The Ray cluster that a run would join: asked in a process of its own, for a short time. None is started."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os

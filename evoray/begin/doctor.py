@@ -3,8 +3,6 @@
 Everything that may be broken is asked apart from the rest: it works without torch, and with a Ray that does not answer.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """What stands beside the keys of a configuration's models: the text under each, and what a task's class says of its."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 import re

@@ -1,7 +1,5 @@
 """``evoray explain KEY``: what a key or a section means, what it takes, and where it stands; from the models alone."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

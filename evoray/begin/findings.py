@@ -1,7 +1,5 @@
 """What ``evoray doctor`` finds: one line each, good, worth attention, or bad, with what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal

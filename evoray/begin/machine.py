@@ -1,7 +1,5 @@
 """The machine under a run: processor, memory, shared memory, disk, ports. The system is asked, and not PyTorch."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

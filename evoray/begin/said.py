@@ -1,7 +1,5 @@
 """Lines for a terminal: a column of names, and sentences beside it that are broken between words."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Iterator
 

@@ -4,8 +4,6 @@ It is made of the pydantic models that read the file. What they check beyond sin
 left to them: ``evoray check`` says it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 A library that was built for another machine ends the process that imports it, so PyTorch is imported elsewhere.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import platform

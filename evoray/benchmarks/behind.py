@@ -1,7 +1,5 @@
 """Children behind a cut: which tensors lie behind the one that leaves a share of the weights, and what is kept."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Sequence

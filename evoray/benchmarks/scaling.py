@@ -3,8 +3,6 @@
 Workers hold no CPU and do not import torch (``sleeper.py``), so 64 of them are measured on two cores.
 """
 
-from __future__ import annotations
-
 import resource
 import statistics
 import sys

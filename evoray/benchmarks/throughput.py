@@ -8,8 +8,6 @@ it (the same without the drawing), and one log-softmax over the logits in float6
 ``tests/benchmarks/results`` holds the figures.
 """
 
-from __future__ import annotations
-
 import contextlib
 import copy
 import dataclasses
@@ -26,6 +24,7 @@ from torch import nn
 from evoray.benchmarks.baselines import (
     OTHERS,
     SIGMA,
+    Other,
     OwnProcess,
     Taken,
     Timed,
@@ -105,13 +104,9 @@ def throughput(
         runs = [(cut, density, k) for cut in cuts for density, k in zip(densities, parts, strict=True)]
         for cut, density, k in runs:
             loops[_name(cut, density)] = functools.partial(_timed, cut.evaluator, k)
-        with contextlib.ExitStack() as others:
-            whole = torch.cat([batch.inputs.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
-            setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
-            for name, make, own in others_of(dtype, naive, evotorch):
-                if (other := others.enter_context(OwnProcess(make, (*setting, *own), name))).there:
-                    loops[name] = other
-            seconds = shared_loops(_alternate(loops, repeats), dtype)
+        whole = torch.cat([batch.inputs.float().contiguous() for batch in evaluator.prepared("select", 0).batches])
+        setting = (network, whole[:images].cpu(), naive_batch_size, densities[0], program.device)
+        seconds = _with_others(loops, others_of(dtype, naive, evotorch), setting, repeats, dtype)
         shared = {
             "model": model,
             "dtype": dtype,
@@ -150,6 +145,17 @@ def _check_model(model: str) -> None:
             "resnet18, and no texts, folders or files. How fast a run is on a network of yours, it says itself: "
             "work.images_per_s in its summary.json counts its records."
         )
+
+
+def _with_others(
+    loops: dict[str, Timed], others: list[Other], setting: tuple[Any, ...], repeats: int, dtype: str
+) -> dict[str, list[Taken]]:
+    """What all take beside the others that are there, each in its own process."""
+    with contextlib.ExitStack() as opened:
+        for name, make, own in others:
+            if (other := opened.enter_context(OwnProcess(make, (*setting, *own), name))).there:
+                loops[name] = other
+        return shared_loops(_alternate(loops, repeats), dtype)
 
 
 def _name(cut: Contestant, density: float) -> str:

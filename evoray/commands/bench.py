@@ -1,7 +1,5 @@
 """``evoray bench``: measurements that a user can repeat."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import math

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")]
 
 
 def guarded(app: Callable[[], object]) -> None:

@@ -1,11 +1,9 @@
 """``evoray data``: shards from images."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,8 +57,7 @@ def data_ingest(
         ),
     ] = None,
     as_classes: Annotated[
-        bool,
-        typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure."),
+        bool, typer.Option("--as-classes", help="Each label is a class, also where it looks like tags or a measure.")
     ] = False,
     task: Annotated[
         str | None, typer.Option(help="What the records are for; default: the configuration's, else images by class.")
@@ -129,14 +126,17 @@ def data_ingest(
     )
     with Bars("the same command goes on") as bars:
         wanted = wanted_of(options, task, tuple(inputs or ()), tuple(targets or ()))
-        summary = (
-            ingest(source, dest, options, bars)
-            if wanted is None
-            else ingest_records(source, dest, wanted, bars, options)
-        )
+        if wanted is None:
+            summary = ingest(source, dest, options, bars)
+        else:
+            summary = ingest_records(source, dest, wanted, bars, options)
     if as_json:
         typer.echo(json.dumps(summary))
-        return
+    else:
+        _tell_ingested(summary, dest)
+
+
+def _tell_ingested(summary: dict[str, Any], dest: Path) -> None:
     what = "records" if "task" in summary else f"images of {summary['classes']} classes"
     typer.echo(
         f"{summary['rows']} {what} in {summary['shards']} shards, "

@@ -1,7 +1,5 @@
 """``evoray export`` and ``evoray rebuild``: one network of a run as a checkpoint."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 Only what is surely missing is refused here; whatever is there is opened, and understood, by the run.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ A new connection tells the log from its beginning; what was handed over before i
 and none is lost. Where no websocket is let through (a proxy), the log is fetched whole, more rarely as it grows.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

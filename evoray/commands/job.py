@@ -1,14 +1,12 @@
 """A Ray job's driver: ``evoray run`` with what a cluster needs. Started by jobs/evolve.py and ``evoray submit``."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from evoray.commands.common import Bars, finish, guarded
+from evoray.commands.common import Bars, Overrides, finish, guarded
 from evoray.commands.files import check_files
 from evoray.commands.ray_jobs import check_out
 from evoray.commands.terminal.help import App
@@ -22,9 +20,7 @@ app = App(add_completion=False)
 def evolve_job(
     config: Annotated[Path, typer.Argument(help="The run, in TOML, in the job's working directory.")],
     out: Annotated[str, typer.Option(help="Run directory: a URI, or an absolute path that every node sees.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
-    ] = None,
+    overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     restartable: Annotated[
         bool,
@@ -42,11 +38,7 @@ def evolve_job(
     parsed = load_config(config, overrides or ())
     with Bars() as bars:
         result = evolve(
-            parsed,
-            target,
-            config_dir=config.parent.resolve(),
-            resume=AUTO if restartable else resume,
-            progress=bars,
+            parsed, target, config_dir=config.parent.resolve(), resume=AUTO if restartable else resume, progress=bars
         )
     finish(result, as_json=False)
 

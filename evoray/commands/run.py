@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evoray.commands.common import Bars, Json, finish
+from evoray.commands.common import Bars, Json, Overrides, finish
 from evoray.commands.files import check_files, check_out
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def _language_demo(out: Path | None, seed: int, backend: str, as_json: bool) -> 
 def run(
     config: Annotated[Path, typer.Argument(help="The run, in TOML.")],
     out: Annotated[str | None, typer.Option(help="Run directory or URI; default runs/NAME.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
-    ] = None,
+    overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -107,11 +105,5 @@ def run(
 
     parsed = load_config(config, overrides or ())
     with Bars() as bars:
-        result = evolve(
-            parsed,
-            target,
-            config_dir=config.parent.resolve(),
-            resume=resume,
-            progress=bars,
-        )
+        result = evolve(parsed, target, config_dir=config.parent.resolve(), resume=resume, progress=bars)
     finish(result, as_json)

@@ -11,15 +11,14 @@ import typer
 
 from evoray.commands.common import Json, say
 from evoray.errors import RunError, UsageError
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import expanded, replace_with
 from evoray.runtime.reading import said, shown
 
 if TYPE_CHECKING:
     from evoray.runs.compare import Compared
 
 Sort = Annotated[
-    str,
-    typer.Option(help="date (newest first), name, state, task, fitness, verdict, children, seconds, images, …"),
+    str, typer.Option(help="date (newest first), name, state, task, fitness, verdict, children, seconds, images, …")
 ]
 Page = Annotated[Path | None, typer.Option("--out", help="Write an HTML page there as well.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the page if it exists.")]
@@ -100,10 +99,7 @@ def _write(path: Path, found: Compared) -> None:
     """Whole or not at all."""
     from evoray.runs.page import render
 
-    content, part = render(found).encode(errors="backslashreplace"), path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(content)
-        os.replace(part, path)
+        replace_with(path, render(found).encode(errors="backslashreplace"))
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise RunError(f"{shown(path)}: cannot be written ({said(error)}). Name another place.") from None

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evoray.commands.common import Json
+from evoray.commands.common import Json, Overrides
 from evoray.commands.files import check_file
 from evoray.errors import ConfigError
 from evoray.runtime.reading import SCREEN, shown
 
 if TYPE_CHECKING:
     from evoray.commands.ray_jobs import JobClient, JobState
+    from evoray.config import ParentConfig
 
 INTERRUPTED = 130
 
@@ -28,9 +29,7 @@ def submit(
     out: Annotated[
         str | None, typer.Option(help="Run directory: a URI, or an absolute path that every node sees.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")
-    ] = None,
+    overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run stopped.")] = False,
     environment: Annotated[
         list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="For driver and workers; repeatable.")
@@ -43,44 +42,28 @@ def submit(
     The head node needs a python on its PATH in which this version of evoray is installed; docker/ builds such an image.
     """
     check_file(config, "a configuration in TOML")
-    from rich.console import Console
     from rich.markup import escape
 
-    from evoray.commands.ray_jobs import (
-        STOP_WAIT_S,
-        JobClient,
-        check_out,
-        check_paths,
-        cluster_token,
-        entrypoint,
-        package_folder,
-        parent_files,
-        parent_note,
-        remedy_of,
-    )
+    from evoray.commands import ray_jobs
     from evoray.config import load_config
 
     parsed = load_config(config, overrides or ())
     folder = config.resolve().parent
-    check_paths(parsed, folder)
-    target = check_out(out or f"~/evoray-runs/{config.stem}")
-    weights = parsed.parent.weights
-    always = [weights] if weights and (folder / weights).is_file() and not Path(weights).is_absolute() else []
-    always += parent_files(parsed.parent, folder)
-    client = JobClient(address, cluster_token())
+    ray_jobs.check_paths(parsed, folder)
+    target = ray_jobs.check_out(out or f"~/evoray-runs/{config.stem}")
+    client = ray_jobs.JobClient(address, ray_jobs.cluster_token())
     env_vars = {
-        "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_S),
+        "RAY_JOB_STOP_WAIT_TIME_S": str(ray_jobs.STOP_WAIT_S),
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # the image has everything; a worker must not build an environment
         "PYTHONUNBUFFERED": "1",
         **_pairs(environment or ()),
     }
-    uri = client.upload(package_folder(folder, [config.name, *always]))
-    say = Console(emoji=False, stderr=True, highlight=False, soft_wrap=True).print
-    if (note := parent_note(parsed.parent, folder)) is not None:
-        say(escape(shown(note, SCREEN)))
-    job = client.submit(entrypoint(config.name, target, overrides or (), resume), uri, env_vars)
+    uri = client.upload(ray_jobs.package_folder(folder, [config.name, *_parent_files(parsed.parent, folder)]))
+    if (note := ray_jobs.parent_note(parsed.parent, folder)) is not None:
+        _say(escape(shown(note, SCREEN)))
+    job = client.submit(ray_jobs.entrypoint(config.name, target, overrides or (), resume), uri, env_vars)
     where = f"run directory {target}{' (on the head node)' if out is None else ''}"
-    say(f"[dim]{escape(shown(f'job {job} on {client.address}, {where}', SCREEN))}[/dim]")
+    _say(f"[dim]{escape(shown(f'job {job} on {client.address}, {where}', SCREEN))}[/dim]")
     if detach:
         typer.echo(json.dumps({"job": job, "out": target}) if as_json else job)
         return
@@ -90,15 +73,28 @@ def submit(
     if state.exit_code:
         # a driver that ran has said why in its log
         detail = state.message.splitlines()[0] if state.message and state.driver_exit_code is None else ""
-        say(f"[bold red]job {escape(state.status.lower())}[/] {escape(detail)}".rstrip())
-        if (remedy := remedy_of(state)) is not None:
-            say(escape(remedy))
+        _say(f"[bold red]job {escape(state.status.lower())}[/] {escape(detail)}".rstrip())
+        if (remedy := ray_jobs.remedy_of(state)) is not None:
+            _say(escape(remedy))
     sys.exit(state.exit_code)
 
 
-def _followed(client: JobClient, job: str, as_json: bool) -> JobState:
+def _say(text: str) -> None:
     from rich.console import Console
 
+    Console(emoji=False, stderr=True, highlight=False, soft_wrap=True).print(text)
+
+
+def _parent_files(parent: ParentConfig, folder: Path) -> list[str]:
+    """What the parent needs of the run's folder, of whatever size."""
+    from evoray.commands.ray_jobs import parent_files
+
+    weights = parent.weights
+    always = [weights] if weights and (folder / weights).is_file() and not Path(weights).is_absolute() else []
+    return always + parent_files(parent, folder)
+
+
+def _followed(client: JobClient, job: str, as_json: bool) -> JobState:
     from evoray.commands.following import follow
 
     stream = sys.stderr if as_json else sys.stdout
@@ -110,7 +106,7 @@ def _followed(client: JobClient, job: str, as_json: bool) -> JobState:
     try:
         return follow(client, job, write)
     except KeyboardInterrupt:
-        Console(emoji=False, stderr=True, highlight=False, soft_wrap=True).print(
+        _say(
             f"\nno longer following; job {job} goes on. Follow it: ray job logs -f {job} --address {client.address}"
             f"   Stop it: ray job stop {job} --address {client.address}"
         )

@@ -1,7 +1,5 @@
 """``evoray window``: what children are worth, by sigma and density."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """What a key of the configuration takes, in words, from the JSON schema of its section."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches

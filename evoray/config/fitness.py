@@ -1,7 +1,5 @@
 """``[fitness]``: what children are ranked by, and what they must keep."""
 
-from __future__ import annotations
-
 import math
 import re
 from typing import Annotated, NamedTuple, Self

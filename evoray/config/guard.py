@@ -1,7 +1,5 @@
 """``[[guard]]``: what the parent could do elsewhere, and whoever wins must not lose."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping

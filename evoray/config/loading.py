@@ -1,7 +1,5 @@
 """From a TOML file, or nested dictionaries, to a checked configuration; every wrong key is named in one message."""
 
-from __future__ import annotations
-
 import codecs
 import os
 import re

@@ -4,8 +4,6 @@ pydantic says what is wrong with every branch of a union, in words of its own; h
 message, made of the key's own schema.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any

@@ -1,7 +1,5 @@
 """``[mutation]``: what every kind of mutation can be told; keys of its own stand in each kind's file."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

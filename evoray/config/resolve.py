@@ -4,8 +4,6 @@ Below it nobody sees ``"auto"``. How many workers there are, and how many childr
 by intention: the first follows the cluster while the run goes on, the second what the search evaluated.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from evoray.config.schema import ComputeConfig, Dtype, RunConfig

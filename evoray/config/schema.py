@@ -4,8 +4,6 @@ Every key has a default except the parent and the data; unknown keys are errors.
 run has to look up (``"auto"``) is resolved once by the search and recorded in ``config.json``.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any, Literal, Self
 

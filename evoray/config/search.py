@@ -1,7 +1,5 @@
 """``[search]``: what every strategy can be told; keys of its own stand in each strategy's file."""
 
-from __future__ import annotations
-
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator

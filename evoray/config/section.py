@@ -1,7 +1,5 @@
 """A table of a configuration file: what all of them have in common."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator

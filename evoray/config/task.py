@@ -1,7 +1,5 @@
 """``[task]``: what children are asked to do. A task's own keys stand beside its name (``evoray.tasks.keys``)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer

@@ -1,7 +1,5 @@
 """``[tracking]``: which experiment trackers are told what happens. A run may go on with others: it is the same."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 

@@ -4,21 +4,16 @@ A table holds names and where the classes lie, as strings: nothing is imported b
 schema knows no variant by name.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from evoray.config.allowed import as_toml, nearest
 from evoray.config.section import Section
 from evoray.errors import ConfigError
 from evoray.runtime.importing import import_function
 from evoray.runtime.reading import shown
-
-if TYPE_CHECKING:
-    from evoray.config.schema import RunConfig
 
 
 class Variant:
@@ -31,8 +26,8 @@ class Variant:
     """Keys of ``[mutation]`` that it sets where the file leaves them out."""
 
     @classmethod
-    def check(cls, config: RunConfig) -> None:
-        """Raises ValueError where another section of the run does not fit this variant."""
+    def check(cls, config: Any) -> None:
+        """Raises ValueError where another section of the run, a ``RunConfig``, does not fit this variant."""
 
 
 V = TypeVar("V", bound=Variant)

@@ -1,7 +1,5 @@
 """Names of weights as torchvision's users write them."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -5,8 +5,6 @@ checked, and then moved there whole. Locks are the kernel's (flock): they go wit
 used longest ago makes room; a mapping that is in use outlives its file's name.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

@@ -1,7 +1,5 @@
 """What a run counts, in its sentences: images, or records where the data holds none."""
 
-from __future__ import annotations
-
 import re
 
 IMAGES, RECORDS = "images", "records"

@@ -1,9 +1,9 @@
 """A shard directory, here or at a URI, as a dataset: labelled images, or records of any other task."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from evoray.runtime.reading import shown
 
 COLUMNS = {"image": pa.types.is_fixed_size_binary, "label": pa.int64(), "source": pa.string()}
 """Of every shard of labelled images, with their Arrow types."""
+Made = TypeVar("Made", Manifest, RecordManifest)
 
 
 def place_of(spec: str) -> Place:
@@ -45,25 +46,36 @@ def open_shards(place: Place, cache: ShardCache | None = None) -> ShardDataset:
     return ArrowDataset(place, cache, manifest)
 
 
-class ArrowDataset:
+class _Described(Generic[Made]):
+    """What a directory's manifest says of its shards; the rest of ``ShardDataset`` is the subclasses'."""
+
+    def __init__(self, files: ShardFiles, manifest: Made, columns: Mapping[str, Any]) -> None:
+        self._files, self._columns = files, columns
+        self.manifest: Made = manifest
+        self.name = files.name
+        self.classes = manifest.classes
+        self.shard_rows = tuple(shard.rows for shard in manifest.shards)
+        self.image_shape = manifest.image_shape
+        self.digest = manifest.digest
+        self.records: Schema | None = manifest.records
+
+    def sources(self, index: int) -> pa.ChunkedArray | None:
+        """Names of a shard's records, unchecked: to look for, not to answer with. None where they would be fetched."""
+        return self._files.unchecked(self.manifest.shards[index], self._columns, "source")
+
+
+class ArrowDataset(_Described[Manifest]):
     """Labelled images, as ``evoray data ingest`` makes them: a directory, or a URI with a cache on this node."""
 
     def __init__(self, place: Place, cache: ShardCache | None = None, manifest: Manifest | None = None) -> None:
         found = manifest or read_manifest(place)
         if not isinstance(found, Manifest):
             raise DataError(f"{shown(place)}: shards of {found.task}, not of labelled images.")
-        self._files, self.manifest = ShardFiles(place, cache), found
-        manifest = found
-        self.name = str(place)
-        self.classes = manifest.classes
-        self.shard_rows = tuple(shard.rows for shard in manifest.shards)
-        self.image_shape = manifest.image_shape
-        self.digest = manifest.digest
-        self.records = manifest.records
+        super().__init__(ShardFiles(place, cache), found, COLUMNS)
 
     def load(self, index: int) -> Shard:
         entry = self.manifest.shards[index]
-        batches = self._files.table(index, entry, COLUMNS)
+        batches = self._files.table(index, entry, self._columns)
         self._check_described(entry, batches)
         images = [_images(chunk, self.image_shape) for chunk in batches.column("image").chunks]
         return Shard(
@@ -72,10 +84,6 @@ class ArrowDataset:
             batches.column("label").to_numpy(),
             batches.column("source").to_pylist(),
         )
-
-    def sources(self, index: int) -> pa.ChunkedArray | None:
-        """Names of a shard's images, unchecked: to look for, not to answer with. None where they would be fetched."""
-        return self._files.unchecked(self.manifest.shards[index], COLUMNS, "source")
 
     def _check_described(self, entry: ShardEntry, batches: pa.Table) -> None:
         """A whole shard under an edited manifest would give wrong pictures, or labels without a class."""
@@ -94,28 +102,18 @@ class ArrowDataset:
             )
 
 
-class RecordDataset:
+class RecordDataset(_Described[RecordManifest]):
     """Shards of ``RecordManifest``; see ``ShardDataset``."""
 
     def __init__(self, files: ShardFiles, manifest: RecordManifest) -> None:
-        self._files, self.manifest = files, manifest
-        self.name = files.name
-        self.classes = manifest.classes
-        self.shard_rows = tuple(shard.rows for shard in manifest.shards)
-        self.image_shape = manifest.image_shape
-        self.digest = manifest.digest
-        self.records: Schema | None = manifest.records
+        columns = {name: one.arrow for name, one in manifest.columns.items()} | {"source": pa.string()}
+        super().__init__(files, manifest, columns)
         self.read = manifest.read
-        self._schema = {name: one.arrow for name, one in manifest.columns.items()} | {"source": pa.string()}
-
-    def sources(self, index: int) -> pa.ChunkedArray | None:
-        """As ``ArrowDataset.sources``."""
-        return self._files.unchecked(self.manifest.shards[index], self._schema, "source")
 
     def load(self, index: int) -> Records:
         """One shard; DataError naming the file when it is damaged or is not what the manifest says."""
         entry = self.manifest.shards[index]
-        table = self._files.table(index, entry, self._schema)
+        table = self._files.table(index, entry, self._columns)
         if table.num_rows != entry.rows:
             raise DataError(f"{shown(self.name)}/{NAME}: does not describe {entry.file} (rows differ). {REMEDY}")
         columns = {name: from_arrow(table.column(name), one) for name, one in self.manifest.columns.items()}

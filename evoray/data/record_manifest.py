@@ -6,17 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evoray.data.manifest import (
-    CLASSES,
-    REMEDY,
-    ROWS,
-    SHARDS,
-    ShardEntry,
-    Unreadable,
-    Word,
-    digest_of,
-    written,
-)
+from evoray.data.manifest import CLASSES, REMEDY, ROWS, SHARDS, ShardEntry, Unreadable, Word, digest_of, written
 from evoray.data.records import Column, schema_of
 from evoray.data.schema import Schema
 from evoray.errors import DataError

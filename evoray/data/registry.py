@@ -1,7 +1,5 @@
 """From a configuration's ``data.path`` to a dataset."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

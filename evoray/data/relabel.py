@@ -1,7 +1,5 @@
 """A dataset whose labels are a parent's outputs: ImageNet's subsets, and classes in another order."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 from collections.abc import Sequence

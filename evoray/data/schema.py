@@ -1,7 +1,5 @@
 """The columns of a record, as a task asks for them and a manifest records them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict

@@ -1,7 +1,5 @@
 """What every data source gives: shards of images, each an independent unit of work."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, Protocol
 

@@ -3,8 +3,6 @@
 A directory's shards are mapped where they lie (NFS too); a URI's are fetched into this node's cache first.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Mapping

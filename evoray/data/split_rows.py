@@ -1,7 +1,5 @@
 """Which rows are ``select`` and which are ``test``: disjoint, seeded, and computable one shard at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the language demo asks of an answer; a run names these functions as it would name a user's own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

@@ -4,8 +4,6 @@ The parent is a CNN of about 106,000 weights, trained on 800 MNIST images; the 4
 and ``test``. The training images are in neither.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

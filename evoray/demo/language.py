@@ -4,8 +4,6 @@ SmolLM2-135M-Instruct answers problems of one kind; a child's fitness is the sha
 here is more than a user does: two files of problems, a configuration, ``data ingest``, a run.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

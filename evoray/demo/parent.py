@@ -4,8 +4,6 @@ Loubna Ben Allal et al., *SmolLM2: When Smol Goes Big* (arXiv 2502.02737): 135 m
 instructions, under Apache-2.0. The package holds them in blocks of 4 bits (GGUF's Q4_1), which transformers unpacks.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import io

@@ -4,8 +4,6 @@ Zafir Stojanovski et al., *Reasoning Gym* (arXiv 2505.24760). Each kind below is
 for a network of 135 million weights to be right sometimes, and asked in the generator's own words.
 """
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import json

@@ -1,7 +1,5 @@
 """Three answers side by side: of the parent and what came of it, on test problems."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

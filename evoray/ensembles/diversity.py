@@ -64,10 +64,7 @@ class Diversity:
             "disagreement": _finite(self.disagreement[pairs].mean()) if pairs[0].size else None,
             "error_correlation": _finite(correlation[pairs].mean()) if pairs[0].size else None,
             "kl": _finite(self.kl(weights)),
-            "pairs": {
-                "disagreement": _rows(self.disagreement),
-                "error_correlation": _rows(correlation),
-            },
+            "pairs": {"disagreement": _rows(self.disagreement), "error_correlation": _rows(correlation)},
         }
 
 

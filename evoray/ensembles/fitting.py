@@ -1,7 +1,5 @@
 """Before a run: what of ``[ensemble]`` does its task not have?"""
 
-from __future__ import annotations
-
 from evoray.config import RunConfig
 from evoray.errors import ConfigError
 from evoray.tasks.base import Task

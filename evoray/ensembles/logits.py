@@ -4,8 +4,6 @@ One Arrow IPC file a shard, one record batch a member in the ensemble's order, s
 at a time. Rows are (member, index, label, logits [classes] float32). The same logits give the same bytes.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ likelihood is the mean of those, so [candidates, images] float64 is all that lea
 logits where there are a thousand classes.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ shard gives [2, GRID] sums, whatever its images and classes. An ensemble is comb
 (Rahaman & Thiery 2021): scaling each member leaves the mean under-confident.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ Whoever overlaps copies and work, or captures it, asks an ``Accelerator`` for it
 that order can be tested without a GPU, by a stand-in that says when something is used before it is there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache

@@ -5,8 +5,6 @@ as inputs that lie at fixed addresses: a child written there under them is what 
 captured again. (Inductor would fold weights into its code only when asked to freeze them.)
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from typing import Any

@@ -10,8 +10,6 @@ next; from the second base on also the parent, on the host. Where the device dra
 DEVICE_SPAN weights of a child of several entries.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The parent on images of ``select``, before a run: refused where it is not pure, and what is worth saying of it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,15 +11,16 @@ from torch.utils._pytree import tree_map
 
 from evoray.config import RunConfig
 from evoray.data.splits import Splits
+from evoray.data.transform import ImageTransform
 from evoray.errors import ModelError
+from evoray.evaluation.exported import Export
 from evoray.evaluation.host import kept_at_eval
 from evoray.evaluation.kept.depth import FirstUse, Prices, first_use
 from evoray.evaluation.kept.tape import Network
 from evoray.evaluation.passes import Sample
 from evoray.evaluation.program import DTYPES
-from evoray.evaluation.purity import Export, check_purity
-from evoray.evaluation.transform_notes import transform_notes
-from evoray.models import Parent, fresh_network
+from evoray.evaluation.purity import check_purity
+from evoray.models import Parent, Preprocessing, fresh_network
 from evoray.models.onnx.network import OnnxNetwork
 from evoray.mutation import Space
 from evoray.mutation.registry import KINDS
@@ -192,3 +191,41 @@ def export_of(inputs: Inputs) -> Export:
         return fresh_network(inputs.parent, config.parent, inputs.config_dir, config.seed, state, quick)
 
     return Export(inputs.state, inputs.aliases, inputs.space, fresh, inputs.config_dir, partial(fresh, quick=True))
+
+
+def transform_notes(parent: Parent, splits: Splits) -> list[str]:
+    """A sentence where the shards' transform is not the parent's own; none where either says nothing of it."""
+    transform = getattr(getattr(splits.datasets["select"], "manifest", None), "transform", None)
+    if not isinstance(transform, ImageTransform):
+        return []
+    differences = _differences(parent.preprocessing, transform)
+    if not differences:
+        return []
+    return [
+        f"the images are not as the parent {parent.name} expects them: {', '.join(differences)}. Its scores may be "
+        "lower than published ones; evoray data ingest --for CONFIG.toml takes its own transform"
+    ]
+
+
+def _differences(own: Preprocessing, shards: ImageTransform) -> list[str]:
+    """Steps that differ, the shards' first. A parent without ``resize`` says nothing of sizes or interpolation."""
+    if own.resize is None and own.crop is None:
+        return []
+    steps = {
+        "resize": (shards.resize, own.resize),
+        "crop": (shards.crop, own.crop),
+        "interpolation": (shards.interpolation, own.interpolation),
+        "antialias": (shards.antialias, own.antialias),
+        "channels": (shards.channels, own.channels),
+    }
+    if shards.resize is None:  # nothing was resized: how says nothing
+        del steps["interpolation"], steps["antialias"]
+    return [
+        f"{step} {_shown(ours)} (its own: {_shown(its)})"
+        for step, (ours, its) in steps.items()
+        if its is not None and ours != its
+    ]
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else str(value)

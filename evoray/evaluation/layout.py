@@ -6,8 +6,6 @@ as the kernels want it, [O, kh, kw, I] in memory; else they would transpose it a
 coordinates in format 1 stays row-major; this map is the evaluation's own.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The buffer goes into shared memory as it is, and is read there by every process of a node without a copy.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import pickle

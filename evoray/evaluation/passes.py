@@ -1,7 +1,5 @@
 """Passes of a network over a handful of images, and how their outputs are compared."""
 
-from __future__ import annotations
-
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """A child that every weight of a space takes part in, cheap to draw: what a network is tried with before a run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, ClassVar, Self

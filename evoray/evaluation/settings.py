@@ -5,8 +5,6 @@ decides them. PyTorch holds them for the whole process: a worker process sets th
 own for as long as it needs them.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import threading

@@ -6,8 +6,6 @@ one on another thread while one is evaluated, on CUDA through pinned memory and 
 same batches arrive in the same order, so the budget changes time and memory, and not a bit of a result.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections import OrderedDict

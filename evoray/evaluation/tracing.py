@@ -1,7 +1,5 @@
 """Where two passes part, and what a network keeps beside its parameters: how an impure module is found by name."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import random

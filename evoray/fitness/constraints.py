@@ -7,7 +7,7 @@ it ranks behind all that keep them, and its status says which one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,26 +15,22 @@ import numpy as np
 
 from evoray.config import Constraint
 from evoray.fitness.base import Fitness
-from evoray.fitness.per_class import balanced_accuracy, class_counts, macro_f1, worst_class
+from evoray.fitness.per_class import OF_COUNTS, class_counts
 from evoray.tasks.base import Outputs, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
+from evoray.tasks.base import Measure
 
 _ROUNDING = 1e-12
 """A child exactly on the bound keeps it, whatever the last bit of ``parent - 0.005``."""
 
-_OF_COUNTS: Mapping[str, Callable[[np.ndarray], float]] = {
-    "balanced-accuracy": balanced_accuracy,
-    "macro-f1": macro_f1,
-    "worst-class": worst_class,
-}
 _EACH_CLASS = "class-accuracy"
 
 
 def constrainable(task: Task) -> tuple[str, ...]:
     """What a constraint may name: the task's figures, and what is made of counts where outputs are classes."""
-    return (*task.measures, *((*_OF_COUNTS, _EACH_CLASS) if task.classification is not None else ()))
+    return (*task.measures, *((*OF_COUNTS, _EACH_CLASS) if task.classification is not None else ()))
 
 
 class Constrained:
@@ -97,4 +93,24 @@ class Constrained:
         if metric == _EACH_CLASS:
             present, right, _ = counts
             return np.asarray(right / np.maximum(present, 1))
-        return np.array([_OF_COUNTS[metric](counts)])
+        return np.array([OF_COUNTS[metric](counts)])
+
+
+FRACTION = Measure("", "fraction", True, "")
+"""What is made of each class's counts."""
+
+
+def fault(constraint: Constraint, measure: Measure = FRACTION) -> str | None:
+    """What is wrong with a constraint on a figure, with the remedy; None where it may be meant."""
+    metric, bound = constraint.metric, constraint.bound
+    if constraint.at_least != (measure.sign > 0):
+        better, sign = ("higher", ">=") if measure.sign > 0 else ("lower", "<=")
+        right = f"{metric} {sign} {constraint.text.partition('=')[2].strip()}"
+        return f'{better} is better, so it asks children to be worse. Write "{right}"'
+    if not measure.is_fraction:
+        never = not constraint.relative and bound < 0 and measure.unit.startswith("nats")
+        return f"no network is below 0. Raise {bound:g}" if never else None
+    if abs(bound) > 1:
+        percent = f"; {abs(bound):g}% is {abs(bound) / 100:g}" if abs(bound) <= 100 else ""
+        return f"{metric} is a fraction, from 0 to 1{percent}"
+    return f"every network keeps it, {metric} is never below 0" if bound < 0 and not constraint.relative else None

@@ -5,8 +5,6 @@ out of order is kept until its turn: 2,000 children on 49 shards with macro-F1 o
 rows, and are 48 MB of totals.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 _UNKNOWN, _MERGED = -1, -2

@@ -1,9 +1,7 @@
 """Fitnesses made of what happened to each class: whole-number counts, so any sharding gives the same bits."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -60,6 +58,14 @@ def macro_f1(counts: np.ndarray) -> float:
     present, right, answered = counts
     some = present + answered > 0
     return float(np.mean(2 * right[some] / (present + answered)[some])) if some.any() else math.nan
+
+
+OF_COUNTS: Mapping[str, Callable[[np.ndarray], float]] = {
+    "balanced-accuracy": balanced_accuracy,
+    "macro-f1": macro_f1,
+    "worst-class": worst_class,
+}
+"""What is made of every class's counts, [3, classes]; higher is better."""
 
 
 class PerClass:

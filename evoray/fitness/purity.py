@@ -5,8 +5,6 @@ keeps a running mean or draws random numbers gives each child something else for
 same outputs, with others in between, and as its module is when it is imported anew.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import sys
 import time

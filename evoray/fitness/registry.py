@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from evoray.config import Constraint, FitnessConfig, parse_constraint
 from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError
-from evoray.fitness.base import Fitness
-from evoray.fitness.bounds import FRACTION, fault
-from evoray.fitness.constraints import Constrained, constrainable
-from evoray.fitness.figure import FigureFitness
+from evoray.fitness.base import Fitness, RecordScores
+from evoray.fitness.constraints import FRACTION, Constrained, constrainable, fault
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
 from evoray.fitness.scores import Brier, Cost
 from evoray.fitness.user import user_fitness
 from evoray.runtime.reading import read_file, said, shown
-from evoray.tasks.base import Classification, Measure, Task
+from evoray.tasks.base import Classification, Measure, Outputs, Task
+from evoray.tasks.sums import SumsLayout
 
 COSTS_BYTES = 64 * 2**20
 """Of a file of costs; a thousand classes have 8 MB."""
@@ -146,3 +146,27 @@ def _read_costs(given: Any, classes: int, config_dir: Path | None) -> np.ndarray
     if costs.dtype.kind not in "iuf" or not np.isfinite(costs).all():
         raise ConfigError(f"{where}: every cost must be a finite number.")
     return np.asarray(costs, dtype=np.float64)
+
+
+class FigureFitness:
+    """A figure of the task, with a sign that makes higher better."""
+
+    def __init__(self, task: Task, name: str) -> None:
+        self.name, self.measure = name, task.measures[name]
+        self.layout = SumsLayout(task.columns)
+        self._task, self._sign = task, self.measure.sign
+
+    def sums(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        return np.zeros(0)
+
+    @property
+    def scores(self) -> RecordScores | None:
+        """The figure's value of each record, where records have one."""
+        return self._scores if self.name in self._task.scored else None
+
+    def value(self, total: np.ndarray) -> float:
+        return self._sign * self._task.figures(self.layout.by_name(total))[self.name].value
+
+    def _scores(self, outputs: Outputs, targets: Tensor) -> np.ndarray:
+        assert self._task.scores is not None
+        return self._sign * self._task.scores(outputs, targets)[self.name]

@@ -7,8 +7,6 @@ worst class) gives an object with two methods instead: ``sums(outputs, targets) 
 and ``value(sums) -> float``.
 """
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What a file really is that is not what its name, or the user, says: one message, with how to make it what is read."""
 
-from __future__ import annotations
-
 import os
 from difflib import get_close_matches
 from pathlib import Path

@@ -8,8 +8,6 @@ started again in the same way, an ingest checks the digests of the shards that a
 does not go on where the files that it reads were written since: its shards would be of two sets of pictures.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json
@@ -28,11 +26,12 @@ from evoray.data.transform import ImageTransform
 from evoray.errors import ConfigError, DataError, UsageError
 from evoray.ingest.names import check_classes
 from evoray.ingest.processes import Mapper, in_processes
-from evoray.ingest.shard_file import WRITTEN
-from evoray.ingest.shard_writer import Finished, ShardWriter, differs, replace_with
+from evoray.ingest.shard_file import WRITTEN, refuse_existing
+from evoray.ingest.shard_writer import Finished, ShardWriter, differs
 from evoray.ingest.sources import DatasetSource, FolderSource, Source
 from evoray.runtime.limits import LOCAL_WORKERS, SEED
 from evoray.runtime.lock import one_at_a_time
+from evoray.runtime.paths import replace_with
 from evoray.runtime.reading import parse_json, read_file, said, shown
 from evoray.tasks.registry import make_task
 
@@ -93,8 +92,7 @@ def ingest_source(
     schema = make_task(task, config_dir).schema
     if lacking := schema.lacking(WRITTEN):
         raise ConfigError(f'task.name = "{task}": its records hold {", ".join(lacking)}, which ingest does not write.')
-    if os.path.lexists(dest):
-        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
+    refuse_existing(dest)
     _refuse_inside(source, dest)
     check_classes(source.classes)
     order = _order(np.asarray(source.labels), per_class, seed)
@@ -165,7 +163,7 @@ def _workplace(dest: Path, plan: dict[str, Any], restart: bool) -> Iterator[Path
     with one_at_a_time(directory / "lock", f"{dest}: another ingest is at work there", DataError):
         if os.path.lexists(dest):  # by one that has ended just now
             shutil.rmtree(directory, ignore_errors=True)
-            raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
+            refuse_existing(dest)
         _begin(directory, dest, plan, restart)
         try:
             yield directory

@@ -1,7 +1,5 @@
 """JSON of a stranger's in which no object has a key twice: Python keeps the last of them, without a word."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

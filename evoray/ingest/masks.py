@@ -1,7 +1,5 @@
 """Pictures that are said of other pictures, such as masks: in a tree of classes they would count as images of one."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What file names say: which are images, and which no one means."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from evoray.backends.base import Bulk, Job, WorkerState
 from evoray.config import ComputeConfig, TaskConfig, load_config
 from evoray.data import ImageTransform
+from evoray.data.manifest import Manifest
+from evoray.data.record_manifest import RecordManifest
 from evoray.errors import ConfigError, DataError, EvorayError, RunError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.labels.columns import Asked
@@ -67,10 +69,9 @@ class Options:
     masks: Path | None = None
     palette: str | None = None
 
-
-def chosen_transform(options: Options) -> ImageTransform:
-    """See ``chosen``."""
-    return chosen(options)[0]
+    def given(self, *names: str) -> list[str]:
+        """Those of the options that the user has given, as they are written."""
+        return [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) not in (None, False)]
 
 
 def chosen(options: Options) -> tuple[ImageTransform, str | None]:
@@ -142,13 +143,18 @@ def ingest(source: str, dest: Path, options: Options, progress: Progress) -> dic
         task=(load_config(options.config).task if options.config else TaskConfig()).name,
         config_dir=options.config.parent.resolve() if options.config else None,
     )
+    return summary(manifest, started)
+
+
+def summary(manifest: Manifest | RecordManifest, started: float) -> dict[str, Any]:
+    """started: the clock's seconds when the call began."""
     return {
         "rows": manifest.rows,
         "classes": len(manifest.classes),
         "shards": len(manifest.shards),
         "unreadable": [item.model_dump() for item in manifest.unreadable],
         "digest": manifest.digest,
-        "images_per_s": round(manifest.rows / (time.perf_counter() - started), 1),
+        "images_per_s": round(manifest.rows / max(time.perf_counter() - started, 1e-9), 1),
     }
 
 
@@ -162,16 +168,7 @@ def _source(name: str, options: Options) -> tuple[Source, bool]:
 
 def _made(name: str, options: Options) -> Any:
     """What the user's function returns."""
-    unused = {
-        "--labels": options.labels,
-        "--file-column": options.file_column,
-        "--label-column": options.label_column,
-        "--split": options.split,
-        "--only": options.only,
-        "--as-classes": options.as_classes or None,
-        "--listed-only": options.listed_only or None,
-    }
-    if given := [option for option, value in unused.items() if value is not None]:
+    if given := options.given("labels", "file_column", "label_column", "split", "only", "as_classes", "listed_only"):
         raise ConfigError(f"{', '.join(given)}: {shown(name)} returns a Dataset, which brings its own labels.")
     return made_by(name)
 

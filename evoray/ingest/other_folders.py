@@ -1,7 +1,5 @@
 """Lines of a list that name files of another folder: ``test/0.png`` where the images are those of ``train``."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Sequence

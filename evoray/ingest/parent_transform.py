@@ -4,8 +4,6 @@ Weights with a name say how their images were cut, and so does a file that torch
 brings its preprocessing. A file of the user's says nothing: it is asked about, and ``--resize`` and ``--crop`` answer.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Folders that say a column's value, ``label=cat/part-0.parquet``, as Hive, Spark and Arrow's datasets part tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote

@@ -1,7 +1,5 @@
 """Shards written by processes of this machine."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import pickle

@@ -13,10 +13,18 @@ import numpy as np
 import pyarrow as pa
 
 from evoray.data.manifest import ShardEntry
+from evoray.errors import DataError
+from evoray.runtime.reading import shown
 
 BATCH_ROWS = 256
 WRITTEN = {"image": "fixed_size_binary", "label": "int64", "source": "string"}
 """Columns of every shard, with their Arrow types."""
+
+
+def refuse_existing(dest: Path) -> None:
+    """Raises DataError where something is there."""
+    if os.path.lexists(dest):
+        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
 
 
 class ShardFile:

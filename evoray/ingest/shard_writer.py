@@ -1,9 +1,5 @@
 """One shard: decoded, written, and recorded as finished, in whatever process; torch-free where Pillow decodes."""
 
-from __future__ import annotations
-
-import os
-import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +18,7 @@ from evoray.data.transform import ImageTransform
 from evoray.errors import DataError, EvorayError, PictureError, RunError
 from evoray.ingest.shard_file import BATCH_ROWS, ShardFile
 from evoray.ingest.sources.base import Source
+from evoray.runtime.paths import replace_with
 from evoray.runtime.reading import read_file, shown
 
 Count = Callable[[int], None]
@@ -113,13 +110,6 @@ def differs(name: str, shape: tuple[int, ...], first: str, expected: tuple[int, 
     )
 
 
-def replace_with(path: Path, content: bytes) -> None:
-    """Writes a file that appears whole, or not at all."""
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    part.write_bytes(content)
-    os.replace(part, path)
-
-
 def _kept(record: Path, path: Path) -> Finished | None:
     """What an earlier ingest finished, if its bytes are still those."""
     try:
@@ -132,12 +122,7 @@ def _kept(record: Path, path: Path) -> Finished | None:
 
 
 def _decoded(
-    source: Source,
-    transform: ImageTransform,
-    records: np.ndarray,
-    bad: list[Unreadable],
-    count: Count,
-    threads: int,
+    source: Source, transform: ImageTransform, records: np.ndarray, bad: list[Unreadable], count: Count, threads: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Images in the order of ``records``, whatever the threads; the bad ones are listed."""
 

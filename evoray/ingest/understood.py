@@ -1,7 +1,5 @@
 """What was understood of a source, shown before anything is decoded: a wrong column costs a look, not a night."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a parent's forward takes and gives: images in, logits out; else how its user wraps it, in a line."""
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping

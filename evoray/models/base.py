@@ -1,7 +1,5 @@
 """What a source of parents hands back: a network, and what it expects and answers."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import nn
@@ -48,6 +46,15 @@ def configured(config: ParentConfig, own: Preprocessing) -> Preprocessing:
     if config.mean is None:
         return own
     return Preprocessing(**{**vars(own), "mean": config.mean, "std": config.std})
+
+
+def check_classes(config: ParentConfig, outputs: object) -> None:
+    """Raises ConfigError where another number of them is asked for than the named weights have outputs."""
+    if config.classes not in (None, outputs):
+        raise ConfigError(
+            f'parent.classes = {config.classes}: the weights "{config.weights}" have {outputs} outputs. '
+            "Leave it out, or name a file of weights with that many."
+        )
 
 
 def refuse_normalisation(config: ParentConfig) -> None:

@@ -5,8 +5,6 @@ take them: every layer normalises a batch by that batch, and the moments of what
 batches. Sums merge over shards; their order is the shards', so the result depends on no worker.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 

@@ -5,8 +5,6 @@ only reading; a network trained on class folders knows them in the order of word
 numbers by number. Where both differ, or there are more outputs than classes, the user is asked.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

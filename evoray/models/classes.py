@@ -3,8 +3,6 @@
 ImageNet's classes go by three names: the synset (``n01440764``), the category (``tench``), and the index (``0``).
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """A fresh network with an export's weights: what a user has who builds the architecture and loads a file."""
 
-from __future__ import annotations
-
 import copy
 import logging
 from collections.abc import Mapping

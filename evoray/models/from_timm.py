@@ -1,7 +1,5 @@
 """Parents of timm, with its own evaluation transform."""
 
-from __future__ import annotations
-
 import math
 import os
 from pathlib import Path
@@ -11,7 +9,7 @@ from torch import nn
 
 from evoray.config import ParentConfig
 from evoray.errors import ConfigError, ModelError
-from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
+from evoray.models.base import Parent, Preprocessing, check_classes, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.runtime.paths import names_a_checkpoint
 from evoray.runtime.reading import shown
@@ -36,11 +34,7 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
     if tagged:
         refuse_normalisation(config)
         model = make(None, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
-        if config.classes not in (None, model.num_classes):
-            raise ConfigError(
-                f'parent.classes = {config.classes}: the weights "{config.weights}" have {model.num_classes} outputs. '
-                "Leave it out, or name a file of weights with that many."
-            )
+        check_classes(config, model.num_classes)
         return Parent(model, config.name, _preprocessing(timm, model), _classes(timm, model))
     model, notes = (make(config.classes), ()) if path is None else with_weights(make, path, config)
     return Parent(model, config.name, configured(config, _preprocessing(timm, model)), notes=notes)

@@ -1,7 +1,5 @@
 """Parents of torchvision, with the preprocessing of the preset that belongs to their weights."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import re
@@ -16,7 +14,7 @@ from torch import nn
 from evoray.config import ParentConfig
 from evoray.config.allowed import did_you_mean
 from evoray.errors import ConfigError, ModelError
-from evoray.models.base import Parent, Preprocessing, configured, refuse_normalisation
+from evoray.models.base import Parent, Preprocessing, check_classes, configured, refuse_normalisation
 from evoray.models.checkpoints.loading import file_of, with_weights
 from evoray.runtime.reading import shown
 
@@ -26,7 +24,7 @@ def load(config: ParentConfig, config_dir: Path | None) -> Parent:
     builder, enum = _named(config)
     named = config.weights in enum.__members__
     if named:
-        _check_classes(config, len(enum[config.weights].meta["categories"]))
+        check_classes(config, len(enum[config.weights].meta["categories"]))
     path = find(config, config_dir)
 
     def make(classes: int | None, **ways: Any) -> nn.Module:
@@ -70,14 +68,6 @@ def _with_weights(
         if head is None or "missing aux" not in str(error).lower():
             raise
         return with_weights(lambda classes: make(classes, **{head: False}), path, config)
-
-
-def _check_classes(config: ParentConfig, outputs: int) -> None:
-    if config.classes not in (None, outputs):
-        raise ConfigError(
-            f'parent.classes = {config.classes}: the weights "{config.weights}" have {outputs} outputs. '
-            "Leave it out, or name a file of weights with that many."
-        )
 
 
 def _named(config: ParentConfig) -> tuple[Callable[..., nn.Module], Any]:

@@ -1,7 +1,5 @@
 """A member of a run as a network of PyTorch again: the parent's architecture with other weights."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Parents: torchvision, timm, transformers, or a user's function, with the preprocessing that belongs to them."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections.abc import Callable

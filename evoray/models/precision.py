@@ -1,7 +1,5 @@
 """In which type a parent's weights were kept, and in which they are evaluated, where the two differ."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -5,8 +5,6 @@ change each other's random weights. While a network is built, this thread's draw
 the numbers that ``torch.manual_seed(seed)`` would have given; a ``manual_seed`` of the user's own function counts.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

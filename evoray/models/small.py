@@ -4,8 +4,6 @@ What experiments need that ask for tens of thousands of children on a few cores:
 networks have, at about half a million multiply-adds an image.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -3,8 +3,6 @@
 What is refused here would otherwise end in an exception of some library, or in a network that nobody can export.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

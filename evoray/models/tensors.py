@@ -1,7 +1,5 @@
 """A model's tensors under their canonical names, and which of them may be mutated."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 

@@ -16,8 +16,6 @@ Shares become numbers of children by stochastic universal sampling (Baker 1987):
 or up, as it is in the mean. All is a function of fitnesses, prices and seed, and of no clock.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

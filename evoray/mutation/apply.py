@@ -1,7 +1,5 @@
 """Deltas, and the NumPy reference of a lineage's arithmetic: every product and sum rounded to float32."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache

@@ -1,7 +1,5 @@
 """Digests of tensors: SHA-256 over name, type, shape and little-endian bytes, in byte order of names."""
 
-from __future__ import annotations
-
 import hashlib
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """``lineage.json``: a recipe with the digests of all it starts from and leads to."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

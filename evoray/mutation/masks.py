@@ -1,7 +1,5 @@
 """Masks of format 1: one coordinate of every stratum of K neighbours, K disjoint masks a seed."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from evoray.errors import LineageError

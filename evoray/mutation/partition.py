@@ -161,13 +161,7 @@ class Partition(Recipe):
 
 def _build(mask_seed: int, parts: int, part: int, noise_seed: int, sigma: float, sign: int) -> Partition:
     return Partition.model_construct(
-        kind="partition",
-        mask_seed=mask_seed,
-        parts=parts,
-        part=part,
-        noise_seed=noise_seed,
-        sigma=sigma,
-        sign=sign,
+        kind="partition", mask_seed=mask_seed, parts=parts, part=part, noise_seed=noise_seed, sigma=sigma, sign=sign
     )
 
 

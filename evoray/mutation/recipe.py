@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 
 from evoray.config.mutation import MutationConfig
-from evoray.config.variants import Variant
+from evoray.config.variants import Variant, table_at
 from evoray.errors import ConfigError, LineageError
 from evoray.mutation.table import FLOAT32_MAX
 from evoray.runtime.importing import folder_of
@@ -24,6 +24,9 @@ from evoray.runtime.reading import quoted, shown
 
 if TYPE_CHECKING:
     from evoray.mutation.space import Space
+
+DEFAULT = "partition"
+"""The kind of a mutation that does not say."""
 
 
 class Recipe(BaseModel, Variant, ABC):
@@ -183,9 +186,6 @@ def _entry(position: int, item: Any) -> Entry:
 def _kind_of(mutation: Any) -> type[Recipe]:
     """A file never decides what is imported: a user's own kind has to be imported by the program that reads it, or by a
     run of its own."""
-    # only now: the registry's table is of classes derived from Recipe
-    from evoray.mutation.registry import DEFAULT, KINDS
-
     kind = mutation.get("kind", DEFAULT) if isinstance(mutation, dict) else DEFAULT
     module, colon, _ = str(kind).partition(":")
     folder = None
@@ -193,7 +193,8 @@ def _kind_of(mutation: Any) -> type[Recipe]:
         raise LineageError(
             f"its kind is {quoted(kind)}, of somebody's own module. Where you trust it, import {shown(module)} first."
         )
-    return KINDS.find(kind, folder)
+    found: type[Recipe] = table_at("evoray.mutation.registry:KINDS").find(kind, folder)
+    return found
 
 
 def soup(lineages: Sequence[Lineage], base: Lineage, step: float = 1.0) -> Lineage:

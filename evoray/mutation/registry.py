@@ -1,12 +1,8 @@
 """Names to kinds of mutation: a new one is a file, and a line here."""
 
-from __future__ import annotations
-
 from evoray.config.variants import Variants
 from evoray.mutation.recipe import Recipe
 
-DEFAULT = "partition"
-"""The kind of a mutation that does not say."""
 KINDS: Variants[Recipe] = Variants(
     "mutation.kind",
     Recipe,  # type: ignore[type-abstract]  # no class is made from it, others are compared with it

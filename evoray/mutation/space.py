@@ -145,12 +145,7 @@ class Space:
     def to_json(self) -> dict[str, Any]:
         """``space.json``; a scale is the shortest decimal that gives the same float32 back."""
         tensors = [
-            {
-                "name": t.name,
-                "shape": list(t.shape),
-                "dtype": t.dtype,
-                "scale": _shortest(t.scale),
-            }
+            {"name": t.name, "shape": list(t.shape), "dtype": t.dtype, "scale": _shortest(t.scale)}
             for t in self.tensors
         ]
         depth = {} if self.depth is None else {"depth": list(self.depth)}

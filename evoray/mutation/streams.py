@@ -1,7 +1,5 @@
 """Random words by address: Philox4x64-10 (Salmon et al., SC 2011), keyed by (seed, stream)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from evoray.errors import LineageError

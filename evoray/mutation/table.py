@@ -1,7 +1,5 @@
 """The quantile table of format 1: no transcendental function runs when a child is rebuilt."""
 
-from __future__ import annotations
-
 from functools import cache
 from statistics import NormalDist
 

@@ -1,7 +1,5 @@
 """What each block of a layered run's weights was worth: a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

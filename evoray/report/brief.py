@@ -1,7 +1,5 @@
 """A finished run in a few lines, as Python and notebooks show a result."""
 
-from __future__ import annotations
-
 import html
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What the ensemble's members have in common, and where the time went."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

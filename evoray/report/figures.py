@@ -1,7 +1,5 @@
 """The figures of a run. Each returns an SVG element, or None where the run has nothing to show in it."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 
@@ -86,13 +84,7 @@ def _frame_most(axes: Axes, values: np.ndarray, member: np.ndarray, always: list
     axes.set_ylim(bottom - margin, top + 2 * margin)
     if outside:
         axes.text(
-            0.99,
-            0.03,
-            f"{outside} outside the frame",
-            transform=axes.transAxes,
-            ha="right",
-            fontsize=SMALL,
-            color=GREY,
+            0.99, 0.03, f"{outside} outside the frame", transform=axes.transAxes, ha="right", fontsize=SMALL, color=GREY
         )
 
 
@@ -178,12 +170,7 @@ def reliability(run: Run) -> str | None:
     found = run.reliability
     if not found:
         return None
-    marks = {
-        "parent": ("s--", PARENT),
-        "best_child": ("v:", GREY),
-        "soup": ("^-.", GOOD),
-        "ensemble": ("o-", OURS),
-    }
+    marks = {"parent": ("s--", PARENT), "best_child": ("v:", GREY), "soup": ("^-.", GOOD), "ensemble": ("o-", OURS)}
     with style("reliability"):
         figure, (axes,) = new_figure(3.9)
         axes.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle=":", label="Perfect")

@@ -1,7 +1,5 @@
 """How the search went: generation after generation, and what a place on ``select`` was worth on ``test``."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 

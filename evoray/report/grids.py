@@ -1,7 +1,5 @@
 """The tables of a run as plain text, drawn by Rich on the terminal and by the template on the page."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +13,7 @@ from evoray.report.measures import ShownMeasure
 from evoray.statistics import Comparison
 
 TOP_CHILDREN = 10
-EFFECTS = {
-    "better": "better",
-    "worse": "worse",
-    "not shown": "no difference shown",
-    "undefined": "not defined",
-}
+EFFECTS = {"better": "better", "worse": "worse", "not shown": "no difference shown", "undefined": "not defined"}
 READINGS = EFFECTS | {"not shown": "not shown"}
 
 

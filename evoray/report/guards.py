@@ -1,7 +1,5 @@
 """What a run kept elsewhere: a table for each guard, measured on the guard's own test."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

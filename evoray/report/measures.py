@@ -1,7 +1,5 @@
 """What a run's figures are called, their units and directions: as its summary says them, the run's fitness first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

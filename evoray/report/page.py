@@ -62,10 +62,7 @@ class Card:
 
 
 def render(
-    summary: Mapping[str, Any],
-    config: Mapping[str, Any],
-    population: pa.Table,
-    window: Mapping[str, Any] | None = None,
+    summary: Mapping[str, Any], config: Mapping[str, Any], population: pa.Table, window: Mapping[str, Any] | None = None
 ) -> str:
     """The page of a finished run.
 

@@ -1,7 +1,5 @@
 """The figure of ``evoray bench scaling``: efficiency and the driver's cost against the number of workers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

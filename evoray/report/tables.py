@@ -1,7 +1,5 @@
 """A run's tables on the terminal."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

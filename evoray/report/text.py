@@ -1,7 +1,5 @@
 """Numbers as people read them. What is not defined (None) is an en dash, never a zero."""
 
-from __future__ import annotations
-
 import math
 
 NOTHING = "–"

@@ -1,7 +1,5 @@
 """The mutation window as figure and table: accuracy of children against sigma, a panel a density."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

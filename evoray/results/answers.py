@@ -1,7 +1,5 @@
 """``answers.parquet``: what each network answered to every prompt of ``test``, for people to read."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

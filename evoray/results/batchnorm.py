@@ -4,8 +4,6 @@ They are no part of a recipe (format 1 keeps the parent's buffers), so the soup 
 the soup: ``soup_recalibrated``, compared with the parent like the others, its buffers a file of the run.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from evoray.errors import RunError
@@ -13,7 +11,7 @@ from evoray.evaluation.units.batchnorm import MomentsUnit
 from evoray.models import Buffers, batchnorm_layers, statistics_of
 from evoray.mutation import Lineage
 from evoray.search.session import Session
-from evoray.search.stages import ROW, Part, Stage, StageKey, run_stage
+from evoray.search.stages import ROW, Part, Stage, StageKey, run_whole
 from evoray.tasks.sums import merge_shards
 
 STAGE = StageKey("soup/recalibrate", Part.BATCHNORM)
@@ -30,15 +28,8 @@ def recalibrate(session: Session, soup: Lineage) -> Buffers:
         session.observers.note("soup.recalibrate: this network has no BatchNorm layer, so there is nothing to do")
         return {}
     images = session.splits.images_by_shard("select")
-
-    def unit(shard: int, items: tuple[int, ...]) -> MomentsUnit:
-        return MomentsUnit(soup, "select", shard)
-
-    rows: dict[int, np.ndarray] = {}
-    stage = Stage(STAGE, ["all"], images, unit, ROW, shared=(soup,), required=frozenset([0]))
-    for result in run_stage(session, stage):
-        assert result.value is not None, "the soup is required"
-        rows[result.shard] = result.value
+    stage = Stage(STAGE, ["all"], images, lambda shard, _: MomentsUnit(soup, "select", shard), ROW, shared=(soup,))
+    rows = run_whole(session, stage)
     total = merge_shards(np.stack([rows[shard] for shard in images]))
     if not np.isfinite(total).all() or total[: len(channels)].min() < 2:
         raise RunError(

@@ -5,9 +5,7 @@ A soup or an ensemble of members that hold a guard may itself break it: then the
 A vote over answers that is worse than the parent's own on ``select`` is none either.
 """
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +18,7 @@ from evoray.search.guards.judge import LAST, Judge, better_than
 from evoray.search.loop import Found
 from evoray.search.population import Evaluated, evaluated_as
 from evoray.search.session import Session
-from evoray.search.stages import ARRAYS, Part, Stage, StageKey, run_stage
+from evoray.search.stages import ARRAYS, Part, Stage, StageKey, run_whole
 from evoray.strategies import Ask
 from evoray.tasks.sums import merge_shards
 
@@ -126,11 +124,7 @@ class Candidates:
         if longest < len(members):
             self._note(
                 f"the vote of {len(members)} is worse than the parent on select; "
-                + (
-                    f"it is the vote of the first {longest}"
-                    if longest
-                    else "so is every beginning of it: it is the parent"
-                )
+                + (f"it is the vote of the first {longest}" if longest else "so is every beginning: it is the parent")
             )
         return members[:longest] or (Member("parent", Lineage()),)
 
@@ -168,18 +162,7 @@ def _beginnings(session: Session, key: StageKey, members: tuple[Member, ...], me
     def unit(shard: int, items: tuple[int, ...]) -> BeginningsUnit:
         return BeginningsUnit(base, members, method, "select", shard)
 
-    stage = Stage(
-        key,
-        ["all"],
-        {shard: len(members) * count for shard, count in images.items()},
-        unit,
-        ARRAYS,
-        shared=(base, members),
-        required=frozenset([0]),
-    )
-    found: dict[int, Mapping[str, np.ndarray]] = {}
-    for result in run_stage(session, stage):
-        assert result.value is not None, "the ensemble is required"
-        found[result.shard] = result.value
+    counts = {shard: len(members) * count for shard, count in images.items()}
+    found = run_whole(session, Stage(key, ["all"], counts, unit, ARRAYS, shared=(base, members)))
     stacked = np.stack([found[shard]["sums"] for shard in images])
     return [merge_shards(stacked[:, member]) for member in range(len(members))]

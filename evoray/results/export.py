@@ -1,7 +1,5 @@
 """From a run or a lineage file to a checkpoint; every digest is checked on the way, none is skipped."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +15,8 @@ from evoray.errors import LineageError, UsageError
 from evoray.models import parse_state, read_state, write_state
 from evoray.mutation import Lineage, Space, lineage_document, rebuild, tensors_sha256
 from evoray.mutation.document import Document
-from evoray.mutation.registry import DEFAULT, KINDS
+from evoray.mutation.recipe import DEFAULT
+from evoray.mutation.registry import KINDS
 from evoray.results.parents import as_recorded, of_document, of_run, parent_of_run
 from evoray.runtime.reading import JSON_BYTES, checked, parse_json, shown, translated
 from evoray.storage.anywhere import above, fetched, is_file, read_anywhere

@@ -1,7 +1,5 @@
 """The final test, after the last choice: parent, best child, soup, ensemble and a sample of children on ``test``."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,19 +63,13 @@ def _on_select(session: Session, choices: Choices) -> PanelUnit:
 
 
 def _on_test(
-    session: Session,
-    choices: Choices,
-    temperatures: tuple[tuple[str, float], ...],
-    own: Buffers,
-    closed: SearchClosed,
+    session: Session, choices: Choices, temperatures: tuple[tuple[str, float], ...], own: Buffers, closed: SearchClosed
 ) -> PanelUnit:
     """Parent, best child, soup, the soup with statistics of its own where it has them, and the ensemble."""
-    config, fitness, soup = session.config.ensemble, session.fitness, choices.soup
-    lineage = soup.lineage if soup else Lineage()
-    named = [("parent", Lineage()), ("best_child", choices.best.ask.lineage), ("soup", lineage)]
+    config, fitness = session.config.ensemble, session.fitness
     return PanelUnit(
         shared_base([member.lineage for member in choices.members]),
-        tuple([*named, (RECALIBRATED, lineage)] if own else named),
+        named_networks(choices, own),
         choices.members,
         "test",
         0,
@@ -88,6 +80,13 @@ def _on_test(
         buffers=((RECALIBRATED, own),) if own else (),
         logits_to=session.directory.everywhere if config.keep_logits else None,
     )
+
+
+def named_networks(choices: Choices, own: Buffers) -> tuple[tuple[str, Lineage], ...]:
+    """Those that are looked at by name, on a run's ``test`` and on each guard's."""
+    soup = choices.soup.lineage if choices.soup else Lineage()
+    named = (("parent", Lineage()), ("best_child", choices.best.ask.lineage), ("soup", soup))
+    return (*named, (RECALIBRATED, soup)) if own else named
 
 
 def _sample(session: Session, evaluated: Sequence[Evaluated], closed: SearchClosed) -> dict[str, np.ndarray]:

@@ -1,7 +1,5 @@
 """One network of a run as the folder that its parent came in, ready for ``from_pretrained``."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import uuid

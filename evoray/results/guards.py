@@ -1,7 +1,5 @@
 """What is reported of guards: their figure of parent, best child, soup and ensemble on the guard's own ``test``."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +7,8 @@ from typing import Any
 
 from evoray.evaluation.units.ensemble import PanelUnit
 from evoray.models import Buffers
-from evoray.mutation import Lineage, shared_base
+from evoray.mutation import shared_base
+from evoray.results.final_test import named_networks
 from evoray.results.members import Choices
 from evoray.results.panel import Panel, run_panel
 from evoray.results.summary import compare_all, measures, tested_figures
@@ -42,11 +41,9 @@ def _looked_at(session: Session, judge: Judge, choices: Choices, own: Buffers) -
     """The networks of the run's final test; the ensemble where the guard's task makes one, without a temperature."""
     task, fitness = judge.session.inputs.task, judge.guard.fitness
     members = choices.members if task.combine is not None else ()
-    soup = choices.soup.lineage if choices.soup else Lineage()
-    named = [("parent", Lineage()), ("best_child", choices.best.ask.lineage), ("soup", soup)]
     unit = PanelUnit(
         shared_base([member.lineage for member in members]),
-        tuple([*named, (RECALIBRATED, soup)] if own else named),
+        named_networks(choices, own),
         members,
         "test",
         0,

@@ -1,7 +1,5 @@
 """The recipes of a run, from which every network that it reports can be built again."""
 
-from __future__ import annotations
-
 import torch
 
 from evoray.models import Buffers, state_bytes

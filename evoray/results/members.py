@@ -1,7 +1,5 @@
 """The last choices, all made on ``select``: who is in the ensemble, and which soup is handed back."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field

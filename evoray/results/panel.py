@@ -1,7 +1,5 @@
 """What a panel's shards say together, and how they are evaluated: see ``evaluation.units.ensemble.PanelUnit``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -3,8 +3,6 @@
 Those are the parent's and, of kind ``towards``, the other checkpoints', found again by digest wherever they lie now.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

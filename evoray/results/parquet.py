@@ -1,7 +1,5 @@
 """The tables of a run: children, and predictions on ``test``."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,6 @@ first images of ``test``. Their outputs are those of the network in place, bit f
 measured on those images are theirs, up to the rounding of the type and device that they were measured in.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +13,12 @@ import torch
 from torch import Tensor
 
 from evoray.errors import EvorayError
+from evoray.evaluation.exported import same_as_fresh
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.judging import export_of
 from evoray.evaluation.packing import travelled
 from evoray.evaluation.passes import Passes, Sample
 from evoray.evaluation.program import DTYPES
-from evoray.evaluation.purity import same_as_fresh
 from evoray.evaluation.units.ensemble import BLOCKS
 from evoray.models import with_buffers
 from evoray.mutation import Lineage, child_state

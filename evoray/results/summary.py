@@ -1,7 +1,5 @@
 """``summary.json``: every figure that is reported is measured on ``test``."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import time

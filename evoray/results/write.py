@@ -1,7 +1,5 @@
 """From evaluated children and the final test to the files of a run directory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Runs side by side: what differs in how they were asked, what they found and cost, and their paired differences."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +8,11 @@ from typing import Any
 from evoray.config import parse_config
 from evoray.errors import ConfigError, UsageError
 from evoray.evaluation.units.ensemble import BLOCKS
+from evoray.fitness.per_class import OF_COUNTS
 from evoray.report import grids, text
 from evoray.report.finished_run import NETWORKS
 from evoray.report.grids import EFFECTS, READINGS, Grid
 from evoray.report.measures import ShownMeasure
-from evoray.runs.groups import NUMBERS
 from evoray.runs.pairing import Named, Pair, check_names, pair_all
 from evoray.runs.run import Run, load_run
 from evoray.runtime.paths import expanded, is_uri
@@ -183,7 +181,7 @@ def _tests(found: Compared) -> str:
         for one in pair.comparisons:
             measure = pair.one.finished.measures[one.metric]
             test = "exact McNemar test" if measure.is_fraction else "paired t-test"
-            test = f"jackknife over {BLOCKS} groups of them" if one.metric in NUMBERS else test
+            test = f"jackknife over {BLOCKS} groups of them" if one.metric in OF_COUNTS else test
             said[f"{measure.short} in {measure.difference_unit} ({test})"] = None
     return ", ".join(said)
 

@@ -5,10 +5,8 @@ keeps the counts of BLOCKS groups of records apart, the same groups in both runs
 how a run compares such a fitness with its own parent (``statistics/blocks.py``).
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,18 +14,12 @@ import numpy as np
 
 from evoray.errors import UsageError
 from evoray.evaluation.units.ensemble import BLOCKS
-from evoray.fitness.per_class import balanced_accuracy, macro_f1, worst_class
+from evoray.fitness.per_class import OF_COUNTS
 from evoray.report.finished_run import Run as Finished
 from evoray.statistics import Comparison, compare_blocks
 from evoray.tasks.registry import TASKS
 from evoray.tasks.sums import SumsLayout
 
-NUMBERS: Mapping[str, Callable[[np.ndarray], float]] = {
-    "balanced-accuracy": balanced_accuracy,
-    "macro-f1": macro_f1,
-    "worst-class": worst_class,
-}
-"""What is made of every class's counts, [3, classes]; higher is better. A user's own is made by the user's code."""
 COUNTS = 3
 
 
@@ -47,7 +39,7 @@ def groups_of(
     Args:
         names: rows of the shards' arrays. shards: what the final test left of each.
     """
-    number, kind = NUMBERS.get(finished.fitness), TASKS.get(task)
+    number, kind = OF_COUNTS.get(finished.fitness), TASKS.get(task)
     classes = (finished.summary.get("classes") or {}).get("data")
     columns: Any = getattr(kind, "columns", ())
     if number is None or type(classes) is not int or classes < 1 or "n" not in columns:
@@ -77,7 +69,7 @@ def difference(network: str, fitness: str, ours: Groups, theirs: Groups) -> Comp
     """Ours minus theirs; None where the groups are not of the same records."""
     if ours.counts.shape != theirs.counts.shape or not np.array_equal(ours.records, theirs.records):
         return None
-    number, shape = NUMBERS[fitness], ours.counts.shape[1:]
+    number, shape = OF_COUNTS[fitness], ours.counts.shape[1:]
     ours_flat, theirs_flat = (one.counts.reshape(BLOCKS, -1) for one in (ours, theirs))
     found = compare_blocks(network, lambda sums: number(sums.reshape(shape)), ours_flat, theirs_flat, ours.records)
     return replace(found, metric=fitness, higher_is_better=True)

@@ -1,7 +1,5 @@
 """The table of runs on the terminal; what does not fit beside the rest is left out, least telling first."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console

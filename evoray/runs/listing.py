@@ -1,7 +1,5 @@
 """The runs below a folder: each as a row, whatever state it is in; what is damaged is a row that says so."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field

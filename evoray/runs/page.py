@@ -1,7 +1,5 @@
 """The page of several runs: it stands alone, as a run's own report does, and has that page's look."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

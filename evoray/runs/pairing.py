@@ -1,7 +1,5 @@
 """May two runs be compared record by record, and their paired differences, with what was compared counted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from evoray.errors import EvorayError, UsageError
+from evoray.fitness.per_class import OF_COUNTS
 from evoray.report.finished_run import Run as Finished
 from evoray.report.measures import ShownMeasure
 from evoray.runs import groups
@@ -163,7 +162,7 @@ def _compared(one: Named, other: Named) -> Iterator[Comparison]:
 
 def _by_groups(network: str, figure: str, one: RecordScores, other: RecordScores) -> Comparison | None:
     ours, theirs = one.groups.get(network), other.groups.get(network)
-    if figure not in groups.NUMBERS or ours is None or theirs is None:
+    if figure not in OF_COUNTS or ours is None or theirs is None:
         return None
     if network == "parent" and np.array_equal(ours.counts, theirs.counts):
         return None

@@ -5,8 +5,6 @@ ensemble's answers in ``predictions.parquet`` are what is left. A score is used 
 ``summary.json`` reports, so whatever was misread is not compared.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -156,10 +156,7 @@ class Run:
     def _unfinished(self) -> list[str]:
         done = [one for one in self._state.rounds if one.get("kind") == "child"]
         of = f" of {self._state.generations}" if self._state.generations else ""
-        return [
-            f"{self.state}, not finished: {len(done)}{of} generations done",
-            *filter(None, [self._state.standing]),
-        ]
+        return [f"{self.state}, not finished: {len(done)}{of} generations done", *filter(None, [self._state.standing])]
 
 
 def load_run(path: str) -> Run:

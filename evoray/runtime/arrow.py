@@ -4,8 +4,6 @@ A compressed buffer of a kilobyte may hold gigabytes of zeros. EvoRay writes non
 message is looked at before its batch is made, and every batch before its values are.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from typing import Any

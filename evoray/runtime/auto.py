@@ -1,7 +1,5 @@
 """``"auto"``: a value that the run finds. Nobody but the configuration knows the word."""
 
-from __future__ import annotations
-
 from typing import Final, Literal, TypeVar
 
 T = TypeVar("T")

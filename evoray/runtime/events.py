@@ -3,15 +3,11 @@
 The terminal's progress, ``metrics.jsonl`` and every tracker are observers; a user's own is an object with one method.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
-
-from evoray.runtime.progress import Progress
 
 LOG = logging.getLogger("evoray")
 
@@ -166,23 +162,3 @@ class Observers:
 
     def note(self, text: str) -> None:
         self.emit(Noted(text))
-
-
-class ShownProgress:
-    """The observer that draws: gives events to a Progress."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-
-    def observe(self, event: Event) -> None:
-        match event:
-            case StageStarted():
-                self._progress.evaluating(event)
-            case StageProgress():
-                self._progress.advance(event.done)
-            case RoundDone():
-                self._progress.round_done(event)
-            case ChildGivenUp():
-                self._progress.note(f"{event.child} on shard {event.shard}: {event.reason}. It ranks last.")
-            case Noted():
-                self._progress.note(event.text)

@@ -3,8 +3,6 @@
 Nothing is imported here, so that a command can start it before its own imports and do them meanwhile.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import signal
 from multiprocessing import forkserver, resource_tracker

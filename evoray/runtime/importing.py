@@ -5,8 +5,6 @@ first's, and a file that was changed would be what it was. So before anything is
 other configurations' folders step aside, and those whose files have changed are forgotten.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import importlib

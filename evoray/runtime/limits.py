@@ -3,8 +3,6 @@
 A value beyond its limit is refused as the file is read, by a message that names the limit; nothing is allocated first.
 """
 
-from __future__ import annotations
-
 CONFIG_BYTES = 2**22
 CONFIG_DEPTH = 16
 """Tables in tables; a run's own keys are three deep."""

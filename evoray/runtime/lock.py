@@ -4,8 +4,6 @@ flock goes with the process that held it, however it ended, so a lock that a kil
 hands it from node to node. The file is JSON for the one who is refused, and is gone when its holder is.
 """
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import json

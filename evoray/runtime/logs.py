@@ -4,8 +4,6 @@ The fields are those of Ray's own JSON encoding, so that lines of a Ray worker (
 task) and lines of this process go into one index.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -6,8 +6,6 @@ is 2.8 GB, or 700,000 page faults a pass, 44% of its time on two cores (``tests/
 The next pass takes the same again, so a worker needs little more; what is kept is never given back, and scatters.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import sys

@@ -1,9 +1,9 @@
 """Paths as users write them: ``~`` and ``$NAME`` where no shell has replaced them."""
 
-from __future__ import annotations
-
 import os
 import re
+import uuid
+from pathlib import Path
 
 from evoray.errors import ConfigError
 from evoray.runtime.reading import shown
@@ -33,6 +33,31 @@ def expanded(path: str) -> str:
     if path.startswith("~") and home == path and not os.path.lexists(path):
         raise ConfigError(f"{shown(path)}: no such home directory. Set HOME, or write the path out.")
     return home
+
+
+def found_from(named: str, config_dir: Path | None) -> Path | None:
+    """What a configuration names, relative to the working directory or to its own folder; None where nothing is."""
+    path = Path(expanded(named))
+    for folder in (Path(), config_dir or Path()):
+        try:
+            if (folder / path).exists():
+                return folder / path
+        except (OSError, ValueError):
+            break
+    return None
+
+
+def replace_with(path: Path, content: bytes) -> None:
+    """Writes a file that appears whole, or not at all."""
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def is_uri(location: object) -> bool:

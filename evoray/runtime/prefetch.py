@@ -1,7 +1,5 @@
 """One ahead: the next item is made on another thread while the caller works on this one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar

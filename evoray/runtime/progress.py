@@ -1,12 +1,8 @@
 """What a run tells as it goes. Imports nothing heavy, so that the command line can draw it at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from evoray.runtime.events import RoundDone, StageStarted
+from evoray.runtime.events import ChildGivenUp, Event, Noted, RoundDone, StageProgress, StageStarted
 
 
 class Progress:
@@ -40,3 +36,23 @@ class Progress:
 
     def note(self, text: str) -> None:
         """A sentence worth showing."""
+
+
+class ShownProgress:
+    """The observer that draws: gives events to a Progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case StageStarted():
+                self._progress.evaluating(event)
+            case StageProgress():
+                self._progress.advance(event.done)
+            case RoundDone():
+                self._progress.round_done(event)
+            case ChildGivenUp():
+                self._progress.note(f"{event.child} on shard {event.shard}: {event.reason}. It ranks last.")
+            case Noted():
+                self._progress.note(event.text)

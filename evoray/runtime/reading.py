@@ -1,7 +1,5 @@
 """Whatever comes from disk or from a stranger: bounded before it is read, and plain before it is shown."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -101,7 +99,7 @@ def parse_json(
     try:
         text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
         value = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=pairs
+            text, parse_constant=refuse_constant, parse_float=_finite, parse_int=_whole, object_pairs_hook=pairs
         )
     except RecursionError:
         raise error(f"{shown(origin)}: damaged, nested deeper than {depth} levels.") from None
@@ -243,7 +241,7 @@ def _escaped(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def _refuse_constant(name: str) -> float:
+def refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 

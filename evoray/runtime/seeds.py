@@ -4,8 +4,6 @@ NumPy's ``SeedSequence`` hashes (seed, spawn key), so neighbouring addresses sha
 on no order in which work is done.
 """
 
-from __future__ import annotations
-
 import enum
 import random
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run says of its inputs before it begins: classes, normalisation, fitness, and what its parent is worth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

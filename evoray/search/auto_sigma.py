@@ -22,8 +22,6 @@ own, on the images that the same budget leaves for it; where that is less than a
 images, one sigma is found for all.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A run's labels as its parent's outputs: decided by ``models.class_map``, with what ``select`` says where it asks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Before a run: every input is looked at, and nothing is written yet."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -113,8 +111,28 @@ def _check_fitness(data: Opened) -> None:
     _fitness(data.config, data.config_dir, data.task, data.splits)
 
 
-def _check_shards(data: Opened) -> None:
-    _check_records(data.config, data.task, data.splits)
+def _check_records(data: Opened) -> None:
+    """Raises DataError where the shards' recorded columns are not what the task asks for."""
+    config, task = data.config, data.task
+    check_ensemble(config, task)
+    if config.compute.keep_activations is True and getattr(task, "repeats", False):
+        raise ConfigError(
+            f"compute.keep_activations = true: {config.task.name} calls the network many times for a batch, and what "
+            "is kept is of one pass. Leave it out."
+        )
+    if task.classification is None and not isinstance(config.data.outputs, str):
+        raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
+    recorded = data.splits.datasets["select"].records
+    if recorded is not None and {recorded.task, config.task.name} <= set(TASKS) and recorded.task != config.task.name:
+        raise DataError(
+            f"{config.data.path}: shards of {recorded.task}, and the run is of {config.task.name}. Ingest the data for "
+            "this task."
+        )
+    if recorded is not None and (lacking := task.schema.lacking(recorded.columns)):
+        raise DataError(
+            f"{config.data.path}: shards of {recorded.task}, without {', '.join(lacking)} of {config.task.name}. "
+            "Ingest the data for this task."
+        )
 
 
 def _check_apart(data: Opened) -> None:
@@ -139,7 +157,7 @@ def _check_race(data: Opened) -> None:
 
 CHECKS: Mapping[Callable[[Opened], None], set[str]] = {
     _check_fitness: {"data.outputs", "fitness"},
-    _check_shards: {"data.outputs", "ensemble", "compute"},
+    _check_records: {"data.outputs", "ensemble", "compute"},
     _check_apart: {"data"},
     _check_filled: {"data"},
     _check_race: {"data", "fitness", "search", "ensemble"},
@@ -226,29 +244,6 @@ def with_own_fitness(config: RunConfig, task: Task) -> RunConfig:
 
 def _channels(splits: Splits) -> int:
     return splits.described["select"].image_shape[0]
-
-
-def _check_records(config: RunConfig, task: Task, splits: Splits) -> None:
-    """Raises DataError where the shards' recorded columns are not what the task asks for."""
-    check_ensemble(config, task)
-    if config.compute.keep_activations is True and getattr(task, "repeats", False):
-        raise ConfigError(
-            f"compute.keep_activations = true: {config.task.name} calls the network many times for a batch, and what "
-            "is kept is of one pass. Leave it out."
-        )
-    if task.classification is None and not isinstance(config.data.outputs, str):
-        raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
-    recorded = splits.datasets["select"].records
-    if recorded is not None and {recorded.task, config.task.name} <= set(TASKS) and recorded.task != config.task.name:
-        raise DataError(
-            f"{config.data.path}: shards of {recorded.task}, and the run is of {config.task.name}. Ingest the data for "
-            "this task."
-        )
-    if recorded is not None and (lacking := task.schema.lacking(recorded.columns)):
-        raise DataError(
-            f"{config.data.path}: shards of {recorded.task}, without {', '.join(lacking)} of {config.task.name}. "
-            "Ingest the data for this task."
-        )
 
 
 def _check_racing(config: RunConfig, fitness: Fitness, images: int, what: str) -> None:

@@ -1,7 +1,5 @@
 """The generation loop: ask, evaluate on ``select``, tell."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Sequence
@@ -86,12 +84,7 @@ def _standing(session: Session, first: Evaluated, best: Evaluated | None) -> str
 
 
 def _round_done(
-    session: Session,
-    asked: Round,
-    fresh: Sequence[Evaluated],
-    race: dict[str, Any] | None,
-    seconds: float,
-    said: str,
+    session: Session, asked: Round, fresh: Sequence[Evaluated], race: dict[str, Any] | None, seconds: float, said: str
 ) -> RoundDone:
     able = [one for one in fresh if one.fitness > -math.inf]
     best = max(able, key=lambda one: one.fitness, default=None)

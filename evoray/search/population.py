@@ -1,7 +1,5 @@
 """Evaluates the population: what ``select`` says of a round's candidates, from the journal where it is known."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, replace
 

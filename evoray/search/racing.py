@@ -5,8 +5,6 @@ no number of workers. A look takes its share of every shard, in a seeded order o
 What a look may drop, and at which risk, is ``statistics/top_k.py``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

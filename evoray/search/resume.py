@@ -1,7 +1,5 @@
 """May a run go on with what it is given now? Everything that its answer depends on must be what it was."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

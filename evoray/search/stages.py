@@ -5,8 +5,6 @@ and is handed results as they come, recorded ones first. An item whose workers d
 the run cannot go on without it; a resumed run does not meet it again.
 """
 
-from __future__ import annotations
-
 import enum
 import logging
 import time
@@ -153,6 +151,15 @@ def _started(session: Session, stage: Stage[Any], work: Mapping[int, Sequence[in
         images=sum(len(items) * stage.images[shard] for shard, items in work.items()),
         counted=session.splits.counted,
     )
+
+
+def run_whole(session: Session, stage: Stage[V]) -> dict[int, V]:
+    """The results of a stage of one item, by shard; the run cannot go on without it."""
+    found: dict[int, V] = {}
+    for result in run_stage(session, replace(stage, required=frozenset([0]))):
+        assert result.value is not None, "it is required"
+        found[result.shard] = result.value
+    return found
 
 
 def _on_guard(guard: str, stage: Stage[V]) -> Stage[V]:

@@ -1,7 +1,5 @@
 """Candidates on part of ``select``, paired with their base: what races, the mutation window and auto sigma share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Which modules decide a run's answer beside EvoRay's own: those that the user named, and those of the network."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -3,8 +3,6 @@
 All cells of one density share masks and noise, so that sigma alone differs along a row.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +15,9 @@ from evoray.data.counted import RECORDS, counted
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage
-from evoray.runtime.events import ShownProgress
 from evoray.runtime.limits import EVALUATIONS
 from evoray.runtime.origin import NoExit
-from evoray.runtime.progress import Progress
+from evoray.runtime.progress import Progress, ShownProgress
 from evoray.runtime.reading import shown
 from evoray.runtime.seeds import Stream, derive_seed
 from evoray.search.inputs import Inputs, check_inputs

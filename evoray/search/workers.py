@@ -1,7 +1,5 @@
 """A run's workers: what they are told, and the backend opened for it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import replace

@@ -6,8 +6,6 @@ the difference (Kott, Journal of Official Statistics 17, 2001). For a measure wi
 interval and p are approximate.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -18,11 +16,7 @@ from evoray.statistics.paired import LEVEL, Comparison
 
 
 def compare_blocks(
-    name: str,
-    value: Callable[[np.ndarray], float],
-    candidate: np.ndarray,
-    parent: np.ndarray,
-    records: np.ndarray,
+    name: str, value: Callable[[np.ndarray], float], candidate: np.ndarray, parent: np.ndarray, records: np.ndarray
 ) -> Comparison:
     """Candidate minus parent in ``value`` (higher is better) of merged sums.
 

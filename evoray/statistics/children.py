@@ -1,7 +1,5 @@
 """What the children as a whole say: how many are better than their parent, and what ``select`` is worth."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

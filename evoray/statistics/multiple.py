@@ -1,7 +1,5 @@
 """Several comparisons at once: without a true difference, one in twenty would look like one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

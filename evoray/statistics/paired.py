@@ -9,8 +9,6 @@ Both networks see the same images, so the noise of easy and hard images cancels 
   few images differ, and has a width even when none does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -132,13 +130,7 @@ class Comparison:
 
 
 def compare(
-    name: str,
-    metric: str,
-    candidate: np.ndarray,
-    parent: np.ndarray,
-    *,
-    shares: bool,
-    higher_is_better: bool,
+    name: str, metric: str, candidate: np.ndarray, parent: np.ndarray, *, shares: bool, higher_is_better: bool
 ) -> Comparison:
     """Compares per-image values of a candidate with its parent's on the same images.
 

@@ -1,7 +1,5 @@
 """What several seeds say together: their mean, with Student's t interval over seeds."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

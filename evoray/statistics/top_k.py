@@ -21,8 +21,6 @@ With a budget the race also drops whoever it cannot afford: what is left is spli
 ``forced``: confidence is then not kept, and the result says how far.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

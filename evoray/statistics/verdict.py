@@ -6,8 +6,6 @@ nothing to go by makes a false claim in at most 5% of runs, and one that lowered
 averaging is told apart from one that did what it was asked to do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """One file, on a local path or at any URI that pyarrow opens: read whole, or fetched for who wants a path."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile

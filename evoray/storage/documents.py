@@ -5,8 +5,6 @@ a model does not name are let through, and none is required but those that every
 readable. Values are handed on as they were written, not as the model would convert them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -286,7 +284,7 @@ TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "text": ("child_id", "status", "entries", "coefficients"),
         "int": ("generation", "child", "mask_seed", "blocks", "block", "parts", "part", "noise_seed", "sign", "rank"),
         "float": ("sigma", *(f"{split}_{name}" for split in ("select", "test") for name in ("n", *FIGURES))),
-    },
+    }
 }
 REQUIRED = {"population.parquet": ("child_id", "generation", "status")}
 

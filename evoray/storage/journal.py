@@ -6,8 +6,6 @@ A thread of its own writes what waits every FLUSH_SECONDS, so that a record is s
 whether or not another follows.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import threading

@@ -5,8 +5,6 @@ has no locks: there the file is renewed every RENEW_S, and whoever finds one tha
 place. That needs no two clocks that agree. Where the holder was a process of this machine and is gone, nobody waits.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 import time

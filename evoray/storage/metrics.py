@@ -1,7 +1,5 @@
 """``metrics.jsonl``: a line a round, in the run directory as soon as the round is done."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a directory holds: no run, one that is at work, that has stopped, or that has finished."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ A file of a kilobyte may hold a billion rows. A table is bounded by what its foo
 read in small batches, in which a long text that stands in every row is still one text.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 

@@ -8,8 +8,6 @@ configuration (``Section``) beside it, and a line in the registry; a user's own 
 "package.module:Class"`` names it.
 """
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -39,13 +39,7 @@ class Decomposition(Replayed):
     Section = DecompositionSearch
 
     def __init__(
-        self,
-        mutation: MutationConfig,
-        sigma: float,
-        seed: int,
-        children: int,
-        generations: int,
-        soup_size: int,
+        self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int, soup_size: int
     ) -> None:
         super().__init__()
         self._mutation, self._sigma, self._seed = mutation, sigma, seed

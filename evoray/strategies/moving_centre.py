@@ -6,8 +6,6 @@ round evaluates the last centre. The answer is the best centre seen on ``select`
 A step whose end breaks a guard is halved up to three times, and not made where that is not enough.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

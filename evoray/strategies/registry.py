@@ -1,7 +1,5 @@
 """Names to strategies: a new one is a file, and a line here."""
 
-from __future__ import annotations
-
 from evoray.config import RunConfig
 from evoray.config.variants import Variants
 from evoray.strategies.base import Strategy

@@ -1,7 +1,5 @@
 """Which mutation a child is: drawn by its kind, at the address (seed, generation, child)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

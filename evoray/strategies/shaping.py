@@ -1,7 +1,5 @@
 """Rank-shaped fitness: an outlier counts no more than the rank it has (Salimans et al. 2017, section 2.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Before a study begins: everything that its runs would stop at one by one is looked at, and named at once."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from evoray.errors import ModelError, UsageError

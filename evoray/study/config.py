@@ -1,7 +1,5 @@
 """A study's configuration: which parents, which settings, how they are compared."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from glob import escape, glob

@@ -1,7 +1,5 @@
 """Which outcomes a table puts together: by parent, by search, and of one generation what each side chose."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 
 from evoray.report.measures import BEFORE, ShownMeasure

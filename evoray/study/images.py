@@ -1,14 +1,12 @@
 """Shards for a study's parents: what is missing is made from one source, with each parent's own transform."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
 from evoray.data.manifest import NAME
 from evoray.data.ready.packaged import PACKAGED
 from evoray.errors import ConfigError
-from evoray.ingest.options import Options, chosen_transform, ingest
+from evoray.ingest.options import Options, chosen, ingest
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.study.config import run_config
@@ -44,7 +42,7 @@ def ingest_missing(cases: Sequence[Case], source: str, progress: Progress, label
     """
     shards = local_shards(cases)
     for path, files in shards.items():
-        transforms = {file: chosen_transform(Options(config=file)) for file in files}
+        transforms = {file: chosen(Options(config=file))[0] for file in files}
         for file, transform in transforms.items():
             if transform != transforms[files[0]]:
                 raise ConfigError(

@@ -1,7 +1,5 @@
 """What a finished run contributes to the study's tables, read from its directory."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """From a study's configuration to its runs. The same plan always names the same directories, so it can be resumed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

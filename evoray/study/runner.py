@@ -24,13 +24,7 @@ _RESOLVED = {"compute", "tracking"}
 
 
 def run_study(
-    study: StudyConfig,
-    folder: Path,
-    out: str,
-    *,
-    only: str = "*",
-    dry: bool = False,
-    progress: Progress | None = None,
+    study: StudyConfig, folder: Path, out: str, *, only: str = "*", dry: bool = False, progress: Progress | None = None
 ) -> Iterator[list[Outcome]]:
     """Runs what is missing, case by case, and yields all outcomes known so far after each of them.
 

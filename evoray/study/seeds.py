@@ -1,7 +1,5 @@
 """Every seed's figure beside their mean, standard deviation and interval."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from evoray.report import text

@@ -1,7 +1,5 @@
 """The study's tables: every figure is measured on ``test``, but for the window, which looks at all children."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -3,8 +3,6 @@
 The same outcomes make the same bytes on every machine: what is written is in the study's order, with fixed decimals.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

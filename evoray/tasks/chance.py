@@ -1,7 +1,5 @@
 """Is a network any better than guessing? For tasks whose outputs are classes, from the figures that say so."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -4,8 +4,6 @@ Float sums depend on their order, so members are added in a fixed one, in float6
 [n, C], whatever the number of members.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

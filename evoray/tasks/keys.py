@@ -6,8 +6,6 @@ of TOML, one without a default has to be given. ``config_dir`` is no key: a task
 configuration's folder. This holds for tasks of EvoRay and for a user's own in the same way.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable, Mapping

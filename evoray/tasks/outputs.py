@@ -1,15 +1,11 @@
 """Outputs are a tensor or a named tuple of tensors: what has to be done with either."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
-
-from evoray.tasks.base import Outputs
 
 
 def tensors_of(values: Any) -> Iterator[Tensor]:
@@ -21,7 +17,7 @@ def tensors_of(values: Any) -> Iterator[Tensor]:
             yield from tensors_of(one)
 
 
-def room_for(part: Outputs, rows: int) -> Outputs:
+def room_for(part: Any, rows: int) -> Any:
     """Memory for the outputs of ``rows`` records like those of a batch; floating outputs are kept in float32, but for
     parts of a named tuple that its class calls ``exact``."""
     if isinstance(part, Tensor):
@@ -36,7 +32,7 @@ def room_for(part: Outputs, rows: int) -> Outputs:
     )
 
 
-def put(whole: Outputs, part: Outputs, start: int, count: int) -> None:
+def put(whole: Any, part: Any, start: int, count: int) -> None:
     """The first ``count`` rows of a batch's outputs, to their place."""
     for into, one in zip(tensors_of(whole), tensors_of(part), strict=True):
         into[start : start + count] = one[:count]
@@ -47,9 +43,9 @@ class Collected:
 
     def __init__(self, rows: int) -> None:
         self._rows, self.done = rows, 0
-        self.outputs: Outputs = None
+        self.outputs: Any = None
 
-    def add(self, part: Outputs, count: int) -> None:
+    def add(self, part: Any, count: int) -> None:
         """The next batch's, of ``count`` records."""
         if self.outputs is None:
             self.outputs = room_for(part, self._rows)
@@ -63,7 +59,7 @@ def first_of(values: Any, count: int) -> Any:
     return tree_map(lambda one: one[:count] if isinstance(one, Tensor) and one.ndim else one, values)
 
 
-def some_of(outputs: Outputs, rows: Tensor) -> Outputs:
+def some_of(outputs: Any, rows: Tensor) -> Any:
     """The outputs of some records: rows int64 [k], on the outputs' device."""
     if isinstance(outputs, Tensor):
         return outputs[rows]

@@ -1,7 +1,5 @@
 """Names to tasks; a new one is a file and a line here."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

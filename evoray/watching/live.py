@@ -1,7 +1,5 @@
 """How far a run is, gathered from its events: what ``state.json`` holds."""
 
-from __future__ import annotations
-
 import heapq
 import threading
 import time

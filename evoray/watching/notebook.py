@@ -1,7 +1,5 @@
 """A run in a notebook: one cell's output that is drawn anew as the run goes on."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """``report.html`` while a run goes on: what there is so far, in the look of the finished page."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from base64 import b64encode

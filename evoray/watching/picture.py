@@ -1,7 +1,5 @@
 """A small picture of the rounds so far, without matplotlib, which takes a second of a core."""
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Mapping, Sequence

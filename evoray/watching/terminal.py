@@ -1,7 +1,5 @@
 """A view as Rich draws it: at 80 columns and more, and no word broken but one that is longer than a line."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from rich.console import Group, RenderableType

@@ -1,7 +1,5 @@
 """A run as its directory shows it, whatever it is doing; read only, so any machine that sees the directory may look."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Looks at a run again and again until it ends."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What stages are called where a run is watched, and times in words. Imports nothing heavy."""
 
-from __future__ import annotations
-
 TITLES = {
     "auto": "sigma",
     "window": "window",

@@ -22,11 +22,12 @@ import torch
 from evoray.config import ParentConfig
 from evoray.data.shard import Shard
 from evoray.errors import ModelError
+from evoray.evaluation.exported import Export
 from evoray.evaluation.host import ModelHost, cast_floating
 from evoray.evaluation.packing import pack_model, unpack_model
 from evoray.evaluation.passes import sample_of
 from evoray.evaluation.probe import probe
-from evoray.evaluation.purity import Export, check_purity
+from evoray.evaluation.purity import check_purity
 from evoray.models import Parent, canonical_state, fresh_network, load_parent, mutable_names, write_state
 from evoray.mutation import Space
 from evoray.runtime.reading import reason_of

@@ -4,8 +4,6 @@ Candidates are built without numbers (on the meta device), and the one whose ten
 their shapes but for another head, is it. So a name in a file's name is a hint and never an answer.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping

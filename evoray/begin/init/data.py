@@ -1,7 +1,5 @@
 """What ``--data`` names: shards that are there, or images, masks, texts or a table that have to be ingested."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

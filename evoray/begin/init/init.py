@@ -1,7 +1,5 @@
 """``evoray init``: looks at a parent and at data, and writes the configuration of a run of both. Nothing is run."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,14 +20,8 @@ from evoray.tasks.registry import TASKS
 
 SHARDS = "shards"
 """The folder of all shards that are made, beside the configuration."""
-PATHS = {
-    "torchvision": ("weights",),
-    "timm": ("weights",),
-    "module": ("weights",),
-    "transformers": ("name",),
-    "onnx": ("name",),
-}
-"""Keys of ``[parent]`` that are paths, by its source."""
+NAMED = ("transformers", "onnx")
+"""Sources whose name is a path; of all others ``weights`` may be one."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +108,8 @@ def _head(ingest: str | None, to_do: tuple[str, ...], then: tuple[str, ...]) -> 
 
 
 def _sections(folder: Path, parent: FoundParent, data: FoundData, chosen: Chosen, shards: str) -> Iterator[str]:
-    paths = PATHS[parent.source]
-    keys = [(key, _placed(value, folder) if key in paths else value, about) for key, value, about in parent.keys]
+    path = "name" if parent.source in NAMED else "weights"
+    keys = [(key, _placed(value, folder) if key == path else value, about) for key, value, about in parent.keys]
     yield from section(
         "parent", [*(line(*one) for one in keys), *parent.beside, *(() if data.columns else parent.normalisation)]
     )

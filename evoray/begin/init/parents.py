@@ -1,7 +1,5 @@
 """What ``--parent`` names: a checkpoint, an architecture, a function, a folder of transformers, or an .onnx file."""
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass, replace

@@ -1,9 +1,8 @@
 """What a parent and some data are for together, and how the data is ingested for it."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from evoray.begin.init.data import CHOICES, TARGETS, FoundData, usual
 from evoray.begin.init.parents import FoundParent
@@ -85,21 +84,11 @@ def _of_numbers(data: FoundData) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ("--target", FILL_IN), (f"say which column is the target, in place of {FILL_IN}: {_columns(data)}",)
 
 
-def _of_texts(data: FoundData) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return _named(data, (("--input", TEXTS), ("--target", LABELS)))
-
-
-def _of_prompts(data: FoundData) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return _named(data, (("--input", PROMPTS),))
-
-
-def _of_text(data: FoundData) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return _named(data, (("--input", TEXTS),))
-
-
-def _named(data: FoundData, wanted: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _of_texts(data: FoundData, **wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """wanted: of each option, what its column is usually called."""
     options, to_do = [], []
-    for option, names in wanted:
+    for name, names in wanted.items():
+        option = f"--{name}"
         found = usual(data.columns, names)
         options += [option, found or FILL_IN]
         if found is None:
@@ -111,12 +100,12 @@ def _columns(data: FoundData) -> str:
     return listed([shown(name, 40) for name in data.columns], 12)
 
 
-_MADE = {
+_MADE: dict[str, Callable[[FoundData], tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "regression": _of_numbers,
     "multi-label": _of_numbers,
-    "text-classification": _of_texts,
-    "generation": _of_prompts,
-    "language-modelling": _of_text,
+    "text-classification": partial(_of_texts, input=TEXTS, target=LABELS),
+    "generation": partial(_of_texts, input=PROMPTS),
+    "language-modelling": partial(_of_texts, input=TEXTS),
 }
 
 

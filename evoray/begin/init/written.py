@@ -1,7 +1,5 @@
 """A commented configuration: what was found stands in it, what else may be said stands beside it as comments."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Sequence

@@ -3,8 +3,6 @@
 No line is broken inside a word, so whatever stands there can be copied.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import textwrap

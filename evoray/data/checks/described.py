@@ -1,7 +1,5 @@
 """A shard directory in words, for people."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

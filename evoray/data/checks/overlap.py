@@ -1,7 +1,5 @@
 """Are the test images a set of their own? A copy of the images that the search sees would flatter whatever it finds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

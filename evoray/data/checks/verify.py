@@ -1,7 +1,5 @@
 """Does a shard directory, here or at a URI, still hold what was written?"""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

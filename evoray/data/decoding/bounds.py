@@ -4,8 +4,6 @@ Checked on what the header says, before anything is decoded. Nothing of the proc
 ``MAX_IMAGE_PIXELS`` stays what the user made it.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Which formats are read, whatever a file's name says; every other is named and no code for it is run."""
 
-from __future__ import annotations
-
 import re
 
 from PIL import Image, TiffImagePlugin, WebPImagePlugin

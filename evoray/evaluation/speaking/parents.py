@@ -1,7 +1,5 @@
 """What a parent needs to speak: a tokenizer, a network that predicts tokens, and the cache that it can go on with."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 from collections.abc import Mapping
@@ -11,14 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evoray.data.text.folder import CONFIG, context_of, read_config
 from evoray.data.text.tokenizer import load_tokenizer, template_digest, tokenizer_digest
-from evoray.errors import ModelError
-from evoray.evaluation.speaking.prompts import check_prompts
+from evoray.errors import DataError, ModelError
 from evoray.models.base import Parent
 from evoray.models.transformers.matching import Described
 from evoray.runtime.reading import reason_of, shown
 from evoray.tasks.base import Task
 from evoray.tasks.generation.decoding import MASK, TOKENS, Manner, speak
+from evoray.tasks.generation.fitting import LONGEST, TEMPLATE
 from evoray.tasks.generation.speech import Cache, Speech
 from evoray.tasks.generation.task import Generation
 from evoray.tasks.inputs import tensor_of
@@ -156,3 +155,23 @@ def _try(speech: Speech, model: nn.Module) -> None:
 def _slack(scores: Tensor) -> float:
     few = torch.finfo(scores.dtype).eps ** 0.5 if scores.dtype != torch.float32 else SLACK
     return max(float(scores.double().abs().max()), 0.1) * few
+
+
+def check_prompts(parent: Any, splits: Any, new: int) -> None:
+    """Raises DataError where a prompt is too long for the parent, or was written by another chat template."""
+    folder = None if parent.tokenizer is None else Path(parent.tokenizer)
+    context = context_of(read_config(folder)) if folder is not None and (folder / CONFIG).exists() else None
+    for split, one in splits.described.items():
+        key = "data.path" if split == "select" else "data.test_path, or data.path"
+        if context is not None and LONGEST in one.made and one.made[LONGEST][0] + new > context:
+            length, record = one.made[LONGEST]
+            raise DataError(
+                f"{key}: {shown(record)} has {length} tokens, and with task.max_new_tokens = {new} more the parent's "
+                f"{context} are too few. Lower it, or leave long prompts out."
+            )
+        template = one.made.get(TEMPLATE)
+        if folder is not None and template is not None and template != template_digest(load_tokenizer(folder)):
+            raise DataError(
+                f"{key}: its prompts were written by another chat template than the parent's. Ingest them again with "
+                "--for and this configuration."
+            )

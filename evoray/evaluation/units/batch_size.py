@@ -5,8 +5,6 @@ takes the recorded one. What is timed is the eager forward pass of the parent on
 network differs little in which size suits it, and compiling for every size would take minutes.
 """
 
-from __future__ import annotations
-
 import statistics
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Moments of what reaches each BatchNorm layer of one network, on one shard."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

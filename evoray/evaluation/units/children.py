@@ -1,7 +1,5 @@
 """The unit of children: some children of one base on one shard, on all of its rows or on a few, alone or paired."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ recorded one. What is timed is the parent's eager forward pass on one record aga
 on two such cores networks ran five times slower in bfloat16 than in float32.
 """
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping

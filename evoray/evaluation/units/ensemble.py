@@ -8,9 +8,11 @@ member's logits, so 64 members need no more memory than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +25,9 @@ from evoray.ensembles.selection import Member
 from evoray.ensembles.temperature import at_temperature, temperature_sums
 from evoray.evaluation.evaluator import Evaluator
 from evoray.evaluation.units.children import Candidate, blamed
-from evoray.evaluation.units.votes import vote
 from evoray.models import Buffers, with_buffers
 from evoray.mutation import Lineage
-from evoray.tasks.base import Outputs
+from evoray.tasks.base import Outputs, Task
 from evoray.tasks.class_scores import predicted_class, score_log_probabilities, score_logits
 from evoray.tasks.outputs import some_of
 
@@ -244,3 +245,29 @@ def _outputs(evaluator: Evaluator, unit: PanelUnit, name: str, lineage: Lineage)
 
 def _blamed(unit: OwnUnit | PanelUnit, name: str) -> AbstractContextManager[None]:
     return blamed(name, unit.split, unit.shard)
+
+
+def vote(
+    task: Task, method: str, members: Iterable[tuple[Member, Outputs]], targets: Tensor
+) -> tuple[Outputs, dict[str, np.ndarray]]:
+    """The ensemble's outputs, and the arrays of ``PanelUnit.run``: members and curve, how often two disagree, and votes
+    float64 [n] for the answer that won. Who is wrong is not known of answers, nor how sure they are: NaN and zeros."""
+    make: Callable[[str], Any] | None = task.combine
+    assert make is not None, "a task that combines nothing has no members"
+    combiner = make(method)
+    own, curve, answers = [], [], []
+    for member, outputs in members:
+        so_far = combiner.add(outputs, member.weight)
+        own.append(task.sums(outputs, targets))
+        curve.append(task.sums(so_far, targets))
+        answers.append(outputs.key.cpu().numpy())
+    never = np.zeros((len(own), len(targets)), dtype=bool)
+    found = diversity_sums(np.stack(answers), never, np.full(len(own) + 1, math.nan))
+    return so_far, {
+        "members": np.stack(own),
+        "curve": np.stack(curve),
+        "disagree": found.answers_differ,
+        "both_wrong": found.both_wrong,
+        "entropy": found.entropy,
+        "votes": combiner.votes.cpu().numpy(),
+    }

@@ -1,7 +1,5 @@
 """What guards ask of workers: a unit on a guard's data, and the ensemble's beginnings on one shard."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

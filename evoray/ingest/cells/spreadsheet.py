@@ -1,7 +1,5 @@
 """What spreadsheets and joined tables leave among records: marks of text, errors of formulas, headers again, sums."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Sequence
 

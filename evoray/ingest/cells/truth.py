@@ -1,7 +1,5 @@
 """Words of truth: programs write ``True``, ``TRUE`` and ``true`` for one thing, so as labels they are one class."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 

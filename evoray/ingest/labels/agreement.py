@@ -1,7 +1,5 @@
 """One record whose label stands in two places: where they differ nobody knows which counts, so it is asked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

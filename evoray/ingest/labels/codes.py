@@ -4,8 +4,6 @@ Digits of one width with zeros before them (``001`` to ``010``) are names, unles
 Whole numbers are such codes where the classes stand beside them under names that differ in those zeros alone.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

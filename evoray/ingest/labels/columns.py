@@ -1,7 +1,5 @@
 """Which column holds what: as the user says, else by the names that such columns usually have."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

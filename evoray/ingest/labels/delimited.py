@@ -4,8 +4,6 @@ The csv module reads quotes and line ends. Where several signs could be it, each
 list of two million lines would not fit into memory five times.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator

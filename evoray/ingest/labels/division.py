@@ -1,7 +1,5 @@
 """Columns that divide a list into train and test: asked about where both are here, and filtered by ``--only``."""
 
-from __future__ import annotations
-
 import csv
 import re
 import shlex

@@ -1,7 +1,5 @@
 """A folder's files as lists name them: exactly, by the end of a path, without suffix, or as near as can be."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Lists that come as several files joined by an image's id: CUB-200-2011, NABirds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from evoray.errors import DataError

@@ -4,8 +4,6 @@ Which sign parts the columns, which of them holds the files, and whether the fir
 is there: the column of files is the one whose cells name files of the folder.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Sequence

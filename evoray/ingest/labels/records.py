@@ -1,7 +1,5 @@
 """Lists of labels in JSON: a record a line (JSONL), an array of records or pairs, ``{file: label}``, or columns."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

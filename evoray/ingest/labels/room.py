@@ -1,7 +1,5 @@
 """The rows of a list in memory: one copy of what is often there, and never more of them than a machine can hold."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from evoray.errors import DataError

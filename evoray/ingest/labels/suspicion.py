@@ -4,8 +4,6 @@ Asked only where the evidence is strong: ordinary lists of classes (a thousand i
 with a few images each, names that share a word) are never stopped. ``--as-classes`` answers for all of it.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """Which columns of a table hold the files and the labels, and whether its first row is a header."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

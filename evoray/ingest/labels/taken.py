@@ -1,7 +1,5 @@
 """From a table with names for its columns to files and their labels, and what is said of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -5,8 +5,6 @@ else all are names, and sorted: codes such as ``1E2``, ``0x1F`` and ``1_000`` ar
 with its place: an empty cell, several labels in one, a measurement, a word among numbers.
 """
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

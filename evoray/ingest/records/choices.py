@@ -1,8 +1,6 @@
 """Questions with choices: a column of each question, of its choices (a list), and of which one is right."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +8,10 @@ import pyarrow as pa
 from evoray.data.records import Column, Ragged, Values
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.vectors import words
-from evoray.ingest.records.writing import Gathered
+from evoray.ingest.records.writing import Gathered, Wanted
 from evoray.runtime.reading import shown
 from evoray.tasks.text.batches import TOKENS
 from evoray.tasks.text.multiple_choice import ANSWER, CHOICE_BYTES, PARTS
-
-if TYPE_CHECKING:
-    from evoray.ingest.records.gather import Wanted
 
 QUESTION, LIST, RIGHT = "question", "choices", "answer"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

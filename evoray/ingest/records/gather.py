@@ -1,9 +1,7 @@
 """What a task wants of a table, or of a torch Dataset: inputs, targets, and how they were read."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,33 +11,13 @@ import pyarrow as pa
 from evoray.data.records import Column, Type, schema_of
 from evoray.data.schema import Schema
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.records.pairs import pairs_of
 from evoray.ingest.records.tables import read_table, unnamed
 from evoray.ingest.records.text_tables import OF_TEXT
 from evoray.ingest.records.vectors import columns_named, numbers
-from evoray.ingest.records.writing import Gathered
+from evoray.ingest.records.writing import Gathered, Wanted
+from evoray.ingest.sources.dataset import length_of, record_of
 from evoray.runtime.reading import shown
 from evoray.tasks.inputs import IMAGE, INPUT
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records.
-
-    kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
-    config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
-    schema: of a user's own task whose records are of a kind of its own.
-    """
-
-    task: str
-    inputs: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    seed: int = 0
-    shard_size: int = 1024
-    kind: str = ""
-    config: Path | None = None
-    truncate: bool = False
-    schema: Schema | None = None
 
 
 def gather(source: Path, wanted: Wanted) -> Gathered:
@@ -158,3 +136,60 @@ TABULAR: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {"regressio
 NUMBERS: Mapping[str, Type] = {str(pa.type_for_alias(kind)): kind for kind in get_args(Type) if kind != "string"}
 """Types of single numbers by Arrow's names, as a schema has them."""
 _KNOWN = f"There are {', '.join((*TABULAR, *OF_TEXT))}."
+
+
+GIVE = "Give (input, target), tensors or numbers."
+
+
+def pairs_of(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs [n, ...] and targets [n, ...]; plain numbers are [n, 1]. Types are as the Dataset has them.
+
+    Raises:
+        DataError: no length, no record, one that raises or is no pair of numbers, another shape than the first's, or a
+            number that is not finite; names the record.
+    """
+    kind = type(dataset).__name__
+    pairs = [_pair(dataset, index, f"{kind}, record {index}") for index in range(length_of(dataset))]
+    inputs, targets = zip(*pairs, strict=True)
+    return _stacked(inputs, kind, "input"), _stacked(targets, kind, "target")
+
+
+def _pair(dataset: Any, index: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    record = record_of(dataset, index, where)
+    if isinstance(record, Mapping):
+        raise DataError(f"{where}: a dictionary of {shown(', '.join(map(str, record)), 120)}. {GIVE}")
+    if not isinstance(record, tuple | list) or len(record) != 2:
+        parts = f" of {len(record)}" if isinstance(record, tuple | list) else ""
+        raise DataError(f"{where}: a {type(record).__name__}{parts}, and no pair. {GIVE}")
+    return _array(record[0], f"{where}: its input"), _array(record[1], f"{where}: its target")
+
+
+def _array(value: Any, where: str) -> np.ndarray:
+    """Of numbers."""
+    name = type(value).__name__
+    if hasattr(value, "getbands"):
+        raise DataError(f"{where} is a picture ({name}). Make a tensor of it, such as torchvision's ToTensor does.")
+    try:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu()
+            value = value.float() if "bfloat16" in str(value.dtype) else value
+        found = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{where} is a {name} that is no array of numbers ({shown(error)}). {GIVE}") from None
+    if found.dtype.kind not in "buif":
+        raise DataError(f"{where} is {shown(value, 40)}, a {name} and no array of numbers. {GIVE}")
+    if found.size == 0:
+        raise DataError(f"{where} is empty, {list(found.shape)}. {GIVE}")
+    if not np.isfinite(found).all():
+        raise DataError(f"{where} holds NaN or infinity. Fill it, or leave the record out.")
+    return found
+
+
+def _stacked(values: Sequence[np.ndarray], kind: str, what: str) -> np.ndarray:
+    for index, one in enumerate(values):
+        if one.shape != values[0].shape:
+            raise DataError(
+                f"{kind}, record {index}: its {what} is {list(one.shape)}, the first one's {list(values[0].shape)}. "
+                "Every record's must be of one shape."
+            )
+    return np.stack([np.atleast_1d(one) for one in values])

@@ -3,10 +3,9 @@
 They are decoded as images by class are, by the same workers into the same bytes; targets are put beside them after.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +15,18 @@ from evoray.data.manifest import Manifest
 from evoray.data.reader import ArrowDataset
 from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column
+from evoray.data.transform import ImageTransform
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.labels.columns import FILES, plain, position
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.options import Options, chosen, mapper_of
-from evoray.ingest.records.gather import Wanted, labels_or_measures
+from evoray.ingest.records.gather import labels_or_measures
 from evoray.ingest.records.tables import read_table
 from evoray.ingest.records.vectors import columns_named, numbers
-from evoray.ingest.records.writing import Gathered, publish, refuse_existing
+from evoray.ingest.records.writing import Gathered, Wanted, publish
+from evoray.ingest.shard_file import refuse_existing
+from evoray.ingest.sources.base import Source
 from evoray.ingest.sources.flat import images_of
 from evoray.ingest.sources.folder import FolderSource
 from evoray.runtime.progress import Progress
@@ -66,22 +68,31 @@ def ingest_images(folder: Path, dest: Path, wanted: Wanted, options: Options, pr
     for line in (f"images by {shown(found.files)}, targets: {shown(', '.join(found.columns), 200)}", *notes):
         progress.note(line)
     source = FolderSource(folder, ("image",), sorted(found.row), [0] * len(found.row), (), options.follow_links)
-    decoded = dest.with_name(f".{dest.name}.images")
-    shutil.rmtree(decoded, ignore_errors=True)  # of a call that was stopped in its last step
+    with decoded(source, dest, transform, options, progress) as (manifest, images):
+        return _beside(manifest, images, found, dest, wanted)
+
+
+@contextmanager
+def decoded(
+    source: Source, dest: Path, transform: ImageTransform, options: Options, progress: Progress, in_one: bool = False
+) -> Iterator[tuple[Manifest, ArrowDataset]]:
+    """A source's images as shards beside ``dest``, which are gone afterwards."""
+    folder = dest.with_name(f".{dest.name}.images")
+    shutil.rmtree(folder, ignore_errors=True)  # of a call that was stopped in its last step
     try:
         manifest = ingest_source(
             source,
-            decoded,
+            folder,
             transform,
             seed=options.seed,
             shard_size=options.shard_size,
             restart=options.restart,
-            mapper=mapper_of(options),
+            mapper=mapper_of(options, in_one),
             on_progress=progress.counter("ingest", "images"),
         )
-        return _beside(manifest, ArrowDataset(decoded), found, dest, wanted)
+        yield manifest, ArrowDataset(folder)
     finally:
-        shutil.rmtree(decoded, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def targets_of(listing: Path, files: Sequence[str], wanted: Wanted, file_column: str | None) -> Targets:

@@ -1,7 +1,5 @@
 """``evoray data ingest`` of records that are no labelled images."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any
@@ -10,12 +8,12 @@ from evoray.config import load_config
 from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column
 from evoray.errors import ConfigError
-from evoray.ingest.options import Options, made_by
-from evoray.ingest.records.gather import Wanted, gather, gather_dataset
+from evoray.ingest.options import Options, made_by, summary
+from evoray.ingest.records.gather import gather, gather_dataset
 from evoray.ingest.records.images import ingest_images
-from evoray.ingest.records.writing import refuse_existing, write_records
+from evoray.ingest.records.writing import Wanted, write_records
 from evoray.ingest.segmentation.ingest import TASK, ingest_masks
-from evoray.ingest.shard_file import WRITTEN
+from evoray.ingest.shard_file import WRITTEN, refuse_existing
 from evoray.runtime.paths import expanded
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import quoted, shown
@@ -78,15 +76,7 @@ def ingest_records(
 
 
 def _summary(manifest: RecordManifest, started: float) -> dict[str, Any]:
-    return {
-        "rows": manifest.rows,
-        "task": manifest.task,
-        "classes": len(manifest.classes),
-        "shards": len(manifest.shards),
-        "unreadable": [one.model_dump() for one in manifest.unreadable],
-        "digest": manifest.digest,
-        "images_per_s": manifest.rows / max(time.perf_counter() - started, 1e-9),
-    }
+    return {**summary(manifest, started), "task": manifest.task}
 
 
 def _shape(column: Column) -> str:

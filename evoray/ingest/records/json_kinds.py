@@ -1,13 +1,11 @@
 """JSONL that pyarrow does not read: which line is the reason, in words of the file's own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import IO, Any
 
 from evoray.errors import DataError
-from evoray.runtime.reading import kind_of, said, shown
+from evoray.runtime.reading import kind_of, refuse_constant, said, shown
 
 Path = tuple[str, ...]
 """Keys from the record to a value; ``[]`` into a list."""
@@ -24,7 +22,7 @@ def check_lines(file: IO[bytes], origin: str) -> None:
         if not line.strip():
             continue
         try:
-            record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=_refuse)
+            record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"), parse_constant=refuse_constant)
         except (ValueError, RecursionError) as error:
             raise DataError(
                 f"{shown(origin)}: no jsonl, for line {number} is no record by itself ({said(error)}). Write it in "
@@ -37,10 +35,6 @@ def check_lines(file: IO[bytes], origin: str) -> None:
                     f"{shown(origin)}: column {_named(path)} holds {before} in line {first}, and {kind} in line "
                     f"{number}. A column is of one kind: {_remedy({before, kind})}."
                 )
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _kinds(value: Any, path: Path) -> Iterator[tuple[Path, str]]:

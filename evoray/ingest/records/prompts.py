@@ -13,7 +13,7 @@ from evoray.config import load_config
 from evoray.data.records import Column, Ragged, Values
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.vectors import columns_named, words
-from evoray.ingest.records.writing import Gathered
+from evoray.ingest.records.writing import Gathered, Wanted
 from evoray.runtime.auto import given
 from evoray.runtime.reading import reason_of, shown
 from evoray.tasks.generation.fitting import LONGEST, TEMPLATE
@@ -21,7 +21,6 @@ from evoray.tasks.generation.task import NUMBER, PROMPT, RECORD, Generation
 from evoray.tasks.text.batches import TOKENS
 
 if TYPE_CHECKING:
-    from evoray.ingest.records.gather import Wanted
     from evoray.ingest.records.texts import Reader
 
 PROMPTS = ("prompt", "messages", "question", "input", "text")

@@ -1,7 +1,5 @@
 """JSONL, CSV and Parquet as one Arrow table; every cell is a number, a word, or a list of numbers."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Mapping

@@ -1,9 +1,6 @@
 """Rows of a table as records of text: which columns are the text and the answer, and what they become."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +11,10 @@ from evoray.ingest.cells.truth import one_spelling, unclear
 from evoray.ingest.records.choices import chosen
 from evoray.ingest.records.prompts import prompted
 from evoray.ingest.records.vectors import columns_named, words
-from evoray.ingest.records.writing import Gathered
+from evoray.ingest.records.writing import Gathered, Wanted
 from evoray.runtime.reading import shown
 from evoray.tasks.text.batches import KINDS, TOKENS
 from evoray.tasks.text.language_modelling import BYTES
-
-if TYPE_CHECKING:
-    from evoray.ingest.records.gather import Wanted
 
 LABELS = ("label", "labels", "class", "target")
 TEXTS = ("text", "sentence", "content")

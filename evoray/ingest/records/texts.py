@@ -1,7 +1,5 @@
 """Texts to tokens, by a parent's tokenizer; every token list fits into the parent's context."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

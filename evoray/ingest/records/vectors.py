@@ -1,7 +1,5 @@
 """Columns of a table as one array: several columns of numbers side by side, or one of lists of one length."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 

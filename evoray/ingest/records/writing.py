@@ -1,8 +1,5 @@
 """Records to a shard directory, whole or not at all."""
 
-from __future__ import annotations
-
-import os
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +13,30 @@ import pyarrow as pa
 from evoray.data.manifest import NAME, ShardEntry, Unreadable
 from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column, Ragged, Values, to_arrow
+from evoray.data.schema import Schema
 from evoray.errors import DataError
-from evoray.ingest.shard_file import BATCH_ROWS, Hashing
+from evoray.ingest.shard_file import BATCH_ROWS, Hashing, refuse_existing
 from evoray.runtime.reading import said, shown
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user says. inputs, targets: columns by name or pattern; seed: of the order of records.
+
+    kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
+    config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
+    schema: of a user's own task whose records are of a kind of its own.
+    """
+
+    task: str
+    inputs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    seed: int = 0
+    shard_size: int = 1024
+    kind: str = ""
+    config: Path | None = None
+    truncate: bool = False
+    schema: Schema | None = None
 
 
 @dataclass(frozen=True)
@@ -80,12 +98,6 @@ def publish(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return manifest
-
-
-def refuse_existing(dest: Path) -> None:
-    """Raises DataError where something is there."""
-    if os.path.lexists(dest):
-        raise DataError(f"{shown(dest)}: exists already. Name a new directory for the shards.")
 
 
 def _sorted(records: Gathered, rows: np.ndarray) -> np.ndarray:

@@ -4,10 +4,7 @@ Masks are read first, for they say what is wrong soonest; then the images are de
 same workers into the same bytes.
 """
 
-from __future__ import annotations
-
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,17 +16,16 @@ from evoray.data.manifest import Manifest
 from evoray.data.reader import ArrowDataset
 from evoray.data.record_manifest import RecordManifest
 from evoray.data.records import Column
-from evoray.data.transform import ImageTransform
+from evoray.data.transform import ImageTransform, shorter_side, start_of
 from evoray.errors import ConfigError, DataError, PictureError
-from evoray.ingest.ingest import ingest_source
-from evoray.ingest.options import Options, chosen, made_by, mapper_of
-from evoray.ingest.records.gather import Wanted
+from evoray.ingest.options import Options, chosen, made_by
+from evoray.ingest.records.images import decoded
 from evoray.ingest.records.tables import read_table
-from evoray.ingest.records.writing import Gathered, publish, refuse_existing
-from evoray.ingest.segmentation.geometry import like_image
+from evoray.ingest.records.writing import Gathered, Wanted, publish
 from evoray.ingest.segmentation.labels import labels_of
 from evoray.ingest.segmentation.palette import HOW, UNLABELLED, Palette, read_palette
 from evoray.ingest.segmentation.sources import DatasetPairs, FolderPairs, Pairs, TablePairs
+from evoray.ingest.shard_file import refuse_existing
 from evoray.runtime.progress import Progress
 from evoray.runtime.reading import said, shown
 
@@ -85,27 +81,16 @@ def ingest_masks(source: str, dest: Path, wanted: Wanted, options: Options, prog
     pairs = pairs_of(source, wanted, options)
     for line in pairs.notes:
         progress.note(line)
-    decoded, scratch = (dest.with_name(f".{dest.name}.{what}") for what in ("images", "masks"))
+    scratch = dest.with_name(f".{dest.name}.masks")
     try:
         read = read_masks(pairs, transform, palette or pairs.palette, scratch, progress, options.workers)
         for line in (*read.notes, *_without_labels(read)):
             progress.note(line)
-        shutil.rmtree(decoded, ignore_errors=True)  # of a call that was stopped in its last step
-        manifest = ingest_source(
-            pairs,
-            decoded,
-            transform,
-            seed=options.seed,
-            shard_size=options.shard_size,
-            restart=options.restart,
-            mapper=mapper_of(options, pairs.in_one),
-            on_progress=progress.counter("ingest", "images"),
-        )
-        return _beside(manifest, ArrowDataset(decoded), read, dest, wanted)
+        with decoded(pairs, dest, transform, options, progress, pairs.in_one) as (manifest, images):
+            return _beside(manifest, images, read, dest, wanted)
     except OSError as error:
         raise DataError(f"{shown(dest)}: cannot be written ({said(error)}).") from None
     finally:
-        shutil.rmtree(decoded, ignore_errors=True)
         scratch.unlink(missing_ok=True)
 
 
@@ -274,13 +259,35 @@ def _without_labels(read: Read) -> tuple[str, ...]:
 
 
 def _refuse_unused(options: Options) -> None:
-    unused = {
-        "--labels": options.labels,
-        "--label-column": options.label_column,
-        "--file-column": options.file_column,
-        "--only": options.only,
-        "--as-classes": options.as_classes or None,
-        "--per-class": options.per_class,
-    }
-    if given := [option for option, value in unused.items() if value is not None]:
+    if given := options.given("labels", "label_column", "file_column", "only", "as_classes", "per_class"):
         raise ConfigError(f"{', '.join(given)}: masks are the labels of segmentation. Leave {given[0]} out.")
+
+
+def like_image(labels: np.ndarray, transform: ImageTransform) -> np.ndarray:
+    """[H, W] of labels [h, w], as ``transform`` cuts a picture of that size; what lies outside of it has no label."""
+    height, width = labels.shape
+    if transform.resize is not None:
+        width, height = shorter_side(width, height, transform.resize)
+        labels = labels[_nearest(labels.shape[0], height)][:, _nearest(labels.shape[1], width)]
+    return labels if transform.crop is None else _centre(labels, transform.crop)
+
+
+def _nearest(before: int, after: int) -> np.ndarray:
+    """int64 [after]: the pixel under the middle of each, as Pillow's NEAREST and torchvision's nearest-exact take it.
+
+    In whole numbers: floor((i + 1/2) * before / after).
+    """
+    return (2 * np.arange(after) + 1) * before // (2 * after)
+
+
+def _centre(labels: np.ndarray, crop: int) -> np.ndarray:
+    found = np.full((crop, crop), UNLABELLED, labels.dtype)
+    places = []
+    for length in labels.shape:
+        start = start_of(length, crop)
+        into = max(0, -start)
+        count = min(length - max(0, start), crop - into)
+        places.append((slice(into, into + count), slice(max(0, start), max(0, start) + count)))
+    (rows, from_rows), (columns, from_columns) = places
+    found[rows, columns] = labels[from_rows, from_columns]
+    return found

@@ -1,7 +1,5 @@
 """A mask as the label of every pixel: palettes by their index and grey by its value, as they stand in the file."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where images and masks lie: two folders that are named, or a layout whose names say it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from evoray.ingest.labels.columns import listed, plain
 from evoray.ingest.masks import ANNOTATIONS, PICTURES
 from evoray.ingest.segmentation.pairing import LABEL_IDS, TRAIN_IDS
 from evoray.ingest.segmentation.palette import UNLABELLED, Palette
+from evoray.ingest.sources.base import check_folder
 from evoray.runtime.reading import read_file, shown
 
 ALL = "all"
@@ -61,8 +60,7 @@ def layout_of(root: Path, masks: Path | None, split: str | None) -> Layout:
             nobody said which.
     """
     for folder in (root, *((masks,) if masks else ())):
-        if not folder.is_dir():
-            raise DataError(f"{shown(folder)}: {'not a directory' if folder.exists() else 'no such directory'}.")
+        check_folder(folder)
     if masks is not None:
         return _of_splits(Layout(root, masks), split)
     if (root / "JPEGImages").is_dir() and (root / "SegmentationClass").is_dir():

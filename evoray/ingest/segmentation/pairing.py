@@ -1,7 +1,5 @@
 """Which mask is whose: by names, exactly or but for what is hung on them."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """``--palette``: what the values or colours of masks mean."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

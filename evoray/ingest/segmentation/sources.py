@@ -19,8 +19,8 @@ from evoray.errors import ConfigError, DataError, PictureError
 from evoray.ingest.segmentation.layouts import Layout, by_names, layout_of
 from evoray.ingest.segmentation.pairing import apart, paired
 from evoray.ingest.segmentation.palette import Palette
-from evoray.ingest.sources.base import Source, state_of
-from evoray.ingest.sources.dataset import length_of
+from evoray.ingest.sources.base import InPlace, Source, state_of
+from evoray.ingest.sources.dataset import length_of, record_of
 from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.flat import images_of
 from evoray.runtime.reading import shown
@@ -49,8 +49,18 @@ class Pairs(Source, Protocol):
         ...
 
 
+class _Unlabelled(InPlace):
+    """A source of images whose labels are their masks."""
+
+    names: Sequence[str]
+
+    @property
+    def labels(self) -> Sequence[int]:
+        return [0] * len(self.names)
+
+
 @dataclass
-class FolderPairs:
+class FolderPairs(_Unlabelled):
     """Names are the images' paths from their folder."""
 
     layout: Layout
@@ -83,10 +93,6 @@ class FolderPairs:
         return cls(layout, both.images, both.masks, follow, (pairs, *left, *layout.notes, *notes))
 
     @property
-    def labels(self) -> Sequence[int]:
-        return [0] * len(self.names)
-
-    @property
     def called(self) -> tuple[str, ...]:
         return self.layout.classes
 
@@ -97,9 +103,6 @@ class FolderPairs:
     def open(self, record: int) -> bytes:
         return read_inside(self.layout.images, self.names[record], self.follow)
 
-    def prepare(self, directory: Path) -> None:
-        """Nothing: the files are read where they are."""
-
     def state(self, records: Iterable[int]) -> str:
         return state_of(str(self.layout.images / self.names[record]) for record in records)
 
@@ -108,7 +111,7 @@ class FolderPairs:
 
 
 @dataclass
-class TablePairs:
+class TablePairs(_Unlabelled):
     """Two columns of pictures' bytes, or of Hugging Face's ``{bytes, path}``."""
 
     images: pa.ChunkedArray
@@ -131,23 +134,16 @@ class TablePairs:
         names = [f"record/{row}" for row in range(table.num_rows)]
         return cls(images, masks, names, (f"images: {shown(chosen[0], 60)}, masks: {shown(chosen[1], 60)}",))
 
-    @property
-    def labels(self) -> Sequence[int]:
-        return [0] * len(self.names)
-
     def open(self, record: int) -> bytes:
         found: bytes = self.images[record].as_py()
         return found
-
-    def prepare(self, directory: Path) -> None:
-        """Nothing: the table is in memory."""
 
     def pair(self, record: int) -> tuple[tuple[int, int] | None, bytes]:
         return _size(self, record), self.masks[record].as_py()
 
 
 @dataclass
-class DatasetPairs:
+class DatasetPairs(_Unlabelled):
     """Records (image, mask) of a torch Dataset. Its masks are asked for first and its images later, with the same
     mask."""
 
@@ -166,10 +162,6 @@ class DatasetPairs:
         names = [f"record/{number}" for number in range(length_of(dataset))]
         return cls(dataset, names, (f"the Dataset {shown(type(dataset).__name__)} of (image, mask)",))
 
-    @property
-    def labels(self) -> Sequence[int]:
-        return [0] * len(self.names)
-
     def open(self, record: int) -> Image.Image:
         image, mask = self._record(record)
         if self.seen.get(record, _sum(mask)) != _sum(mask):
@@ -179,9 +171,6 @@ class DatasetPairs:
             )
         return as_image(image, self.names[record])
 
-    def prepare(self, directory: Path) -> None:
-        """Nothing: the Dataset travels to the workers."""
-
     def pair(self, record: int) -> tuple[tuple[int, int] | None, Any]:
         image, mask = self._record(record)
         self.seen[record] = _sum(mask)
@@ -189,10 +178,7 @@ class DatasetPairs:
 
     def _record(self, record: int) -> tuple[Any, Any]:
         where = self.names[record]
-        try:
-            found = self.dataset[record]
-        except Exception as error:  # a user's code may raise anything
-            raise DataError(f"{where}: raised {shown(f'{type(error).__name__}: {error}')}.") from None
+        found = record_of(self.dataset, record, where)
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise DataError(f"{where}: a {type(found).__name__} and no pair. Give (image, mask).")
         return found[0], found[1]

@@ -1,7 +1,5 @@
 """The extension point: a list of records that workers can open."""
 
-from __future__ import annotations
-
 import glob
 import hashlib
 import os
@@ -51,8 +49,15 @@ class Source(Protocol):
         """Called once before the workers start; ``directory`` outlives an interrupted ingest."""
 
 
+class InPlace:
+    """A source that is read where it is: nothing has to be prepared."""
+
+    def prepare(self, directory: Path) -> None:
+        """Nothing."""
+
+
 @dataclass
-class SlicedSource:
+class SlicedSource(InPlace):
     """Records that are byte ranges of large files: ``sizes[i]`` bytes at ``offsets[i]`` of ``files[which[i]]``."""
 
     files: tuple[str, ...]
@@ -72,9 +77,6 @@ class SlicedSource:
         if len(content) != size:
             raise OSError(f"{os.path.basename(path)} ends before this record does")
         return content
-
-    def prepare(self, directory: Path) -> None:
-        """Nothing: the files are read where they are."""
 
     def state(self, _: Iterable[int]) -> str:
         return state_of(self.files)
@@ -162,6 +164,12 @@ def _literal(pattern: str) -> str:
             return os.path.join(glob.escape(str(there)), *parts[at:])
         there /= part
     return pattern
+
+
+def check_folder(path: Path, remedy: str = "") -> None:
+    if not path.is_dir():
+        what = "not a directory" if path.exists() else "no such directory"
+        raise DataError(f"{shown(path)}: {what}.{remedy}")
 
 
 def check_text(root: Path, name: str) -> None:

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 from evoray.data.transform import as_image, either_end, is_tensor
 from evoray.errors import DataError
 from evoray.ingest.labels.values import MOST_CLASSES, ONE
+from evoray.ingest.sources.base import InPlace
 from evoray.runtime.reading import shown
 
 _UNREADABLE = -1
@@ -28,7 +28,7 @@ _CHANGES = (
 
 
 @dataclass
-class DatasetSource:
+class DatasetSource(InPlace):
     """A torch ``Dataset`` of (PIL image or uint8 array, label)."""
 
     dataset: Any
@@ -66,9 +66,6 @@ class DatasetSource:
             )
         return as_image(value, self.names[record])
 
-    def prepare(self, directory: Path) -> None:
-        """Nothing: the Dataset travels to the workers."""
-
 
 def _looked_at(dataset: Any, labels: Sequence[int]) -> tuple[str, ...]:
     """What is worth saying of the first few records: axes that may be read two ways, and another picture when one is
@@ -100,6 +97,14 @@ def length_of(dataset: Any) -> int:
     if count == 0:
         raise DataError("the Dataset is empty.")
     return count
+
+
+def record_of(dataset: Any, index: int, where: str) -> Any:
+    """A record of a Dataset; DataError where it raises."""
+    try:
+        return dataset[index]
+    except Exception as error:  # a user's code may raise anything
+        raise DataError(f"{where}: raised {shown(f'{type(error).__name__}: {error}')}.") from None
 
 
 # Classes

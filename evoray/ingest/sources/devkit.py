@@ -1,7 +1,5 @@
 """ILSVRC2012's devkit. Its ids are not torchvision's indices: those count the sorted synsets."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 import zlib

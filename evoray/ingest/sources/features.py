@@ -4,8 +4,6 @@
 {"class_label": {"names": {"0": "cat", "1": "dog"}}}}``.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

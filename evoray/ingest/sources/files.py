@@ -1,7 +1,5 @@
 """Pictures that are files of their own: only regular ones are opened, and only below the tree that was named."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat

@@ -1,7 +1,5 @@
 """A flat folder of images with a list of their labels, or with the devkit, as ImageNet's validation set comes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from evoray.ingest.labels.table import REMEDY
 from evoray.ingest.labels.taken import Entry, Listed
 from evoray.ingest.labels.values import Labels, class_index, label_text, labelled
 from evoray.ingest.other_folders import of_others, of_which_split
-from evoray.ingest.sources.base import check_text
+from evoray.ingest.sources.base import check_folder, check_text
 from evoray.ingest.sources.devkit import DEVKIT, GROUND_TRUTH, find_devkit, read_devkit
 from evoray.ingest.sources.folder import FolderSource
 from evoray.ingest.sources.tree import walk
@@ -106,9 +104,7 @@ def _paths(found: Listed, rows: Sequence[Entry], names: FileNames) -> list[str]:
 
 def images_of(root: Path, follow: bool) -> tuple[list[str], tuple[str, ...]]:
     """The images in the folder itself, and what was left aside; where there are none, those in all folders below it."""
-    if not root.is_dir():
-        what = "not a directory" if root.exists() else "no such directory"
-        raise DataError(f"{shown(root)}: {what}. Name a folder of images.")
+    check_folder(root, " Name a folder of images.")
     walked = walk(root, follow)
     files = [name for name in walked.files if "/" not in name] or walked.files
     for name in files:

@@ -14,7 +14,7 @@ from evoray.ingest.labels.values import alike
 from evoray.ingest.masks import ANNOTATIONS, PICTURES, annotated_folders, refuse_masks
 from evoray.ingest.names import SUFFIXES, is_aside_folder, is_image
 from evoray.ingest.partitions import values_of
-from evoray.ingest.sources.base import check_text, state_of
+from evoray.ingest.sources.base import InPlace, check_folder, check_text, state_of
 from evoray.ingest.sources.files import read_inside
 from evoray.ingest.sources.tree import Walked, walk
 from evoray.ingest.sources.tree_splits import NONE, TreeSplits, class_parents, find_splits, refuse, same_below, take
@@ -22,7 +22,7 @@ from evoray.runtime.reading import shown
 
 
 @dataclass
-class FolderSource:
+class FolderSource(InPlace):
     """Images at any depth below their class's folder; names are paths from the root, in order."""
 
     root: Path
@@ -44,9 +44,7 @@ class FolderSource:
         Raises:
             DataError: nothing to read, or a tree that means something else: splits, one folder too many, links.
         """
-        if not root.is_dir():
-            what = "not a directory" if root.exists() else "no such directory"
-            raise DataError(f"{shown(root)}: {what}. Name an ImageFolder tree: a folder for each class.")
+        check_folder(root, " Name an ImageFolder tree: a folder for each class.")
         walked = walk(root, follow)
         names = [name for name in walked.files if "/" in name]
         for name in (*walked.folders, *names):
@@ -61,9 +59,6 @@ class FolderSource:
 
     def open(self, record: int) -> bytes:
         return read_inside(self.root, self.names[record], self.follow)
-
-    def prepare(self, directory: Path) -> None:
-        """Nothing: the files are read where they are."""
 
     def state(self, records: Iterable[int]) -> str:
         return state_of(os.path.join(self.root, self.names[record]) for record in records)

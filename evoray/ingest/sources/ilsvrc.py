@@ -1,7 +1,5 @@
 """ILSVRC2012's own tars: the training images (a tar a synset, in a tar), and the validation images with the devkit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

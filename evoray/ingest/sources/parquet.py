@@ -1,7 +1,5 @@
 """Parquet with image bytes, as Hugging Face's datasets have it."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evoray.data.decoding.formats import claimed, name_of
 from evoray.errors import DataError, PictureError
 from evoray.ingest.foreign import mistaken
 from evoray.ingest.labels.columns import LABELS, Asked, listed, plain, position
@@ -29,20 +28,6 @@ LARGEST_LABELS = 256 * 2**20
 """Of a file's column, in bytes."""
 IMAGES = ("image", "img", "jpg", "png", "bytes")
 """Of several columns of bytes that are no known image's, the one called so counts."""
-_SIGNS = (
-    (0, b"\xff\xd8\xff"),
-    (0, b"\x89PNG"),
-    (0, b"GIF8"),
-    (0, b"BM"),
-    (0, b"P5"),
-    (0, b"P6"),
-    (0, b"II*\0"),
-    (0, b"MM\0*"),
-    (8, b"WEBP"),
-    (0, b"\xff\x4f\xff\x51"),
-    (4, b"jP  "),
-)
-"""What image files begin with, and where."""
 
 
 @dataclass
@@ -223,7 +208,7 @@ def _is_picture(path: Path, column: str) -> bool:
     for batch in _batches(path, column, 16):
         for content in _encoded(batch.column(0)):
             if content:
-                return any(content[at : at + len(sign)] == sign for at, sign in _SIGNS)
+                return claimed(content) is not None or name_of(content) == "JPEG 2000"
     return False
 
 

@@ -1,7 +1,5 @@
 """Splits of one set that lie side by side: both at once is never meant."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,8 +4,6 @@ What no one means is left aside: hidden folders, ``__MACOSX``, ``._*``, pipes an
 tree is not opened unless the user says so, nor is one to a folder that is walked already, or above.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections import Counter

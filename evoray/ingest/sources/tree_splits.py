@@ -3,8 +3,6 @@
 ImageFolder would take all of it as one set. Which images are meant is open, so it is asked, and ``--split`` answers.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -5,8 +5,6 @@ A key ends at the first dot of a name. The picture is the member whose suffix is
 the suffix.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping

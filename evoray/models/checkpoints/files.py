@@ -1,7 +1,5 @@
 """Files of weights: what a file holds is told by its first bytes, whatever it is called. No code of a file is run."""
 
-from __future__ import annotations
-
 import json
 import os
 import stat
@@ -17,7 +15,7 @@ from evoray.errors import ModelError
 from evoray.models.checkpoints.states import only_state
 from evoray.models.checkpoints.torch_file import MAGIC, load_torch, tensors_in
 from evoray.models.onnx.file import SUFFIX, onnx_bytes, read_onnx
-from evoray.runtime.paths import CHECKPOINTS
+from evoray.runtime.paths import CHECKPOINTS, replace_with
 from evoray.runtime.reading import parse_json, read_file, shown
 
 IN_FOLDERS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -92,12 +90,9 @@ def state_bytes(state: Mapping[str, Tensor]) -> bytes:
 
 def write_state(path: str | Path, state: Mapping[str, Tensor]) -> None:
     """Writes a .safetensors file, or an .onnx file of a state that came as one; it appears whole or not at all."""
-    temporary, content = f"{path}.part", onnx_bytes(state) if str(path).lower().endswith(SUFFIX) else state_bytes(state)
+    content = onnx_bytes(state) if str(path).lower().endswith(SUFFIX) else state_bytes(state)
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        replace_with(Path(path), content)
     except OSError as error:
         raise ModelError(f"{path}: cannot be written ({error}).") from None
 

@@ -4,8 +4,6 @@ What wraps a network puts a prefix before its names (``module.`` DataParallel, `
 Lightning, …). A prefix is taken off only where the names do not fit as they are and do fit without it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """A network with the weights of a file: built with as many outputs as the file's head has."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,7 @@ from evoray.errors import ConfigError, ModelError
 from evoray.models.checkpoints.files import read_checkpoint
 from evoray.models.checkpoints.fitting import choose, install, said
 from evoray.models.precision import of_file
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import found_from
 from evoray.runtime.reading import shown
 
 Make = Callable[[int | None], nn.Module]
@@ -51,11 +49,7 @@ def file_of(config: ParentConfig, config_dir: Path | None, otherwise: str) -> Pa
     Raises:
         ConfigError: there is none; ``otherwise`` says what else might have been meant.
     """
-    path = Path(expanded(str(config.weights)))
-    for folder in (Path(), config_dir or Path()):
-        try:
-            if (folder / path).exists():
-                return folder / path
-        except (OSError, ValueError):
-            break
-    raise ConfigError(f'parent.weights = "{shown(config.weights)}": no such file, and {otherwise}.')
+    path = found_from(str(config.weights), config_dir)
+    if path is None:
+        raise ConfigError(f'parent.weights = "{shown(config.weights)}": no such file, and {otherwise}.')
+    return path

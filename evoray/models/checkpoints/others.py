@@ -1,7 +1,5 @@
 """Other checkpoints of a parent's architecture: their tensors under the parent's names, in its types and shapes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from evoray.models.checkpoints.fitting import fitted
 from evoray.models.onnx.file import SUFFIX, with_graph_of, with_integers
 from evoray.models.tensors import all_finite
 from evoray.mutation import Space, tensors_sha256
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import found_from
 from evoray.runtime.reading import shown
 
 KEY = "mutation.towards"
@@ -67,7 +65,12 @@ def read_other(
     weights_key: str | None = None,
 ) -> dict[str, Tensor]:
     """A checkpoint's tensors by the parent's names. Raises as ``with_checkpoints``."""
-    path = _path(file, config_dir)
+    path = found_from(file, config_dir)
+    if path is None:
+        raise ConfigError(
+            f"{KEY}: {shown(file)}: no such file. Name a checkpoint of the parent's architecture, relative to the "
+            "working directory or to the configuration's folder."
+        )
     own = {**state, **{alias: state[name] for alias, name in aliases.items()}}
     try:
         graph = path.name.lower().endswith(SUFFIX)
@@ -100,17 +103,3 @@ def said_of(space: Space) -> tuple[str, ...]:
     size = space.towards.nbytes / 2**20
     several = f"{len(space.others)} checkpoints" if len(space.others) > 1 else "one checkpoint"
     return (f"{KEY}: {several}, whose differences from the parent take {size:.3g} MiB more, once a node",)
-
-
-def _path(file: str, config_dir: Path | None) -> Path:
-    path = Path(expanded(file))
-    for folder in (Path(), config_dir or Path()):
-        try:
-            if (folder / path).exists():
-                return folder / path
-        except (OSError, ValueError):
-            break
-    raise ConfigError(
-        f"{KEY}: {shown(file)}: no such file. Name a checkpoint of the parent's architecture, relative to the working "
-        "directory or to the configuration's folder."
-    )

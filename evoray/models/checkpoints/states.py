@@ -1,7 +1,5 @@
 """Which of the dictionaries in a checkpoint are states of a network, and which of them is meant."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -295,7 +295,4 @@ def stand_in(name: str, base: type[StandIn] = StandIn) -> Callable[..., Any]:
     return _Kind(name.rpartition(".")[2], (StandIn if name.startswith(CALLABLE) else base,), {"name": name})
 
 
-_REAL: dict[str, Callable[..., Any]] = {
-    "collections.defaultdict": lambda *_: {},
-    "collections.deque": lambda *_: [],
-}
+_REAL: dict[str, Callable[..., Any]] = {"collections.defaultdict": lambda *_: {}, "collections.deque": lambda *_: []}

@@ -1,7 +1,5 @@
 """Where a checkpoint's tensors lie in a network that lays some of them together, as vLLM lays q, k and v in one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ and then to the engine's. Only what a child changes is drawn and written. Memory
 changed weight of a sparse child.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import torch

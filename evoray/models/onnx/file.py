@@ -5,7 +5,6 @@ So digests of a state are of the whole network, a run directory holds it whole, 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from evoray.errors import ConfigError, ModelError
 from evoray.models.onnx.graph import integers_taken_apart, put_together, taken_apart, unlike
-from evoray.runtime.paths import expanded
+from evoray.runtime.paths import found_from
 from evoray.runtime.reading import read_file, reason_of, shown
 
 if TYPE_CHECKING:
@@ -44,14 +43,10 @@ def find_file(name: str, config_dir: Path | None) -> Path:
 
     Raises ConfigError where there is none.
     """
-    path = Path(expanded(name))
-    for base in (Path(), config_dir or Path()):
-        try:
-            if (base / path).is_file():
-                return base / path
-        except (OSError, ValueError):
-            break
-    what = "a folder. Name the .onnx file in it" if os.path.isdir(path) else "no such file. Name an .onnx file"
+    path = found_from(name, config_dir)
+    if path is not None and path.is_file():
+        return path
+    what = "a folder. Name the .onnx file in it" if path and path.is_dir() else "no such file. Name an .onnx file"
     raise ConfigError(f'parent.name = "{shown(name)}": {what}.')
 
 

@@ -85,10 +85,10 @@ def taken_apart(model: ModelProto) -> dict[str, Tensor]:
         if values is not None and _is_weight(values, uses.get(one.name, set())):
             found[one.name] = values
         else:
-            rest.append(_copy(one))
+            rest.append(copied(one))
     named = {one.name for one in graph.initializer}
-    _replace(graph.initializer, rest)
-    _replace(graph.input, [_copy(one) for one in graph.input if one.name not in named])
+    replace(graph.initializer, rest)
+    replace(graph.input, [copied(one) for one in graph.input if one.name not in named])
     return found
 
 
@@ -100,8 +100,8 @@ def integers_taken_apart(model: ModelProto) -> dict[str, Tensor]:
         for one in graph.initializer
         if one.data_type in WHOLE and np.prod(one.dims) > 1 and _is_integer_weight(uses.get(one.name, set()))
     }
-    _replace(graph.initializer, [_copy(one) for one in graph.initializer if one.name not in found])
-    _replace(graph.input, [_copy(one) for one in graph.input if one.name not in found])
+    replace(graph.initializer, [copied(one) for one in graph.initializer if one.name not in found])
+    replace(graph.input, [copied(one) for one in graph.input if one.name not in found])
     return found
 
 
@@ -137,7 +137,7 @@ def unlike(model: ModelProto, other: ModelProto) -> list[str]:
 
 
 def _plain(node: NodeProto) -> bytes:
-    copy = _copy(node)
+    copy = copied(node)
     copy.name = copy.doc_string = ""
     return bytes(copy.SerializeToString(deterministic=True))
 
@@ -227,7 +227,7 @@ def cut(graph: GraphProto, output: str) -> None:
     from onnx import ValueInfoProto
 
     made = {name: node for node in graph.node for name in node.output if name}
-    known = next((_copy(one) for one in (*graph.output, *graph.value_info) if one.name == output), None)
+    known = next((copied(one) for one in (*graph.output, *graph.value_info) if one.name == output), None)
     if output not in made:
         raise KeyError(output)
     wanted, open_names = set[str](), [output]
@@ -236,9 +236,9 @@ def cut(graph: GraphProto, output: str) -> None:
         if name in made and name not in wanted:
             wanted.update(made[name].output)
             open_names += _read_by(made[name])
-    nodes = [_copy(node) for node in graph.node if any(name in wanted for name in node.output)]
-    _replace(graph.node, nodes)
-    _replace(graph.output, [known or ValueInfoProto(name=output)])
+    nodes = [copied(node) for node in graph.node if any(name in wanted for name in node.output)]
+    replace(graph.node, nodes)
+    replace(graph.output, [known or ValueInfoProto(name=output)])
 
 
 def before(graph: GraphProto, output: str, kinds: Iterable[str]) -> str | None:
@@ -316,21 +316,21 @@ def _constants_as_initializers(graph: GraphProto) -> None:
     for node in graph.node:
         value = next((one.t for one in node.attribute if one.name == "value"), None)
         if node.op_type != "Constant" or node.domain or value is None or value.data_type not in TYPES:
-            rest.append(_copy(node))
+            rest.append(copied(node))
             continue
-        moved = _copy(value)
+        moved = copied(value)
         moved.name = node.output[0]
         graph.initializer.append(moved)
     if len(rest) != len(graph.node):
-        _replace(graph.node, rest)
+        replace(graph.node, rest)
 
 
-def _copy(message: Any) -> Any:
-    copied = type(message)()
-    copied.CopyFrom(message)
-    return copied
+def copied(message: Any) -> Any:
+    found = type(message)()
+    found.CopyFrom(message)
+    return found
 
 
-def _replace(field: Any, values: list[Any]) -> None:
+def replace(field: Any, values: list[Any]) -> None:
     del field[:]
     field.extend(values)

@@ -19,20 +19,13 @@ import torch
 from torch import Tensor
 
 from evoray.errors import ModelError
-from evoray.models.onnx.graph import IR, NUMBERS, input_of, put_together, scales, tensor_of
+from evoray.models.onnx.graph import IR, NUMBERS, copied, input_of, put_together, replace, scales, tensor_of
 from evoray.runtime.reading import reason_of, shown
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-INTEGERS = {
-    torch.uint8: 2,
-    torch.int8: 3,
-    torch.int16: 5,
-    torch.int32: 6,
-    torch.int64: 7,
-    torch.bool: 9,
-}
+INTEGERS = {torch.uint8: 2, torch.int8: 3, torch.int16: 5, torch.int32: 6, torch.int64: 7, torch.bool: 9}
 ROUNDS = 3
 """Of finding which scales stay: one that does not is an input from the start, and changes what is fused."""
 
@@ -80,14 +73,14 @@ def opened(model: ModelProto, weights: Mapping[str, Tensor], threads: int) -> Ru
     if whole is not None:
         _constants_to_inputs(whole, {name: weights[name] for name in fixed})
         return Runner(_session(whole, threads, optimised=True), types, {})
-    whole = _copied(model)
+    whole = copied(model)
     put_together(whole, weights, fed=True)
     return Runner(_session(whole, threads), types, {})
 
 
 def plain(model: ModelProto, weights: Mapping[str, Tensor], threads: int) -> Runner:
     """What a user has who loads an export: nothing but the images is given."""
-    whole = _copied(model)
+    whole = copied(model)
     put_together(whole, weights, constants_of(model, weights))
     return Runner(_session(whole, threads), {}, {name: one.clone() for name, one in weights.items()})
 
@@ -137,7 +130,7 @@ def _optimised(model: ModelProto, weights: Mapping[str, Tensor], fixed: Iterable
     """As onnxruntime would run it: the weights inputs without a value, but for constants."""
     import onnx
 
-    whole = _copied(model)
+    whole = copied(model)
     put_together(whole, weights, fixed, fed=True)
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "optimised.onnx")
@@ -149,8 +142,7 @@ def _optimised(model: ModelProto, weights: Mapping[str, Tensor], fixed: Iterable
 def _constants_to_inputs(model: ModelProto, weights: Mapping[str, Tensor]) -> None:
     rest = [one for one in model.graph.initializer if one.name not in weights]
     copies = [type(one).FromString(one.SerializeToString()) for one in rest]
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(copies)
+    replace(model.graph.initializer, copies)
     model.graph.input.extend(input_of(name, values) for name, values in weights.items())
     model.ir_version = max(model.ir_version, IR)
 
@@ -187,12 +179,6 @@ def _as(values: Tensor, dtype: torch.dtype) -> Tensor:
 
 def _same(one: Tensor, other: Tensor) -> bool:
     return one.dtype == other.dtype and one.shape == other.shape and torch.equal(one, other)
-
-
-def _copied(model: ModelProto) -> ModelProto:
-    copied = type(model)()
-    copied.CopyFrom(model)
-    return copied
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:

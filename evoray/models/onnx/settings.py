@@ -1,7 +1,5 @@
 """What a run may set for a network that onnxruntime runs, and what is set for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import nn

@@ -1,7 +1,5 @@
 """What draws children, and where: NumPy on the host, or a writer on the device of the weights."""
 
-from __future__ import annotations
-
 import logging
 from functools import cache
 from typing import Literal

@@ -1,7 +1,5 @@
 """Masks and noise of format 1 by torch, on any device, bit for bit those of ``masks`` and ``table``."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -5,8 +5,6 @@ the int64 of its bits. What differs is made of 32-bit halves, which are never ne
 and a shift to the right, which would drag the sign along. Nothing here waits for the device.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

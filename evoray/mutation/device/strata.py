@@ -4,8 +4,6 @@
 that has such a form adds it to ``FORMS``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 

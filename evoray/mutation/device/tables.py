@@ -1,7 +1,5 @@
 """What a device has to know of each tensor: where it is drawn, where it lies, its scale and its type."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -49,12 +47,7 @@ class Tables(NamedTuple):
 
     @classmethod
     def of(
-        cls,
-        space: Space,
-        order: tuple[int, ...] | None,
-        addresses: Addresses,
-        dtype: torch.dtype,
-        device: torch.device,
+        cls, space: Space, order: tuple[int, ...] | None, addresses: Addresses, dtype: torch.dtype, device: torch.device
     ) -> Self:
         """For tensors drawn in ``order`` and written to a buffer of ``dtype``."""
         by = np.arange(len(space.tensors)) if order is None else np.array(order, dtype=np.int64)

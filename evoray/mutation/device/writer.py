@@ -6,8 +6,6 @@ to the buffer's) and writes them; ``restore`` draws the mask again and writes th
 so the order of the writes does not matter. Nothing here waits for the device.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 

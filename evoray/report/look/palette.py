@@ -1,7 +1,5 @@
 """The colours of every page, light and dark, in one place: styles and figures name them as CSS variables."""
 
-from __future__ import annotations
-
 LIGHT = {
     "ink": "#1f2933",
     "grey": "#52606d",

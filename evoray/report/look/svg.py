@@ -1,7 +1,5 @@
 """From a matplotlib Figure to SVG that can stand inside a page; no global state is left changed."""
 
-from __future__ import annotations
-
 import io
 import re
 import textwrap

@@ -12,8 +12,7 @@ from evoray.config.allowed import did_you_mean
 from evoray.config.guard import parse_keep
 from evoray.data.splits import Splits
 from evoray.errors import ConfigError, DataError, UsageError
-from evoray.fitness.bounds import FRACTION, fault
-from evoray.fitness.constraints import Constrained, constrainable
+from evoray.fitness.constraints import FRACTION, Constrained, constrainable, fault
 from evoray.runtime.importing import import_function
 from evoray.tasks.base import Task
 from evoray.tasks.registry import make_task

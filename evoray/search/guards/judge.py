@@ -4,8 +4,6 @@ A guard compares with the original parent, in every generation. Few are judged: 
 guard is passed over for the next in rank. What was judged once is remembered, and journalled like all evaluations.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A strategy that goes on from its best candidates is told that who breaks a guard
 constraint. One that steps whatever its candidates are has its step judged before anything is evaluated around it.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A study's tables as LaTeX, with booktabs and nothing else: each to be ``\\input``, and all of them as a document."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """The study as a page that stands alone: every seed's point with the mean and its interval, then the tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a network's maps of scores say of masks: counts of each image, so that no map outlives its batch."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

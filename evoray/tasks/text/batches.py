@@ -7,8 +7,6 @@ batch's shape are the same on every worker.
 torch is imported where it is used: ingest asks a task for its schema alone.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

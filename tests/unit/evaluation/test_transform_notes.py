@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from evoray.data.transform import ImageTransform
-from evoray.evaluation.transform_notes import transform_notes
+from evoray.evaluation.judging import transform_notes
 from evoray.models import Parent, Preprocessing
 
 OWN = Preprocessing((0.5,) * 3, (0.5,) * 3, 256, 224, "bilinear", True, 3)

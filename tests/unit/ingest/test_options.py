@@ -10,7 +10,7 @@ from PIL import Image
 
 from evoray.data import ArrowDataset, ImageTransform, Manifest
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.options import Options, chosen_transform, ingest
+from evoray.ingest.options import Options, chosen, ingest
 from evoray.runtime.progress import Progress
 
 
@@ -41,7 +41,7 @@ class Told(Progress):
     ],
 )
 def test_the_transform_is_that_of_the_options(options, expected):
-    assert chosen_transform(Options(**options)) == ImageTransform(**expected)
+    assert chosen(Options(**options))[0] == ImageTransform(**expected)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_transform_is_that_of_the_options(options, expected):
 )
 def test_an_option_that_is_wrong_is_named_with_what_is_right(options, message):
     with pytest.raises(ConfigError, match=message):
-        chosen_transform(Options(**options))
+        chosen(Options(**options))[0]
 
 
 def config(path, parent):
@@ -69,7 +69,7 @@ def config(path, parent):
 def test_for_takes_the_parents_own_transform(tmp_path):
     """These weights want 232 pixels, and no option says otherwise."""
     path = config(tmp_path / "c.toml", 'source = "torchvision"\nname = "resnet50"\nweights = "IMAGENET1K_V2"')
-    found = chosen_transform(Options(config=path, resize="20", decoder="torchvision"))
+    found = chosen(Options(config=path, resize="20", decoder="torchvision"))[0]
     assert (found.resize, found.crop, found.interpolation) == (232, 224, "bilinear")
     assert (found.antialias, found.channels, found.decoder) == (True, 3, "torchvision")
 
@@ -77,7 +77,7 @@ def test_for_takes_the_parents_own_transform(tmp_path):
 def test_for_a_parent_without_a_transform_says_so(tmp_path):
     parent = 'source = "module"\nname = "evoray.models.small:cnn"\nweights = "random"'
     with pytest.raises(ConfigError, match=r"brings no resize or crop\. Give --resize and --crop"):
-        chosen_transform(Options(config=config(tmp_path / "c.toml", parent)))
+        chosen(Options(config=config(tmp_path / "c.toml", parent)))[0]
 
 
 SMALL = {"resize": "20", "crop": 16, "workers": 1}

@@ -4,7 +4,7 @@ import pytest
 
 from evoray.data import ImageTransform
 from evoray.errors import ConfigError
-from evoray.ingest.options import Options, chosen, chosen_transform
+from evoray.ingest.options import Options, chosen
 from evoray.ingest.parent_transform import transform_for
 
 MODULE = """
@@ -85,15 +85,15 @@ def test_what_the_weights_say_is_taken_and_said(source, name, weights, cut, why,
 def test_what_nothing_says_is_asked(source, name, weights, words, config):
     path = config(source, name, weights)
     with pytest.raises(ConfigError, match=rf"--for .*{words}.*Give --resize and --crop"):
-        chosen_transform(Options(config=path))
+        chosen(Options(config=path))[0]
     for answer in ({"resize": "64", "crop": 56}, {"resize": "64"}, {"crop": 56}, {"resize": "none"}):
-        found = chosen_transform(Options(config=path, **answer))
-        assert found == chosen_transform(Options(**answer))
+        found = chosen(Options(config=path, **answer))[0]
+        assert found == chosen(Options(**answer))[0]
         assert "as the options say" in chosen(Options(config=path, **answer))[1]
 
 
 def test_without_a_configuration_the_options_have_their_defaults():
-    assert chosen_transform(Options()) == ImageTransform(resize=256, crop=224) and chosen(Options())[1] is None
+    assert chosen(Options())[0] == ImageTransform(resize=256, crop=224) and chosen(Options())[1] is None
 
 
 def test_an_architecture_that_does_not_exist_is_named(config):

@@ -5,8 +5,8 @@ from listing import meant
 
 from evoray.errors import DataError
 from evoray.ingest.labels.columns import Asked
-from evoray.ingest.parts import are_parts
 from evoray.ingest.sources import open_source
+from evoray.ingest.sources.registry import are_parts
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from PIL import Image
 
 from evoray.data.shard_files import check_file
 from evoray.errors import DataError, PictureError, RunError
-from evoray.ingest.shard_writer import Finished, ShardWriter, replace_with
+from evoray.ingest.shard_writer import Finished, ShardWriter
+from evoray.runtime.paths import replace_with
 
 
 @dataclass

@@ -8,9 +8,10 @@ import shutil
 import numpy as np
 import pytest
 
+from evoray.fitness.per_class import OF_COUNTS
 from evoray.report.finished_run import Run as Finished
 from evoray.runs.compare import compare_runs
-from evoray.runs.groups import NUMBERS, Groups, difference, groups_of
+from evoray.runs.groups import Groups, difference, groups_of
 from evoray.runs.pairing import Named, pair_all
 from evoray.runs.run import load_run
 
@@ -75,7 +76,7 @@ def test_other_groups_are_not_compared():
     one = Groups(np.full(20, 9.0), counts)
     assert difference("soup", "macro-f1", one, Groups(np.arange(20.0), counts)) is None
     assert difference("soup", "macro-f1", one, Groups(one.records, counts[:, :, :3])) is None
-    for name in NUMBERS:
+    for name in OF_COUNTS:
         assert difference("soup", name, one, one).difference == 0
 
 

@@ -14,11 +14,10 @@ from evoray.runtime.events import (
     Observers,
     RoundDone,
     RunEnded,
-    ShownProgress,
     StageProgress,
     StageStarted,
 )
-from evoray.runtime.progress import Progress
+from evoray.runtime.progress import Progress, ShownProgress
 
 ROUND = RoundDone(2, "child", 8, 1, -0.25, -0.5, 1.5)
 

@@ -12,8 +12,8 @@ from sent import encoded
 from evoray import evolve
 from evoray.config import parse_config
 from evoray.ingest.options import Options
-from evoray.ingest.records.gather import Wanted
 from evoray.ingest.records.images import ingest_images
+from evoray.ingest.records.writing import Wanted
 from evoray.runtime.progress import Progress
 from evoray.serving.limits import Limits
 from evoray.serving.plan import Plan

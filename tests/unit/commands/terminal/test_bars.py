@@ -11,7 +11,8 @@ from rich.console import Console
 from evoray.commands.terminal import bars as module
 from evoray.commands.terminal.bars import LINE_SECONDS, Bars, Counted, about
 from evoray.errors import RunError, StoppedError
-from evoray.runtime.events import Noted, Observers, RoundDone, ShownProgress, StageProgress, StageStarted
+from evoray.runtime.events import Noted, Observers, RoundDone, StageProgress, StageStarted
+from evoray.runtime.progress import ShownProgress
 
 
 @pytest.fixture

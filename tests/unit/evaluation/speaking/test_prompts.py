@@ -6,7 +6,7 @@ import pytest
 import tiny_language
 
 from evoray.errors import DataError
-from evoray.evaluation.speaking.prompts import check_prompts
+from evoray.evaluation.speaking.parents import check_prompts
 
 
 def described(**made):

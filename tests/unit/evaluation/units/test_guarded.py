@@ -11,7 +11,7 @@ import torch
 from evoray.ensembles import Member
 from evoray.errors import EvaluationError, RunError
 from evoray.evaluation.units.guarded import BeginningsUnit, OnGuard
-from evoray.fitness.figure import FigureFitness
+from evoray.fitness.registry import FigureFitness
 from evoray.mutation import Lineage
 from evoray.tasks.image_classification import ImageClassification
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from evoray.ensembles.selection import Member
-from evoray.evaluation.units.votes import vote
+from evoray.evaluation.units.ensemble import vote
 from evoray.mutation import Lineage
 from evoray.tasks.generation.task import Answers, key_of
 from evoray.tasks.registry import make_task

@@ -8,7 +8,8 @@ import pytest
 import tiny_language
 
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.records.gather import Wanted, gather
+from evoray.ingest.records.gather import gather
+from evoray.ingest.records.writing import Wanted
 
 TASK = "multiple-choice"
 

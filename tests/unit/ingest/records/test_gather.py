@@ -6,7 +6,8 @@ import torch
 from torch.utils.data import TensorDataset
 
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.records.gather import Wanted, gather, gather_dataset
+from evoray.ingest.records.gather import gather, gather_dataset
+from evoray.ingest.records.writing import Wanted
 
 CSV = ",a,b,y,z\n0,1,2,3,1\n1,4,5,6.5,0\n"
 

@@ -10,8 +10,8 @@ from evoray.data.reader import open_shards, read_manifest
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.options import Options, chosen
-from evoray.ingest.records.gather import Wanted
 from evoray.ingest.records.images import ingest_images, targets_of
+from evoray.ingest.records.writing import Wanted
 from evoray.ingest.sources.folder import FolderSource
 from evoray.runtime.progress import Progress
 

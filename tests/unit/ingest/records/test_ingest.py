@@ -5,8 +5,8 @@ import pytest
 from evoray.data.reader import read_manifest
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.options import Options
-from evoray.ingest.records.gather import Wanted
 from evoray.ingest.records.ingest import _origin, ingest_records, wanted_of
+from evoray.ingest.records.writing import Wanted
 from evoray.runtime.progress import Progress
 
 USERS = """

@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import Subset, TensorDataset
 
 from evoray.errors import DataError
-from evoray.ingest.records.pairs import pairs_of
+from evoray.ingest.records.gather import pairs_of
 
 X, Y = torch.arange(12, dtype=torch.float32).reshape(4, 3), torch.tensor([0.5, 1.5, 2.5, 3.5])
 

@@ -12,8 +12,8 @@ import tiny_language
 
 from evoray.data.reader import open_shards, read_manifest
 from evoray.errors import ConfigError, DataError
-from evoray.ingest.records.gather import Wanted, gather
-from evoray.ingest.records.writing import write_records
+from evoray.ingest.records.gather import gather
+from evoray.ingest.records.writing import Wanted, write_records
 
 TASK = "text-classification"
 

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from evoray.data.transform import ImageTransform
-from evoray.ingest.segmentation.geometry import like_image
+from evoray.ingest.segmentation.ingest import like_image
 from evoray.ingest.segmentation.palette import UNLABELLED
 
 

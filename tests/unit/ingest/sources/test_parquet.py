@@ -127,7 +127,7 @@ def test_a_table_without_rows_and_a_folder_without_tables_are_named(tmp_path):
         open_parquet(str(tmp_path))
 
 
-PNG = b"\x89PNG" + bytes(8)
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def written(path, metadata=None, **columns):
