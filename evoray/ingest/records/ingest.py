@@ -38,7 +38,8 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
         return None
-    named = options.config, options.truncate
+    words = schema.columns.get("target") == "string"
+    named = options.config, options.truncate, words
     return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task, *named)
 
 

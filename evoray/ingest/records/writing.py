@@ -101,7 +101,9 @@ def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:
         with pa.ipc.new_file(sink, schema) as writer:
             for start in range(0, len(rows), BATCH_ROWS):
                 some = rows[start : start + BATCH_ROWS]
-                arrays = [to_arrow(_some(records.values[name], some), one) for name, one in records.columns.items()]
+                arrays = [
+                    to_arrow(some_values(records.values[name], some), one) for name, one in records.columns.items()
+                ]
                 names = pa.array([records.names[row] for row in some], pa.string())
                 writer.write_batch(pa.RecordBatch.from_arrays([*arrays, names], schema=schema))
     finally:
@@ -109,7 +111,7 @@ def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:
     return ShardEntry(file=path.name, rows=len(rows), bytes=sink.bytes, sha256=sink.digest.hexdigest())
 
 
-def _some(values: Values, rows: np.ndarray) -> Values:
+def some_values(values: Values, rows: np.ndarray) -> Values:
     if isinstance(values, np.ndarray):
         chosen: np.ndarray = values[rows]
         return chosen
