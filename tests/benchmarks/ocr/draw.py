@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -43,10 +44,10 @@ def picture(word: str, random: np.random.Generator, blur: float, noise: float) -
     return Image.fromarray(values.clip(0, 255).round().astype(np.uint8))
 
 
-def draw(folder: Path, seed: int, blur: float, noise: float) -> None:
+def draw(folder: Path, seed: int, blur: float, noise: float, sizes: Mapping[str, int] = SIZES) -> None:
     random = np.random.default_rng(seed)
     chosen, begin = random.permutation(words()), 0
-    for name, size in SIZES.items():
+    for name, size in sizes.items():
         (folder / name).mkdir(parents=True)
         lines = []
         for row, one in enumerate(chosen[begin : begin + size]):

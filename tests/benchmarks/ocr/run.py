@@ -18,23 +18,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from draw import draw
+from draw import SIZES, draw
 
 from evoray.cli import app
 
 HERE = Path(__file__).parent
 BLUR, NOISE = 3, 30
 NAMED = ("parent", "best_child", "soup", "ensemble")
-SMALL = ("search.children=6", "search.generations=2", "ensemble.size=3", "statistics.children_on_test=8")
+SMALL = (
+    *("search.children=6", "search.generations=2", "ensemble.size=3", "statistics.children_on_test=8"),
+    "compute.workers=1",
+)
+FEW = {"select": 40, "test": 40}
 FILES = ("population.parquet", "predictions.parquet", "lineage/best.json", "lineage/soup.json", "ensemble.json")
 
 
-def prepared(work: Path, weights: Path, seed: int) -> Path:
+def prepared(folder: Path, weights: Path, seed: int, sizes: Mapping[str, int]) -> Path:
     """A folder as a user has it, with shards."""
-    folder = work / f"seed{seed}"
     if (folder / "shards" / "test").exists():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -42,7 +46,7 @@ def prepared(work: Path, weights: Path, seed: int) -> Path:
     for name in ("reader.py", "run.toml"):
         shutil.copy(HERE / name, folder)
     shutil.copy(weights, folder / "english_g2.pth")
-    draw(folder / "words", seed, BLUR, NOISE)
+    draw(folder / "words", seed, BLUR, NOISE, sizes)
     for name in ("select", "test"):
         how = ["--labels", f"words/{name}.csv", "--target", "word", "--resize", "none", "--channels", "1"]
         run(folder, "data", "ingest", f"words/{name}", f"shards/{name}", "--for", "run.toml", *how)
@@ -96,10 +100,10 @@ def main() -> None:
     given = parser.parse_args()
     results = json.loads(given.results.read_text()) if given.results.exists() else {"seeds": {}}
     for seed in given.seeds:
-        folder = prepared(given.work, given.weights, seed)
         if given.same:
-            results["same"] = same(folder)
+            results["same"] = same(prepared(given.work / f"few{seed}", given.weights, seed, FEW))
         elif str(seed) not in results["seeds"]:
+            folder = prepared(given.work / f"seed{seed}", given.weights, seed, SIZES)
             results["seeds"][str(seed)] = case(folder, seed) | {"commit": commit()}
         given.results.write_text(json.dumps(results, indent=1) + "\n")
 
