@@ -19,7 +19,7 @@ KINDS = {
     **{"python": "py", "c": "c", "cpp": "hpp cc cpp", "proto": "proto", "fortran": "f90 f", "cmake": "cmake"},
     **{"csv": "csv", "json": "json", "markdown": "md", "rst": "rst", "javascript": "js"},
 }
-BYTES, MOST, SIDE, PADDING = 200, 40, 1024, 256
+BYTES, MOST, SIDE, PADDING = 200, 24, 1024, 256
 LABELS = Path(os.environ.get("MAGIKA", ".")) / "config.min.json"
 
 
