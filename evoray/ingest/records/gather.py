@@ -8,16 +8,19 @@ from typing import Any, get_args
 import numpy as np
 import pyarrow as pa
 
-from evoray.data.records import Column, Type, schema_of
+from evoray.data.records import Column, Type, Values, schema_of
 from evoray.data.schema import Schema
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.records.tables import read_table, unnamed
 from evoray.ingest.records.text_tables import OF_TEXT
-from evoray.ingest.records.vectors import columns_named, numbers
+from evoray.ingest.records.vectors import columns_named, numbers, words
 from evoray.ingest.records.writing import Gathered, Wanted
 from evoray.ingest.sources.dataset import length_of, record_of
 from evoray.runtime.reading import shown
 from evoray.tasks.inputs import IMAGE, INPUT
+
+Target = tuple[Values, Column]
+"""Of all records, and how they are kept."""
 
 
 def gather(source: Path, wanted: Wanted) -> Gathered:
@@ -46,7 +49,7 @@ def gather_dataset(dataset: Any, wanted: Wanted) -> Gathered:
         raise ConfigError("--input and --target name columns of a table; a Dataset gives (input, target).")
     kind = type(dataset).__name__
     inputs, targets = pairs_of(dataset)
-    found = made(wanted, inputs, targets, {"source": kind}, kind)
+    found = made(wanted, inputs, of_numbers(wanted, targets, kind), {"source": kind}, kind)
     return found if own is None else _under_names(found, own, kind)
 
 
@@ -88,10 +91,19 @@ def _tabular(table: pa.Table, wanted: Wanted, origin: str) -> Gathered:
     if not inputs:
         raise ConfigError(f"{origin}: no column is left for the input. Name some with --input.")
     read = {"input": inputs, "target": targets}
-    return made(wanted, numbers(table, inputs, origin), numbers(table, targets, origin), read, origin)
+    return made(wanted, numbers(table, inputs, origin), target_of(table, targets, wanted, origin), read, origin)
 
 
-def made(wanted: Wanted, inputs: np.ndarray, targets: np.ndarray, read: Mapping[str, Any], origin: str) -> Gathered:
+def target_of(table: pa.Table, names: list[str], wanted: Wanted, origin: str) -> Target:
+    """The target's columns. ConfigError where there are several of words; DataError: a bad cell."""
+    if not wanted.words:
+        return of_numbers(wanted, numbers(table, names, origin), origin)
+    if len(names) > 1:
+        raise ConfigError(f"--target: {shown(', '.join(names), 200)}; words stand in one column. Name one.")
+    return words(table, names[0], origin), Column(type="string")
+
+
+def made(wanted: Wanted, inputs: np.ndarray, target: Target, read: Mapping[str, Any], origin: str) -> Gathered:
     """Records of two arrays [n, ...].
 
     Floats are kept in float32, as networks take them, and targets in float64 where that changes them; whole numbers of
@@ -99,21 +111,18 @@ def made(wanted: Wanted, inputs: np.ndarray, targets: np.ndarray, read: Mapping[
     """
     whole = inputs.dtype.kind == "i" or (inputs.dtype.kind == "u" and inputs.dtype.itemsize > 1)
     kind: Type = "int64" if whole else "float32"
-    target, target_kind = labels_or_measures(wanted, targets, origin)
     with np.errstate(over="ignore"):
         values = inputs.astype(kind)
     if not whole and len(bad := np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))):
         raise DataError(f"{origin}, record {bad[0]} (the first is 0): an input beyond float32, 3.4e38. Scale it.")
-    columns = {
-        "input": Column(type=kind, shape=inputs.shape[1:]),
-        "target": Column(type=target_kind, shape=targets.shape[1:]),
-    }
+    columns = {"input": Column(type=kind, shape=inputs.shape[1:]), "target": target[1]}
     names = [f"record/{row}" for row in range(len(inputs))]
-    return Gathered(wanted.task, columns, {"input": values, "target": target}, "target", names, read=read)
+    return Gathered(wanted.task, columns, {"input": values, "target": target[0]}, "target", names, read=read)
 
 
-def labels_or_measures(wanted: Wanted, targets: np.ndarray, origin: str) -> tuple[np.ndarray, Type]:
-    """Targets [n, ...] as the task keeps them, and their type. DataError where one is no 0 or 1 and should be."""
+def of_numbers(wanted: Wanted, targets: np.ndarray, origin: str) -> Target:
+    """Targets [n, ...] as the task keeps them. DataError where one is no 0 or 1 and should be."""
+    kind: Type = "uint8"
     if (wanted.kind or wanted.task) == "multi-label":
         bad = np.flatnonzero(((targets != 0) & (targets != 1)).reshape(len(targets), -1).any(axis=1))
         if len(bad):
@@ -123,12 +132,10 @@ def labels_or_measures(wanted: Wanted, targets: np.ndarray, origin: str) -> tupl
                 f"{origin}, record {bad[0]} (the first is 0): the label {found[0]:g}; labels are 0 or 1, not given or "
                 "given. For measured values take --task regression."
             )
-        return targets.astype(np.uint8), "uint8"
-    with np.errstate(over="ignore"):
-        short = targets.astype(np.float32)
-    if np.array_equal(short, targets):
-        return short, "float32"
-    return targets.astype(np.float64), "float64"
+    else:
+        with np.errstate(over="ignore"):
+            kind = "float32" if np.array_equal(targets.astype("float32"), targets) else "float64"
+    return targets.astype(kind), Column(type=kind, shape=targets.shape[1:])
 
 
 TABULAR: Mapping[str, Callable[[pa.Table, Wanted, str], Gathered]] = {"regression": _tabular, "multi-label": _tabular}

@@ -14,17 +14,17 @@ import numpy as np
 from evoray.data.manifest import Manifest
 from evoray.data.reader import ArrowDataset
 from evoray.data.record_manifest import RecordManifest
-from evoray.data.records import Column
+from evoray.data.records import Column, Values
 from evoray.data.transform import ImageTransform
 from evoray.errors import ConfigError, DataError
 from evoray.ingest.ingest import ingest_source
 from evoray.ingest.labels.columns import FILES, plain, position
 from evoray.ingest.labels.filenames import FileNames
 from evoray.ingest.options import Options, chosen, mapper_of
-from evoray.ingest.records.gather import labels_or_measures
+from evoray.ingest.records.gather import target_of
 from evoray.ingest.records.tables import read_table
-from evoray.ingest.records.vectors import columns_named, numbers
-from evoray.ingest.records.writing import Gathered, Wanted, publish
+from evoray.ingest.records.vectors import columns_named
+from evoray.ingest.records.writing import Gathered, Wanted, publish, some_values
 from evoray.ingest.shard_file import refuse_existing
 from evoray.ingest.sources.base import Source
 from evoray.ingest.sources.flat import images_of
@@ -38,10 +38,10 @@ OF_IMAGES = ("regression", "multi-label")
 
 @dataclass(frozen=True)
 class Targets:
-    """Of every listed image, by its name: values [n, k] and their type; columns: the table's."""
+    """Of every listed image, by its name: values [n, k], or words, and their type; columns: the table's."""
 
     row: dict[str, int]
-    values: np.ndarray
+    values: Values
     column: Column
     columns: list[str]
     files: str
@@ -118,8 +118,7 @@ def targets_of(listing: Path, files: Sequence[str], wanted: Wanted, file_column:
             "them, or name the column of the files with --file-column."
         )
     columns = columns_named(table, wanted.targets, "--target", origin)
-    values, kind = labels_or_measures(wanted, numbers(table, columns, origin), origin)
-    return Targets(row, values, Column(type=kind, shape=values.shape[1:]), columns, file)
+    return Targets(row, *target_of(table, columns, wanted, origin), columns, file)
 
 
 def _file_column(names: list[str], asked: str | None, origin: str) -> str:
@@ -145,7 +144,8 @@ def _beside(manifest: Manifest, decoded: ArrowDataset, found: Targets, dest: Pat
     def shards() -> Iterator[tuple[Gathered, np.ndarray]]:
         for index, rows in enumerate(decoded.shard_rows):
             shard = decoded.load(index)
-            values = {"image": shard.images, "target": found.values[[found.row[name] for name in shard.sources]]}
+            target = some_values(found.values, np.array([found.row[name] for name in shard.sources]))
+            values = {"image": shard.images, "target": target}
             yield Gathered(wanted.task, columns, values, "target", shard.sources, read=read), np.arange(rows)
 
     return publish(shards(), dest, wanted.seed, manifest.unreadable)

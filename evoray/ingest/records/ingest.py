@@ -36,7 +36,8 @@ def wanted_of(options: Options, task: str | None, inputs: tuple[str, ...], targe
         if inputs or targets:
             raise ConfigError("--input and --target name columns of a task's records: say which task with --task.")
         return None
-    named = options.config, options.truncate, None if schema.task in TASKS else schema
+    own = None if schema.task in TASKS else schema
+    named = options.config, options.truncate, own, schema.columns.get("target") == "string"
     return Wanted(task, inputs, targets, options.seed, options.shard_size, schema.task, *named)
 
 

@@ -39,7 +39,7 @@ def words(table: pa.Table, name: str, origin: str) -> list[str]:
     """The cells of one column. Raises DataError where one is empty or the column holds no words."""
     column = table.column(name)
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
-        raise DataError(f"{origin}: column {shown(name)} holds {column.type}, not words.")
+        raise DataError(f"{origin}: column {shown(name)} holds {column.type}, not words. Quote them, in .jsonl.")
     _check_full(column, name, origin)
     found: list[str] = column.to_pylist()
     return found

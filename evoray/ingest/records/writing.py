@@ -26,6 +26,7 @@ class Wanted:
     kind: the task of EvoRay's whose records it takes, where ``task`` is a user's own.
     config: of the run whose parent makes tokens of texts; truncate: whether texts that are too long for it are cut.
     schema: of a user's own task whose records are of a kind of its own.
+    words: the target is one column of words, as a task of one's own may say (``target`` of type ``string``).
     """
 
     task: str
@@ -37,6 +38,7 @@ class Wanted:
     config: Path | None = None
     truncate: bool = False
     schema: Schema | None = None
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,9 @@ def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:
         with pa.ipc.new_file(sink, schema) as writer:
             for start in range(0, len(rows), BATCH_ROWS):
                 some = rows[start : start + BATCH_ROWS]
-                arrays = [to_arrow(_some(records.values[name], some), one) for name, one in records.columns.items()]
+                arrays = [
+                    to_arrow(some_values(records.values[name], some), one) for name, one in records.columns.items()
+                ]
                 names = pa.array([records.names[row] for row in some], pa.string())
                 writer.write_batch(pa.RecordBatch.from_arrays([*arrays, names], schema=schema))
     finally:
@@ -121,7 +125,7 @@ def _write(records: Gathered, rows: np.ndarray, path: Path) -> ShardEntry:
     return ShardEntry(file=path.name, rows=len(rows), bytes=sink.bytes, sha256=sink.digest.hexdigest())
 
 
-def _some(values: Values, rows: np.ndarray) -> Values:
+def some_values(values: Values, rows: np.ndarray) -> Values:
     if isinstance(values, np.ndarray):
         chosen: np.ndarray = values[rows]
         return chosen

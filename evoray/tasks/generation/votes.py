@@ -15,7 +15,8 @@ class Votes:
     """Each record's answer is the one that most members gave; of equals the one that the member named first gave.
 
     Members come in their order, the fittest first, and an answer's tokens and reward are those of the first member
-    that gave it. What is compared is ``key``. A member whose scores were not finite votes for nothing.
+    that gave it. What is compared is ``key``. A member whose scores were not finite (``reward`` is not) votes for
+    nothing. Outputs of a task of one's own that are a named tuple with these two parts are voted on as well.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class Votes:
         self._weights.append(weight)
         winner = self._tally().argmax(dim=0)  # the first of equals
         rows = torch.arange(len(winner), device=winner.device)
-        return Answers(*(torch.stack(list(parts))[winner, rows] for parts in zip(*self._members, strict=True)))
+        return type(outputs)(*(torch.stack(list(parts))[winner, rows] for parts in zip(*self._members, strict=True)))
 
     @property
     def votes(self) -> Tensor:

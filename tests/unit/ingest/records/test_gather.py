@@ -54,6 +54,13 @@ def test_labels_are_zeros_and_ones(table):
     assert found.values["target"].dtype == np.uint8 and found.values["target"].tolist() == [[1], [0]]
 
 
+def test_a_target_of_words(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,said\n1,2,null\n4,5,007b\n")
+    found = gather(tmp_path / "t.csv", Wanted("mine:Words", (), ("said",), kind="regression", words=True))
+    assert found.values["target"] == ["null", "007b"] and found.columns["target"].type == "string"
+    assert found.values["input"].tolist() == [[1, 2], [4, 5]]
+
+
 @pytest.mark.parametrize(
     ("target", "kind"),
     [(torch.tensor([0.5, 2.0]), "float32"), (torch.tensor([1.7e9 + 1, 1.7e9 + 2], dtype=torch.float64), "float64")],

@@ -56,6 +56,26 @@ def test_images_are_those_of_classification_and_targets_their_own(folder, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["list.csv", "pictures", "plain", "shards"]
 
 
+def test_words_beside_images_for_a_task_of_ones_own(folder):
+    lines = [f"{name},word {number},{number}\n" for number, name in enumerate(sorted(FILES))]
+    (folder.parent / "list.csv").write_text("".join(["file,word,y\n", *lines]))
+    options = Options(**SMALL, labels=folder.parent / "list.csv")
+
+    def ingest(*targets):
+        wanted = Wanted("mine:Words", (), targets, 0, 5, "regression", words=True)
+        return ingest_images(folder, folder.parent / "shards", wanted, options, Progress())
+
+    with pytest.raises(ConfigError, match="--target: word, y; words stand in one column"):
+        ingest("word", "y")
+    with pytest.raises(DataError, match=r"column y holds int64, not words. Quote them, in .jsonl"):
+        ingest("y")
+    assert ingest("word").columns["target"].type == "string"
+    shards = open_shards(folder.parent / "shards")
+    known = {name: f"word {number}" for number, name in enumerate(sorted(FILES))}
+    for one in map(shards.load, range(len(shards.shard_rows))):
+        assert one["target"] == [known[name] for name in one.sources] and one.images.shape[1:] == (3, 12, 12)
+
+
 def test_a_file_that_is_no_picture_is_listed_and_left_out(folder):
     first = sorted(FILES)[0]
     (folder / first).write_bytes(b"<html>404</html>")

@@ -12,6 +12,7 @@ from evoray.runtime.progress import Progress
 USERS = """
 import torch
 from torch.utils.data import TensorDataset
+from evoray.data.schema import Schema
 from evoray.tasks.regression import Regression
 from evoray.tasks.image_classification import ImageClassification
 
@@ -20,6 +21,9 @@ class Mine(Regression):
 
 class Pictures(ImageClassification):
     pass
+
+class Words(Regression):
+    schema = Schema(task="regression", columns={"target": "string"}, target="target")
 
 def pairs():
     return TensorDataset(torch.ones(5, 3), torch.arange(5.0))
@@ -53,7 +57,16 @@ def test_the_task_is_the_command_lines_or_the_configurations(place):
 @pytest.mark.parametrize(("task", "kind"), [("recordusers:Mine", "regression"), ("recordusers:Pictures", None)])
 def test_a_task_of_ones_own_has_the_records_of_the_one_it_is_made_of(place, task, kind):
     found = wanted_of(of_config(place, task), None, (), ())
-    assert (found and found.kind) == kind and (found is None or found.task == task)
+    assert (found and found.kind) == kind and (found is None or (found.task, found.words) == (task, False))
+
+
+def test_a_task_of_ones_own_may_have_words_as_its_target(place):
+    (place / "t.csv").write_text("a,said\n1,one\n4,four\n")
+    wanted = wanted_of(of_config(place, "recordusers:Words"), None, (), ("said",))
+    assert wanted is not None and wanted.words
+    ingest_records("t.csv", place / "shards", wanted, Progress())
+    manifest = read_manifest(place / "shards")
+    assert manifest.columns["target"].type == "string" and manifest.columns["target"].shape is None
 
 
 def test_columns_without_a_task(place):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -8,6 +9,12 @@ import torch
 from evoray.errors import RunError
 from evoray.tasks.generation.task import Answers, key_of
 from evoray.tasks.generation.votes import Votes
+
+
+class Own(NamedTuple):
+    codes: torch.Tensor
+    reward: torch.Tensor
+    key: torch.Tensor
 
 
 def member(texts, rewards=None):
@@ -61,6 +68,16 @@ def test_who_has_no_finite_scores_votes_for_nothing():
     assert votes.votes.tolist() == [0.0, 0.0]
     found = votes.add(member("bb", [0.5, math.nan]))
     assert found.reward[0] == 0.5 and found.reward[1].isnan() and votes.votes.tolist() == [1.0, 0.0]
+
+
+def test_outputs_of_a_task_of_ones_own_are_voted_on():
+    def own(codes):
+        return Own(torch.tensor(codes), torch.ones(2), torch.tensor(codes))
+
+    votes = Votes()
+    for codes in ([1, 2], [3, 4], [3, 2]):
+        found = votes.add(own(codes))
+    assert isinstance(found, Own) and found.codes.tolist() == [3, 2] and votes.votes.tolist() == [2.0, 2.0]
 
 
 def test_after_each_member_it_is_the_ensemble_so_far():
