@@ -120,7 +120,8 @@ def open_session(
         try:
             told.emit(_started(session, recorded, resume))
             if remembered:
-                told.note(f"going on: {remembered:,} evaluations are taken from the journal")
+                found = "1 evaluation is" if remembered == 1 else f"{remembered:,} evaluations are"
+                told.note(f"going on: {found} taken from the journal")
             with _journal_fits(directory) if remembered else nullcontext():
                 yield session
         finally:
