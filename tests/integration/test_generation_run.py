@@ -140,17 +140,22 @@ def test_a_vote_that_is_worse_than_the_parent_is_not_handed_out(prepared, tmp_pa
     assert answers["ensemble_answer"].equals(answers["parent_answer"])
 
 
-@pytest.mark.slow
-def test_a_search_by_layers(prepared, tmp_path):
-    found = run(prepared, tmp_path / "run", mutation__kind='"layered"', search__children=8).summary
-    assert any("children run the whole network" in note for note in found["notes"])
-    assert found["work"]["passes_saved"] == 0 and set(found["rebuilt"].values()) == {"same"}
+LAYERED = {"mutation__kind": '"layered"', "mutation__blocks": 4, "search__children": 8, "search__generations": 2}
+FILES = ("population.parquet", "lineage/best.json", "lineage/soup.json", "predictions.parquet", "answers.parquet")
 
 
-def test_nothing_is_kept_of_a_pass_that_is_many(prepared, tmp_path):
-    layered = {"mutation__kind": '"layered"', "search__children": 8}
-    with pytest.raises(ConfigError, match=r"compute.keep_activations = true: generation calls the network many times"):
-        run(prepared, tmp_path / "kept", **layered, compute__keep_activations="true")
+def files(out):
+    return [(out / name).read_bytes() for name in FILES]
+
+
+def test_children_of_late_layers_begin_with_what_their_base_made_of_the_prompts(prepared, tmp_path):
+    """Resumed too, with what was kept gone."""
+    kept = run(prepared, tmp_path / "kept", **LAYERED, compute__keep_activations="true")
+    whole = run(prepared, tmp_path / "whole", **LAYERED, compute__keep_activations="false")
+    assert files(tmp_path / "kept") == files(tmp_path / "whole")
+    assert kept.summary["work"]["passes_saved"] > whole.summary["work"]["passes_saved"] == 0
+    assert not any("whole network" in note for note in kept.summary["notes"])
+    assert set(kept.summary["rebuilt"].values()) == {"same"}
 
 
 @pytest.mark.parametrize("after", [pytest.param(2, marks=pytest.mark.slow), 9])

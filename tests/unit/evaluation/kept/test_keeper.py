@@ -54,7 +54,7 @@ def test_a_network_that_cannot_be_cut_runs_whole_and_says_why(kind):
 
 
 def test_nothing_is_recorded_where_all_weights_change(monkeypatch):
-    monkeypatch.setattr("evoray.evaluation.kept.keeper.record_network", lambda *_: pytest.fail("recorded"))
+    monkeypatch.setattr("evoray.evaluation.kept.keeper.record_opening", lambda *_: pytest.fail("recorded"))
     on, off = both(Plain, ("*",))
     assert np.array_equal(rows(on), rows(off))
 
