@@ -129,12 +129,14 @@ def test_what_an_early_layer_changes_begins_anew(parent, folder):
     keeper, host, _ = keeper_of(parent, folder)
     batch, space = batch_of(4, 1), host.space
     late = behind(space, "layers.3.", "h.3.")
-    for early in (behind(space, "embed_tokens", "wte"), behind(space, "layers.0.", "h.0.")):
+    tied = behind(space, "embed_tokens", "wte", "lm_head")
+    assert len(tied) == 1
+    for early in (tied, behind(space, "layers.0.", "h.0.")):
         assert keeper.part([child(0, *late)], lambda: batch) is not None
         assert keeper.part([child(0, *late, *early)], lambda: batch) is None
         assert keeper.part([child(0, *late), child(1, *early)], lambda: batch) is None
         assert keeper.part([child(0, *late) + child(1, *early)], lambda: batch) is None
-    assert not behind(space, "lm_head") and not keeper.why_not
+    assert not keeper.why_not
 
 
 def test_keys_and_values_are_kept_of_the_prompt_alone(parent, folder):
