@@ -13,13 +13,15 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from generation import TAKES, network
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.kept.keeper import Keeper, Part
 from evoray.evaluation.probe import Probe
-from evoray.models import canonical_state
+from evoray.models import canonical_state, mutable_names
 from evoray.models.transformers.attention import prepare
 from evoray.mutation import Entry, Space
 from evoray.tasks.base import Batch, Network
@@ -40,6 +42,8 @@ from evoray.tasks.generation.speech import Speech
 SHORTEST, LONGEST = 40, 64
 BEFORE = (0.5, 0.75, 0.95)
 """Of the layers, those that a child leaves as they are."""
+EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_ARENA_MAX": "1"}
+"""What is freed goes back to the system at once."""
 MB = 1e6
 
 
@@ -70,8 +74,7 @@ def host_of(folder: str) -> tuple[ModelHost, Any]:
     model.config.pad_token_id = model.config.pad_token_id or 0
     prepare(model)
     state, _ = canonical_state(model)
-    names = [name for name in state if name in dict(model.named_parameters())]
-    return ModelHost(model, Space.from_state(state, names, "rms"), "cpu"), model.config
+    return ModelHost(model, Space.from_state(state, mutable_names(model, ("*",), ()), "rms"), "cpu"), model.config
 
 
 def batch_of(count: int, vocabulary: int) -> Batch:
@@ -138,24 +141,36 @@ def measured(folder: str, batch_size: int, counts: list[int], rounds: int) -> It
             }
 
 
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / MB
-
-
-def high_water_mb(reset: bool = False) -> float:
-    if reset:
-        Path("/proc/self/clear_refs").write_text("5")
+def own_mb() -> float:
+    """Of this process's own resident memory: pages of files come and go with what else the machine does."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(one for one in lines if one.startswith("VmHWM")).split()[1]) * 1024 / MB
+    return int(next(one for one in lines if one.startswith("RssAnon")).split()[1]) * 1024 / MB
+
+
+@contextmanager
+def watched() -> Iterator[list[float]]:
+    """The most so far, looked at every 10 ms."""
+    most, done = [own_mb()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            most[0] = max(most[0], own_mb())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        thread.join()
 
 
 def held(folder: str, batch_size: int, count: int, keep: bool) -> dict[str, float]:
     """What this process holds: before the network, with the host of it, and at most while children answer."""
-    before = resident_mb()
+    before = own_mb()
     host, config = host_of(folder)
     parent = sum(one.nbytes for one in host.model.parameters()) / MB
-    made = resident_mb()
+    made = own_mb()
     speech = Speech(None, (), 0, "static", config, TAKES)  # type: ignore[arg-type]
     batch, task = batch_of(batch_size, config.vocab_size), Answers(speech, count)
     tail, kept_mb = child_behind(host.space, config.num_hidden_layers // 2), 0.0
@@ -164,15 +179,17 @@ def held(folder: str, batch_size: int, count: int, keep: bool) -> dict[str, floa
     alive = keeper.alive(part, batch) if part else []
     if part:
         kept_mb = keeper.kept_bytes(part, batch) / MB
-    high_water_mb(reset=True)
-    for _ in range(2):
-        with host.child(tail), torch.inference_mode():
-            keeper.outputs(part, batch, alive) if part else task.outputs(host.forward, batch)
+    now = own_mb()
+    with watched() as most:
+        for _ in range(2):
+            with host.child(tail), torch.inference_mode():
+                keeper.outputs(part, batch, alive) if part else task.outputs(host.forward, batch)
     return {
         "parent_mb": parent,
         "before_mb": before,
         "host_mb": made - before,
-        "peak_mb": high_water_mb() - before,
+        "between_mb": now - before,
+        "peak_mb": most[0] - before,
         "kept_mb": kept_mb,
     }
 
@@ -209,7 +226,8 @@ def main() -> None:
             str(args.new[0]),
             "--memory",
         ]
-        ways = [subprocess.run([*same, way], check=True, stdout=subprocess.PIPE) for way in ("whole", "kept")]
+        own = {**os.environ, **EXACT}
+        ways = [subprocess.run([*same, way], check=True, stdout=subprocess.PIPE, env=own) for way in ("whole", "kept")]
         found["memory"] = dict(zip(("whole", "kept"), (json.loads(one.stdout) for one in ways), strict=True))
     with torch.inference_mode():
         found["rows"] = list(measured(args.folder, args.batch, args.new, args.rounds))

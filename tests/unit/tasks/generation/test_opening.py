@@ -15,7 +15,7 @@ from evoray.evaluation.kept.keeper import Keeper
 from evoray.evaluation.kept.tape import Unrepeatable
 from evoray.evaluation.probe import Probe
 from evoray.evaluation.speaking.parents import speech_of
-from evoray.models import canonical_state
+from evoray.models import canonical_state, mutable_names
 from evoray.models.base import Parent
 from evoray.models.transformers.attention import prepare
 from evoray.mutation import Entry, Space
@@ -60,8 +60,8 @@ def keeper_of(parent, folder, cache="static", **settings):
     """(keeper, host, task) of all weights."""
     model, speech = parent
     state, _ = canonical_state(model)
-    names = [name for name in state if name in dict(model.named_parameters())]
-    host = ModelHost(copy.deepcopy(model), Space.from_state(state, names, "rms"), "cpu")
+    space = Space.from_state(state, mutable_names(model, ("*",), ()), "rms")
+    host = ModelHost(copy.deepcopy(model), space, "cpu")
     keys = {"reward": "length_reward:length", "max_new_tokens": NEW, **settings}
     task = of_run(make_task("generation", folder, keys), "", dataclasses.replace(speech, cache=cache))
     return Keeper(host, task, host.forward, lambda network: network), host, task
