@@ -7,7 +7,8 @@ batch where half of it has: each row is a text of its own, and the others' rows 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -188,8 +189,9 @@ class Cached:
     def _layers(self) -> list[Any]:
         return list(self._cache.layers)
 
-    def noted(self) -> list[tuple[int, Tensor, Tensor]]:
-        """Will hold what the cache is given from now on."""
+    @contextmanager
+    def noted(self) -> Iterator[list[tuple[int, Tensor, Tensor]]]:
+        """What the cache is given meanwhile."""
         given: list[tuple[int, Tensor, Tensor]] = []
         update = self._cache.update
 
@@ -198,7 +200,10 @@ class Cached:
             return update(keys, values, layer, *args, **named)
 
         self._cache.update = note
-        return given
+        try:
+            yield given
+        finally:
+            del self._cache.update  # which holds the cache that holds it
 
     def __call__(self, taken: Tensor | None, stay: Tensor | None) -> Tensor:
         tokens = self._ids

@@ -32,8 +32,8 @@ class Prompts:
     def of(self, network: Network) -> Network:
         def opening(ids: Tensor, mask: Tensor) -> Begun:
             step = Cached(network, ids, mask, self.count, self.speech)
-            given = step.noted()
-            return step(None, None), given
+            with step.noted() as given:
+                return step(None, None), given
 
         return opening
 

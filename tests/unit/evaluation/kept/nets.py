@@ -131,7 +131,7 @@ class KeepsACopy(Plain):
         return self.second(self.first(images)).mean((2, 3)) @ self.kept.T
 
 
-CUTTABLE = (Plain, WritesAtTheCut, WritesAView, Chunks, Tied, Unused, Attends, NumPyBefore)
+CUTTABLE = (Plain, WritesAtTheCut, WritesAView, Chunks, Tied, Unused, Attends)
 NOT = {
     Branches: "depends on the batch",
     Draws: "draws random numbers",

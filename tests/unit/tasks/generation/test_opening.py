@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
+import weakref
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -154,6 +157,26 @@ def test_keys_and_values_are_kept_of_the_prompt_alone(parent, folder):
     assert sum(held.values()) == keeper.kept_bytes(part, batch)
 
 
+def test_no_cache_outlives_its_pass(parent, folder, monkeypatch):
+    """Those of whole prompts would wait for Python to look for cycles."""
+    keeper, host, _ = keeper_of(parent, folder)
+    batch, caches, make = batch_of(4, 1), [], decoding.make_cache
+
+    def seen(*args):
+        made = make(*args)
+        caches.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(decoding, "make_cache", seen)
+    gc.disable()
+    try:
+        part = keeper.part([child(0, *behind(host.space, "layers.3.", "h.3."))], lambda: batch)
+        keeper.alive(part, batch)
+    finally:
+        gc.enable()
+    assert len(caches) > 3 and not any(one() for one in caches)
+
+
 def test_a_share_is_of_the_whole_answer(parent, folder):
     """Of one token's answer nothing follows the prompts' pass."""
     shares = []
@@ -181,17 +204,18 @@ def test_what_does_not_fill_a_cache_as_the_pass_did_is_not_kept(parent, folder, 
     assert keeper.part([tail], lambda: batch) is not None
     noted = decoding.Cached.noted
 
+    @contextmanager
     def otherwise(self):
-        given = noted(self)
-        note = self._cache.update
+        with noted(self) as given:
+            note = self._cache.update
 
-        def update(keys, values, layer, **named):
-            found = note(keys, values, layer, **named)
-            given[-1] = (layer, keys * 2, values)
-            return found
+            def update(keys, values, layer, **named):
+                found = note(keys, values, layer, **named)
+                given[-1] = (layer, keys * 2, values)
+                return found
 
-        self._cache.update = update
-        return given
+            self._cache.update = update
+            yield given
 
     monkeypatch.setattr(decoding.Cached, "noted", otherwise)
     keeper, *_ = keeper_of(parent, folder)
