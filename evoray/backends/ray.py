@@ -209,8 +209,9 @@ class RayFleet:
                 del self._calls[reference]
                 self._units.pop(unit or 0, None)
         self._nodes.pop(worker, None)
-        with contextlib.suppress(RayError):
-            ray.kill(self._actors.pop(worker))
+        if (actor := self._actors.pop(worker, None)) is not None:  # of two losses heard at once the second finds none
+            with contextlib.suppress(RayError):
+                ray.kill(actor)
 
     def wait(self, seconds: float) -> list[Event]:
         references = list(self._calls)

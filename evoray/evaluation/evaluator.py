@@ -82,7 +82,7 @@ class Evaluator:
         share = self._shard_cache.budget // (1 + len(program.guards))
         self._shard_cache.budget = run._shard_cache.budget if run else share
         self.keeper = Keeper(self.host, self.task, self.network, make)
-        keep = False if getattr(self.task, "repeats", False) else program.keep_activations
+        keep = program.keep_activations
         self._kept = None if keep is False else KeptActivations(self.keeper, self._shard_cache, self, keep is True)
         self._base_scores: dict[tuple[Lineage, str, int], np.ndarray] = {}
         self._targets: dict[tuple[str, int], Any] = {}

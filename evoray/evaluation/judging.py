@@ -16,8 +16,9 @@ from evoray.errors import ModelError
 from evoray.evaluation.exported import Export
 from evoray.evaluation.host import kept_at_eval
 from evoray.evaluation.kept.depth import FirstUse, Prices, first_use
-from evoray.evaluation.kept.tape import Network
-from evoray.evaluation.passes import Sample
+from evoray.evaluation.kept.keeper import REPEATS
+from evoray.evaluation.kept.tape import Network, record_opening
+from evoray.evaluation.passes import Sample, tensors_inside
 from evoray.evaluation.program import DTYPES
 from evoray.evaluation.purity import check_purity
 from evoray.models import Parent, Preprocessing, fresh_network
@@ -26,11 +27,11 @@ from evoray.mutation import Space
 from evoray.mutation.registry import KINDS
 from evoray.runtime.auto import given
 from evoray.runtime.reading import reason_of
-from evoray.tasks.base import Task
+from evoray.tasks.base import Batch, Task
+from evoray.tasks.opening import opening_of
 
 UNUSED = 0.01
 """Share of the weights that a network may leave unused before it is said."""
-REPEATS = "their task calls it many times for a batch, and activations are kept of one pass"
 Samples = Callable[[torch.dtype], Sample]
 """Batches of an image of ``select`` in a type."""
 
@@ -114,8 +115,7 @@ def by_depth(inputs: Inputs, config: RunConfig, samples: Samples) -> tuple[RunCo
     space = space.with_depth(found.order)
     if config.mutation.asks_for_work:
         config = config.model_copy(update={"mutation": config.mutation.with_work(space, prices)})
-    repeats = getattr(inputs.task, "repeats", False)
-    whole = (f"children run the whole network: {REPEATS}",) if repeats else ()
+    whole = () if opening_of(inputs.task) else (f"children run the whole network: {REPEATS}",)
     unused = [space.tensors[number] for number in found.order[found.used :]]
     share = sum(spec.size for spec in unused) / space.n
     if share < UNUSED:
@@ -149,7 +149,11 @@ def _first_use(inputs: Inputs, samples: Samples) -> tuple[FirstUse, Sequence[flo
         if not inputs.config.mutation.asks_for_work:
             return found, ()
         also = ' Or leave the count of its operations out: mutation.allocation = "equal".'
-        prices = Prices(model, names, call, use)
+        opening = opening_of(inputs.task)
+        if opening is None:
+            return found, (1.0,) * len(names)
+        batch = Batch(images.alone, len(next(tensors_inside(images.alone))))
+        prices = Prices(model, names, partial(record_opening, opening, call, batch))
         _renew(model)  # what was kept in inference mode is of no use outside of it
         return found, prices
     except Exception as error:

@@ -15,6 +15,7 @@ from evoray.data.splits import Splits
 from evoray.ensembles.fitting import check_ensemble
 from evoray.errors import ConfigError, DataError, ModelError
 from evoray.evaluation.judging import by_depth, judge, takes_logits, with_fitting_layout
+from evoray.evaluation.kept.keeper import REPEATS
 from evoray.evaluation.speaking.parents import speaking
 from evoray.fitness import Fitness, FitnessSpec, fitness_spec
 from evoray.models import ClassMap, Parent, canonical_state, check_outputs, load_parent, mutable_names
@@ -36,6 +37,7 @@ from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import make_strategy
 from evoray.tasks.base import Task
+from evoray.tasks.opening import opening_of
 from evoray.tasks.registry import TASKS, make_task, of_run
 
 
@@ -115,11 +117,6 @@ def _check_records(data: Opened) -> None:
     """Raises DataError where the shards' recorded columns are not what the task asks for."""
     config, task = data.config, data.task
     check_ensemble(config, task)
-    if config.compute.keep_activations is True and getattr(task, "repeats", False):
-        raise ConfigError(
-            f"compute.keep_activations = true: {config.task.name} calls the network many times for a batch, and what "
-            "is kept is of one pass. Leave it out."
-        )
     if task.classification is None and not isinstance(config.data.outputs, str):
         raise ConfigError(f"data.outputs: {config.task.name} has no classes whose outputs it could name. Leave it out.")
     recorded = data.splits.datasets["select"].records
@@ -172,6 +169,10 @@ def together(data: Opened, parent: Parent, run: Inputs | None = None) -> Inputs:
     check_text(config.compute, parent, splits)
     speech, told = speaking(task, parent, splits, config.seed)
     task = of_run(task, splits.described["select"].classes, speech)
+    if config.compute.keep_activations is True and opening_of(task) is None:
+        raise ConfigError(
+            f"compute.keep_activations = true: of the network nothing is kept, for {REPEATS}. Leave it out."
+        )
     state, aliases, space = (run.state, run.aliases, run.space) if run else weights_of(config, parent, config_dir)
     head: tuple[str, ...] = ()
     last = config.compute.layout == "channels-last"

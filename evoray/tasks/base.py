@@ -153,6 +153,9 @@ class Task(Protocol):
     One that hangs on its run has ``of_run(classes, of_parent)``, which gives the task for so many classes of the data
     and what is known of the parent: None until the parent is loaded, and for tasks that do not have it speak. It keeps
     the latter as ``of_parent``, which travels to the workers.
+
+    One that calls the network many times for a batch says ``repeats = True``; what children have in common is then kept
+    where it has an ``opening`` (``evoray.tasks.opening``).
     """
 
     schema: Schema

@@ -44,6 +44,29 @@ def slow(prompt, answer, record):
 '''
 
 
+PLAIN = """
+from pathlib import Path
+
+from torch import nn
+from transformers import AutoModelForCausalLM
+
+from evoray import Parent
+
+FOLDER = Path(__file__).parent / "net"
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = AutoModelForCausalLM.from_pretrained(FOLDER)
+
+    def forward(self, input_ids, attention_mask):
+        return self.net(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
+
+def build():
+    return Parent(Plain(), tokenizer=str(FOLDER))
+"""
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generation")
@@ -64,9 +87,12 @@ def whole(prepared, tmp_path_factory):
     return run(prepared, tmp_path_factory.mktemp("whole") / "run", page=True)
 
 
+def of(config, overrides):
+    return load_config(config, [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()])
+
+
 def run(config, out, page=False, observers=(), **overrides):
-    values = [f"{key.replace('__', '.')}={value}" for key, value in overrides.items()]
-    return evolve(load_config(config, values), out, config_dir=config.parent, page=page, observers=observers)
+    return evolve(of(config, overrides), out, config_dir=config.parent, page=page, observers=observers)
 
 
 class Seen:
@@ -140,17 +166,50 @@ def test_a_vote_that_is_worse_than_the_parent_is_not_handed_out(prepared, tmp_pa
     assert answers["ensemble_answer"].equals(answers["parent_answer"])
 
 
+LAYERED = {"mutation__kind": '"layered"', "mutation__blocks": 4, "search__children": 8, "search__generations": 2}
+FILES = ("population.parquet", "lineage/best.json", "lineage/soup.json", "predictions.parquet", "answers.parquet")
+
+
+def files(out):
+    return [(out / name).read_bytes() for name in FILES]
+
+
+def test_children_of_late_layers_begin_with_what_their_base_made_of_the_prompts(prepared, tmp_path):
+    kept = run(prepared, tmp_path / "kept", **LAYERED, compute__keep_activations="true")
+    whole = run(prepared, tmp_path / "whole", **LAYERED, compute__keep_activations="false")
+    assert files(tmp_path / "kept") == files(tmp_path / "whole")
+    assert kept.summary["work"]["passes_saved"] > whole.summary["work"]["passes_saved"] == 0
+    assert not any("whole network" in note for note in kept.summary["notes"])
+    assert set(kept.summary["rebuilt"].values()) == {"same"}
+
+
 @pytest.mark.slow
-def test_a_search_by_layers(prepared, tmp_path):
-    found = run(prepared, tmp_path / "run", mutation__kind='"layered"', search__children=8).summary
+def test_what_is_kept_of_prompts_changes_no_byte_of_a_resumed_run(prepared, tmp_path, monkeypatch):
+    """Drawn answers, batches of three, and room for nothing: what is kept is made once a unit."""
+    keys = LAYERED | {"task__temperature": 0.8, "compute__batch_size": 3, "compute__resident_gib": 1e-6}
+    run(prepared, tmp_path / "whole", **keys, compute__keep_activations="false")
+    monkeypatch.setattr(journal, "FLUSH_SECONDS", 0.01)
+    resumed = functools.partial(evolve, of(prepared, keys), tmp_path / "cut", config_dir=prepared.parent)
+    assert cut_and_resumed(resumed, 9).summary["work"]["passes_saved"] > 0
+    assert files(tmp_path / "whole") == files(tmp_path / "cut")
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_prompts_is_the_same_on_ray(prepared, tmp_path):
+    for backend, workers in (("local", 1), ("ray", 2)):
+        keys = LAYERED | {"compute__backend": f'"{backend}"', "compute__workers": workers}
+        run(prepared, tmp_path / backend, **keys)
+    assert files(tmp_path / "local") == files(tmp_path / "ray")
+
+
+def test_a_network_without_a_cache_runs_whole(prepared, tmp_path):
+    (prepared.parent / "plain_net.py").write_text(PLAIN)
+    keys = LAYERED | {"parent__source": '"module"', "parent__name": '"plain_net:build"'}
+    with pytest.raises(ConfigError, match=r"keep_activations = true: .*many times for a batch, and keeps nothing"):
+        run(prepared, tmp_path / "kept", **keys, compute__keep_activations="true")
+    found = run(prepared, tmp_path / "run", **keys | {"search__children": 4, "search__generations": 1}).summary
     assert any("children run the whole network" in note for note in found["notes"])
-    assert found["work"]["passes_saved"] == 0 and set(found["rebuilt"].values()) == {"same"}
-
-
-def test_nothing_is_kept_of_a_pass_that_is_many(prepared, tmp_path):
-    layered = {"mutation__kind": '"layered"', "search__children": 8}
-    with pytest.raises(ConfigError, match=r"compute.keep_activations = true: generation calls the network many times"):
-        run(prepared, tmp_path / "kept", **layered, compute__keep_activations="true")
+    assert found["work"]["passes_saved"] == 0
 
 
 @pytest.mark.parametrize("after", [pytest.param(2, marks=pytest.mark.slow), 9])

@@ -46,9 +46,9 @@ class Cut:
     @property
     def share(self) -> float:
         """Of the network's multiplications, those behind the cut; 0 to 1."""
-        operations = self.tape.operations
-        whole = sum(one.flops for one in operations)
-        return sum(one.flops for one in operations[self.at :]) / whole if whole else 1.0
+        operations, later = self.tape.operations, self.tape.later
+        whole = sum(one.flops for one in operations) + later
+        return (sum(one.flops for one in operations[self.at :]) + later) / whole if whole else 1.0
 
     @property
     def price(self) -> float:

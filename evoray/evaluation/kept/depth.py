@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from evoray.evaluation.kept.cut import cut_before
-from evoray.evaluation.kept.tape import Network, Unrepeatable, Uses, record_network
+from evoray.evaluation.kept.tape import Owner, Tape, Unrepeatable, Uses
 
 
 class FirstUse(NamedTuple):
@@ -46,13 +46,13 @@ class Prices(Sequence[float]):
     the pass's multiplications that a worker does which keeps activations; 1 where it can keep none.
 
     Args:
-        call: the network. use: runs what it is given in its place on a batch, once, as a task does.
+        record: gives the tape of a pass over a batch, as a worker records it.
     """
 
-    def __init__(self, model: nn.Module, names: Sequence[str], call: Network, use: Callable[[Network], Any]) -> None:
+    def __init__(self, model: nn.Module, names: Sequence[str], record: Callable[[Owner], Tape]) -> None:
         self._count, self._known = len(names), dict[int, float]()
         try:
-            self._tape = record_network(call, use, _Owners(model, names))
+            self._tape = record(_Owners(model, names))
         except Unrepeatable:
             self._known = dict.fromkeys(range(len(names)), 1.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from evoray.evaluation.kept.cut import Cut
-from evoray.evaluation.kept.tape import Mode, Unrepeatable
+from evoray.evaluation.kept.tape import Mode, Unrepeatable, repeated
 
 
 class _Reached(BaseException):
@@ -38,7 +38,7 @@ class _Follower(Mode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if self._at == len(self._operations):
             raise _Reached
-        expected = self._operations[self._at]
+        expected, func = self._operations[self._at], repeated(func)
         if expected.function is not func:
             raise Unrepeatable(f"{func} for one batch, {expected.function} for another")
         self._at += 1

@@ -27,19 +27,28 @@ from torch.utils._pytree import tree_flatten, tree_map
 from evoray.evaluation.host import ModelHost
 from evoray.evaluation.kept.cut import WORTH, Cut, cut_before
 from evoray.evaluation.kept.first_part import follow
-from evoray.evaluation.kept.tape import Network, Ref, Tape, Unrepeatable, record_network, tensors_in
+from evoray.evaluation.kept.tape import (
+    Network,
+    Ref,
+    Tape,
+    Unrepeatable,
+    made_here,
+    record_opening,
+    tensors_in,
+)
 from evoray.evaluation.passes import equal
 from evoray.evaluation.probe import probe
 from evoray.mutation import Entry, Lineage
 from evoray.runtime.reading import reason_of
 from evoray.tasks.base import Batch, Outputs, Task
-from evoray.tasks.outputs import tensors_of
+from evoray.tasks.opening import Opening, opening_of
 
 LOG = logging.getLogger("evoray")
 REMEMBERED = 64
 """Units' children whose part is known."""
 STRENGTHS = (0.1, 0.01)
 """Of the child that a cut is checked under; the second where the first gives infinities."""
+REPEATS = "its task calls it many times for a batch, and keeps nothing between that children could have in common"
 
 Shape = tuple[Any, ...]
 
@@ -79,7 +88,7 @@ class Keeper:
     """
 
     def __init__(self, host: ModelHost, task: Task, whole: Network, make: Callable[[Network], Network]) -> None:
-        self._host, self._task, self._whole, self._make = host, task, whole, make
+        self._host, self._whole, self._make, self._task_opening = host, whole, make, opening_of(task)
         self._tapes: dict[Shape, Tape] = {}
         self._rests: dict[tuple[Shape, int], Rest] = {}
         self._parts: dict[int, Part | None] = {}
@@ -143,8 +152,8 @@ class Keeper:
 
     def outputs(self, part: Part, batch: Batch, alive: Sequence[Tensor]) -> Outputs:
         """The task's outputs on a batch of the network now in the host."""
-        found: Outputs = self._task.outputs(self._rest(part.first, batch).network(alive), batch)
-        return found
+        begun = self._opening.begin(self._rest(part.first, batch).network(alive), batch)
+        return self._opening.outputs(self._whole, batch, begun)
 
     def before(self, part: Part, base: Lineage) -> tuple[Entry, ...]:
         """The base's entries that change weights before the cut: bases that agree in them agree in what is kept."""
@@ -179,17 +188,27 @@ class Keeper:
         if rest.cut.share > WORTH:
             return None
         # what was read off one batch's values shows on another's
-        other, behind = _made_here(batch, turned=True), self._behind(first)
+        other, behind = made_here(batch, turned=True), self._behind(first)
         alive = self._follow(rest.cut, other)
         for strength in STRENGTHS:
             with self._host.child(probe(strength, behind)):
-                expected = _copied(self._task.outputs(self._whole, other))
-                found = [_copied(self._task.outputs(rest.network(alive), other)) for _ in range(2)]
+                expected = self._tried(other)
+                found = [self._tried(other, rest.network(alive)) for _ in range(2)]
             if not equal(expected, found[0]) or not equal(expected, found[1]):
                 raise Unrepeatable("the last part of the network alone gives other bits than the whole")
             if all(bool(torch.isfinite(one).all()) for one in expected):
                 break
         return Part(first, rest.cut.share)
+
+    @property
+    def _opening(self) -> Opening:
+        if self._task_opening is None:
+            raise Unrepeatable(REPEATS)
+        return self._task_opening
+
+    def _tried(self, batch: Batch, opening: Network | None = None) -> tuple[Tensor, ...]:
+        begun = None if opening is None else self._opening.begin(opening, batch)
+        return tuple(one.clone() for one in self._opening.tried(self._whole, batch, begun))
 
     def _rest(self, first: int, batch: Batch) -> Rest:
         key = _shape(batch), first
@@ -201,11 +220,10 @@ class Keeper:
     def _tape(self, batch: Batch) -> Tape:
         key = _shape(batch)
         if key not in self._tapes:
-
-            def use(network: Network) -> None:
-                self._task.outputs(network, _made_here(batch))
-
-            self._tapes[key] = record_network(self._host.forward, use, self._owner, self._host.device)
+            first = not self._tapes  # whose shares are all tapes'
+            self._tapes[key] = record_opening(
+                self._opening, self._host.forward, batch, self._owner, self._host.device, first
+            )
         return self._tapes[key]
 
     def _owner(self, tensor: Tensor) -> tuple[int, ...]:
@@ -216,12 +234,12 @@ class Keeper:
         alive: list[Tensor] = []
 
         def followed(*args: Any, **kwargs: Any) -> Any:
-            run = functools.partial(self._host.forward, *args, **kwargs)
+            run = functools.partial(self._opening.of(self._host.forward), *args, **kwargs)
             alive.extend(follow(run, tensors_in((args, kwargs)), cut))
             raise _Done
 
         with contextlib.suppress(_Done), torch.inference_mode():
-            self._task.outputs(followed, _made_here(batch))
+            self._opening.begin(followed, made_here(batch))
         return alive
 
 
@@ -235,22 +253,3 @@ def _shape(batch: Batch) -> Shape:
     return str(form), tuple(
         (tuple(one.shape), one.dtype, one.stride()) if isinstance(one, Tensor) else one for one in leaves
     )
-
-
-def _made_here(batch: Batch, turned: bool = False) -> Batch:
-    """A copy; turned: with its records in reverse.
-
-    Copies made in inference mode are all of one kind: some operations arrive whole where they are given such tensors,
-    and in parts where they are given others.
-    """
-
-    def made(one: Any) -> Any:
-        if not isinstance(one, Tensor):
-            return one
-        return torch.empty_like(one).copy_(one.flip(0) if turned and one.ndim else one)
-
-    return Batch(tree_map(made, batch.inputs), batch.count, tree_map(made, batch.beside))
-
-
-def _copied(outputs: Outputs) -> tuple[Tensor, ...]:
-    return tuple(one.clone() for one in tensors_of(outputs))

@@ -20,6 +20,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from evoray.evaluation.kept.flops import flops
+from evoray.tasks.base import Batch
+from evoray.tasks.opening import Opening
 
 CPU = torch.device("cpu")
 Owner = Callable[[Tensor], Iterable[int]]
@@ -63,7 +65,7 @@ class Tape:
     """storage, nbytes: of each value, in which memory it lies, and its size. inputs: the first so many values.
 
     first_use: of a tensor of the space (by number), the first operation that is given it. output: what the network
-    returned, with a Ref for each tensor.
+    returned, with a Ref for each tensor. later: flops of the passes that follow this one, nothing of which is kept.
     """
 
     inputs: int
@@ -73,6 +75,7 @@ class Tape:
     nbytes: list[int] = field(default_factory=list)
     first_use: dict[int, int] = field(default_factory=dict)
     output: Any = None
+    later: int = 0
 
 
 def record(
@@ -105,8 +108,43 @@ def record_network(network: Network, use: Callable[[Network], Any], owner: Owner
     return found[0]
 
 
+def record_opening(
+    opening: Opening, network: Network, batch: Batch, owner: Owner, device: torch.device = CPU, later: bool = True
+) -> Tape:
+    """The tape of a task's opening of a network, on a copy of a batch; later: with what the passes after it take."""
+
+    def of(given: Batch) -> Tape:
+        return record_network(opening.of(network), lambda run: opening.begin(run, made_here(given)), owner, device)
+
+    tape = of(batch)
+    if later and opening.later:
+        tape.later = opening.later * sum(one.flops for one in of(opening.short(batch)).operations)
+    return tape
+
+
+def made_here(batch: Batch, turned: bool = False) -> Batch:
+    """A copy; turned: with its records in reverse.
+
+    Copies made in inference mode are all of one kind: some operations arrive whole where they are given such tensors,
+    and in parts where they are given others.
+    """
+
+    def made(one: Any) -> Any:
+        if not isinstance(one, Tensor):
+            return one
+        return torch.empty_like(one).copy_(one.flip(0) if turned and one.ndim else one)
+
+    return Batch(tree_map(made, batch.inputs), batch.count, tree_map(made, batch.beside))
+
+
 def tensors_in(values: Any) -> list[Tensor]:
     return [one for one in tree_leaves(values) if isinstance(one, Tensor)]
+
+
+def repeated(function: Any) -> Any:
+    """What does an operation again: a number in Python's code becomes a new tensor each time, for it may be written."""
+    aten = torch.ops.aten
+    return aten.lift_fresh_copy.default if function is aten.lift_fresh.default else function
 
 
 class Mode(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -156,7 +194,7 @@ class _Recorder(Uses):  # type: ignore[no-untyped-call]
             self._new(tensor, {})
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        func, kwargs = repeated(func), kwargs or {}
         tensors = tensors_in((args, kwargs))
         _check_repeatable(func, tensors)
         self.see(tensors)

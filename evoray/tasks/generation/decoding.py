@@ -7,7 +7,8 @@ batch where half of it has: each row is a text of its own, and the others' rows 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from evoray.tasks.generation.speech import Speech
 from evoray.tasks.inputs import tensor_of
 
 TOKENS, MASK = "input_ids", "attention_mask"
+Begun = tuple[Tensor, list[tuple[int, Tensor, Tensor]]]
+"""Scores of the first tokens [b, V], and what the prompts' pass gave to a cache in turn: layer, keys and values."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,17 @@ class Step(Protocol):
 
 
 def speak(
-    network: Network, ids: Tensor, mask: Tensor, records: Sequence[int], speech: Speech, manner: Manner
+    network: Network,
+    ids: Tensor,
+    mask: Tensor,
+    records: Sequence[int],
+    speech: Speech,
+    manner: Manner,
+    begun: Begun | None = None,
 ) -> Spoken:
     """Answers to prompts [b, t], which are padded on the left.
+
+    begun: what the prompts' pass leaves behind, where it was done already.
 
     Raises:
         ModelError: the network gives no scores of tokens.
@@ -75,7 +86,7 @@ def speak(
     spoken = Spoken(np.full((len(ids), count), -1, np.int32), np.zeros(len(ids), bool), np.zeros(len(ids), bool))
     step: Step = _Whole(network, ids, mask, count)
     if speech.cache != "none":
-        step = _Cached(network, ids, mask, count, speech)
+        step = Cached(network, ids, mask, count, speech, begun)
     draws = np.stack([speech.draws(record, count) for record in records]) if manner.temperature > 0 else None
     scores = step(None, None)
     for at in range(count):
@@ -152,11 +163,14 @@ class _Whole:
         return scores[rows, self._lengths - 1]
 
 
-class _Cached:
+class Cached:
     """With the cache of transformers: the prompts in one pass, then a token a pass."""
 
-    def __init__(self, network: Network, ids: Tensor, mask: Tensor, count: int, speech: Speech) -> None:
+    def __init__(
+        self, network: Network, ids: Tensor, mask: Tensor, count: int, speech: Speech, begun: Begun | None = None
+    ) -> None:
         self._network, self._speech, self._ids, self._known = network, speech, ids, ids.shape[1]
+        self._begun = begun
         self._cache = make_cache(speech, self._known + count)
         # what is still to come is hidden by its place; so the mask has its last shape from the start
         self._seen = torch.cat([mask, mask.new_ones((len(ids), count))], dim=1)
@@ -175,8 +189,29 @@ class _Cached:
     def _layers(self) -> list[Any]:
         return list(self._cache.layers)
 
+    @contextmanager
+    def noted(self) -> Iterator[list[tuple[int, Tensor, Tensor]]]:
+        """What the cache is given meanwhile."""
+        given: list[tuple[int, Tensor, Tensor]] = []
+        update = self._cache.update
+
+        def note(keys: Tensor, values: Tensor, layer: int, *args: Any, **named: Any) -> Any:
+            given.append((layer, keys, values))
+            return update(keys, values, layer, *args, **named)
+
+        self._cache.update = note
+        try:
+            yield given
+        finally:
+            del self._cache.update  # which holds the cache that holds it
+
     def __call__(self, taken: Tensor | None, stay: Tensor | None) -> Tensor:
         tokens = self._ids
+        if taken is None and self._begun is not None:
+            scores, given = self._begun
+            for layer, keys, values in given:
+                self._cache.update(keys, values, layer)
+            return scores
         if stay is not None:
             self._seen, self._place = self._seen[stay], self._place[stay]
             for layer in self._layers:

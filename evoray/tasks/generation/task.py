@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from evoray.tasks.generation.decoding import Begun
+    from evoray.tasks.generation.opening import Prompts
+
 LOG = logging.getLogger("evoray")
 PROMPT, RECORD, NUMBER = "prompt", "record", "number"
 """Columns beside the prompt's tokens: its text, the whole record as JSON, and the record's number in its file."""
@@ -91,7 +94,7 @@ class Generation(ScoredTask):
     kept: tuple[str, ...] = ("reward", "failed", "tokens", "ended", "answer")
     logits = False
     repeats = True
-    """A pass of this task calls the network many times, so that no part of it can be kept for all of them."""
+    """The network is called many times for a batch."""
 
     def __init__(
         self,
@@ -137,11 +140,11 @@ class Generation(ScoredTask):
         from evoray.tasks.inputs import on_device
 
         ids, mask = _padded_left([records[TOKENS][row] for row in rows])
-        inputs: dict[str, Any] = {
+        inputs = {
             name: on_device(torch.from_numpy(one), how) for name, one in ((TOKENS, ids), ("attention_mask", mask))
         }
-        inputs |= {name: tuple(records[name][row] for row in rows) for name in (PROMPT, RECORD)}
-        return Batch(inputs | {NUMBER: tuple(records[NUMBER][rows].tolist())}, len(rows))
+        beside: dict[str, Any] = {name: tuple(records[name][row] for row in rows) for name in (PROMPT, RECORD)}
+        return Batch(inputs, len(rows), beside | {NUMBER: tuple(records[NUMBER][rows].tolist())})
 
     def batch_bytes(self, records: Any, count: int, how: Preparation) -> int:
         return count * 2 * int(records[TOKENS].lengths.max(initial=1)) * WIDE
@@ -151,18 +154,27 @@ class Generation(ScoredTask):
 
         return torch.from_numpy(np.ascontiguousarray(records[NUMBER][rows])).to(device)
 
-    def outputs(self, network: Network, batch: Batch) -> Answers:
+    @property
+    def opening(self) -> Prompts | None:
+        """None without a cache: each pass takes the whole text."""
+        from evoray.tasks.generation.opening import Prompts
+
+        told = self.of_parent
+        return None if told is None or told.cache == "none" else Prompts(told, self.max_new_tokens, self.outputs)
+
+    def outputs(self, network: Network, batch: Batch, begun: Begun | None = None) -> Answers:
+        """begun: what the prompts' pass leaves behind, where it was done already."""
         import torch
 
         from evoray.tasks.generation.decoding import Manner, speak
 
-        speech, given = self._speech, batch.inputs
+        speech, given, beside = self._speech, batch.inputs, batch.beside
         manner = Manner(self.max_new_tokens, *self._drawn, self._stop)
-        spoken = speak(network, given[TOKENS], given["attention_mask"], given[NUMBER], speech, manner)
+        spoken = speak(network, given[TOKENS], given["attention_mask"], beside[NUMBER], speech, manner, begun)
         texts = [self.text(row) for row in spoken.tokens]
-        judged = self._rewards.ask(list(zip(given[PROMPT], texts, given[RECORD], strict=True)))
-        self._say_failures(judged, given[NUMBER])
-        self._say_low(judged, given[NUMBER])
+        judged = self._rewards.ask(list(zip(beside[PROMPT], texts, beside[RECORD], strict=True)))
+        self._say_failures(judged, beside[NUMBER])
+        self._say_low(judged, beside[NUMBER])
         reward = np.array([self.lowest if one.reward is None else one.reward for one in judged])
         failed = np.array([one.reward is None for one in judged])
         arrays = (
@@ -195,7 +207,7 @@ class Generation(ScoredTask):
 
         self._said.add(LOW)  # is an error here
         answers = self.outputs(network, batch)
-        given, texts = batch.inputs, [self.text(row) for row in answers.tokens.cpu().numpy()]
+        given, texts = batch.beside, [self.text(row) for row in answers.tokens.cpu().numpy()]
         return check_rewards(self._rewards, list(zip(given[PROMPT], texts, given[RECORD], strict=True)), self.lowest)
 
     def combine(self, method: str) -> Any:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.nn.utils import parametrizations
 
 from evoray.evaluation.kept.depth import Prices, first_use
+from evoray.evaluation.kept.tape import record_network
 from evoray.mutation import Entry, Recipe
 from evoray.mutation.partition import PartitionConfig
 from tests.unit.evaluation.kept.nets import CUTTABLE, NOT, worker
@@ -125,7 +126,8 @@ def test_a_network_of_layers_in_a_row_is_in_its_own_order(name):
 
 def prices(model, x, use=None):
     names = sorted(name for name, _ in model.named_parameters())
-    return Prices(model.eval(), names, model, use or (lambda network: network(x.clone())))
+    once = use or (lambda network: network(x.clone()))
+    return Prices(model.eval(), names, lambda owner: record_network(model, once, owner))
 
 
 def test_the_share_of_the_pass_behind_each_tensor():

@@ -12,7 +12,7 @@ from evoray.errors import EvaluationError
 from evoray.evaluation.kept.tape import Unrepeatable
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.mutation import Entry, Lineage, Mutation
-from tests.unit.evaluation.kept.nets import CUTTABLE, NOT, Plain, Unused, worker
+from tests.unit.evaluation.kept.nets import CUTTABLE, NOT, NumPyBefore, Plain, Unused, worker
 
 
 def entry(seed, parts=2, weight=1.0):
@@ -30,7 +30,7 @@ def both(kind, names, **how):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("kind", CUTTABLE)
+@pytest.mark.parametrize("kind", [*CUTTABLE, NumPyBefore])
 def test_kept_on_is_kept_off(kind, dtype):
     names = ("head",) if kind.__name__ == "Attends" else ("second", "head")
     on, off = both(kind, names, dtype=dtype)
@@ -54,7 +54,7 @@ def test_a_network_that_cannot_be_cut_runs_whole_and_says_why(kind):
 
 
 def test_nothing_is_recorded_where_all_weights_change(monkeypatch):
-    monkeypatch.setattr("evoray.evaluation.kept.keeper.record_network", lambda *_: pytest.fail("recorded"))
+    monkeypatch.setattr("evoray.evaluation.kept.keeper.record_opening", lambda *_: pytest.fail("recorded"))
     on, off = both(Plain, ("*",))
     assert np.array_equal(rows(on), rows(off))
 

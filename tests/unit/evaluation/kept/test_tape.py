@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from evoray.evaluation.kept.cut import Cut
 from evoray.evaluation.kept.tape import Ref, Unrepeatable, record
 
 
@@ -103,3 +104,19 @@ def test_the_generator_of_the_workers_own_device_is_asked(monkeypatch, device):
         with pytest.raises(Unrepeatable, match="draws random numbers"):
             record(lambda: torch.rand(3), inputs, lambda tensor: (), torch.device(device))
     assert set(asked) == ({torch.device(device)} if "cuda" in device else set())
+
+
+def test_a_number_of_the_codes_own_is_new_in_each_pass():
+    """As the length of a cache is, which a pass adds to."""
+
+    def run(x):
+        length = torch.tensor(2)
+        found = x[:, torch.arange(2) + length]
+        length.add_(2)
+        return found + length
+
+    tape, output = taped(run, torch.arange(8.0).reshape(2, 4))
+    rest = Cut(tape, 0).rest()
+    for _ in range(2):
+        assert torch.equal(rest(torch.arange(8.0).reshape(2, 4))[0], output)
+    assert [one.item() for one in tape.constants] == [2]
