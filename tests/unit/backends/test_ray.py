@@ -111,3 +111,7 @@ def test_a_cluster_that_runs_is_seen_from_another_process(embedded_ray):
     found = look({**os.environ, "RAY_ADDRESS": address}, seconds=120)
     assert found is not None and found.error == "" and found.total("CPU") >= 6
     assert look({**os.environ, "RAY_ADDRESS": "127.0.0.1:1"}, seconds=5).error
+
+
+def test_a_worker_that_is_gone_already_is_stopped_without_a_word():
+    module.RayFleet().stop(3)
