@@ -37,7 +37,8 @@ def arguments(words=None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60, help="begin no schedule after so many")
     parser.add_argument("--report", type=Path, help="folder for chaos.md and chaos.json")
     parser.add_argument("--replay", type=int, help="one schedule again, by its seed")
-    parser.add_argument("--only", default="", help="cases whose name begins so")
+    parser.add_argument("--backend", choices=("local", "ray", "both"), default="both", help="ray: a cluster of its own")
+    parser.add_argument("--only", default="", help="cases whose names begin so, with commas")
     parser.add_argument("--work", type=Path, help="folder to keep; data and networks are taken from there if they are")
     return parser.parse_args(words)
 
@@ -45,14 +46,15 @@ def arguments(words=None) -> argparse.Namespace:
 class Campaign:
     """Plays schedules on one ground; undisturbed runs are made as they are needed, once."""
 
-    def __init__(self, work: Path, only: str = "") -> None:
+    def __init__(self, work: Path, only: str = "", backend: str = "both") -> None:
         self.ground = play.Ground(Drivers(), Disk(work / "disk"), work / "ground" / "cache", work / "logs")
         self.ground.logs.mkdir(exist_ok=True)
         if not (work / "ground" / "ready").exists():
             self._prepare(work / "ground")
         found = cases.cases_in(work / "ground")
-        self.cases = {name: one for name, one in found.items() if name.startswith(only)}
+        self.cases = {name: one for name, one in found.items() if name.startswith(tuple(only.split(",")))}
         self._references: dict[str, play.Reference] = {}
+        self._backend = backend
 
     def _prepare(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -70,19 +72,26 @@ class Campaign:
         return self._references[name]
 
     def schedule(self, seed: int) -> schedule.Schedule:
-        name = schedule.draw_case(seed, list(self.cases))
-        return schedule.draw(seed, name, self.reference(name).lengths)
+        backend = schedule.draw_backend(seed) if self._backend == "both" else self._backend
+        name = schedule.draw_case(seed, list(self.cases), backend)
+        return schedule.draw(seed, name, self.reference(name).lengths, backend)
 
     def play(self, seed: int) -> play.Played:
         drawn = self.schedule(seed)
+        if drawn.backend == "ray" and self.ground.nodes is None:
+            from disturbance.nodes import Nodes  # imports Ray
+
+            self.ground.nodes = Nodes()
         return play.play(self.ground, drawn, self.cases[drawn.case], self.reference(drawn.case))
 
     def close(self) -> None:
         self.ground.disk.close()
+        if self.ground.nodes is not None:
+            self.ground.nodes.close()
 
 
 def run(asked: argparse.Namespace, work: Path) -> int:
-    campaign = Campaign(work, asked.only)
+    campaign = Campaign(work, asked.only, asked.backend)
     began, played = time.monotonic(), []
     try:
         seeds = [asked.replay] if asked.replay is not None else range(asked.seed, asked.seed + 10**6)
@@ -104,7 +113,8 @@ def run(asked: argparse.Namespace, work: Path) -> int:
 def summary(asked, played, began) -> dict:
     root = Path(__file__).resolve().parents[2]
     commit = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], cwd=root, capture_output=True, text=True)
-    options = f"--seed {asked.seed} --faults {asked.faults} --minutes {asked.minutes:g}"
+    options = f"--seed {asked.seed} --faults {asked.faults} --minutes {asked.minutes:g} --backend {asked.backend}"
+    options += f" --only {asked.only}" * bool(asked.only)
     about = {
         "command": f"python tests/system/chaos.py {options}",
         "commit": commit.stdout.strip() or "unknown",

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from disturbance.cases import Case
 from disturbance.drivers import Driver
@@ -64,6 +65,8 @@ class Scene:
     case: Case
     cache: Path
     chance: random.Random
+    nodes: Any = None
+    """The cluster that the run is on, None for the local backend."""
 
     def rest(self, seconds: float) -> bool:
         """Waits, shorter where the driver ends before; whether it still lives."""
@@ -155,12 +158,9 @@ def flipped_byte(scene: Scene, fault: Fault) -> str:
 
 def journal_cut(scene: Scene, fault: Fault) -> str:
     """The driver is killed, and a segment of its journal loses its end."""
-    if not killed(scene, fault):
+    if not any((scene.run / "journal").glob("*.arrow")) or not killed(scene, fault):
         return ""
-    segments = sorted((scene.run / "journal").glob("*.arrow"))
-    if not segments:
-        return ""
-    path = scene.chance.choice(segments)
+    path = scene.chance.choice(sorted((scene.run / "journal").glob("*.arrow")))
     os.truncate(path, scene.chance.randrange(path.stat().st_size))
     return "cut"
 
@@ -171,26 +171,45 @@ def out_of_memory(scene: Scene, fault: Fault) -> str:
 
 
 def _group_full(scene: Scene) -> str:
-    group = GROUPS / f"evoray-chaos-{scene.driver.pid}"
+    found = limited(scene.driver.pid, lambda: scene.driver.alive, lambda: not scene.driver.alive)
+    if found is None:
+        return _no_more_addresses(scene)
+    return found if scene.driver.exit_code() == -signal.SIGKILL else ""
+
+
+def limited(pid: int, wanted: Callable[[], bool], is_dead: Callable[[], bool]) -> str | None:
+    """Lets a process have no page more, until the kernel ends it or it is wanted no longer; None: not possible here."""
+    group = GROUPS / f"evoray-chaos-{pid}"
     try:
         group.mkdir()
     except OSError:
-        return _no_more_addresses(scene)
+        return None
+    deadline = time.monotonic() + PATIENCE_S / 3
     try:
         (group / "memory.limit_in_bytes").write_text(str(2**18))
-        (group / "cgroup.procs").write_text(str(scene.driver.pid))
-        scene.rest(PATIENCE_S / 3)
-        return "killed by the kernel" if scene.driver.exit_code() == -signal.SIGKILL else ""
+        (group / "cgroup.procs").write_text(str(pid))
+        while wanted() and not is_dead() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return "killed by the kernel" if is_dead() and "oom_kill 0" not in _control(group) else ""
     except OSError:
         return ""
     finally:
+        _dissolved(group)
+
+
+def _control(group: Path) -> str:
+    return (group / "memory.oom_control").read_text()
+
+
+def _dissolved(group: Path) -> None:
+    for _ in range(200):
         with suppress(OSError):
             (group / "memory.limit_in_bytes").write_text("-1")
             for pid in (group / "cgroup.procs").read_text().split():
                 (GROUPS / "cgroup.procs").write_text(pid)
-        scene.driver.ended(0 if scene.driver.alive else 10)
-        with suppress(OSError):
             group.rmdir()
+            return
+        time.sleep(0.02)
 
 
 def _no_more_addresses(scene: Scene) -> str:
@@ -206,10 +225,13 @@ def _no_more_addresses(scene: Scene) -> str:
     return "no memory was given" if scene.driver.exit_code() else ""
 
 
-FAULTS: dict[str, Callable[[Scene, Fault], str]] = {
+ANY_FAULTS: dict[str, Callable[[Scene, Fault], str]] = {
     "driver killed": killed,
     "driver terminated": terminated,
     "driver stopped": stopped,
+}
+FAULTS: dict[str, Callable[[Scene, Fault], str]] = {
+    **ANY_FAULTS,
     "full disk": full_disk,
     "slow disk": slow_disk,
     "directory gone": directory_gone,
@@ -217,5 +239,5 @@ FAULTS: dict[str, Callable[[Scene, Fault], str]] = {
     "journal cut": journal_cut,
     "out of memory": out_of_memory,
 }
-SEAMS = ("slow disk",)
+SEAMS = ("slow disk", "partition")
 """Kinds that are not done to the machine itself."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
 import signal
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from disturbance import endings
 from disturbance.cases import Case
@@ -73,13 +76,29 @@ class Ground:
     disk: Disk
     cache: Path
     logs: Path
-    inject: dict = field(default_factory=lambda: dict(FAULTS))
+    nodes: Any = None
+    """The cluster (``nodes.Nodes``), where there is one."""
+
+    def faults(self, backend: str) -> Mapping[str, Callable[[Scene, Fault], str]]:
+        if backend == "local":
+            return FAULTS
+        from disturbance.nodes import NODE_FAULTS  # imports Ray
+
+        return NODE_FAULTS
+
+    def environment(self, schedule: Schedule) -> dict[str, str]:
+        """Of a schedule's drivers."""
+        if schedule.backend == "local":
+            return {}
+        from disturbance.nodes import losing
+
+        loses = any(fault.kind == "lost messages" for fault in schedule.faults)
+        return self.nodes.environment | (losing() if loses else {})
 
 
-def order_of(ground: Ground, case: Case, run: Path, name: str, **more) -> Order:
-    return Order(
-        str(case.config), case.overrides, str(run), str(ground.logs / f"{name}.log"), is_window=case.is_window, **more
-    )
+def order_of(ground: Ground, case: Case, run: Path, name: str, backend: str = "local", **more) -> Order:
+    overrides, log = (*case.overrides, f'compute.backend="{backend}"'), str(ground.logs / f"{name}.log")
+    return Order(str(case.config), overrides, str(run), log, is_window=case.is_window, **more)
 
 
 def play(ground: Ground, schedule: Schedule, case: Case, reference) -> Played:
@@ -90,10 +109,12 @@ def play(ground: Ground, schedule: Schedule, case: Case, reference) -> Played:
         moments = [(fault.stage, fault.share) for fault in pending]
         name, slow = f"{schedule.seed}-{played.attempts}", str(ground.logs / f"slow-{schedule.seed}")
         more = {"moments": moments, "flush": schedule.flush, "slow": slow, "page": schedule.page}
+        more |= {"backend": schedule.backend, "environment": ground.environment(schedule)}
         driver = ground.drivers.start(order_of(ground, case, run, name, **more))
         sessions.append(driver.pid)
         try:
             scene = Scene(driver, run, ground.disk, case, ground.cache, random.Random(f"{schedule.seed} {pending}"))
+            scene.nodes = ground.nodes
             code = _attempt(ground, scene, pending, reference.lengths, played)
             said = driver.said()
         finally:
@@ -104,8 +125,12 @@ def play(ground: Ground, schedule: Schedule, case: Case, reference) -> Played:
     else:
         played.wrong.append("it did not come to an end")
     _look_around(played, run, sessions, reference)
+    if schedule.backend == "ray":
+        _look_at(ground, played, run)
+    if played.wrong and run.exists():
+        shutil.copytree(run, ground.logs / f"wrong-{schedule.seed}", dirs_exist_ok=True)
+    shutil.rmtree(run, ignore_errors=True)
     if not played.wrong:
-        shutil.rmtree(run, ignore_errors=True)
         for log in ground.logs.glob(f"{schedule.seed}-*.log"):
             log.unlink()
     played.seconds = round(time.monotonic() - began, 2)
@@ -121,7 +146,7 @@ def _attempt(ground: Ground, scene: Scene, pending: list[Fault], lengths, played
         driver.go_on()
         left = lengths.get(fault.stage, 0.0) * (1 - fault.share)
         scene.rest(fault.delay * min(left, 5.0))
-        how = ground.inject[fault.kind](scene, fault)
+        how = ground.faults(played.backend)[fault.kind](scene, fault)
         if how:
             seen.append(Seen(fault.kind, fault.stage, how))
     code = driver.ended(ATTEMPT_S)
@@ -168,6 +193,16 @@ def _look_around(played: Played, run: Path, sessions, reference) -> None:
         played.wrong.append(f"left in the run directory: {', '.join(found)}")
     if found := endings.differing(endings.answer_of(run), reference.answer):
         played.wrong.append(f"not the bytes of an undisturbed run: {', '.join(found)}")
+
+
+def _look_at(ground: Ground, played: Played, run: Path) -> None:
+    """No worker is left on the cluster; messages were lost if some were sent again; two good nodes for the next."""
+    if left := ground.nodes.left_over():
+        played.wrong.append(f"{len(left)} workers left on the cluster")
+    summary = run / "summary.json"
+    if not summary.exists() or not json.loads(summary.read_text())["work"]["retries"]:
+        played.faults = [one for one in played.faults if one.kind != "lost messages"]
+    ground.nodes.settle()
 
 
 @dataclass(frozen=True)
