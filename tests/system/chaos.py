@@ -13,10 +13,13 @@ machine does between them is not.
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import multiprocessing
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +39,7 @@ def arguments(words=None) -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=1000, help="stop after so many were seen")
     parser.add_argument("--minutes", type=float, default=60, help="begin no schedule after so many")
     parser.add_argument("--report", type=Path, help="folder for chaos.md and chaos.json")
+    parser.add_argument("--merge", type=Path, nargs="+", help="reports of campaigns that ran beside each other")
     parser.add_argument("--replay", type=int, help="one schedule again, by its seed")
     parser.add_argument("--backend", choices=("local", "ray", "both"), default="both", help="ray: a cluster of its own")
     parser.add_argument("--only", default="", help="cases whose names begin so, with commas")
@@ -139,6 +143,11 @@ def tell(played) -> None:
 
 def main() -> int:
     asked = arguments()
+    if asked.merge:
+        found = [json.loads((folder / "chaos.json").read_text()) for folder in asked.merge]
+        report.write(asked.report, functools.reduce(report.merged, found) | {"wanted": asked.faults})
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # nothing of ours is to be left either
     if asked.work is not None:
         asked.work.mkdir(parents=True, exist_ok=True)
         return run(asked, asked.work.resolve())

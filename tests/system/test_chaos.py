@@ -81,6 +81,9 @@ def test_a_report_counts_faults_of_wrong_runs_apart(tmp_path):
     summary = report.summary_of([right, wrong], about)
     assert (summary["faults"], summary["right_endings"]) == (3, 2)
     assert summary["kinds"]["full disk"] == {"child": 2, "soup": 0}
+    both = report.merged(summary, summary | {"command": "d"})
+    assert (both["faults"], both["kinds"]["full disk"]["child"], both["command"]) == (6, 4, "c; d")
+    assert len(both["wrong"]) == 2 and summary["faults"] == 3
     report.write(tmp_path, summary)
     page = (tmp_path / "chaos.md").read_text()
     assert "short" in page and "WRONG, seed 1 (a/c): bytes differ" in page and "| slow disk* | 0 | 1 | 1 |" in page

@@ -40,7 +40,7 @@ class Nodes:
     """A head without workers and two nodes of one CPU; made whole again by ``settle`` after each schedule."""
 
     def __init__(self) -> None:
-        from scenes import Machines
+        from machines import Machines
 
         import evoray.backends.ray  # noqa: F401  before ray: how clusters of this process are secured
 

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from disturbance.faults import SEAMS
 from disturbance.play import Played
@@ -44,7 +45,21 @@ def _words(refusal: str) -> str:
     return next((one for one in known if one in refusal), refusal[:80])
 
 
+def merged(first: Any, second: Any) -> Any:
+    """Summaries of two campaigns as one: numbers are added, lists and texts joined."""
+    if isinstance(first, dict):
+        keys = dict.fromkeys([*first, *second])
+        return {
+            key: merged(first[key], second[key]) if key in first and key in second else first.get(key, second.get(key))
+            for key in keys
+        }
+    if isinstance(first, str):
+        return first if first == second else f"{first}; {second}"
+    return first + second
+
+
 def page_of(summary: dict) -> str:
+    summary["kinds"] = dict(sorted(summary["kinds"].items()))
     kinds, stages = summary["kinds"], list(dict.fromkeys(stage for row in summary["kinds"].values() for stage in row))
     lines = [
         "# Chaos",
@@ -62,7 +77,7 @@ def page_of(summary: dict) -> str:
     ]
     for kind, row in kinds.items():
         ended = ", ".join(f"{count} {how}" for how, count in sorted(summary["ended"][kind].items()))
-        counts = " | ".join(str(row[stage]) for stage in stages)
+        counts = " | ".join(str(row.get(stage, 0)) for stage in stages)
         lines.append(f"| {kind}{'*' if kind in SEAMS else ''} | {counts} | {sum(row.values())} | {ended} |")
     lines += ["", "\\* at a seam; all others are real (signals, tmpfs, files, limits of the kernel).", ""]
     lines += ["| run | faults |", "|-|-|", *(f"| {case} | {count} |" for case, count in summary["cases"].items()), ""]
