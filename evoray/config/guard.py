@@ -53,7 +53,7 @@ def first_of(error: ValidationError) -> str:
     wrong = error.errors()[0]
     key = shown(".".join(map(str, wrong["loc"])), 120)
     if wrong["type"] == "extra_forbidden":
-        return f"unknown key {key}; README.md lists every key"
+        return f"unknown key {key}; `evoray explain guard` lists its keys"
     return f"{key} = {quoted(wrong['input'], 60)}: {shown(wrong['msg'].removeprefix('Value error, '))}"
 
 

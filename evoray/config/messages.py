@@ -133,7 +133,7 @@ class Explainer:
         is_table = isinstance(self._at(key), Mapping)
         what = f"section [{name}]" if is_table else f"key {name} = {shown(as_toml(self._at(key)), 120)}"
         hint = self._elsewhere(key) or self._near(key)
-        return f"unknown {what}{f': {hint}' if hint else ' (README.md lists every key)'}"
+        return f"unknown {what}{f': {hint}' if hint else ' (`evoray explain` lists every key)'}"
 
     def _elsewhere(self, key: Path) -> str:
         """Where a key of exactly that name, or of that dotted name, does stand."""

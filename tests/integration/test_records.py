@@ -260,7 +260,7 @@ def test_images_with_targets_of_numbers(place, cli, task):
 def test_the_readmes_example_runs(tmp_path, monkeypatch, cli):
     """A regression in twenty lines, as a newcomer types it."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    section = readme.partition("### Any task")[2].partition("### Every key")[0]
+    section = readme.partition("### Any task")[2].partition("#### A reward for answers")[0]
     model, config = (re.search(rf"```{kind}\n(.*?)```", section, re.S)[1] for kind in ("python", "toml"))
     commands = [line.removeprefix("uv run evoray ").split() for line in section.splitlines() if "uv run" in line]
     (tmp_path / "model.py").write_text(model)

@@ -14,19 +14,27 @@ if TYPE_CHECKING:
 
 
 def explain(
-    key: Annotated[str, typer.Argument(help="A key such as mutation.sigma or sigma, or a section such as search.")],
+    key: Annotated[
+        str,
+        typer.Argument(
+            help="A key such as mutation.sigma or sigma, or a section such as search; left out: all there are."
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Say what a key or a section of the configuration means, what it takes, and its default."""
     from rich.console import Console
 
-    from evoray.begin.explain import SectionOf, explained
+    from evoray.begin.explain import SectionOf, all_sections, explained
 
-    found = explained(key)
+    found = explained(key) if key else list(all_sections().values())
     if as_json:
         typer.echo(json.dumps([one.to_dict() for one in found]))
         return
     width = Console(emoji=False).width
+    if not key:
+        typer.echo("\n\n".join("\n".join(_names(one, width)) for one in found if isinstance(one, SectionOf)))
+        return
     for number, one in enumerate(found):
         lines = _section(one, width) if isinstance(one, SectionOf) else _key(one, width)
         typer.echo("\n".join([*([""] if number else []), *lines]))
@@ -61,6 +69,15 @@ def _section(section: SectionOf, width: int) -> list[str]:
     if section.variants:
         lines += ["", *beside(section.variants.items(), width, 2)]
     return lines
+
+
+def _names(section: SectionOf, width: int) -> list[str]:
+    """A section in two lines or three: what it is, and its keys, each once."""
+    from evoray.begin.said import folded
+
+    names = dict.fromkeys(key.name.rpartition(".")[2] for key in section.keys)
+    title = f"[{section.name}] {section.meaning}" if section.name else section.meaning
+    return [*folded(title, width), *(f"  {line}" for line in folded(", ".join(names), width - 2))]
 
 
 def _in_short(key: Key) -> str:

@@ -160,8 +160,8 @@ def test_key_value_and_what_is_allowed(path, value, message):
         ("search.step", 3, 'step goes with search.strategy = "mu-lambda"'),
         ("search.learningrate", 3, "did you mean search.learning_rate?"),
         ("blocks", 3, "blocks stands in [mutation]"),
-        ("xyzzy", 1, "(README.md lists every key)"),
-        ("xyzzy", {}, "unknown section [xyzzy] (README.md lists every key)"),
+        ("xyzzy", 1, "(`evoray explain` lists every key)"),
+        ("xyzzy", {}, "unknown section [xyzzy] (`evoray explain` lists every key)"),
     ],
 )
 def test_an_unknown_key_says_what_may_be_meant(path, value, hint):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from evoray.begin.explain import all_sections
 from evoray.errors import ConfigError
 
 SIGMA = """\
@@ -42,8 +43,18 @@ def test_no_line_is_wider_than_the_terminal(evoray, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     for key in ("compute", "mutation", "task.name", "ensemble.method"):
         assert max(map(len, evoray("explain", key).splitlines())) <= width
+    assert max(map(len, evoray("explain").splitlines())) <= width
 
 
 def test_a_misspelt_key_is_refused(evoray):
     with pytest.raises(ConfigError, match="did you mean"):
         evoray("explain", "mutation.sgima")
+
+
+def test_without_a_name_every_section_and_key_is_listed(evoray):
+    listed = evoray("explain")
+    words = set(listed.replace(",", " ").split())
+    for section in all_sections().values():
+        assert not section.name or f"[{section.name}]" in words
+        assert {key.name.rpartition(".")[2] for key in section.keys} <= words
+    assert [one["name"] for one in json.loads(evoray("explain", "--json"))] == list(all_sections())
