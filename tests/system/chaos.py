@@ -95,7 +95,7 @@ class Campaign:
 
 
 def run(asked: argparse.Namespace, work: Path) -> int:
-    campaign = Campaign(work, asked.only, asked.backend)
+    campaign, commit = Campaign(work, asked.only, asked.backend), commit_of()
     began, played = time.monotonic(), []
     try:
         seeds = [asked.replay] if asked.replay is not None else range(asked.seed, asked.seed + 10**6)
@@ -108,20 +108,24 @@ def run(asked: argparse.Namespace, work: Path) -> int:
             played.append(campaign.play(seed))
             tell(played)
             if asked.report:
-                report.write(asked.report, summary(asked, played, began))
+                report.write(asked.report, summary(asked, played, began, commit))
     finally:
         campaign.close()
     return int(any(one.wrong for one in played))
 
 
-def summary(asked, played, began) -> dict:
+def commit_of() -> str:
     root = Path(__file__).resolve().parents[2]
-    commit = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], cwd=root, capture_output=True, text=True)
+    found = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], cwd=root, capture_output=True, text=True)
+    return found.stdout.strip() or "unknown"
+
+
+def summary(asked, played, began, commit) -> dict:
     options = f"--seed {asked.seed} --faults {asked.faults} --minutes {asked.minutes:g} --backend {asked.backend}"
     options += f" --only {asked.only}" * bool(asked.only)
     about = {
         "command": f"python tests/system/chaos.py {options}",
-        "commit": commit.stdout.strip() or "unknown",
+        "commit": commit,
         "date": time.strftime("%Y-%m-%d"),
         "device": f"{os.cpu_count()} cores, {platform.machine()}, no GPU",
         "minutes": round((time.monotonic() - began) / 60, 1),
