@@ -120,7 +120,8 @@ class ShardCache:
                 if not path.exists():
                     self._make_room(entry.bytes)
                     self._arrive(remote, entry, path)
-            os.utime(path)  # used now; what was used longest ago goes first
+            # used now; what was used longest ago goes first. When it was written stays: shard_files.py looks at it
+            os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
         except OSError as error:
             raise DataError(
                 f"{self._folder}: the shard cache cannot be written ({error}). Name a disk with room as "
@@ -158,7 +159,8 @@ class ShardCache:
             for path in self._folder.iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if not path.name.startswith(".lock"):
-                        files.append((path.stat().st_mtime, path.stat().st_size, path))
+                        found = path.stat()
+                        files.append((max(found.st_atime, found.st_mtime), found.st_size, path))
             total = sum(size for _, size, _ in files)
             for used, size, path in sorted(files):
                 if total + wanted <= self._limit:

@@ -30,7 +30,7 @@ class ShardFiles:
         self._place = place.absolute() if isinstance(place, Path) else place
         self._cache = cache or make_cache(None, None)
         self.name = str(place)
-        self._checked: set[int] = set()
+        self._checked: dict[int, tuple[int, ...]] = {}
 
     def table(self, index: int, entry: ShardEntry, schema: Mapping[str, Any]) -> pa.Table:
         """A shard, mapped. schema: its columns as ``read_arrow`` takes them. DataError where it is damaged."""
@@ -52,20 +52,29 @@ class ShardFiles:
             raise DataError(f"{shown(path)}: cannot be read ({said(error)}). {REMEDY}") from None
 
     def _path(self, index: int, entry: ShardEntry) -> Path:
-        """The shard on a local disk, checked once a process."""
-        if not isinstance(self._place, Remote):
-            path = self._place / entry.file
-            if index not in self._checked:
-                check_inside(self._place, path)
-                check_file(path, entry)
-        else:
-            path = self._cache.fetch(self._place, entry)
-            if index not in self._checked and not _is_whole(path, entry):
-                self._cache.drop(entry)
-                path = self._cache.fetch(self._place, entry)
-                check_file(path, entry)
-        self._checked.add(index)
+        """The shard on a local disk, checked once a process, and again where it has been written to since."""
+        place = self._place
+        path = self._cache.fetch(place, entry) if isinstance(place, Remote) else place / entry.file
+        if (stamp := _stamp(path)) and stamp == self._checked.get(index):
+            return path
+        if not isinstance(place, Remote):
+            check_inside(place, path)
+            check_file(path, entry)
+        elif not _is_whole(path, entry):
+            self._cache.drop(entry)
+            path = self._cache.fetch(place, entry)
+            check_file(path, entry)
+        self._checked[index] = stamp
         return path
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Another one where a file was written to or replaced; empty where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _mapped(path: Path, schema: Mapping[str, Any]) -> pa.Table:

@@ -67,6 +67,8 @@ class RunDirectory:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise UsageError(f"{shown(location)}: not a path or URI that pyarrow can open ({said(error)}).") from None
         self.is_local = isinstance(self._fs, pyarrow.fs.LocalFileSystem)
+        self.held = False
+        """Locked by this program (``lock.py``): a folder that is there, and is not made anew while its disk is away."""
 
     @property
     def everywhere(self) -> str:
@@ -148,7 +150,7 @@ class RunDirectory:
         target = self.path(name)
         part = f"{target}.{uuid.uuid4().hex[:8]}.part"
         try:
-            self._fs.create_dir(os.path.dirname(target), recursive=True)
+            self._make_folder(os.path.dirname(name))
             with open(part, "wb") if self.is_local else tempfile.SpooledTemporaryFile(SPOOLED_BYTES) as file:
                 yield file
                 file.flush()
@@ -167,6 +169,16 @@ class RunDirectory:
             if self.is_local:
                 with suppress(OSError):
                     os.remove(part)
+
+    def _make_folder(self, folder: str) -> None:
+        if not self.held:
+            self._fs.create_dir(self.path(folder).rstrip("/"), recursive=True)
+            return
+        place = self._root
+        for one in filter(None, folder.split("/")):
+            place += f"/{one}"
+            with suppress(FileExistsError):
+                os.mkdir(place)
 
     def _send(self, file: IO[bytes], target: str, part: str) -> None:
         whole = isinstance(self._fs, PUT_WHOLE)

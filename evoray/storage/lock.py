@@ -73,8 +73,13 @@ def _on_disk(directory: RunDirectory) -> Iterator[None]:
         ) from None
     try:
         with one_at_a_time(root / LOCK, directory.location, UsageError):
+            for part in root.rglob("*.????????.part"):  # of a program that was killed while it wrote
+                with suppress(OSError):
+                    part.unlink()
+            directory.held = True
             yield
     finally:
+        directory.held = False
         for folder in made:
             with suppress(OSError):
                 folder.rmdir()

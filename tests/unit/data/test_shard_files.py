@@ -69,6 +69,22 @@ def test_a_shard_is_checked_once_a_process(shards, monkeypatch):
     assert [path.name for path, _ in checked] == [SHARD]
 
 
+def test_a_shard_that_was_written_to_since_is_checked_again(shards, tmp_path):
+    """A byte that is flipped between two loads must not become another number."""
+    for place in (shards, f"file://{shards}"):
+        dataset = open_shards(place_of(str(place)), ShardCache(tmp_path / "cache", 10**9))
+        before = dataset.load(1)["target"].copy()
+        if place == shards:
+            whole = (shards / SHARD).read_bytes()
+            flip(shards / SHARD)
+            with pytest.raises(DataError, match="its SHA-256 is"):
+                dataset.load(1)
+            (shards / SHARD).write_bytes(whole)
+        else:
+            flip(next(path for path in (tmp_path / "cache").iterdir() if not path.name.startswith(".")))
+        assert np.array_equal(dataset.load(1)["target"], before)
+
+
 def test_names_are_looked_at_without_a_check(shards):
     dataset = open_shards(shards)
     assert sorted(name for at in range(3) for name in dataset.sources(at).to_pylist()) == [f"r/{n}" for n in range(10)]

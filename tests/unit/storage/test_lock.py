@@ -164,3 +164,28 @@ def test_where_no_directory_can_be_made(tmp_path, where):
         check_makeable(RunDirectory(str(tmp_path / where)))
     check_makeable(RunDirectory(str(tmp_path / "new" / "below")))
     assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_program_was_writing_goes(tmp_path):
+    run = tmp_path / "run"
+    (run / "journal").mkdir(parents=True)
+    for name in ("journal/00000000-cc0ab13b536dd77e.arrow.f704ae63.part", "config.json.00000000.part", "own.part"):
+        (run / name).write_bytes(b"half")
+    with claimed(RunDirectory(str(run))):
+        assert sorted(one.name for one in run.rglob("*.part")) == ["own.part"]
+
+
+def test_a_directory_that_is_away_is_not_made_anew(tmp_path):
+    """What was written to another in its place would be lost when the disk is back, and the run would not know."""
+    run, away = tmp_path / "run", tmp_path / "away"
+    directory = RunDirectory(str(run))
+    with claimed(directory):
+        directory.write("lineage/g0000/one.json", b"1")
+        run.rename(away)
+        for name in ("summary.json", "lineage/g0000/two.json", "journal/3"):
+            with pytest.raises(RunError, match="cannot be written"):
+                directory.write(name, b"2")
+        assert not run.exists()
+        away.rename(run)
+        directory.write("lineage/g0001/two.json", b"2")
+    assert sorted(one.name for one in run.rglob("*.json")) == ["one.json", "two.json"]
