@@ -75,7 +75,7 @@ def test_one_that_hangs_is_given_up(fed, told, tracker, missed):
     started = time.monotonic()
     found, one, _ = fed(tracker, before_end=lambda: until(lambda: len(told()) >= 5 - missed))
     assert found == missed
-    assert "no answer" in one.problem
+    assert "no answer" in one.problem or one.problem == "it is behind"  # whichever limit a busy machine meets first
     assert time.monotonic() - started < IN_TIME_S
     assert not one._remote.is_alive and not one._thread.is_alive(), "neither process nor thread are left behind"
 
