@@ -22,7 +22,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-SILENT_S = 60.0
+SILENT_S = 300.0
 """So long without a word from the process that works, and it hangs."""
 
 
@@ -140,6 +140,7 @@ def worked(options: argparse.Namespace) -> None:
 
     warnings.simplefilter("ignore")
     say = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what libraries print is none of it
     place = options.work / "place"
     place.mkdir()
     os.chdir(place)

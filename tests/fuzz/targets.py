@@ -268,7 +268,7 @@ def _looked_back() -> None:
     import evoray
 
     run = evoray.load_run("run")
-    assert run.rounds and run.predictions.num_rows and run.lineage("soup")
+    assert (run.rounds, run.predictions, run.lineage("soup"), run.summary, run.config)
 
 
 def _costs(name: str) -> Callable[[], None]:

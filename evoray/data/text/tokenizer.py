@@ -34,7 +34,9 @@ def load_tokenizer(folder: Path) -> Any:
     before = own.get_verbosity()
     own.set_verbosity_error()
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found("", verbose=False)  # settings of another kind show when it is used
+        return found
     except Exception as error:  # of any tokenizer's own code
         raise ModelError(f"{shown(folder)}: its tokenizer cannot be loaded ({reason_of(error)}).") from None
     finally:

@@ -40,7 +40,9 @@ def _json(file: IO[bytes], origin: str) -> pa.Table:
     _check_objects(file, origin)
     file.seek(0)
     try:
-        return pa.json.read_json(pa.PythonFile(file, "r"), pa.json.ReadOptions(block_size=BLOCK))
+        table = pa.json.read_json(pa.PythonFile(file, "r"), pa.json.ReadOptions(block_size=BLOCK))
+        table.validate(full=True)  # of texts it looks at nothing but where they end
+        return table
     except pa.ArrowException:
         file.seek(0)
         check_lines(file, origin)
