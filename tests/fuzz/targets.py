@@ -268,7 +268,7 @@ def _looked_back() -> None:
     import evoray
 
     run = evoray.load_run("run")
-    assert (run.rounds, run.predictions, run.lineage("soup"), run.summary, run.config)
+    _ = run.rounds, run.predictions, run.lineage("soup"), run.summary, run.config
 
 
 def _costs(name: str) -> Callable[[], None]:

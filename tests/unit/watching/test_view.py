@@ -70,6 +70,12 @@ def test_a_damaged_state_is_named_with_what_to_do(directory, content):
         look(directory)
 
 
+def test_a_state_that_lacks_what_has_a_default(directory):
+    stage = {"name": "child", "part": "g0000", "total": 40, "done": 10}
+    directory.write("state.json", json.dumps({"stage": stage}).encode())
+    assert "10 of 40" in stage_line(look(directory))
+
+
 def test_a_run_of_an_earlier_version_has_rounds_alone(directory):
     directory.remove("state.json")
     found = look(directory)

@@ -51,3 +51,10 @@ def test_a_damaged_one(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(ModelError, match=r"tokenizer"):
         load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("settings", [{"model_max_length": {}}, {"model_max_length": "long"}])
+def test_a_setting_of_another_kind(tmp_path, settings):
+    """That transformers meets only where a text is read."""
+    with pytest.raises(ModelError, match="its tokenizer cannot be loaded"):
+        load_tokenizer(tiny_language.tokenizer(tmp_path, **settings))

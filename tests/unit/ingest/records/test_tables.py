@@ -36,6 +36,7 @@ BAD = {
     "wide.csv": (b"a,b\n1,2,3\n", "Expected 2 columns, got 3"),
     "double.csv": (b"a,a\n1,2\n", "two columns are called a"),
     "latin.csv": (b"\xe9,b\n1,2\n", "no csv"),
+    "latin.jsonl": (b'{"a": "caf\xe9 is"}\n{"a": "b"}\n', "no jsonl, for line 1 .*utf-8.* Write it in UTF-8"),
     "utf16.csv": ("a,b\n1,2\n".encode("utf-16"), "no csv"),
     "semicolons.csv": (b"a;b\n1,5;2\n", "divided by|Expected"),
     "one.csv": (b"a;b\n1;2\n", "divided by ;"),
