@@ -213,12 +213,14 @@ def _several(where: str, name: str, files: Sequence[str]) -> str:
 
 
 def _unlisted(root: Path, listing: Path, found: Listed, missing: Sequence[str], here: int) -> str:
-    why = (
-        ""
-        if here
-        else f" None of its files is here, such as {shown(found.rows[0][1], 80)}: is it this folder's list? "
-        "(A label that is alone on its line, with such signs in it, wants quotes.)"
-    )
+    why = ""
+    if not found.rows:
+        why = " There is no record in it."
+    elif not here:
+        why = (
+            f" None of its files is here, such as {shown(found.rows[0][1], 80)}: is it this folder's list? "
+            "(A label that is alone on its line, with such signs in it, wants quotes.)"
+        )
     return (
         f"{shown(listing)}: no label for {shown(missing[0], 80)} and {len(missing) - 1} more images of {shown(root)}."
         f"{why} {'Leave them out with --listed-only, or add lines' if here else 'Add lines'} for them."

@@ -282,3 +282,9 @@ def test_a_hundred_thousand_rows_in_another_order_with_some_of_them_twice(form, 
     last, first = MANY + 1 + bool(header), 13 + bool(header)
     with pytest.raises(DataError, match=rf"line {last}: .*img_000012.* has two labels, c5 \(line {first}\) and c6"):
         scan_flat(tmp_path / "images", listing)
+
+
+def test_a_list_of_a_header_twice_and_nothing_else(tmp_path):
+    root = flat(tmp_path / "flat", labels__csv="file,label,weight\nfile,label,weight")
+    with pytest.raises(DataError, match=r"no label for .* more images of .*There is no record in it\. Add lines"):
+        open_source(str(root))
