@@ -23,6 +23,8 @@ LOCK = "lock.json"
 RENEW_S, LEASE_S = 15.0, 45.0
 SETTLE_S = 1.0
 """Two that began at once have both written by then; the later one's name stands in the file."""
+PARTS = f"*.{8 * '[0-9a-f]'}.part"
+"""Half-written files, as ``RunDirectory.writing`` calls them: of a program that was killed meanwhile."""
 
 
 def claimed(directory: RunDirectory, note: Callable[[str], None] = lambda text: None) -> AbstractContextManager[None]:
@@ -73,9 +75,10 @@ def _on_disk(directory: RunDirectory) -> Iterator[None]:
         ) from None
     try:
         with one_at_a_time(root / LOCK, directory.location, UsageError):
-            for part in root.rglob("*.????????.part"):  # of a program that was killed while it wrote
-                with suppress(OSError):
-                    part.unlink()
+            if (root / "journal").is_dir():  # a run's folder, and nobody's downloads
+                for part in root.rglob(PARTS):
+                    with suppress(OSError):
+                        part.unlink()
             directory.held = True
             yield
     finally:

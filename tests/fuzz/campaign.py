@@ -139,6 +139,7 @@ def worked(options: argparse.Namespace) -> None:
     from targets import make_material, targets
 
     warnings.simplefilter("ignore")
+    sys.dont_write_bytecode = True  # what Python compiles as it imports is no input's doing
     say = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is none of it
     place = options.work / "place"

@@ -167,7 +167,7 @@ def _networks(root: Path) -> None:
     import tiny_language
     import tiny_onnx
     import torch
-    from checkpoints import Net, state
+    from checkpoints import state
     from safetensors.torch import save_file
 
     folder = root / "networks"
@@ -175,7 +175,7 @@ def _networks(root: Path) -> None:
     torch.save({"epoch": 3, "state_dict": state(), "args": {"lr": 0.1}}, folder / "new.pth")
     torch.save(state(), folder / "old.pth", _use_new_zipfile_serialization=False)
     save_file({name: one.contiguous() for name, one in state().items()}, folder / "net.safetensors")
-    assert Net(4)
+
     tiny_onnx.saved(folder / "float.onnx", tiny_onnx.images())
     tiny_onnx.saved(folder / "int8.onnx", tiny_onnx.quantized())
     for kind in ("bert", "llama"):
@@ -224,18 +224,6 @@ def vouched(path: Path) -> None:
             one["bytes"] = len(content)
     manifest.write_text(json.dumps(values))
     signed(manifest)
-
-
-def _config() -> None:
-    from evoray.config import load_config
-
-    load_config("run.toml")
-
-
-def _texts_config() -> None:
-    from evoray.config import load_config
-
-    load_config("texts.toml")
 
 
 def _study() -> None:
@@ -335,7 +323,7 @@ def _records_of(name: str) -> Callable[[], Outcome]:
 
 def targets() -> Iterable[Target]:
     """All of them. Weights: what takes long comes seldom."""
-    yield Target("configuration", ("run.toml", "texts.toml"), mutations.TEXT, function(_both_configs), weight=10)
+    yield Target("configuration", ("run.toml", "texts.toml"), mutations.TEXT, function(_configs), weight=10)
     yield Target("configuration, checked", ("run.toml",), mutations.TEXT, command("check", "run.toml"), weight=0.15)
     yield Target("study", ("study.toml",), mutations.TEXT, function(_study), weight=3)
     yield Target("costs", ("costs.csv",), mutations.TEXT, function(_costs("costs.csv")), weight=4)
@@ -471,9 +459,11 @@ def targets() -> Iterable[Target]:
         )
 
 
-def _both_configs() -> None:
-    _config()
-    _texts_config()
+def _configs() -> None:
+    from evoray.config import load_config
+
+    load_config("run.toml")
+    load_config("texts.toml")
 
 
 def _lists() -> None:

@@ -175,6 +175,17 @@ def test_what_a_killed_program_was_writing_goes(tmp_path):
         assert sorted(one.name for one in run.rglob("*.part")) == ["own.part"]
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"), [("films", "film.mkv.0f3a9c1d.part"), ("journal", "film.mkv.Ab3zQ91x.part")]
+)
+def test_a_browsers_half_written_file_stays(tmp_path, folder, name):
+    """Firefox's look the same: in a folder that is no run's, and of other letters anywhere, they are not ours."""
+    (tmp_path / "run" / folder).mkdir(parents=True)
+    (tmp_path / "run" / folder / name).write_bytes(b"half")
+    with claimed(RunDirectory(str(tmp_path / "run"))):
+        assert (tmp_path / "run" / folder / name).exists()
+
+
 def test_a_directory_that_is_away_is_not_made_anew(tmp_path):
     """What was written to another in its place would be lost when the disk is back, and the run would not know."""
     run, away = tmp_path / "run", tmp_path / "away"
