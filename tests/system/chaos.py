@@ -59,6 +59,8 @@ class Campaign:
         self.cases = {name: one for name, one in found.items() if name.startswith(tuple(only.split(",")))}
         self._references: dict[str, play.Reference] = {}
         self._backend = backend
+        self.void: list[int] = []
+        """Seeds of schedules that say nothing, as a node of the campaign's own cluster did not start."""
 
     def _prepare(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -80,13 +82,25 @@ class Campaign:
         name = schedule.draw_case(seed, list(self.cases), backend)
         return schedule.draw(seed, name, self.reference(name).lengths, backend)
 
-    def play(self, seed: int) -> play.Played:
+    def play(self, seed: int) -> play.Played | None:
+        """None where the schedule is void."""
         drawn = self.schedule(seed)
-        if drawn.backend == "ray" and self.ground.nodes is None:
-            from disturbance.nodes import Nodes  # imports Ray
+        if drawn.backend == "local":
+            return play.play(self.ground, drawn, self.cases[drawn.case], self.reference(drawn.case))
+        from disturbance.nodes import Nodes, NotStartedError  # imports Ray
 
-            self.ground.nodes = Nodes()
-        return play.play(self.ground, drawn, self.cases[drawn.case], self.reference(drawn.case))
+        try:
+            if self.ground.nodes is None:
+                self.ground.nodes = Nodes()
+            return play.play(self.ground, drawn, self.cases[drawn.case], self.reference(drawn.case))
+        except NotStartedError as error:
+            print(f"void, seed {seed} ({drawn.case}): a node of the campaign's did not start: {error}", flush=True)
+            self.void.append(seed)
+            if self.ground.nodes is not None:
+                self.ground.nodes.close()
+            self.ground.nodes = None
+            shutil.rmtree(self.ground.disk.path / f"run-{seed}", ignore_errors=True)
+            return None
 
     def close(self) -> None:
         self.ground.disk.close()
@@ -105,10 +119,12 @@ def run(asked: argparse.Namespace, work: Path) -> int:
                 break
             if asked.replay is not None:
                 print(campaign.schedule(seed), flush=True)
-            played.append(campaign.play(seed))
+            if (one := campaign.play(seed)) is None:
+                continue
+            played.append(one)
             tell(played)
             if asked.report:
-                report.write(asked.report, summary(asked, played, began, commit))
+                report.write(asked.report, summary(asked, played, began, commit) | {"void": len(campaign.void)})
     finally:
         campaign.close()
     return int(any(one.wrong for one in played))

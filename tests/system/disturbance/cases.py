@@ -207,6 +207,8 @@ def _segmentation(folder: Path) -> None:
 def _texts(folder: Path) -> None:
     import tiny_language
 
+    from evoray.ingest.options import Options
+
     kinds = {
         "text-classification": "bert",
         "language-modelling": "gpt2",
@@ -214,7 +216,7 @@ def _texts(folder: Path) -> None:
         "generation": "llama",
     }
     for task, kind in kinds.items():
-        more = {"reward": "chaosparts:letters", "max_new_tokens": 6} if task == "generation" else {}
+        more = {"reward": "chaosparts:letters", "max_new_tokens": 4} if task == "generation" else {}
         parent = {"source": "transformers", "name": str(folder / task / "net")}
         config = _configuration(folder / task, task, parent, batch=8, **more)
         tiny_language.saved(config.parent / "net", kind)
@@ -224,9 +226,10 @@ def _texts(folder: Path) -> None:
         elif task == "multiple-choice":
             _lines(path, [_question(words, at) for at in range(60)])
         else:
-            said = tiny_language.texts(60)
+            said = tiny_language.texts(24)
             _lines(path, [{"prompt": one, "wanted": "aeiou"[at % 5]} for at, one in enumerate(said)])
-        _records(config, str(path))
+        options = Options(config=config, shard_size=8) if task == "generation" else None
+        _records(config, str(path), options)
 
 
 def _question(words, at):

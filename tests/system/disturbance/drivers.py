@@ -14,7 +14,9 @@ from disturbance import drive
 PRELOAD = (
     *("torch", "torch.utils._device", "pandas", "pyarrow.parquet", "pyarrow.pandas_compat", "dateutil.easter"),
     *("evoray.evolution", "evoray.search.window", "evoray.commands.common", "evoray.backends.local"),
-    *("evoray.report.page", "evoray.report.window", "evoray.models.small", "rich.console"),
+    *("evoray.report.page", "evoray.report.window", "evoray.models.small", "rich.console", "cmaes", "tokenizers"),
+    *(f"transformers.models.{one}.modeling_{one}" for one in ("auto", "bert", "gpt2", "llama")),
+    *("transformers.tokenization_utils_tokenizers", "transformers.generation.utils"),
 )
 """All that a run imports as it goes, so that each driver finds it there."""
 

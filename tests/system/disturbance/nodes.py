@@ -36,6 +36,10 @@ GONE_S = 10.0
 LOSSES = {"num_failures": 60, "req_failure_prob": 20, "resp_failure_prob": 20, "in_flight_failure_prob": 0}
 
 
+class NotStartedError(Exception):
+    """A node did not start in time, which is nothing that EvoRay did: the schedule says nothing."""
+
+
 class Nodes:
     """A head without workers and two nodes of one CPU; made whole again by ``settle`` after each schedule."""
 
@@ -46,9 +50,9 @@ class Nodes:
 
         self._folder = tempfile.mkdtemp(prefix="evr")  # unix sockets need short paths
         os.environ |= {**HEALTH, "RAY_TMPDIR": self._folder}
+        self.spoilt: list = []
         with _patient():
             self.machines = Machines()
-        self.spoilt: list = []
         try:
             self.settle()
         except BaseException:
@@ -72,8 +76,12 @@ class Nodes:
         self.add(COUNT - len(self.machines.nodes))
 
     def add(self, count: int = 1) -> list:
-        with _patient():
-            return self.machines.add(count)
+        """Raises NotStartedError."""
+        try:
+            with _patient():
+                return self.machines.add(count)
+        except Exception as error:  # Ray raises plain ones
+            raise NotStartedError(str(error)) from error
 
     def raylet(self, node) -> int:
         return node.all_processes["raylet"][0].process.pid
