@@ -13,6 +13,7 @@ from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.results.final_test import final_test
 from evoray.results.guards import test_guards
 from evoray.results.members import choose
+from evoray.results.rebuilt import unchecked
 from evoray.results.write import RunResult, read_results, write_page, write_results
 from evoray.runtime.auto import Auto, given
 from evoray.runtime.events import Observer, Observers, RunEnded
@@ -66,7 +67,8 @@ def evolve(
             file's own unless given.
         resume: continue at the unit the run stopped at; config, parent and data must be unchanged (``search/resume.py``
             says which keys may change). ``"auto"``: continue where a run has begun, else begin it, as a cluster
-            needs that starts a failed job again. A finished run is handed back as it is.
+            needs that starts a failed job again. A finished run is handed back as it is, unless whether its exports
+            give what it reports could not be checked: that is tried again.
         page: draw ``report.html``, a second of one core; ``evoray report`` draws it later.
         progress: draws what happens; one observer among others.
         backend: one from ``make_backend``, left open for the next run: its workers keep model, parent and shards.
@@ -95,8 +97,10 @@ def evolve(
     if resume:
         check_same(directory, inputs.config, inputs.identity())
         if is_finished(directory):
-            note(f"{directory.location}: finished already, nothing to do")
-            return _finished(directory, page)
+            if not (why := unchecked(directory.read_json("summary.json"))):
+                note(f"{directory.location}: finished already, nothing to do")
+                return _finished(directory, page)
+            note(f"{directory.location}: finished, but its exports were {why}; its end is done once more")
     with claimed(directory, note), keeper, tracking.tracked(config.tracking, directory, config_dir, note) as trackers:
         note(f"starting the {config.compute.backend} backend")
         opened, resolved = open_workers(inputs, backend, note)

@@ -58,11 +58,16 @@ def check_rebuilt(session: Session, choices: Choices, final: FinalTest) -> dict[
 
 def with_rebuilt(summary: dict[str, Any], rebuilt: dict[str, str]) -> dict[str, Any]:
     """The summary with what was found; a fault takes the verdict's place, since no figure can be relied on then."""
-    faults = [
-        f"{name}: {said}" for name, said in rebuilt.items() if said != SAME and not said.startswith("not checked")
-    ]
+    faults = [f"{name}: {said}" for name, said in rebuilt.items() if said != SAME and not said.startswith(UNCHECKED)]
     verdict = f"Not valid. {' '.join(faults)}" if faults else summary["verdict"]
     return summary | {"verdict": verdict, "rebuilt": rebuilt}
+
+
+def unchecked(summary: dict[str, Any]) -> str:
+    """Why a finished run's exports were not checked, as when memory was short; empty where they were."""
+    found = summary.get("rebuilt")  # of a file that anyone may have edited
+    said = [str(one) for one in found.values()] if isinstance(found, dict) else []
+    return next((one for one in said if one.startswith(UNCHECKED)), "")
 
 
 def _checked(session: Session, lineages: dict[str, Lineage], final: FinalTest) -> dict[str, str]:

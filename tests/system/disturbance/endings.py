@@ -42,6 +42,15 @@ def _without(value: dict, keys) -> bytes:
     return json.dumps(value).encode()
 
 
+def unchecked(run: Path) -> bool:
+    """Whether a finished run says that it could not check its exports."""
+    try:
+        summary = json.loads((run / "summary.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return any(said.startswith("not checked") for said in summary.get("rebuilt", {}).values())
+
+
 def differing(found: dict[str, bytes], wanted: dict[str, bytes]) -> list[str]:
     """Names of files that are not the same, or are there in one alone."""
     return sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))

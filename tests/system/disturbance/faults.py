@@ -22,6 +22,7 @@ from typing import Any
 
 from disturbance.cases import Case
 from disturbance.drivers import Driver
+from disturbance.endings import unchecked
 from disturbance.schedule import Fault
 
 GROUPS = Path("/sys/fs/cgroup/memory")
@@ -222,7 +223,7 @@ def _no_more_addresses(scene: Scene) -> str:
     if scene.rest(PATIENCE_S / 6):
         with suppress(OSError):
             resource.prlimit(scene.driver.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    return "no memory was given" if scene.driver.exit_code() else ""
+    return "no memory was given" if scene.driver.exit_code() or unchecked(scene.run) else ""
 
 
 ANY_FAULTS: dict[str, Callable[[Scene, Fault], str]] = {

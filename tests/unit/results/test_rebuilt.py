@@ -40,8 +40,9 @@ def run(tmp_path):
             "compute": {"backend": "local", "workers": 1, "batch_size": 8, "threads_per_worker": 1},
         }
         notes = Notes()
+        resume = sections.pop("resume", False)
         config = parse_config(values | sections, config_dir=NETWORKS)
-        found = evolve(config, tmp_path / "run", config_dir=NETWORKS, page=False, observers=[notes])
+        found = evolve(config, tmp_path / "run", config_dir=NETWORKS, resume=resume, page=False, observers=[notes])
         return found, notes.said
 
     return done
@@ -80,6 +81,13 @@ def test_what_cannot_be_checked_is_said_and_the_run_is_written(run, monkeypatch)
     found, said = run("Plain")
     assert found.summary["rebuilt"]["best_child"] == "not checked: RuntimeError: no memory"
     assert "Not valid" not in found.verdict and any("could not be checked" in text for text in said)
+    monkeypatch.undo()
+    again, said = run("Plain", resume=True)
+    assert set(again.summary["rebuilt"].values()) == {"same"} and any(
+        "RuntimeError: no memory; its end" in one for one in said
+    )
+    assert again.summary["work"]["evaluations"] == 0 and again.population.equals(found.population)
+    assert "finished already" in run("Plain", resume=True)[1][-1]
 
 
 def test_an_export_gives_the_reported_score(run, tmp_path):
