@@ -159,6 +159,9 @@ class Journal:
                 self.flush()
             except RunError as error:  # raised where the run can stop: at the next result, or at its end
                 self._failure = error
+            except MemoryError:  # the thread lives on: what waits is written once there is some
+                where = f"{self._directory.location}/journal: this machine's memory does not hold what waits"
+                self._failure = RunError(f"{where}. Go on with --resume where there is more: what is in it is kept.")
 
     def _names(self) -> list[str]:
         return [name for name in self._directory.names("journal") if name.endswith(".arrow")]

@@ -152,5 +152,6 @@ def _is_gone(lease: dict[str, Any]) -> bool:
 def _renew(directory: RunDirectory, own: dict[str, Any], ended: threading.Event) -> None:
     while not ended.wait(RENEW_S):
         own = own | {"renewed": own["renewed"] + 1}
-        with suppress(EvorayError, OSError):  # a store that is away for a while is the journal's to report
+        # a store that is away for a while, or memory that is short, is the journal's to report
+        with suppress(EvorayError, OSError, MemoryError):
             directory.write_json(LOCK, own)

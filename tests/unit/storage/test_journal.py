@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import threading
 import time
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +73,31 @@ def test_the_last_record_is_on_disk_though_no_other_follows(directory, monkeypat
     assert len(Journal(directory).read()) == 1
     journal.close()
     assert len(Journal(directory).read()) == 1
+
+
+def test_memory_that_is_short_for_a_while_ends_no_thread_and_loses_nothing(tmp_path, monkeypatch):
+    """A driver that is refused memory while it writes: the run stops with a message, and what waited is kept."""
+    directory = RunDirectory(str(tmp_path))
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 0.01)
+    refused = threading.Event()
+
+    def no_memory(*arguments):
+        refused.set()
+        raise pa.lib.ArrowMemoryError("malloc of size 448 failed")
+
+    journal = Journal(directory)
+    with monkeypatch.context() as short:
+        short.setattr(Journal, "_write", no_memory)
+        journal.add(("s", "a", 0), b"x")
+        assert refused.wait(30)
+        deadline = time.monotonic() + 30
+        while journal._failure is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with pytest.raises(RunError, match="memory does not hold what waits"):
+            journal.add(("s", "b", 0), b"y")
+        assert journal._thread is not None and journal._thread.is_alive()
+    journal.close()
+    assert sorted(Journal(directory).read().take("s")) == [("a", 0, b"x"), ("b", 0, b"y")]
 
 
 def test_the_promise_is_five_seconds():
