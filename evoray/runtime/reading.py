@@ -128,7 +128,8 @@ def kind_of(value: object) -> str:
 
 def reason_of(error: BaseException) -> str:
     """An exception of a library's or of a stranger's, for a message: its kind, and what it says on one line."""
-    return shown(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return shown(f"{text} (oneDNN's words where memory is short)" if "could not create a primitive" in text else text)
 
 
 def quoted(value: object, limit: int = SHOWN) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from evoray.errors import DataError, ModelError
-from evoray.runtime.reading import checked, parse_json, read_file, shown
+from evoray.runtime.reading import checked, parse_json, read_file, reason_of, shown
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -105,3 +105,8 @@ def test_a_wrong_value_of_a_document_is_said_in_plain_words(value: object, said:
     with pytest.raises(DataError, match=rf"^summary\.json: damaged \({said}\)\. Take another\.$") as caught:
         checked(Told, value, "summary.json", "Take another.")
     assert not any(word in str(caught.value) for word in ("Input should", "Field required", "valid ", "pydantic"))
+
+
+def test_a_library_that_was_refused_memory_is_said_to_have_been() -> None:
+    assert "memory is short" in reason_of(RuntimeError("could not create a primitive"))
+    assert reason_of(RuntimeError("shapes\ndiffer")) == "RuntimeError: shapes differ"
