@@ -54,8 +54,7 @@ def serve(
     secret = _token(token, no_token, host)
     gpus = _gpus(device)
     from evoray.serve import Server, free_port, serving, until_stopped
-    from evoray.serving.limits import Limits
-    from evoray.serving.plan import Plan
+    from evoray.serving.plan import Limits, Plan
     from evoray.serving.service import Service, digest_of
     from evoray.storage.directory import RunDirectory
 

@@ -18,7 +18,7 @@ import numpy as np
 from evoray.data import ShardDataset, make_cache, open_dataset, relabelled, split_rows
 from evoray.data.checks.described import columns_of
 from evoray.data.checks.overlap import check_apart
-from evoray.data.counted import IMAGES, RECORDS
+from evoray.data.schema import IMAGES, RECORDS
 from evoray.errors import RunError
 from evoray.runtime.seeds import Stream, generator
 

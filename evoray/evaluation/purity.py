@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from evoray.data.counted import IMAGES, counted
+from evoray.data.schema import IMAGES, counted
 from evoray.errors import EvorayError, ModelError
 from evoray.evaluation.exported import Export, same_as_fresh
 from evoray.evaluation.host import ModelHost, cast_floating

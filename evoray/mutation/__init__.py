@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from evoray.mutation.apply import BLOCK as BLOCK, add_delta_ as add_delta_, apply_lineage as apply_lineage
     from evoray.mutation.apply import delta as delta, delta_between as delta_between, delta_blocks as delta_blocks
     from evoray.mutation.apply import put_ as put_, weighted_delta as weighted_delta
-    from evoray.mutation.digest import little_endian as little_endian, tensors_sha256 as tensors_sha256
+    from evoray.mutation.document import little_endian as little_endian, tensors_sha256 as tensors_sha256
     from evoray.mutation.document import child_state as child_state, lineage_document as lineage_document
     from evoray.mutation.document import rebuild as rebuild
     from evoray.mutation.masks import mask_count as mask_count, mask_indices as mask_indices, strata_of as strata_of
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "apply": "BLOCK add_delta_ apply_lineage delta delta_between delta_blocks put_ weighted_delta",
-    "digest": "little_endian tensors_sha256",
-    "document": "child_state lineage_document rebuild",
+    "document": "child_state lineage_document little_endian rebuild tensors_sha256",
     "masks": "mask_count mask_indices strata_of",
     "partition": "Mutation",
     "recipe": "Entry Lineage Recipe first_used shared_base soup",

@@ -1,17 +1,18 @@
-"""``lineage.json``: a recipe with the digests of all it starts from and leads to."""
+"""``lineage.json``: a recipe with the digests (SHA-256) of all it starts from and leads to."""
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from evoray.errors import LineageError
 from evoray.mutation.apply import apply_lineage
-from evoray.mutation.digest import tensors_sha256
 from evoray.mutation.recipe import Lineage
 from evoray.mutation.space import Space
 from evoray.runtime.reading import checked, kind_of, shown
@@ -170,3 +171,23 @@ def _digest(document: Mapping[str, Any]) -> str:
 def _same(what: str, said: str, found: str, remedy: str) -> None:
     if said != found:
         raise LineageError(f"the {what} digest differs: expected {shown(said, 80)}, found {found}. {remedy}")
+
+
+def tensors_sha256(state: Mapping[str, Tensor]) -> str:
+    """Hex digest; name, type (``float32``) and shape (``2,3``) are UTF-8, each ended by a zero byte."""
+    digest = hashlib.sha256()
+    for name in sorted(state, key=str.encode):
+        tensor = state[name]
+        shape = ",".join(str(size) for size in tensor.shape)
+        header = (name, str(tensor.dtype).removeprefix("torch."), shape)
+        digest.update("".join(part + "\0" for part in header).encode())
+        digest.update(little_endian(tensor))
+    return digest.hexdigest()
+
+
+def little_endian(tensor: Tensor) -> memoryview:
+    """A tensor's values, row-major, as little-endian bytes."""
+    raw = tensor.detach().cpu().contiguous().reshape(-1)
+    if sys.byteorder == "big" and raw.element_size() > 1:
+        raw = raw.view(torch.uint8).reshape(-1, raw.element_size()).flip(1).reshape(-1)
+    return raw.view(torch.uint8).numpy().data

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from evoray.data.counted import IMAGES, RECORDS
+from evoray.data.schema import IMAGES, RECORDS
 from evoray.errors import UsageError
 from evoray.report.measures import ShownMeasure, own, read_measures
 from evoray.statistics import Comparison

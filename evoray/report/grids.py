@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evoray.data.counted import counted
+from evoray.data.schema import counted
 from evoray.report import text
 from evoray.report.finished_run import NETWORKS, Run
 from evoray.report.measures import ShownMeasure

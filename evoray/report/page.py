@@ -11,7 +11,7 @@ import jinja2
 import pyarrow as pa
 from markupsafe import Markup
 
-from evoray.data.counted import counted
+from evoray.data.schema import counted
 from evoray.report import grids, text
 from evoray.report.blocks import blocks
 from evoray.report.finished_run import Run

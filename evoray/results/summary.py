@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evoray.data.counted import IMAGES
+from evoray.data.schema import IMAGES
 from evoray.evaluation.program import DTYPES
 from evoray.fitness import as_known
 from evoray.mutation import apply_lineage, weighted_delta

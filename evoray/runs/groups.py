@@ -2,7 +2,7 @@
 
 Which class each record was answered with is not kept, so records cannot be drawn again one by one. But the final test
 keeps the counts of BLOCKS groups of records apart, the same groups in both runs; leaving out one after the other is
-how a run compares such a fitness with its own parent (``statistics/blocks.py``).
+how a run compares such a fitness with its own parent (``statistics/paired.py``).
 """
 
 import math

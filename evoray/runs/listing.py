@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evoray.config.allowed import did_you_mean
-from evoray.data.counted import IMAGES, RECORDS
+from evoray.data.schema import IMAGES, RECORDS
 from evoray.errors import EvorayError, UsageError
 from evoray.report.finished_run import Run
 from evoray.report.measures import ShownMeasure

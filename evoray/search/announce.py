@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from evoray.config import ParentConfig
-from evoray.data.counted import IMAGES, counted
+from evoray.data.schema import IMAGES, counted
 from evoray.errors import ModelError
 from evoray.fitness import Fitness, as_known, with_fitness
 from evoray.fitness.constraints import Constrained

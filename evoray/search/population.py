@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evoray.data.counted import IMAGES
+from evoray.data.schema import IMAGES
 from evoray.errors import RunError
 from evoray.evaluation.units.children import Candidate, ChildrenUnit
 from evoray.fitness import Constrained, Fitness, MergedSums

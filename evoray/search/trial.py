@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from evoray.data.counted import counted
+from evoray.data.schema import counted
 from evoray.data.shard import Shard
 from evoray.data.splits import Splits
 from evoray.errors import EvorayError, ModelError

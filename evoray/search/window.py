@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evoray.config import RunConfig
-from evoray.data.counted import RECORDS, counted
+from evoray.data.schema import RECORDS, counted
 from evoray.errors import ConfigError
 from evoray.evaluation.settings import like_a_fresh_thread
 from evoray.mutation import Lineage

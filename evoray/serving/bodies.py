@@ -11,7 +11,7 @@ from evoray.errors import DataError
 from evoray.ingest.json_keys import parse_unique
 from evoray.runtime.reading import kind_of, quoted, shown
 from evoray.serving.intake import KEYS, Intake
-from evoray.serving.limits import Limits, Refused
+from evoray.serving.plan import Limits, Refused
 
 TOP = 5
 """Classes of an answer, where nobody asks for another number."""

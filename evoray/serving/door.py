@@ -20,8 +20,8 @@ from starlette.responses import Response
 from evoray.report.look.palette import of_page
 from evoray.serving.bodies import JSON, Asked, asked_of, check_head, too_long
 from evoray.serving.intake import Intake
-from evoray.serving.limits import Limits, Refused
 from evoray.serving.metrics import Counts, added, exposition
+from evoray.serving.plan import Limits, Refused
 
 LOG = logging.getLogger("evoray")
 METHODS = {"/": ("GET", "HEAD"), "/health": ("GET", "HEAD"), "/metrics": ("GET", "HEAD"), "/predict": ("POST",)}

@@ -9,8 +9,8 @@ from evoray.data import ShardDataset
 from evoray.errors import UsageError
 from evoray.models import Parent
 from evoray.runtime.reading import shown
-from evoray.serving.limits import Limits
 from evoray.serving.pictures import pictures_of
+from evoray.serving.plan import Limits
 from evoray.serving.texts import texts_of
 from evoray.serving.vectors import numbers_of
 from evoray.tasks.inputs import INPUT

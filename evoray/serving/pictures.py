@@ -14,7 +14,7 @@ from evoray.data import ImageTransform, ShardDataset
 from evoray.data.records import Records
 from evoray.errors import PictureError, UsageError
 from evoray.runtime.reading import kind_of, shown
-from evoray.serving.limits import Limits, Refused
+from evoray.serving.plan import Limits, Refused
 from evoray.tasks.inputs import IMAGE
 
 PICTURE = "application/octet-stream"

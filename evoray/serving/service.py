@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evoray.serving.limits import Limits
 from evoray.serving.metrics import Counts
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan
 
 if TYPE_CHECKING:
     from evoray.serving.door import Door, Others, Predict

@@ -15,7 +15,7 @@ from evoray.ingest.records.texts import Reader
 from evoray.models import Parent
 from evoray.models.transformers.matching import TOKENIZER
 from evoray.runtime.reading import kind_of, shown
-from evoray.serving.limits import Limits, Refused
+from evoray.serving.plan import Limits, Refused
 from evoray.tasks.text.batches import KINDS, TOKENS
 
 Tokens = tuple[list[int], list[int] | None]

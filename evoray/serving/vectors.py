@@ -11,7 +11,7 @@ import numpy as np
 from evoray.data import ShardDataset
 from evoray.data.records import Records
 from evoray.runtime.reading import kind_of, shown
-from evoray.serving.limits import Limits, Refused
+from evoray.serving.plan import Limits, Refused
 from evoray.tasks.inputs import INPUT
 
 WHOLE = "int64"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from evoray.errors import ConfigError, UsageError
 from evoray.models import Parent, write_state
 from evoray.models.member import member_network
 from evoray.models.transformers.places import named
+from evoray.mutation.document import with_parent_name
 from evoray.results.export import Member, read_member
 from evoray.results.folder import export_folder
 from evoray.runtime.reading import shown
@@ -22,7 +24,6 @@ from evoray.sharing.card import card
 from evoray.sharing.folder import fill_folder, use_of
 from evoray.sharing.formats import HUB, chosen, of_name
 from evoray.sharing.graphs import graph_of, write_onnx, write_pt2
-from evoray.sharing.leaving import leaving
 from evoray.sharing.network import example_of
 from evoray.sharing.placing import check_place, placed
 from evoray.storage.directory import RunDirectory
@@ -177,3 +178,12 @@ def _said(
 
 def _config(directory: RunDirectory) -> RunConfig:
     return parse_config(directory.read_json("config.json"), directory.path("config.json"), Path.cwd())
+
+
+def leaving(member: Member) -> Member:
+    """The member with a recipe that names no place; byte for byte the run's own where that names none already."""
+    document = json.loads(member.recipe)
+    name = document["parent"].get("name")
+    if not isinstance(name, str) or named(name) == name:
+        return member
+    return replace(member, recipe=(json.dumps(with_parent_name(document, named(name)), indent=1) + "\n").encode())

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from evoray.data.counted import IMAGES
+from evoray.data.schema import IMAGES
 
 CHANCE = "is no better than chance"
 LEAST = 8

@@ -24,8 +24,7 @@ from PIL import Image
 from served import Asked, Running, ask, served
 
 from evoray.data import open_dataset
-from evoray.serving.limits import Limits
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan
 from evoray.serving.predictor import Predictor
 
 REQUESTS, AT_A_TIME = 1000, 32

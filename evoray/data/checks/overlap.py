@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
-from evoray.data.counted import IMAGES, RECORDS
 from evoray.data.reader import ArrowDataset, RecordDataset
 from evoray.data.records import Records
+from evoray.data.schema import IMAGES, RECORDS
 from evoray.data.shard import ShardDataset
 from evoray.errors import DataError
 

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from evoray.data.cache import Remote
-from evoray.data.counted import IMAGES, RECORDS
 from evoray.data.manifest import Manifest, ShardEntry
 from evoray.data.reader import read_manifest
 from evoray.data.record_manifest import RecordManifest
+from evoray.data.schema import IMAGES, RECORDS
 from evoray.data.shard_files import Place, check_file, check_inside
 from evoray.errors import DataError
 

@@ -6,6 +6,7 @@ padding, which the mask hides; which token it is belongs to the parent, whose he
 
 from __future__ import annotations
 
+import copyreg
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ from evoray.config import ParentConfig
 from evoray.data.text.folder import CONFIG, read_config
 from evoray.errors import ConfigError, ModelError
 from evoray.models.base import Parent
-from evoray.models.transformers.capturing import let_travel
 from evoray.models.transformers.folder import find_folder
 from evoray.models.transformers.images import preprocessing_of
 from evoray.runtime.reading import reason_of, shown
@@ -187,3 +187,23 @@ def silent() -> Iterator[None]:
         own.set_verbosity(before)
         if bars:
             own.enable_progress_bar()
+
+
+def collector() -> Any:
+    """The one of this process."""
+    from transformers.utils import output_capturing
+
+    return output_capturing._active_collector
+
+
+def let_travel() -> None:
+    """From here on networks that look at their own hidden states, as Segformer does, travel to workers.
+
+    transformers hangs hooks on their layers, which hold the module's one collector; that holds a context variable,
+    which cannot be pickled. It is pickled as the other process's own.
+    """
+    try:
+        kind = type(collector())
+    except (ImportError, AttributeError):  # versions that have no such hooks
+        return
+    copyreg.pickle(kind, lambda _: (collector, ()))

@@ -141,7 +141,7 @@ def play(ground: Ground, schedule: Schedule, case: Case, reference) -> Played:
 
 def _attempt(ground: Ground, scene: Scene, pending: list[Fault], lengths, played: Played) -> int | None:
     """Injects what comes; the driver's exit code, None where it hangs."""
-    driver, seen = scene.driver, []
+    driver, seen, unseen = scene.driver, [], []
     while (moment := driver.heard(ATTEMPT_S)) is not None:
         fault = next(fault for fault in pending if (fault.stage, fault.share) == moment)
         pending.remove(fault)
@@ -149,9 +149,12 @@ def _attempt(ground: Ground, scene: Scene, pending: list[Fault], lengths, played
         left = lengths.get(fault.stage, 0.0) * (1 - fault.share)
         scene.rest(fault.delay * min(left, 5.0))
         how = ground.faults(played.backend)[fault.kind](scene, fault)
-        if how:
-            seen.append(Seen(fault.kind, fault.stage, how))
+        (seen if how else unseen).append(Seen(fault.kind, fault.stage, how))
     code = driver.ended(ATTEMPT_S)
+    for one in unseen:  # memory that was given again before the driver came to what it had been refused
+        if one.kind == "out of memory" and code and re.search(REFUSALS[one.kind], driver.said()):
+            one.how = "no memory was given"
+            seen.append(one)
     for one in seen:
         one.ended = "hung" if code is None else "went on" if code == 0 else "refused" if code > 0 else "died"
     played.faults += seen

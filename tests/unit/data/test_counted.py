@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from evoray.data.counted import counted
+from evoray.data.schema import counted
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import re
 from starlette.responses import Response
 
 from evoray.serving.door import Door
-from evoray.serving.limits import Limits
 from evoray.serving.metrics import Counts
+from evoray.serving.plan import Limits
 
 TOKEN = "a-token-of-tests"
 

@@ -7,8 +7,8 @@ import pytest
 
 from evoray.data import ImageTransform
 from evoray.serving.bodies import TOP, Asked, asked_of, check_head
-from evoray.serving.limits import Limits, Refused
 from evoray.serving.pictures import Pictures
+from evoray.serving.plan import Limits, Refused
 
 LIMITS = Limits(body=1000, records=3)
 PICTURES = Pictures(ImageTransform(resize=8, crop=8, channels=3), (3, 8, 8), ())

@@ -12,8 +12,8 @@ import pytest
 from sent import encoded
 from served_app import check_refusal
 
-from evoray.serving.limits import Limits
 from evoray.serving.metrics import Counts
+from evoray.serving.plan import Limits
 
 TOKEN = {"Authorization": "Bearer a-token-of-tests"}
 PNG = TOKEN | {"Content-Type": "image/png"}

@@ -15,8 +15,7 @@ from evoray.ingest.options import Options
 from evoray.ingest.records.images import ingest_images
 from evoray.ingest.records.writing import Wanted
 from evoray.runtime.progress import Progress
-from evoray.serving.limits import Limits
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan
 from evoray.serving.predictor import Predictor
 
 MODEL = """

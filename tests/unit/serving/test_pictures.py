@@ -8,8 +8,8 @@ from sent import encoded
 
 from evoray.data import ImageTransform
 from evoray.errors import UsageError
-from evoray.serving.limits import Limits, Refused
 from evoray.serving.pictures import pictures_of
+from evoray.serving.plan import Limits, Refused
 
 LIMITS = Limits()
 

@@ -11,8 +11,7 @@ import torch
 from sent import encoded
 
 from evoray.errors import EvorayError, UsageError
-from evoray.serving.limits import Limits
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan
 from evoray.serving.predictor import SERVED, Predictor
 from evoray.tasks.registry import TASKS
 

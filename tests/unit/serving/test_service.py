@@ -4,8 +4,7 @@ import asyncio
 import hashlib
 import pickle
 
-from evoray.serving.limits import Limits
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan
 from evoray.serving.service import Service, digest_of
 
 

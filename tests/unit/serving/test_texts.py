@@ -15,8 +15,7 @@ from served_app import App, check_refusal
 from served_runs import client_of, order_of_test, texts
 
 from evoray.errors import DataError
-from evoray.serving.limits import Limits, Refused
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan, Refused
 from evoray.serving.predictor import Predictor
 
 JSON, PLAIN = "application/json", "text/plain"

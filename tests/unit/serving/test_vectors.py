@@ -10,8 +10,7 @@ import torch
 from served_app import App, check_refusal
 from served_runs import client_of, numbers, whole_numbers
 
-from evoray.serving.limits import Limits, Refused
-from evoray.serving.plan import Plan
+from evoray.serving.plan import Limits, Plan, Refused
 from evoray.serving.predictor import Predictor
 from evoray.serving.vectors import Numbers
 

@@ -11,8 +11,7 @@ import pytest
 from evoray.errors import LineageError
 from evoray.mutation.document import with_parent_name
 from evoray.results.export import Member, read_member, rebuild_file
-from evoray.sharing.export import Wanted, share
-from evoray.sharing.leaving import leaving
+from evoray.sharing.export import Wanted, leaving, share
 from evoray.storage.directory import RunDirectory
 
 

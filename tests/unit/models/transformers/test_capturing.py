@@ -2,7 +2,7 @@ import cloudpickle
 import torch
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
-from evoray.models.transformers.capturing import collector, let_travel
+from evoray.models.transformers.load import collector, let_travel
 
 
 def test_a_collector_arrives_as_the_other_process_s_own():
@@ -24,7 +24,7 @@ def test_a_network_that_looks_at_its_hidden_states_travels():
 
 
 def test_versions_without_hooks(monkeypatch):
-    from evoray.models.transformers import capturing
+    from evoray.models.transformers import load as capturing
 
     def none():
         raise ImportError("no module output_capturing")
