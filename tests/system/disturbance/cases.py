@@ -233,7 +233,9 @@ def _texts(folder: Path) -> None:
 
 
 def _question(words, at):
-    return {"question": f"the {words[at % 15]} was", "choices": list(words[: 2 + at % 3]), "answer": at % 2}
+    """No two alike: select and test are to share none."""
+    question = f"the {words[at % 15]} {words[at // 15]} was"
+    return {"question": question, "choices": list(words[: 2 + at % 3]), "answer": at % 2}
 
 
 def _lines(path: Path, rows) -> None:
