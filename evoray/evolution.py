@@ -29,7 +29,7 @@ from evoray.search.session import Session, open_session
 from evoray.search.workers import open_workers
 from evoray.storage.directory import RunDirectory, free_path
 from evoray.storage.documents import remedy_of
-from evoray.storage.lock import claimed
+from evoray.storage.lock import claimed, tidy
 from evoray.storage.metrics import MetricsFile
 from evoray.storage.state import check_place, is_finished
 from evoray.tracking import observer as tracking
@@ -99,6 +99,7 @@ def evolve(
         if is_finished(directory):
             if not (why := unchecked(directory.read_json("summary.json"))):
                 note(f"{directory.location}: finished already, nothing to do")
+                tidy(directory)
                 return _finished(directory, page)
             note(f"{directory.location}: finished, but its exports were {why}; its end is done once more")
     with claimed(directory, note), keeper, tracking.tracked(config.tracking, directory, config_dir, note) as trackers:

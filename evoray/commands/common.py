@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")]
+NO_MEMORY = re.compile(
+    "annot allocate memory|an't allocate memory|an't start new thread|failed to map segment|bad_alloc"
+)
+"""How system, interpreter, loader and PyTorch say that no memory was given."""
 
 
 def guarded(app: Callable[[], object]) -> None:
@@ -34,7 +38,9 @@ def guarded(app: Callable[[], object]) -> None:
     except EvorayError as error:
         complain(str(error))
         sys.exit(error.exit_code)
-    except MemoryError:
+    except Exception as error:
+        if not isinstance(error, MemoryError) and not NO_MEMORY.search(str(error)):
+            raise
         complain("this machine's memory does not hold what was asked for. Give less, or take a larger machine.")
         sys.exit(EvorayError.exit_code)
 

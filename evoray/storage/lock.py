@@ -51,6 +51,13 @@ def holder_at(directory: RunDirectory) -> dict[str, Any] | None:
     return lease if lease and not _is_gone(lease) else None
 
 
+def tidy(directory: RunDirectory) -> None:
+    """Removes what a program left that was killed at its very end: its lock, and files it had half written."""
+    if directory.exists(LOCK) and holder_at(directory) is None:
+        with suppress(EvorayError, OSError), claimed(directory):
+            pass
+
+
 def check_makeable(directory: RunDirectory) -> None:
     """Raises UsageError where a directory on a disk cannot be made or written to; takes nothing."""
     if not directory.is_local:

@@ -131,6 +131,14 @@ def test_a_finished_run_is_handed_back_as_it_is(whole, finished, small_run):
     assert all(after[path] == before[path] for path in before)
 
 
+def test_what_a_program_left_that_was_killed_at_its_very_end_goes(finished, small_run):
+    half = finished / "summary.json.0123abcd.part"
+    for path in (finished / "lock.json", half):
+        path.write_text('{"host": "elsewhere", "pid": 1, "since": ""}')
+    evolve(small_run(), finished, resume=True, page=False)
+    assert not half.exists() and not (finished / "lock.json").exists() and (finished / "summary.json").exists()
+
+
 class Said(Progress):
     """Keeps the notes, and counts what is evaluated."""
 

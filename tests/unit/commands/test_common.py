@@ -28,6 +28,22 @@ def test_an_error_of_evorays_is_one_line_and_its_exit_code(name, capsys):
     assert shown.err == "error path[0]: wrong. Give [red]another[/red]. " + "long" + " long" * 60 + "\n"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("_backend_agg.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    ],
+)
+def test_memory_that_was_refused_is_one_message(error, capsys):
+    with pytest.raises(SystemExit, match="1"):
+        guarded(raises(error))
+    assert "this machine's memory does not hold" in capsys.readouterr().err
+
+
 def test_an_error_of_nobodys_keeps_its_trace():
     with pytest.raises(ZeroDivisionError):
         guarded(raises(ZeroDivisionError()))
