@@ -42,6 +42,10 @@ class WorkerState(Protocol):
         """(split, shard) of what is in memory."""
         return ()
 
+    def close(self) -> None:
+        """Ends what it keeps running beside this process, where the process goes on without it."""
+        return None
+
 
 class Unit(Protocol):
     """Work for one worker on one shard: picklable, pure, small on the wire."""

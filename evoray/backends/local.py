@@ -85,8 +85,10 @@ class LocalBackend:
 
     def close(self) -> None:
         self._pool = None
-        self._states = []
         self._opened.close()
+        for state in self._states:
+            state.close()
+        self._states = []
 
     def _workers(self, source: Source) -> int:
         """As asked; else one for each ``threads`` cores, or a single one that has the GPU to itself."""

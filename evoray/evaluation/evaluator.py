@@ -36,7 +36,7 @@ from evoray.runtime.importing import import_function, make_importable
 from evoray.runtime.prefetch import one_ahead
 from evoray.tasks.base import Outputs, Preparation
 from evoray.tasks.outputs import Collected
-from evoray.tasks.registry import make_task, of_run
+from evoray.tasks.registry import done_with, make_task, of_run
 
 KEPT_SCORES = 4096
 """Bases, each on some rows of a shard, whose scores a worker remembers."""
@@ -99,6 +99,11 @@ class Evaluator:
         of_guards = ((name, guard.held()) for name, guard in self._guards.items())
         there = ((of_guard(name, split), shard) for name, held in of_guards for split, shard in held)
         return (*self._shard_cache.held(), *there)
+
+    def close(self) -> None:
+        """Ends the processes of its task and of its guards'."""
+        for one in (self, *self._guards.values()):
+            done_with(one.task)
 
     def on_guard(self, name: str) -> Evaluator:
         """The same network on a guard's data and task; made when it is first asked for."""

@@ -29,6 +29,7 @@ from evoray.search.resume import IDENTITY, check_same
 from evoray.storage.directory import RunDirectory
 from evoray.storage.journal import Journal, Records
 from evoray.storage.state import is_begun
+from evoray.tasks.registry import done_with
 
 
 @dataclass
@@ -127,6 +128,8 @@ def open_session(
         finally:
             _on_sigterm(signal.SIG_IGN)  # a second one must not stop the flush
             journal.close()
+            for task in (inputs.task, *(guard.inputs.task for guard in inputs.guards)):
+                done_with(task)
 
 
 def _started(session: Session, recorded: dict[str, Any], resume: bool) -> RunStarted:

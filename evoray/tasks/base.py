@@ -155,7 +155,7 @@ class Task(Protocol):
     the latter as ``of_parent``, which travels to the workers.
 
     One that calls the network many times for a batch says ``repeats = True``; what children have in common is then kept
-    where it has an ``opening`` (``evoray.tasks.opening``).
+    where it has an ``opening`` (``evoray.tasks.opening``). One that keeps a process has ``close()``, which ends it.
     """
 
     schema: Schema

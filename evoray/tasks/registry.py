@@ -71,6 +71,11 @@ def make_task(name: str, config_dir: Path | None = None, settings: Mapping[str, 
     return checked
 
 
+def done_with(task: Task) -> None:
+    """Ends what the task keeps running, such as the process that it asks for rewards."""
+    getattr(task, "close", lambda: None)()
+
+
 def of_run(task: Task, classes: Sequence[str], of_parent: Any = None) -> Task:
     """The task for data of these classes and with what is known of the parent: itself, where it hangs on neither."""
     told: Callable[[int, Any], Task] | None = getattr(task, "of_run", None)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -115,8 +119,25 @@ def test_a_run_of_answers(prepared, whole, tmp_path):
     assert len(summary["ensemble"]["members"]) == 4 and 0 < summary["ensemble"]["diversity"]["disagreement"] < 1
     recorded = whole.directory.read_json("config.json")
     assert recorded["task"]["max_new_tokens"] == 6 and "temperature" not in recorded["task"]
-    other = run(prepared, tmp_path / "batch", compute__batch_size=3)
+    before = asked_processes()
+    gc.disable()  # whatever ends is ended by the run itself
+    try:
+        other = run(prepared, tmp_path / "batch", compute__batch_size=3)
+        assert asked_processes() <= before
+    finally:
+        gc.enable()
     assert other.population.equals(whole.population), "padding and neighbours change no answer"
+
+
+def asked_processes():
+    """Those of this process that rewards are asked in."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            if parent == str(os.getpid()) and b"generation.asking" in (entry / "cmdline").read_bytes():
+                found.add(entry.name)
+    return found
 
 
 def test_answers_are_there_to_read(whole):

@@ -6,9 +6,15 @@ the search was asked for, and it is no proof that the search did anything.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from evoray.evolution import evolve
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import null_case
 
 NOISE = '''
 import torch
@@ -44,3 +50,17 @@ def test_noise_claims_nothing(claims):
 @pytest.mark.timeout(3600)
 def test_at_most_five_of_a_hundred_seeds_claim_an_improvement(claims):
     assert len(claims(range(100))) <= 5
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ground")
+    null_case.cases.prepare(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("task", null_case.TASKS)
+def test_every_task_claims_something_at_most_five_times_in_a_hundred(task, ground):
+    assert len(null_case.claims(task, ground, range(100))) <= 5

@@ -118,6 +118,10 @@ class Generation(ScoredTask):
         self.of_parent: Speech | None = None
         self._said: set[str] = set()
 
+    def close(self) -> None:
+        """Ends the process that rewards are asked in; the next answer has a new one."""
+        self._rewards.renewed()
+
     def of_run(self, classes: int, of_parent: Any = None) -> Self:
         """The same with what a run knows of its parent; imports the functions, whose code is part of the run.
 
