@@ -44,7 +44,7 @@ class WorkerState(Protocol):
 
     def close(self) -> None:
         """Ends what it keeps running beside this process, where the process goes on without it."""
-        return None
+        return
 
 
 class Unit(Protocol):
