@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from evoray.errors import UsageError
-from evoray.runtime.events import Event, RoundDone
+from evoray.runtime.events import Event, RoundDone, RunEnded
 from evoray.runtime.reading import checked, parse_json, shown
 from evoray.storage.directory import RunDirectory
 from evoray.storage.documents import REMEDY, Count, Document, Figure, Number, Text
@@ -52,8 +52,13 @@ class MetricsFile:
     def __init__(self, directory: RunDirectory) -> None:
         self._directory = directory
         self._lines: list[str] = []
+        self._is_behind = False
+        """The last write failed, as on a disk that was full for a while: it is tried again at the run's end."""
 
     def observe(self, event: Event) -> None:
         if isinstance(event, RoundDone):
             self._lines.append(json.dumps(event.to_dict()) + "\n")
+            self._is_behind = True
+        if self._is_behind and isinstance(event, RoundDone | RunEnded):
             self._directory.write(FILE, "".join(self._lines).encode())
+            self._is_behind = False

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from evoray.errors import UsageError
-from evoray.runtime.events import Noted, Observers, RoundDone
+from evoray.runtime.events import Noted, Observers, RoundDone, RunEnded
 from evoray.storage.directory import RunDirectory
 from evoray.storage.metrics import FILE, MetricsFile, read_rounds
 
@@ -46,6 +46,12 @@ def test_a_disk_that_is_full_stops_no_run_and_nothing_is_missing_later(tmp_path)
     (tmp_path / FILE).rmdir()
     observers.emit(second)
     assert len(directory.read(FILE).splitlines()) == 2
+    directory.remove(FILE)
+    (tmp_path / FILE).mkdir()
+    observers.emit(second)  # the last round, while nothing fits
+    (tmp_path / FILE).rmdir()
+    observers.emit(RunEnded("run", "No improvement shown."))
+    assert len(directory.read(FILE).splitlines()) == 3
 
 
 def test_rounds_are_read_back_and_those_of_older_runs(tmp_path):
