@@ -35,7 +35,7 @@ from evoray.search.guards.checked import Guard, guards_identity, with_guards
 from evoray.search.trial import OneOutput, Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
-from evoray.strategies import make_strategy
+from evoray.strategies import STRATEGIES, make_strategy
 from evoray.tasks.base import Task
 from evoray.tasks.opening import opening_of
 from evoray.tasks.registry import TASKS, make_task, of_run
@@ -74,6 +74,7 @@ class Inputs:
             "data": {name: one.digest for name, one in self.splits.described.items()},
             "torch": torch.__version__,
             "code": dict(self.code),
+            "strategy": STRATEGIES.of(self.config.search).revision,
             **guards_identity(self.guards),
         }
 

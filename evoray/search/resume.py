@@ -48,8 +48,8 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
     found = directory.read_json(IDENTITY)
     _check_one_run(directory, found.get("config") or {})
     recorded = _tracked_as(recorded, config)
-    before = {**found, "config": recorded}
     # an older run did not record all of its identity
+    before = {"strategy": 1, **found, "config": recorded}
     now = {"config": config.model_dump(mode="json"), **{key: new for key, new in identity.items() if key in before}}
     differing = []
     for path, old, new in _differences((), {key: before.get(key) for key in now}, now):
@@ -59,6 +59,10 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
             _put(recorded, path[1:], new)
         elif path[0] == "code":
             differing.append(f"the code of {path[1]} is not what it was")
+        elif path[0] == "strategy":
+            differing.append(
+                f"search.strategy: {config.search.strategy} searches otherwise than in the EvoRay that began it"
+            )
         elif not free and not (given(new) is None and _was_looked_up(directory, name)):
             was, is_now = _told(path, old, recorded), _told(path, new, now["config"])
             differing.append(f"{name} was {was} and is {is_now}")

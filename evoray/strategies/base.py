@@ -26,7 +26,7 @@ class Ask:
     """One candidate: ``base`` is shared by the round's children, ``lineage`` extends it.
 
     name: ``parent``, ``g0000/c0012`` for a child, ``g0000/soup04x2`` for the soup of the best four at step 2,
-        ``g0000/step`` for the network that a generation moved to.
+        ``g0000/stepx0.25`` for the end of a generation's step at a quarter of its length.
     own: how many of the lineage's last entries a child adds to its base.
     """
 
@@ -56,6 +56,9 @@ class Strategy(Variant, ABC):
     Section: ClassVar[type[SearchConfig]] = SearchConfig
     """Its keys of ``[search]``; a subclass of ``SearchConfig`` where it has some of its own."""
 
+    revision: ClassVar[int] = 1
+    """Raised where the same fitnesses lead to other candidates than before: runs begun earlier cannot go on."""
+
     @classmethod
     @abstractmethod
     def from_config(cls, config: RunConfig, search: Any) -> Self:
@@ -80,17 +83,6 @@ class Strategy(Variant, ABC):
         return self.elite
 
     @property
-    def centre(self) -> Ask | None:
-        """What the last step moved to, whatever its fitness; guards judge it before a round around it is evaluated.
-        None where a step goes on from a candidate that was told."""
-        return None
-
-    def halve(self) -> None:
-        """Takes half of the last step back, because its end breaks a guard; called until one holds, so in the end the
-        centre is where it was. Only for who has a ``centre``."""
-        raise NotImplementedError
-
-    @property
     @abstractmethod
     def soup(self) -> Ask | None:
         """The best network found that later rounds build on, None when none was better than the parent."""
@@ -112,8 +104,6 @@ class Replayed(Strategy):
 
     def __init__(self) -> None:
         self._told: list[list[float]] = []
-        self._halvings: list[int] = []
-        """After how many rounds the last step was halved, once for each time."""
         self.credits: tuple[Any, ...] = ()
         """What the kind of mutation remembers of the last generations (``MutationConfig.credit``)."""
 
@@ -135,21 +125,15 @@ class Replayed(Strategy):
         if credit is not None:
             self.credits = (*self.credits, credit)[-HISTORY:]
 
-    def remember_halving(self) -> None:
-        """Called by ``halve`` of a strategy that has a centre."""
-        self._halvings.append(len(self._told))
-
     def state_dict(self) -> dict[str, Any]:
         told = [[value if math.isfinite(value) else None for value in told] for told in self._told]
-        return {"told": told} | ({"halved": list(self._halvings)} if self._halvings else {})
+        return {"told": told}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if self._told:
             raise ValueError("load_state_dict is for a strategy that was told nothing yet")
-        for round_number, told in enumerate(state["told"], start=1):
+        for told in state["told"]:
             self.tell([-math.inf if value is None else value for value in told])
-            for _ in range(state.get("halved", []).count(round_number)):
-                self.halve()
 
 
 def ranked(pairs: Sequence[tuple[float, Ask]]) -> list[tuple[float, Ask]]:

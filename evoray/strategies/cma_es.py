@@ -2,7 +2,8 @@
 
 The subspace is spanned by d fixed mutations of one mask. A candidate x in R^d is the parent plus those d entries with
 weights x_i / sqrt(d), so that the first generation, x ~ N(0, I), changes each of the mask's weights by sigma.
-All candidates, and the centre, have d entries whatever the generation; the base is always the parent.
+All candidates, and the centre, have d entries whatever the generation; the base is always the parent. What it can gain
+is what d directions of the n / K weights hold, and each candidate is d sparse additions: ``dimensions`` weighs the two.
 
 The library is told ranks in place of fitness: it uses nothing else, and a failure is then a rank like another. Its
 generator is seeded anew each generation, since a copy of its state would not hold it: what is asked for depends on
@@ -32,7 +33,7 @@ class CmaEsSearch(SearchConfig):
     """CMA-ES over the weights of ``dimensions`` fixed mutations of one mask."""
 
     strategy: Literal["cma-es"] = "cma-es"
-    dimensions: Annotated[int, Field(ge=2, le=1000)] = 16
+    dimensions: Annotated[int, Field(ge=2, le=1000)] = 32
     """Fixed mutations of one mask, whose weights CMA-ES moves."""
 
     @model_validator(mode="after")
@@ -54,9 +55,10 @@ class CmaEs(MovingCentre):
         super().__init__(mutation, sigma, seed, children, generations)
         self._directions = [draw_mutation(mutation, sigma, seed, 0, number) for number in range(dimensions)]
         self._cma = CMA(mean=np.zeros(dimensions), sigma=1.0, population_size=children)
-        self._shift: np.ndarray | None = None
-        """Between the library's points and ours, once a step was shortened: the method is the same wherever it is."""
-        self._ends: tuple[np.ndarray, np.ndarray] = (np.zeros(dimensions), np.zeros(dimensions))
+        self._shift = np.zeros(dimensions)
+        """Between the library's points and ours, as steps have other lengths: the method is the same anywhere."""
+        self._start = np.zeros(dimensions)
+        """Of the present step."""
 
     @classmethod
     def check(cls, config: RunConfig) -> None:
@@ -83,28 +85,33 @@ class CmaEs(MovingCentre):
         self._cma.reseed_rng(derive_seed(self._seed, Stream.CMA_ES, self._generation) % 2**32)
         return [self._cma.ask() for _ in range(self._children)]
 
+    @property
+    def _mean(self) -> np.ndarray:
+        return np.asarray(self._cma.mean + self._shift)
+
     def _draw(self) -> list[Ask]:
         generation, own = self._generation, len(self._directions)
         return [
-            Ask(child_name(generation, child), self._lineage(point), generation, "child", own)
+            Ask(child_name(generation, child), self._lineage(point + self._shift), generation, "child", own)
             for child, point in enumerate(self._points())
         ]
 
     def _lineage(self, point: np.ndarray) -> Lineage:
-        point = point if self._shift is None else point + self._shift
         weights = (point / math.sqrt(len(self._directions))).tolist()
         return Lineage(tuple(Entry(weight, one) for weight, one in zip(weights, self._directions, strict=True)))
 
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
         worth = centred_ranks([fitness for fitness, _ in pairs])
-        before, shift = self._cma.mean, self._shift
-        start = before.copy() if shift is None else before + shift
+        self._start = self._mean
         self._cma.tell(list(zip(self._points(), (-worth).tolist(), strict=True)))  # it minimises
-        end = self._cma.mean if shift is None else self._cma.mean + shift
-        self._ends = start, end.copy()
-        return self._lineage(self._cma.mean)
+        return self._at(1.0)
 
-    def _shorten(self, share: float) -> Lineage:
-        start, end = self._ends
-        self._shift = start + share * (end - start) - self._cma.mean
-        return self._lineage(self._cma.mean)
+    def _at(self, length: float) -> Lineage:
+        return self._lineage(self._point(length))
+
+    def _settle(self, length: float) -> None:
+        self._shift = self._point(length) - self._cma.mean
+
+    def _point(self, length: float) -> np.ndarray:
+        """float64 [d], by the step's length of the way."""
+        return self._start + length * (self._mean - self._start)

@@ -2,7 +2,8 @@
 
 Generation s gives the sparse estimate g_s = sum_e c_s,e * delta_s,e: c is a child's centred rank, or for an antithetic
 pair, which is one entry, the difference of the two ranks. With m_t = beta m_(t-1) + (1 - beta) g_t the centre moves by
-``learning_rate * m_t / ((1 - beta^t) N_t)``, in units of sigma: N is what a step of length one would be divided by.
+``rate_t * m_t / ((1 - beta^t) N_t)``, in units of sigma: N is what a step of length one would be divided by, and rate_t
+is ``learning_rate`` times the length that was found best along the step (``moving_centre``), 0 where none was better.
 
 - ``momentum``: N is the root mean square of an estimate from ranks without meaning, a constant; agreement among
   children makes longer steps.
@@ -41,13 +42,14 @@ SETTLED = 1e-6
 
 
 class EvolutionStrategySearch(SearchConfig):
-    """A step along the rank-weighted sum of all mutations, whose length is ``learning_rate`` times sigma."""
+    """A step along the rank-weighted sum of all mutations, of the best of three lengths."""
 
     strategy: Literal["evolution-strategy"] = "evolution-strategy"
     optimizer: Literal["momentum", "adam"] = "momentum"
     """How a step is made of the weighted sum of mutations."""
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.5
-    """Length of a step in units of sigma: root mean square over the weights it changes."""
+    """Length of the first step in units of sigma: root mean square over the weights it changes. A quarter, one and four
+    times as much are tried, and later the like around what was best before."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
     """What is kept of the step before."""
 
@@ -80,8 +82,7 @@ class EvolutionStrategy(MovingCentre):
         self._estimates: list[tuple[Entry, ...]] = []
         """Of each generation: its entries with weight c."""
         self._sums: list[float] = []
-        """A_s of each; below, before and after the last whole step."""
-        self._sums_before: list[float] = []
+        """A_s of each; below, after a step of length 1."""
         self._sums_moved: list[float] = []
         self._second = 0.0
 
@@ -102,7 +103,7 @@ class EvolutionStrategy(MovingCentre):
         entries = estimate(pairs, self._mutation.antithetic)
         self._estimates.append(entries)
         self._sums.append(0.0)
-        self._sums_before = list(self._sums)
+        self._sums_moved = list(self._sums)
         own = [ask.lineage.entries[-1].mutation for _, ask in pairs][:: 2 if self._mutation.antithetic else 1]
         length = self._length(np.array([entry.weight for entry in entries]), len(own) / self._mutation.independent(own))
         if length > 0:
@@ -111,22 +112,27 @@ class EvolutionStrategy(MovingCentre):
             for number in range(time):
                 decay = self._beta ** (time - 1 - number)
                 if decay >= SETTLED:
-                    self._sums[number] += rate * (1 - self._beta) * decay
-        self._sums_moved = list(self._sums)
-        return self._summed()
+                    self._sums_moved[number] += rate * (1 - self._beta) * decay
+        return self._summed(self._sums_moved)
 
-    def _shorten(self, share: float) -> Lineage:
-        """Every entry a share of the way; the estimates stay, so later steps have their momentum."""
-        both = zip(self._sums_before, self._sums_moved, strict=True)
-        self._sums = [before + share * (moved - before) for before, moved in both]
-        return self._summed()
+    def _at(self, length: float) -> Lineage:
+        return self._summed(self._sums_at(length))
 
-    def _summed(self) -> Lineage:
-        """The centre."""
+    def _settle(self, length: float) -> None:
+        """The estimates stay, so later steps have their momentum."""
+        self._sums = self._sums_at(length)
+
+    def _sums_at(self, length: float) -> list[float]:
+        """Every entry by the step's length of the way."""
+        both = zip(self._sums, self._sums_moved, strict=True)
+        return [before + length * (moved - before) for before, moved in both]
+
+    def _summed(self, sums: Sequence[float]) -> Lineage:
+        """A centre."""
         return Lineage(
             tuple(
                 Entry(total * entry.weight, entry.mutation)
-                for total, entries in zip(self._sums, self._estimates, strict=True)
+                for total, entries in zip(sums, self._estimates, strict=True)
                 for entry in entries
                 if total
             )

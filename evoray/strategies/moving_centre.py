@@ -1,26 +1,28 @@
-"""What strategies share whose base moves every generation, better or not: (μ/μ, λ), the evolution strategy, CMA-ES.
+"""What strategies share whose children make a step together: (μ/μ, λ), the evolution strategy, CMA-ES.
 
-A round evaluates the centre that the generation before moved to, together with this generation's children; one more
-round evaluates the last centre. The answer is the best centre seen on ``select``, the parent among them.
-
-A step whose end breaks a guard is halved up to three times, and not made where that is not enough.
+The gains of many children add up only as far as the fitness is linear. Along the steepest directions, which is where
+the best children agree, it is curved most, so a sum of steps that are right one by one can be ten times too long. A
+step's length is therefore searched for: once a generation's children are told, a round evaluates the step at three
+lengths around the one that was best before. The best of them is the next centre, if it is better than the present one;
+else the centre stays, and the next steps are shorter.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from evoray.config import MutationConfig
 from evoray.mutation import Entry, Lineage
 from evoray.strategies.base import Ask, Replayed, Round
 from evoray.strategies.sampling import draw_children
 
-HALVINGS = 3
-"""Of a step whose end breaks a guard; after them it is not made at all."""
+FACTORS = (0.25, 1.0, 4.0)
+"""Lengths that are tried, times the one that was best before; the least of them where none was better."""
 
 
 class MovingCentre(Replayed):
-    """A subclass gives ``_move`` (the next centre), and ``_draw`` where children are not mutations of the centre."""
+    """A subclass gives ``_move``, and ``_at`` and ``_settle`` where a step is not added to the centre's entries."""
+
+    revision = 2
 
     def __init__(self, mutation: MutationConfig, sigma: float, seed: int, children: int, generations: int) -> None:
         super().__init__()
@@ -28,44 +30,32 @@ class MovingCentre(Replayed):
         self._children, self._generations = children, generations
         self._generation = 0
         self._centre = Ask("parent", Lineage(), 0, "parent", own=0)
-        self._best, self._best_fitness = self._centre, -math.inf
-        self._before = self._centre
-        """The centre before the last step."""
-        self._halved = 0
+        self._fitness = -math.inf
+        """Of the centre."""
+        self._best_length = 1.0
+        self._moved: Lineage | None = None
+        """The end of a step of length 1, while its lengths are tried."""
 
     @property
     def winners(self) -> int:
-        """None: the step that children make is judged, and not the children."""
-        return 0
-
-    @property
-    def centre(self) -> Ask:
-        return self._centre
-
-    def halve(self) -> None:
-        """Half of the last step, a quarter, an eighth, then none of it: the centre stays where it was."""
-        self.remember_halving()
-        self._halved += 1
-        if self._halved > HALVINGS:
-            self._shorten(0.0)
-            self._centre = self._before
-            return
-        moved = self._shorten(0.5**self._halved)
-        self._centre = replace(self._centre, lineage=moved, own=len(moved.entries))
+        """The step that children make is judged, and not the children."""
+        return 0 if self._moved is None else 1
 
     @property
     def soup(self) -> Ask | None:
-        return None if self._best.kind == "parent" else self._best
+        return None if self._centre.kind == "parent" else self._centre
 
     def ask(self) -> Round | None:
-        if self._generation > self._generations:
+        if self._generation >= self._generations:
             return None
-        children = self._draw() if self._generation < self._generations else []
-        return Round(self._base, (self._centre, *children))
+        if self._moved is not None:
+            return self._ask_steps()
+        children = self._draw()
+        return Round(self._base, (self._centre, *children) if self._generation == 0 else tuple(children))
 
     @property
     def _base(self) -> Lineage:
-        """What children and centre both start with."""
+        """What children start with."""
         return self._centre.lineage
 
     def _draw(self) -> list[Ask]:
@@ -73,23 +63,52 @@ class MovingCentre(Replayed):
         drawn = self._mutation, self._sigma, self._seed, self._generation, self._children
         return draw_children(*drawn, self._centre.lineage, self.credits)
 
+    @property
+    def _lengths(self) -> list[float]:
+        return [self._best_length * factor for factor in FACTORS]
+
+    def _ask_steps(self) -> Round:
+        generation, ends = self._generation, [(length, self._at(length)) for length in self._lengths]
+        asks = [
+            Ask(f"g{generation:04d}/stepx{length:g}", end, generation, "soup", own=len(end.entries))
+            for length, end in ends
+        ]
+        extends = all(self._base.is_prefix_of(end) for _, end in ends)
+        return Round(self._base if extends else Lineage(), tuple(asks))
+
     def _move(self, pairs: Sequence[tuple[float, Ask]]) -> Lineage:
-        """The next centre, from all children and their fitness in the order drawn (some may have failed)."""
+        """The end of a step of length 1, from all children and their fitness as drawn (some may have failed)."""
         raise NotImplementedError
 
-    def _shorten(self, share: float) -> Lineage:
-        """The centre after a share of the last whole step; what the next steps go on from is set to it."""
-        base, moved = self._before.lineage, self._moved
-        return base.then(Entry(share * entry.weight, entry.mutation) for entry in moved.tail(base))
+    def _at(self, length: float) -> Lineage:
+        """The end of the present step at a length."""
+        assert self._moved is not None
+        base = self._centre.lineage
+        return base.then(Entry(length * entry.weight, entry.mutation) for entry in self._moved.tail(base))
+
+    def _settle(self, length: float) -> None:
+        """The present step was made at this length, 0 where it was not."""
 
     def _tell(self, pairs: Sequence[tuple[float, Ask]]) -> None:
-        fitness, children = pairs[0][0], pairs[1:]
-        if self._generation == 0 or fitness > self._best_fitness:
-            self._best, self._best_fitness = self._centre, fitness
-        if children:
-            self.learn(self._mutation, fitness, children)
-            moved = self._move(children)
-            self._before, self._moved, self._halved = self._centre, moved, 0
-            name = f"g{self._generation:04d}/step"
-            self._centre = Ask(name, moved, self._generation, "soup", own=len(moved.entries))
+        if self._moved is not None:
+            self._choose(pairs)
+            return
+        if self._generation == 0:
+            self._fitness, pairs = pairs[0][0], pairs[1:]
+        self.learn(self._mutation, self._fitness, pairs)
+        moved = self._move(pairs)
+        if moved == self._centre.lineage:
+            self._generation += 1
+        else:
+            self._moved = moved
+
+    def _choose(self, steps: Sequence[tuple[float, Ask]]) -> None:
+        length, (fitness, ask) = max(zip(self._lengths, steps, strict=True), key=lambda one: one[1][0])
+        if fitness > self._fitness:
+            self._settle(length)
+            self._centre, self._fitness, self._best_length = ask, fitness, length
+        else:
+            self._settle(0.0)
+            self._best_length *= min(FACTORS)
+        self._moved = None
         self._generation += 1

@@ -1,9 +1,10 @@
 """(μ/μ, λ) with recombination by soup (Beyer & Schwefel 2002; model soups, Wortsman et al. 2022).
 
-The next base is the present one plus the best μ children's mutations, each with weight step / μ. step = 1 is the mean
-of the μ networks. Sparse children own different weights, so that mean shrinks every mutation although nobody disagrees;
-``auto`` averages each weight over those of the μ that are expected to have changed it: with parts = K that is μ/K of
-them (at least one), so the weight of an entry is min(1, K/μ); in a static or a dense subspace it is all of them, 1/μ.
+The next base is the present one plus the best μ children's mutations, each with weight step / μ, times the length that
+is found best along that step (``moving_centre``). step = 1 is the mean of the μ networks. Sparse children own different
+weights, so that mean shrinks every mutation although nobody disagrees; ``auto`` averages each weight over those of
+the μ that are expected to have changed it: with parts = K that is μ/K of them (at least one), so the weight of an entry
+is min(1, K/μ); in a static or a dense subspace it is all of them, 1/μ.
 
 A generation adds μ entries to the base, whose earlier entries stay as they are, so a worker extends the base it has:
 O(μ n / K) a generation.
@@ -25,13 +26,14 @@ from evoray.strategies.moving_centre import MovingCentre
 
 
 class MuLambdaSearch(SearchConfig):
-    """The soup of the best ``parents`` children is the next base, better or not. ``children`` is λ."""
+    """A step to the soup of the best ``parents`` children, of the best of three lengths. ``children`` is λ."""
 
     strategy: Literal["mu-lambda"] = "mu-lambda"
     parents: Annotated[int, Field(ge=1)] | Auto = "auto"
     """μ; auto is a quarter of the children."""
     step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | Auto = "auto"
-    """1 is the mean of the networks; auto averages each weight over those of the best that changed it."""
+    """Length of the first step: 1 is the mean of the networks; auto averages each weight over those of the best that
+    changed it. A quarter, one and four times as much are tried, and later the like around what was best before."""
 
     @model_validator(mode="after")
     def _enough(self) -> Self:

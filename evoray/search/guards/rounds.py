@@ -1,7 +1,6 @@
 """Guards between a strategy and its rounds: no next parent breaks one.
 
-A strategy that goes on from its best candidates is told that who breaks a guard has failed, like one that breaks a
-constraint. One that steps whatever its candidates are has its step judged before anything is evaluated around it.
+A strategy is told that who breaks a guard has failed, like one that breaks a constraint.
 """
 
 import math
@@ -14,21 +13,14 @@ from evoray.strategies import Ask, Round, Strategy
 
 
 def next_round(strategy: Strategy, guards: Guards) -> Round | None:
-    """The strategy's next round, around a network that holds every guard: steps that break one are halved.
+    """The strategy's next round, around a network that holds every guard.
 
     Raises:
         RunError: a strategy of the user's own went on from a network that breaks one.
     """
     asked = strategy.ask()
-    while guards and asked is not None:
-        centre = strategy.centre
-        if centre is None:
-            _check_base(strategy, asked, guards)
-            return asked
-        if guards.judge([centre], _where(centre)):
-            return asked
-        strategy.halve()
-        asked = strategy.ask()
+    if guards and asked is not None:
+        _check_base(strategy, asked, guards)
     return asked
 
 
@@ -54,7 +46,7 @@ def _check_base(strategy: Strategy, asked: Round, guards: Guards) -> None:
     if not guards.judge([Ask(f"{_where(last)}/base", asked.base, last.generation, "soup")], _where(last)):
         raise RunError(
             f"search.strategy: {type(strategy).__name__} went on from a network that breaks a guard, or that none "
-            "judged. Who is told -inf has failed; or give the strategy a centre and halve (evoray/strategies/base.py)."
+            "judged. Who is told -inf has failed; go on from the best of those that have not."
         )
 
 

@@ -87,7 +87,7 @@ def test_what_cma_es_mixes_has_coefficients_of_sigma():
         ({}, {"scale": "absolute"}, "mutation.scale"),
         ({}, {"parts": 3}, "mutation.parts"),
         ({}, {"subspace": "static"}, "leave it out"),
-        ({"strategy": "cma-es"}, {}, "search.dimensions = 16: the 2 checkpoints .* set it to 2"),
+        ({"strategy": "cma-es"}, {}, "search.dimensions = 32: the 2 checkpoints .* set it to 2"),
         ({"strategy": "cma-es", "dimensions": 2}, {"towards": ["a.pth"]}, "names one checkpoint: cma-es needs two"),
     ],
 )

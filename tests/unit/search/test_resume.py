@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from evoray.config import parse_config
@@ -27,3 +29,17 @@ def test_a_key_that_is_not_recorded_is_told_as_its_default(tmp_path, before, now
     directory.write_json(IDENTITY, {"run_id": "a", "parent": "x", "space": "s", "data": {}})
     with pytest.raises(UsageError, match=f"cannot be resumed, {said}"):
         check_same(directory, of(**now), {"parent": "x"})
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now", "refused"), [(None, 1, False), (None, 2, True), (2, 2, False), (1, 2, True)]
+)
+def test_a_strategy_that_searches_otherwise_since_is_refused(tmp_path, recorded, now, refused):
+    """A run that recorded none began with the first."""
+    directory = RunDirectory(str(tmp_path / "run"))
+    directory.write_json(CONFIG, of().model_dump(mode="json"))
+    found = {"run_id": "a", "parent": "x", "space": "s", "data": {}}
+    directory.write_json(IDENTITY, found | ({} if recorded is None else {"strategy": recorded}))
+    said = "cannot be resumed, search.strategy: decomposition searches otherwise than in the EvoRay that began it"
+    with pytest.raises(UsageError, match=said) if refused else nullcontext():
+        check_same(directory, of(), {"parent": "x", "strategy": now})

@@ -50,6 +50,7 @@ def test_a_generations_candidates_are_drawn_anew_and_the_same_whenever_they_are_
     assert first == [point(ask).tolist() for ask in strategy.ask().asks[1:]]
     for one in (strategy, again):
         one.tell([0.0] * 9)
+        one.tell([1.0, 2.0, 0.0])
     second = [point(ask).tolist() for ask in strategy.ask().asks[1:]]
     assert second == [point(ask).tolist() for ask in again.ask().asks[1:]]
     assert second != first
@@ -58,7 +59,7 @@ def test_a_generations_candidates_are_drawn_anew_and_the_same_whenever_they_are_
 
 def test_it_finds_a_point_of_its_subspace():
     target = np.array([1.5, -2.0, 0.5, 1.0])
-    strategy = make(children=12, generations=40)
+    strategy = make(children=12, generations=25)
     while (asked := strategy.ask()) is not None:
         fitness = []
         for ask in asked.asks:
@@ -74,8 +75,23 @@ def test_only_ranks_are_told():
     for best, worst in ((5.0, -1.0), (1e300, -math.inf)):
         strategy = make()
         strategy.tell([0.0, best, worst, *(float(number) / 10 for number in range(6))])
-        moved.append(point(strategy.ask().asks[0]).tolist())
+        moved.append(point(strategy.ask().asks[1]).tolist())
     assert moved[0] == moved[1]
+
+
+def test_a_step_of_another_length_moves_the_centre_and_what_is_drawn_around_it():
+    means = []
+    for told in ([3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [0.0, 0.0, 0.0]):
+        strategy = make(children=400)
+        strategy.tell([0.0, *map(float, range(400))])
+        steps = [point(ask) for ask in strategy.ask().asks]
+        np.testing.assert_allclose(steps[0] * 4, steps[1])
+        np.testing.assert_allclose(steps[2], steps[1] * 4)
+        strategy.tell(told)
+        means.append(np.mean([point(ask) for ask in strategy.ask().asks], axis=0))
+    short, long, none = means
+    np.testing.assert_allclose(short - none, steps[0], atol=1e-9)
+    np.testing.assert_allclose(long - none, steps[2], atol=1e-9)
 
 
 def config(**sections):
@@ -104,6 +120,6 @@ def test_what_does_not_go_with_it_is_refused(sections, words):
 
 
 def test_its_smallest_generation_is_four():
-    assert CmaEsSearch(children=4).dimensions == 16
+    assert CmaEsSearch(children=4).dimensions == 32
     with pytest.raises(ValidationError, match="at least 4"):
         CmaEsSearch(children=1)

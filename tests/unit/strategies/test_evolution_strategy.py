@@ -37,28 +37,34 @@ def test_an_antithetic_pair_is_one_entry_with_the_difference_of_its_ranks():
     assert all(mutations[number].sign == 1 for number in found)
 
 
-def played(strategy, generations):
-    """Coefficient c of every entry, and the centre's weights, after each generation; fitness is drawn by chance."""
+def played(strategy, generations, lengths=(1.0,)):
+    """Coefficient c of every entry, and the centre's weights, after each generation; fitness is drawn by chance.
+
+    lengths: of the steps, in turn; 0 for none.
+    """
     random = np.random.default_rng(0)
     estimates, centres = [], []
-    for _ in range(generations):
+    for generation in range(generations):
         asked = strategy.ask()
         fitness = random.normal(size=len(asked.asks)).tolist()
-        pairs = list(zip(fitness, asked.asks, strict=True))[1:]
+        pairs = [pair for pair in zip(fitness, asked.asks, strict=True) if pair[1].kind == "child"]
         estimates.append({entry.mutation: entry.weight for entry in estimate(pairs, strategy._mutation.antithetic)})
         strategy.tell(fitness)
-        centres.append({entry.mutation: entry.weight for entry in strategy.ask().asks[0].lineage.entries})
+        wanted = f"stepx{lengths[generation % len(lengths)]:g}"
+        strategy.tell([100.0 + generation if ask.name.endswith(wanted) else -100.0 for ask in strategy.ask().asks])
+        centre = strategy.soup.lineage.entries if strategy.soup else ()
+        centres.append({entry.mutation: entry.weight for entry in centre})
     return estimates, centres
 
 
-def expected_centres(estimates, beta, lengths):
+def expected_centres(estimates, beta, lengths, steps=(1.0, 1.0, 1.0, 1.0)):
     """The module's recursion, written out: m = beta m + (1 - beta) g, centre += rate * m / ((1 - beta^t) N_t)."""
     moment, centre, found = {}, {}, []
-    for time, (own, length) in enumerate(zip(estimates, lengths, strict=True), 1):
+    for time, (own, length, step) in enumerate(zip(estimates, lengths, steps, strict=True), 1):
         keys = moment.keys() | own.keys()
         moment = {key: beta * moment.get(key, 0.0) + (1 - beta) * own.get(key, 0.0) for key in keys}
         for key in moment:
-            centre[key] = centre.get(key, 0.0) + RATE * moment[key] / ((1 - beta**time) * length)
+            centre[key] = centre.get(key, 0.0) + step * RATE * moment[key] / ((1 - beta**time) * length)
         found.append(dict(centre))
     return found
 
@@ -79,6 +85,14 @@ def test_the_closed_form_is_the_recursion(mutation, length, beta):
         assert [found[key] for key in expected] == pytest.approx(list(expected.values()))
 
 
+def test_steps_that_were_shorter_or_not_made_keep_their_momentum():
+    estimates, centres = played(make(generations=5), 4, lengths := (0.25, 1.0, 0.0, 0.0625))
+    expected = expected_centres(estimates, BETA, [math.sqrt(6 / 4 / 12)] * 4, lengths)
+    for found, wanted in zip(centres, expected, strict=True):
+        assert found == pytest.approx({key: weight for key, weight in wanted.items() if key in found})
+    assert centres[2] == centres[1] and len(centres[3]) == len(expected[3])
+
+
 def test_adams_length_is_the_running_root_mean_square_of_the_estimates():
     estimates, centres = played(make(adaptive=True), 4)
     second, lengths = 0.0, []
@@ -97,16 +111,16 @@ def test_without_momentum_earlier_weights_stay_to_the_bit():
 
 def test_children_that_are_all_equal_move_nothing():
     strategy = make()
-    for _ in range(2):
+    for generation in range(3):
+        assert {ask.generation for ask in strategy.ask().asks} == {generation} and strategy.soup is None
         strategy.tell([1.0] * len(strategy.ask().asks))
-        assert strategy.ask().asks[0].lineage.entries == ()
 
 
 def test_a_failure_is_a_rank_like_another():
     strategy = make(children=2)
     worst = strategy.ask().asks[2].lineage.entries[-1].mutation
     strategy.tell([0.0, 1.0, -math.inf])
-    weights = {entry.mutation: entry.weight for entry in strategy.ask().asks[0].lineage.entries}
+    weights = {entry.mutation: entry.weight for entry in strategy.ask().asks[1].lineage.entries}
     assert weights[worst] < 0 and sum(weights.values()) == pytest.approx(0)
 
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from judged import PARENT, Told, child, guards_of, lineage, parent
 
 from evoray.config import parse_config
 from evoray.errors import RunError
-from evoray.mutation import Lineage
 from evoray.search.guards.judge import Guards
 from evoray.search.guards.rounds import next_round, told
 from evoray.strategies import Ask, Round, make_strategy
@@ -61,31 +61,29 @@ def test_a_broken_child_does_not_raise_the_bar():
 
 
 @pytest.mark.parametrize("name", ["mu-lambda", "evolution-strategy", "cma-es"])
-@pytest.mark.parametrize("holds_from", [0, 1, 2, 3, 4])
-def test_a_step_is_cut_until_it_holds(name, holds_from):
-    """Halved 0 to 3 times, else not made: the centre is the parent's."""
-    strategy = strategy_of(name)
+@pytest.mark.parametrize("broken", [0, 1, 2, 3])
+def test_of_a_steps_lengths_the_best_that_holds_is_made(name, broken):
+    """Longer ones are fitter here, and the longest break it; where all do the parent stays."""
+    strategy, judge = strategy_of(name), Told()
+    guards = guards_of(judge)
 
-    class Judge(Told):
-        def judge(self, asks, where):
-            for ask in asks:
-                if self.says(ask.lineage) is None:
-                    self.found[ask.lineage] = "" if len(self.found) >= holds_from else "breaks guard g: x"
+    def play(fitness):
+        asked = next_round(strategy, guards)
+        fresh = [replace(parent(value), ask=ask) for value, ask in zip(fitness, asked.asks, strict=True)]
+        judge.breaks |= {ask.lineage for ask in asked.asks[3 - broken :] if ask.kind == "soup"}
+        strategy.tell(told(fresh, before, strategy.winners, guards))
+        before.extend(fresh)
+        return asked
 
-    guards = guards_of(Judge())
-    first = next_round(strategy, guards)
-    assert first.asks[0] == PARENT
-    strategy.tell([0.0, *(math.sin(number) for number in range(8))])
-    whole = strategy.centre.lineage
-    asked = next_round(strategy, guards)
-    cut = asked.asks[0].lineage
-    if holds_from == 4:
-        assert cut == Lineage() and asked.asks[0].kind == "parent"
-    else:
-        assert [one.weight for one in cut.entries] == pytest.approx(
-            [one.weight * 0.5**holds_from for one in whole.entries]
-        )
-    assert len(asked.asks) == 9
+    before = []
+    play([0.0, *(math.sin(number) for number in range(8))])
+    assert judge.order == [], "children are not judged"
+    steps = play([1.0, 2.0, 3.0])
+    after = next_round(strategy, guards)
+    kept = steps.asks[2 - broken] if broken < 3 else PARENT
+    assert judge.order == [ask.name for ask in steps.asks[::-1][: broken + 1]]
+    assert (strategy.soup or PARENT) == kept
+    assert name == "cma-es" or after.base == kept.lineage
 
 
 def test_who_goes_on_from_candidates_is_asked_once():
@@ -96,8 +94,6 @@ def test_who_goes_on_from_candidates_is_asked_once():
 
 class Own:
     """Goes on from what nobody judged."""
-
-    centre = None
 
     def ask(self):
         return Round(lineage(7), (Ask("g0001/c0000", lineage(8, lineage(7).entries), 1, "child"),))
