@@ -24,9 +24,8 @@ from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Entry, Lineage
 from evoray.runtime.seeds import Stream, derive_seed
 from evoray.strategies.base import Ask, child_name, drawn_by, refuse_racing
-from evoray.strategies.moving_centre import MovingCentre
+from evoray.strategies.moving_centre import MovingCentre, centred_ranks
 from evoray.strategies.sampling import draw_mutation
-from evoray.strategies.shaping import centred_ranks
 
 
 class CmaEsSearch(SearchConfig):

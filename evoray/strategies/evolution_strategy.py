@@ -33,8 +33,7 @@ from pydantic import Field, model_validator
 from evoray.config import MutationConfig, RunConfig, SearchConfig
 from evoray.mutation import Entry, Lineage
 from evoray.strategies.base import Ask, drawn_by, refuse_racing
-from evoray.strategies.moving_centre import MovingCentre
-from evoray.strategies.shaping import centred_ranks
+from evoray.strategies.moving_centre import MovingCentre, centred_ranks
 
 SECOND_MOMENT = 0.9
 """Decay of Adam's second moment; shorter than for gradient descent, as runs have tens of steps, not thousands."""

@@ -10,6 +10,9 @@ else the centre stays, and the next steps are shorter.
 import math
 from collections.abc import Sequence
 
+import numpy as np
+from scipy import stats
+
 from evoray.config import MutationConfig
 from evoray.mutation import Entry, Lineage
 from evoray.strategies.base import Ask, Replayed, Round
@@ -112,3 +115,15 @@ class MovingCentre(Replayed):
             self._best_length *= min(FACTORS)
         self._moved = None
         self._generation += 1
+
+
+def centred_ranks(fitness: Sequence[float]) -> np.ndarray:
+    """float64 [n] in [-1/2, 1/2], the best highest, summing to zero; equals share their mean rank.
+
+    Failures (-inf) are equals of each other, below all others.
+    """
+    values = np.asarray(fitness, dtype=np.float64)
+    if values.size < 2:
+        return np.zeros(values.size)
+    ranks = np.asarray(stats.rankdata(values, method="average"))
+    return (ranks - 1) / (values.size - 1) - 0.5

@@ -136,7 +136,7 @@ pictures = len(client.list_artifacts(run.info.run_id, "report"))
 """,
     "wandb": """
 from pathlib import Path
-from evoray.tracking.wandb_files import records, values
+from evoray.tracking.wandb import records, values
 found = [one for path in sorted(Path(folder).glob("wandb/offline-*/*.wandb")) for one in records(path)]
 rows = [values(one.history.item) for one in found if one.WhichOneof("record_type") == "history"]
 series = [(row["_step"], row["generation"]) for row in rows if "generation" in row]

@@ -1,15 +1,20 @@
-"""``evoray init``: looks at a parent and at data, and writes the configuration of a run of both. Nothing is run."""
+"""``evoray init``: looks at a parent and at data, and writes the configuration of a run of both. Nothing is run.
 
+What was found stands in it, what else may be said stands beside it as comments.
+"""
+
+import json
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from evoray.begin.files import write_text
 from evoray.begin.init.data import MANIFEST, FoundData, find_data, shards_name
 from evoray.begin.init.parents import FoundParent, find_parent
 from evoray.begin.init.tasks import Chosen, choose, cut_of
-from evoray.begin.init.written import command, line, section
 from evoray.config.loading import parse_config, parse_toml
 from evoray.errors import ConfigError
 from evoray.runtime.importing import leaving_no_modules
@@ -165,3 +170,39 @@ def _placed(value: object, folder: Path) -> object:
         return value
     inside = os.path.relpath(value, folder)
     return os.path.abspath(value) if inside.startswith("..") else inside
+
+
+COLUMN = 32
+"""Where comments begin."""
+
+
+def toml_value(value: Any) -> str:
+    """As TOML writes it. Raises ConfigError for a text that TOML cannot hold."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(f"{shown(value)}: a name that is not UTF-8, and TOML is. Rename it.") from None
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def line(key: str, value: Any, comment: str = "", off: bool = False) -> str:
+    """``key = value   # comment``; off: as a comment itself."""
+    text = f"{'# ' if off else ''}{key} = {toml_value(value)}"
+    return f"{text.ljust(COLUMN - 1)} # {shown(comment)}" if comment else text
+
+
+def section(name: str, lines: Iterable[str]) -> Iterator[str]:
+    yield ""
+    yield f"[{name}]"
+    yield from lines
+
+
+def command(words: Sequence[str]) -> str:
+    """For a shell; what a user has to fill in stays as it is."""
+    return shlex.join(words)

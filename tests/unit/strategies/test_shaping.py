@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evoray.strategies.shaping import centred_ranks
+from evoray.strategies.moving_centre import centred_ranks
 
 FITNESSES = st.lists(st.integers(-5, 5).map(float) | st.just(-math.inf), min_size=2, max_size=12)
 

@@ -45,7 +45,7 @@ def no_service_of(pids):
 def test_a_killed_run_goes_on_in_one_series(told, finished, tmp_path, how):
     """left: the run was killed, and the tracker's process put away what it had; killed: it was killed as well."""
     finished.remove("population.parquet")  # no pictures: they have a test of their own
-    from evoray.tracking.wandb_files import last_step, records, values  # imports W&B
+    from evoray.tracking.wandb import last_step, records, values  # imports W&B
 
     first = told(3, how)
     again = told(5, "ended", known=first["id"])

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from evoray.begin.init.written import command, line, section, toml_value
+from evoray.begin.init.init import command, line, section, toml_value
 from evoray.errors import ConfigError
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import fx
 
 from evoray.evaluation.kept.cut import Cut
-from evoray.evaluation.kept.first_part import follow
+from evoray.evaluation.kept.keeper import follow
 from evoray.evaluation.kept.tape import Unrepeatable, record
 from tests.unit.evaluation.kept.nets import CUTTABLE, Plain, WritesAtTheCut, WritesAView
 

@@ -11,7 +11,7 @@ from recipes import U64
 
 from evoray.errors import LineageError
 from evoray.mutation import words16, words32
-from evoray.mutation.device import philox
+from evoray.mutation.device import draw as philox
 
 CPU = torch.device("cpu")
 # the first words, counters around the carry out of 32 bits, and the last ones that an int64 counts
