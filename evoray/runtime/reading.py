@@ -165,6 +165,10 @@ def said(error: BaseException) -> str:
     return shown(" ".join(text.split()) if isinstance(text, str) else text).rstrip(".")
 
 
+NO_MEMORY = re.compile("annot allocate memory|an't start new thread|failed to map segment")
+"""How the system, the interpreter and the loader say that no memory was given."""
+
+
 @contextmanager
 def translated(origin: object, remedy: str, error: type[EvorayError] = DataError) -> Iterator[None]:
     """What a library raises on a stranger's file, as one message that names the file and the remedy.
@@ -176,6 +180,8 @@ def translated(origin: object, remedy: str, error: type[EvorayError] = DataError
     except EvorayError:
         raise
     except Exception as reason:
+        if NO_MEMORY.search(str(reason)):  # no file's fault
+            raise
         name = f"no {said(reason)}" if isinstance(reason, KeyError) else f"{type(reason).__name__}: {said(reason)}"
         raise error(f"{shown(origin)}: damaged ({name}). {remedy}") from None
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
 from evoray.errors import DataError, ModelError
-from evoray.runtime.reading import checked, parse_json, read_file, reason_of, shown
+from evoray.runtime.reading import checked, parse_json, read_file, reason_of, shown, translated
 
 
 def test_a_regular_file_is_read_whole(tmp_path: Path) -> None:
@@ -110,3 +110,10 @@ def test_a_wrong_value_of_a_document_is_said_in_plain_words(value: object, said:
 def test_a_library_that_was_refused_memory_is_said_to_have_been() -> None:
     assert "memory is short" in reason_of(RuntimeError("could not create a primitive"))
     assert reason_of(RuntimeError("shapes\ndiffer")) == "RuntimeError: shapes differ"
+
+
+def test_memory_that_was_refused_is_no_files_fault() -> None:
+    with pytest.raises(ImportError), translated("a file", "remedy"):
+        raise ImportError("_backend_agg.so: failed to map segment from shared object")
+    with pytest.raises(DataError, match="a file: damaged"), translated("a file", "remedy"):
+        raise MemoryError("an array of 2**60 numbers, as the file says")
