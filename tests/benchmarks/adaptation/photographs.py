@@ -38,24 +38,28 @@ def corrupted(work: Path, kind: str, seed: int, fold: int) -> Path:
     records, files, random = Images(), of_foolbox(), np.random.default_rng([20240402, seed, fold])
     for number in halves(seed)[fold]:
         label = int(files[number].stem.rpartition("_")[2])
-        records += [(CORRUPTIONS[kind](view, SEVERITY, random), label) for view in _views(cut(files[number], SIDE))]
+        records += [(CORRUPTIONS[kind](view, SEVERITY, random), label) for view in views(cut(files[number], SIDE))]
     records.classes = tuple(f"{label:04d}" for label in range(1000))
     return shards(work / f"{kind}-{seed}-{fold}", records, 3)
 
 
 def clean(work: Path) -> Path:
     """64 views of eight photographs that are none of the twenty; every label is 0."""
-    records = Images()
-    for package, names in CLEAN.items():
-        folder = Path(importlib.util.find_spec(package).origin).parent  # type: ignore[union-attr,arg-type]
-        for name in names:
-            for scale in SCALES:
-                records += [(view, 0) for view in _views(_middle(cut(folder / name, round(SIDE * scale))))]
+    records = Images((view, 0) for view in clean_views())
     records.classes = tuple(f"{label:04d}" for label in range(1000))
     return shards(work / "clean", records, 3)
 
 
-def _views(image: np.ndarray) -> Iterator[np.ndarray]:
+def clean_views() -> Iterator[np.ndarray]:
+    for package, names in CLEAN.items():
+        folder = Path(importlib.util.find_spec(package).origin).parent  # type: ignore[union-attr,arg-type]
+        for name in names:
+            for scale in SCALES:
+                yield from views(_middle(cut(folder / name, round(SIDE * scale))))
+
+
+def views(image: np.ndarray) -> Iterator[np.ndarray]:
+    """As it is, and mirrored."""
     yield image
     yield np.ascontiguousarray(image[:, ::-1])
 

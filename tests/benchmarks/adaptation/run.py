@@ -55,12 +55,20 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 """28 children each."""
+STEP = "one step, sigma 0.02"
+"""Found by ``steps.py``, with labels, once what the pilot chose had made networks worse."""
+CHOSEN_LATER: dict[str, dict[str, Any]] = {
+    STEP: {
+        "mutation": {"parts": 1, "sigma": 0.02},
+        "search": {"strategy": "evolution-strategy", "children": 28, "learning_rate": 0.5},
+    }
+}
 CPU = torch.device("cpu")
 
 
 def configured(work: Path, network: str, fitness: str, kind: str, seed: int, fold: int, setting: str) -> RunConfig:
     select, test = (str(corrupted(work, kind, seed, half)) for half in (fold, 1 - fold))
-    own = SETTINGS[setting]
+    own = (SETTINGS | CHOSEN_LATER)[setting]
     values = {
         "seed": seed,
         "parent": {"source": "module", "name": f"lites:{network}"},
@@ -158,6 +166,7 @@ def main() -> None:
     parser.add_argument("--pilot", action="store_true", help="find the setting, and stop")
     parser.add_argument("--networks", nargs="*", default=list(SIDES))
     parser.add_argument("--fitness", nargs="*", default=["agreement"])
+    parser.add_argument("--step", action="store_true", help="the setting that steps.py found, in place of the pilot's")
     parser.add_argument("--folds", nargs="*", type=int, default=[0, 1], help="which half is adapted on")
     parser.add_argument("--kinds", nargs="*", default=list(CORRUPTIONS))
     options = parser.parse_args()
@@ -171,8 +180,7 @@ def main() -> None:
         cases = [("lite0", "agreement", kind, PILOT_SEED, 0, one) for one in SETTINGS for kind in PILOT_KINDS]
         _all(cases, known["pilots"], known, options, score=False)
         return
-    setting = chosen(known["pilots"])
-    known["setting"] = setting
+    setting = STEP if options.step else chosen(known["pilots"])
     cases = [
         (network, fitness, kind, SEED, fold, setting)
         for network in options.networks
@@ -189,7 +197,8 @@ def _all(
     for case in cases:
         key = "/".join(map(str, case))
         if key not in into:
-            into[key] = adapted(configured(options.work, *case), options.work, score)
+            found = adapted(configured(options.work, *case), options.work, score)
+            into[key] = found | {"commit": known["about"]["commit"]}
             options.results.write_text(json.dumps(known))
             print(key, {name: round(value, 4) for name, value in into[key]["fitness"].items()}, flush=True)
 

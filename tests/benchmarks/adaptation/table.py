@@ -27,12 +27,18 @@ def interval(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def case_of(key: str) -> str:
+    """``lite0, information, one step``, of a run's key."""
+    network, fitness, *_, setting = key.split("/")
+    return f"{network}, {fitness}, {setting}"
+
+
 def values_of(runs: Mapping[str, Any], case: str, half: str, network: str, figure: str) -> Values:
-    """case: ``lite0/agreement``; only corruptions of which every half was run that was run of any."""
+    """case: network, fitness and setting; only corruptions of which every half was run that was run of any."""
     found: dict[str, dict[int, list[float]]] = {}
     for key, run in runs.items():
-        name, fitness, kind, _, fold, _ = key.split("/")
-        if f"{name}/{fitness}" == case:
+        kind, fold = key.split("/")[2], key.split("/")[4]
+        if case_of(key) == case:
             found.setdefault(kind, {})[int(fold)] = run["rows"][half][network][figure]
     # what was adapted on in fold 0 is the other half of fold 1: in either case the two folds together are all of them
     wanted = sorted({fold for folds in found.values() for fold in folds})
@@ -78,7 +84,7 @@ def means_table(runs: Mapping[str, Any]) -> Iterator[str]:
     """A row a case and network: means over its corruptions."""
     yield "| network, fitness | of it | corruptions | adapted: points | adapted: nats | other: points | other: nats |"
     yield "|---|---|---|---|---|---|---|"
-    for case in dict.fromkeys("/".join(key.split("/")[:2]) for key in runs):
+    for case in dict.fromkeys(case_of(key) for key in runs):
         for network in NETWORKS:
             cells = [
                 _shown(_of(differences(runs, case, half, network, figure), "all"), scale)
@@ -86,7 +92,7 @@ def means_table(runs: Mapping[str, Any]) -> Iterator[str]:
                 for figure, scale in (("top1", 100), ("nll", 1))
             ]
             count = len(values_of(runs, case, "adapted", network, "nll"))
-            yield f"| {case.replace('/', ', ')} | {network} | {count} | {' | '.join(cells)} |"
+            yield f"| {case} | {network} | {count} | {' | '.join(cells)} |"
 
 
 def _of(values: Values, kind: str) -> np.ndarray:
@@ -97,8 +103,7 @@ def _of(values: Values, kind: str) -> np.ndarray:
 def main() -> None:
     known = json.loads(Path(sys.argv[1]).read_text())
     runs = known["runs"]
-    print(known.get("setting"))
-    for case in dict.fromkeys("/".join(key.split("/")[:2]) for key in runs):
+    for case in dict.fromkeys(case_of(key) for key in runs):
         print(f"\n{case}\n", *kinds_table(runs, case), sep="\n")
     print("", *means_table(runs), sep="\n")
 
