@@ -38,6 +38,7 @@ EXAMPLES = {
     "mutation.towards": '["a.safetensors", "b.safetensors"]',
     "search.budget_images": "1_000_000",
     "fitness.costs": "[[0, 1], [5, 0]]",
+    "fitness.reference": '"shards/clean"',
     "fitness.constraints": '["top1 >= parent - 0.005"]',
     "compute.accelerator": '"A100"',
     "task.reward": '"rewards:exact"',

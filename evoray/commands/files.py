@@ -123,7 +123,7 @@ def _check_module(key: str, name: str, folder: Path) -> None:
 
 def _data(values: Values) -> Iterator[tuple[str, str]]:
     """Each key that names data, and what it names."""
-    for key in ("data.path", "data.test_path"):
+    for key in ("data.path", "data.test_path", "fitness.reference"):
         if spec := _text(values, key):
             yield key, spec
     guards = values.get("guard")

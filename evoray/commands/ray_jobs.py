@@ -219,12 +219,12 @@ def check_out(out: str) -> str:
 
 def check_paths(config: RunConfig, folder: Path) -> None:
     """Refuses data that lies beside the configuration here: it does not travel with the job."""
-    guards = ((f"guard {one.name}: ", one.data) for one in config.guard)
-    for whose, data, key in [(*one, key) for one in (("", config.data), *guards) for key in ("path", "test_path")]:
-        value = getattr(data, key)
+    sets = [("", config.data), *((f"guard {one.name}: ", one.data) for one in config.guard)]
+    named = [(f"{whose}data.{key}", getattr(data, key)) for whose, data in sets for key in ("path", "test_path")]
+    for name, value in (*named, ("fitness.reference", config.fitness.reference)):
         if value and "://" not in value and not os.path.isabs(value) and os.path.isdir(folder / value):
             raise ConfigError(
-                f"{whose}data.{key} = {value!r} is a directory of this machine. Copy the shards to where every "
+                f"{name} = {value!r} is a directory of this machine. Copy the shards to where every "
                 "node reads them, and give that URI (s3://bucket/shards) or absolute path."
             )
     weights = config.parent.weights

@@ -37,7 +37,7 @@ def parse_constraint(text: str) -> Constraint:
 
 
 class FitnessConfig(Section):
-    """What children are ranked by; higher is better inside (``nll``, ``brier`` and ``cost`` count negative).
+    """What children are ranked by; higher is better inside (``nll``, ``brier``, ``cost``, ``entropy`` count negative).
 
     Which names there are is the task's to say (``evoray.fitness.built_in``), and is checked with the other inputs.
     """
@@ -46,6 +46,8 @@ class FitnessConfig(Section):
     """A figure of the task, such as ``nll`` or ``top1``, or ``package.module:function`` of (outputs, targets)."""
     costs: str | tuple[tuple[float, ...], ...] | None = None
     """For ``cost``: a file (.npy, or text with commas) or rows; a row a true class, a column an answer."""
+    reference: str | None = None
+    """For ``agreement``: shards of clean records, up to 64 of which the parent answers before the run."""
     constraints: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     """What every child must keep, such as ``top1 >= parent - 0.005``."""
 
@@ -58,6 +60,7 @@ class FitnessConfig(Section):
 
     @model_validator(mode="after")
     def _costs_belong(self) -> Self:
-        if (self.name == "cost") != (self.costs is not None):
-            raise ValueError('name = "cost" and costs go together: give both or neither')
+        for name, key in (("cost", "costs"), ("agreement", "reference")):
+            if (self.name == name) != (getattr(self, key) is not None):
+                raise ValueError(f'name = "{name}" and {key} go together: give both or neither')
         return self

@@ -44,6 +44,11 @@ class Fitness(Protocol):
         """How children are compared record by record; None where the fitness is no mean of records."""
         ...
 
+    @property
+    def compared(self) -> RecordScores | None:
+        """How they are where ``scores`` is None, to find sigma; None: by the task's first figure."""
+        ...
+
 
 def with_fitness(figures: Figures, fitness: Fitness, total: np.ndarray) -> Figures:
     """Figures with the fitness first, under its name and with its own sign, from a merged row [layout.width]."""
@@ -57,9 +62,9 @@ def as_known(fitness: Fitness, value: float) -> float:
 
 
 def record_scores(fitness: Fitness, task: Task, outputs: Outputs, targets: Tensor) -> np.ndarray:
-    """float64 [n], higher is better: the fitness's own, or the task's where the fitness is no mean of records."""
-    if fitness.scores is not None:
-        return np.asarray(fitness.scores(outputs, targets), dtype=np.float64)
+    """float64 [n], higher is better: the fitness's own, or the task's where the fitness has none."""
+    if (own := fitness.scores or fitness.compared) is not None:
+        return np.asarray(own(outputs, targets), dtype=np.float64)
     assert task.scores is not None, "checked before the run"
     name = task.scored[0]
     return task.measures[name].sign * task.scores(outputs, targets)[name]

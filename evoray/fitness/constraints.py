@@ -48,6 +48,7 @@ class Constrained:
         outputs: Sequence[int] | None = None,
     ) -> None:
         self.name, self.measure, self.fitness, self._outputs = fitness.name, fitness.measure, fitness, outputs
+        self.compared = fitness.compared
         self._task, self._constraints, self._classes = task, constraints, classes
         counts = 0 if task.classification is None else 3 * len(classes)
         self.layout = replace(fitness.layout, own=fitness.layout.own + counts)

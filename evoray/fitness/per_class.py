@@ -71,7 +71,7 @@ OF_COUNTS: Mapping[str, Callable[[np.ndarray], float]] = {
 class PerClass:
     """A number made of each class's counts, [3, classes]: see ``class_counts``."""
 
-    scores = None
+    scores = compared = None
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from evoray.fitness.base import Fitness, RecordScores
 from evoray.fitness.constraints import FRACTION, Constrained, constrainable, fault
 from evoray.fitness.per_class import PerClass, balanced_accuracy, macro_f1, worst_class
 from evoray.fitness.scores import Brier, Cost
+from evoray.fitness.unlabelled import Agreement, Entropy, Information
 from evoray.fitness.user import user_fitness
 from evoray.runtime.reading import read_file, said, shown
 from evoray.tasks.base import Classification, Measure, Outputs, Task
@@ -34,6 +35,7 @@ class FitnessSpec:
 
     classes: the data's own; outputs: the parent's output for each of them, None where class i is output i.
     costs: float64 [classes, classes], for the fitness ``cost``.
+    reference: for ``agreement``, what the parent gives clean records (``Agreement.moments``); digest: of these.
     """
 
     name: str
@@ -41,6 +43,14 @@ class FitnessSpec:
     costs: np.ndarray | None = None
     constraints: tuple[Constraint, ...] = ()
     outputs: tuple[int, ...] | None = None
+    reference: np.ndarray | None = None
+    digest: str | None = None
+
+    def with_reference(self, task: Task, outputs: Outputs, digest: str) -> FitnessSpec:
+        """For ``agreement``, with the parent's outputs for clean records."""
+        assert task.classification is not None, "checked before the run"
+        made = Agreement(task.columns, task.classification, len(self.classes), self.outputs)
+        return replace(self, reference=made.moments(outputs), digest=digest)
 
     def make(self, task: Task, resolve: Callable[[str], Any]) -> Fitness:
         """The fitness; ``resolve`` imports ``package.module:function``.
@@ -98,6 +108,11 @@ OF_CLASSES: Mapping[str, _Maker] = {
     "macro-f1": _per_class("Macro F1", "Macro F1", macro_f1),
     "worst-class": _per_class("Accuracy of the worst class", "Worst class", worst_class),
     "cost": _cost,
+    "entropy": lambda _, columns, classes: Entropy(columns, classes),
+    "information": lambda spec, columns, classes: Information(columns, classes, len(spec.classes), spec.outputs),
+    "agreement": lambda spec, columns, classes: Agreement(
+        columns, classes, len(spec.classes), spec.outputs, spec.reference
+    ),
 }
 """For tasks whose outputs are classes."""
 
@@ -150,6 +165,8 @@ def _read_costs(given: Any, classes: int, config_dir: Path | None) -> np.ndarray
 
 class FigureFitness:
     """A figure of the task, with a sign that makes higher better."""
+
+    compared = None
 
     def __init__(self, task: Task, name: str) -> None:
         self.name, self.measure = name, task.measures[name]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evoray.fitness.base import RecordScores
 from evoray.fitness.per_class import class_of
 from evoray.tasks.base import Classification, Measure, Outputs
 from evoray.tasks.class_scores import brier
@@ -15,8 +16,10 @@ from evoray.tasks.classes import CALIBRATION
 from evoray.tasks.sums import SumsLayout
 
 
-class _MinusMean(ABC):
+class MinusMean(ABC):
     """Minus the mean of what each record costs."""
+
+    compared: RecordScores | None = None
 
     def __init__(self, columns: tuple[str, ...], classes: Classification) -> None:
         self.layout, self._classes = SumsLayout(columns, own=1), classes
@@ -32,7 +35,7 @@ class _MinusMean(ABC):
         return -mean_of_own(self.layout, total)
 
 
-class Brier(_MinusMean):
+class Brier(MinusMean):
     """Minus the mean Brier score (Brier 1950): a proper score, so that it cannot be gamed as ECE alone can."""
 
     name = "brier"
@@ -43,7 +46,7 @@ class Brier(_MinusMean):
         return -brier(self._classes.log_probabilities(outputs), targets)
 
 
-class Cost(_MinusMean):
+class Cost(MinusMean):
     """Minus the mean cost of the answers: ``costs[true class][answer]``, float64 [classes, classes].
 
     Classes are the data's, in their order, whatever output each of them is. An answer that is none of them costs as

@@ -31,6 +31,8 @@ class AnswerError(ValueError):
 class MeanScore:
     """Mean of a user's score a record."""
 
+    compared = None
+
     def __init__(self, name: str, columns: tuple[str, ...], function: Callable[[Outputs, Tensor], Any]) -> None:
         self.name, self.measure, self.layout = name, _measure(name), SumsLayout(columns, own=1)
         self._function = function
@@ -72,7 +74,7 @@ class MeanScore:
 class MergeableScore:
     """A user's object with ``width``, ``sums`` and ``value``."""
 
-    scores = None
+    scores = compared = None
 
     def __init__(self, name: str, columns: tuple[str, ...], measure: Any) -> None:
         self.name, self.measure, self.layout = name, _measure(name), SumsLayout(columns, own=int(measure.width))

@@ -123,8 +123,9 @@ def why_not(one: Named, other: Named) -> str:
 def _other_measure(one: Named, other: Named) -> str:
     """A fitness or task of one name that measures something else: other costs, or other code of its user's."""
     ours, theirs = (named.run.config.get("fitness") or {} for named in (one, other))
-    if ours.get("costs") != theirs.get("costs"):
-        return "fitness.costs differ, so their figures measure different things."
+    for key in ("costs", "reference"):
+        if ours.get(key) != theirs.get(key):
+            return f"fitness.{key} differ, so their figures measure different things."
     texts = [str(value) for value in (*one.task.values(), ours.get("name", ""))]
     for module in {text.partition(":")[0] for text in texts if ":" in text}:
         codes = [(named.identity.get("code") or {}).get(module) for named in (one, other)]

@@ -14,6 +14,7 @@ from evoray.errors import ModelError
 from evoray.fitness import Fitness, as_known, with_fitness
 from evoray.fitness.constraints import Constrained
 from evoray.fitness.purity import Tried, try_fitness
+from evoray.fitness.unlabelled import UNLABELLED
 from evoray.models import ClassMap, Parent
 from evoray.search.trial import Trial
 from evoray.tasks.base import Outputs, Task, as_dict, as_text
@@ -54,6 +55,12 @@ def announced(
     except Exception:  # whatever a network raises: the run meets it on the workers and names it
         return Announced(tuple(notes))
     _check_finite(parent, trial, outputs, targets)
+    if fitness.name in UNLABELLED:
+        notes.append(
+            f'fitness.name = "{fitness.name}" asks no labels. Top-1 and NLL, and what looks at them (constraints, '
+            'ensemble.method = "greedy" or "weighted", ensemble.temperature), go by those that the data has: made-up '
+            "ones mean nothing there."
+        )
     labels = None if classes is None else classes.chosen or range(len(classes.classes))
     tried = try_fitness(fitness, outputs, targets, labels, config_dir)
     try:

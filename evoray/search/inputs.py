@@ -32,7 +32,7 @@ from evoray.runtime.reading import shown
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
 from evoray.search.guards.checked import Guard, guards_identity, with_guards
-from evoray.search.trial import OneOutput, Trial
+from evoray.search.trial import MANY, OneOutput, Trial
 from evoray.search.user_code import user_modules
 from evoray.statistics import top_k
 from evoray.strategies import STRATEGIES, make_strategy
@@ -75,6 +75,7 @@ class Inputs:
             "torch": torch.__version__,
             "code": dict(self.code),
             "strategy": STRATEGIES.of(self.config.search).revision,
+            **({"reference": self.fitness.digest} if self.fitness.digest else {}),
             **guards_identity(self.guards),
         }
 
@@ -187,6 +188,9 @@ def together(data: Opened, parent: Parent, run: Inputs | None = None) -> Inputs:
     else:
         told += trial.check()
     spec, fitness = _fitness(config, config_dir, task, splits)
+    if config.fitness.reference is not None:
+        spec = _with_reference(config, config_dir, spec, trial)
+        fitness = spec.make(task, lambda name: import_function(name, config_dir))
     said = announced(config.parent, parent, fitness, classes, trial, config_dir)
     code = code_of(config_dir, user_modules(config, parent.model))
     inputs = Inputs(config, config_dir, parent, state, aliases, space, splits, task, spec, code, classes, said)
@@ -233,6 +237,20 @@ def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Spl
     names, outputs = data_classes(config, splits)
     spec = fitness_spec(config.fitness, names, config_dir, outputs)
     return spec, spec.make(task, lambda name: import_function(name, config_dir))
+
+
+def _with_reference(config: RunConfig, config_dir: Path | None, spec: FitnessSpec, trial: Trial) -> FitnessSpec:
+    """What the parent gives clean records, whose classes and labels nobody asks."""
+    whole = {"path": config.fitness.reference, "test_path": None, "select": 1.0, "test": 0.0, "outputs": "auto"}
+    clean = Splits(config.data.model_copy(update=whole), config.seed, config_dir)
+    own, other = trial.splits.described["select"], clean.described["select"]
+    if own.image_shape != other.image_shape:
+        raise DataError(
+            f"fitness.reference = {shown(whole['path'])}: its images {other.image_shape} are not those of data.path "
+            f"({own.image_shape}). Ingest both in the same way."
+        )
+    outputs, _ = replace(trial, splits=clean, known=None).outputs(MANY)
+    return spec.with_reference(trial.task, outputs, other.digest)
 
 
 def with_own_fitness(config: RunConfig, task: Task) -> RunConfig:

@@ -26,6 +26,7 @@ FREE = {
     "data.test_path",
     "data.cache_dir",
     "data.cache_gb",
+    "fitness.reference",
     "mutation.towards",
     "parent.weights",
     "parent.weights_key",

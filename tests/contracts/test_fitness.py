@@ -14,12 +14,15 @@ from hypothesis import strategies as st
 
 from evoray.config import parse_constraint
 from evoray.fitness import FitnessSpec, built_in, record_scores
+from evoray.fitness.unlabelled import UNLABELLED
 from evoray.tasks.image_classification import ImageClassification
 from evoray.tasks.sums import merge_shards
 
 TASK = ImageClassification()
 BUILT_IN = built_in(TASK)
 CLASSES = tuple("abcdefg")
+OF_ALL = ("balanced-accuracy", "macro-f1", "worst-class", "information", "agreement")
+"""No mean of records."""
 N = 37
 
 
@@ -44,8 +47,9 @@ TARGETS = {
 }
 COSTS = np.arange(49, dtype=np.float64).reshape(7, 7) * (1 - np.eye(7)) + 0.1 * (1 - np.eye(7))
 CONSTRAINTS = (parse_constraint("class-accuracy >= parent - 0.1"),)
+CLEAN = np.random.default_rng(1).normal(size=(2, 7))
 SPECS = [
-    FitnessSpec(name, CLASSES, COSTS if name == "cost" else None, constraints)
+    FitnessSpec(name, CLASSES, COSTS if name == "cost" else None, constraints, reference=CLEAN)
     for name in (*BUILT_IN, *TARGETS)
     for constraints in ((), CONSTRAINTS)
 ]
@@ -83,7 +87,7 @@ def test_any_sharding_gives_the_same_number(spec, cuts, seed, wide):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name + ("+constraint" if spec.constraints else ""))
 def test_better_answers_are_fitter(spec):
-    if spec.name == "user:recall" or spec.name in BUILT_IN:
+    if spec.name == "user:recall" or spec.name in set(BUILT_IN) - set(UNLABELLED):
         labels = torch.arange(N) % 7
         right = torch.nn.functional.one_hot(labels, 7).float() * 4
         wrong = torch.nn.functional.one_hot((labels + 1) % 7, 7).float() * 4 - 3 * right
@@ -95,7 +99,7 @@ def test_better_answers_are_fitter(spec):
 def test_a_score_an_image_has_the_fitness_as_its_mean(spec):
     fitness = make(spec)
     if fitness.scores is None:
-        assert spec.constraints or spec.name in ("balanced-accuracy", "macro-f1", "worst-class", "user:recall")
+        assert spec.constraints or spec.name in (*OF_ALL, "user:recall")
         return
     logits, labels = torch.randn(N, 7), torch.arange(N) % 7
     scores = record_scores(fitness, TASK, logits, labels)
@@ -125,7 +129,22 @@ def test_a_network_that_numbers_its_outputs_otherwise_has_the_same_fitness(spec,
 def test_a_fitness_says_its_name_and_its_direction(spec):
     measure = make(spec).measure
     assert measure.label and measure.short and measure.words
-    assert measure.higher_is_better == (spec.name not in ("nll", "brier", "cost"))
+    assert measure.higher_is_better == (spec.name not in ("nll", "brier", "cost", "entropy", "agreement"))
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name + ("+constraint" if spec.constraints else ""))
+@settings(deadline=None, max_examples=20)
+@given(labels=st.lists(st.integers(0, 6), min_size=N, max_size=N), seed=st.integers(0, 99))
+def test_a_fitness_without_labels_looks_at_none(spec, labels, seed):
+    """Not in its value, and not where records are compared."""
+    if spec.name not in UNLABELLED:
+        return
+    fitness, logits = make(spec), torch.randn(N, 9, generator=torch.Generator().manual_seed(seed))
+    found, zeros = torch.tensor(labels), torch.zeros(N, dtype=torch.int64)
+    assert fitness.value(vector(fitness, logits, found)) == fitness.value(vector(fitness, logits, zeros))
+    compared = [record_scores(fitness, TASK, logits, one) for one in (found, zeros)]
+    assert compared[0].shape == (N,)
+    assert compared[0].tobytes() == compared[1].tobytes()
 
 
 def test_a_fitness_that_is_no_mean_is_compared_by_the_tasks_first_score():

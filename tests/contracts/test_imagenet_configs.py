@@ -10,6 +10,7 @@ from torchvision import models
 from evoray.config import load_config
 from evoray.search.inputs import check_inputs
 
+CORRUPTED = Path(__file__).parents[2] / "jobs" / "configs" / "imagenet-c.toml"
 CONFIGS = sorted((Path(__file__).parents[2] / "jobs" / "configs" / "imagenet").glob("*.toml"))
 
 
@@ -24,3 +25,16 @@ def test_it_builds_at_its_own_input_size(path):
     assert inputs.parent.preprocessing.crop == crop
     assert len(inputs.parent.preprocessing.mean) == 3
     assert inputs.space.n > 1_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "norms"), [("vit_b_16", "*ln*"), ("resnet50", "*bn*")])
+def test_adaptation_to_corruptions_moves_the_norms_alone_and_asks_no_labels(name, norms):
+    mock = "mock:images=4,size=224,classes=1000"
+    own = [f"parent.name={name}", "parent.weights=random", f"data.path={mock}", f"fitness.reference={mock},seed=1"]
+    inputs = check_inputs(load_config(CORRUPTED, [*own, f'mutation.include=["{norms}"]']), CORRUPTED.parent)
+    assert any("asks no labels" in note for note in inputs.notes)
+    assert inputs.fitness.reference.shape == (2, 1000)
+    assert {"bn", "ln"} & {part[:2] for one in inputs.space.tensors for part in one.name.replace("_", ".").split(".")}
+    assert inputs.space.n < 100_000
+    assert load_config(CORRUPTED).search.children == 28

@@ -62,6 +62,7 @@ BEYOND = {
     "parent.weights": ['"nowhere.pth"', "3"],
     "fitness.name": ['"x"', '"no_such_module:f"', '"os:nothing"', "3"],
     "fitness.costs": ['"nowhere.csv"', "[[nan]]", "3", '"/dev/zero"', '"."'],
+    "fitness.reference": ['"nowhere"', "3"],
     "fitness.constraints": ['["top1 > 3"]', '["nll <= nan"]', '["x >= 1e999"]', '"x"', '["nothing >= 0.5"]'],
     "task.name": ['"x"', '"no_such_module:T"', '"os:getcwd"'],
     "seed": ["-1", "9223372036854775808", "1e30", "0.5", '"x"', "nan"],

@@ -36,41 +36,47 @@ def fashion_mnist(work: Path, seed: int) -> tuple[Path, Path]:
     for name, part in (("select", rows[:SELECT]), ("test", rows[SELECT : SELECT + TEST])):
         records = Images((images[row], int(labels[row])) for row in part)
         records.classes = tuple(source.classes)
-        found.append(_shards(work / f"fashion-mnist-{seed}-{name}", records, 1))
+        found.append(shards(work / f"fashion-mnist-{seed}-{name}", records, 1))
     return found[0], found[1]
 
 
 def photographs(work: Path, seed: int) -> tuple[Path, Path]:
     """(select, test): half of the twenty ImageNet photographs of foolbox each, by seed; every one under every
     corruption. Labels are ImageNet's."""
-    data = Path(importlib.util.find_spec("foolbox").origin).parent / "data"  # type: ignore[union-attr,arg-type]
-    files = sorted(data.glob("imagenet_*"))
+    files = of_foolbox()
     random = np.random.default_rng([20230502, seed])
     order = random.permutation(len(files))
     found = []
     for name, part in (("select", order[::2]), ("test", order[1::2])):
         records = Images()
         for number in part:
-            image, label = _cut(files[number]), int(files[number].stem.rpartition("_")[2])
+            image, label = cut(files[number]), int(files[number].stem.rpartition("_")[2])
             records += [
                 (corrupt(image, severity, random), label) for corrupt in CORRUPTIONS.values() for severity in SEVERITIES
             ]
         records.classes = tuple(f"{label:04d}" for label in range(1000))
-        found.append(_shards(work / f"photographs-{seed}-{name}", records, 3))
+        found.append(shards(work / f"photographs-{seed}-{name}", records, 3))
     return found[0], found[1]
 
 
-def _cut(file: Path) -> np.ndarray:
+def of_foolbox() -> list[Path]:
+    """Twenty photographs of ImageNet; their class stands last in their names."""
+    data = Path(importlib.util.find_spec("foolbox").origin).parent / "data"  # type: ignore[union-attr,arg-type]
+    return sorted(data.glob("imagenet_*"))
+
+
+def cut(file: Path, inner: int = SIDE) -> np.ndarray:
+    """The middle of a photograph, uint8 [inner, inner, 3]: 7/8 of its shorter side."""
     with Image.open(file) as opened:
         image = opened.convert("RGB")
-    side = SIDE * 8 // 7
+    side = inner * 8 // 7
     share = side / min(image.size)
     image = image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.BICUBIC)
-    left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
-    return np.asarray(image.crop((left, top, left + SIDE, top + SIDE)))
+    left, top = (image.width - inner) // 2, (image.height - inner) // 2
+    return np.asarray(image.crop((left, top, left + inner, top + inner)))
 
 
-def _shards(dest: Path, records: Images, channels: int) -> Path:
+def shards(dest: Path, records: Images, channels: int) -> Path:
     if not (dest / "manifest.json").exists():
         transform = ImageTransform(resize=None, crop=None, channels=channels)
         ingest_dataset(records, dest, transform, shard_size=len(records))

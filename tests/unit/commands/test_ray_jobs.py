@@ -176,6 +176,13 @@ def test_a_guards_data_that_lies_here_is_refused(folder):
         check_paths(parse_config(values), folder)
 
 
+def test_clean_records_that_lie_here_are_refused(folder):
+    values = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "s3://b/shards"}}
+    fitness = {"name": "agreement", "reference": "shards"}
+    with pytest.raises(ConfigError, match=r"fitness\.reference = 'shards' is a directory of this machine"):
+        check_paths(parse_config(values | {"fitness": fitness}), folder)
+
+
 def test_data_that_lies_here_is_refused(folder):
     check_paths(config(), folder)
     check_paths(config(parent__weights="parent.safetensors"), folder)

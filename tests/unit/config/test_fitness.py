@@ -81,6 +81,13 @@ def test_costs_and_their_fitness_go_together():
             FitnessConfig(**wrong)
 
 
+def test_agreement_and_its_clean_records_go_together():
+    assert FitnessConfig(name="agreement", reference="clean").reference == "clean"
+    for wrong in ({"name": "agreement"}, {"name": "entropy", "reference": "clean"}):
+        with pytest.raises(ValidationError, match='name = "agreement" and reference go together'):
+            FitnessConfig(**wrong)
+
+
 def test_constraints_are_read_when_the_file_is():
     assert FitnessConfig(constraints=["top1 >= parent - 0.005"]).constraints == ("top1 >= parent - 0.005",)
     with pytest.raises(ValidationError, match="write it as"):
