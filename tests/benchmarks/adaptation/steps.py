@@ -19,11 +19,11 @@ import lite0
 import numpy as np
 import torch
 from corruptions import CORRUPTIONS
+from evoray.strategies.shaping import centred_ranks
 from images import cut, of_foolbox
 from photographs import SEVERITY, SIDE, clean_views, halves, views
 
 from evoray.fitness import Fitness, FitnessSpec
-from evoray.strategies.shaping import centred_ranks
 from evoray.tasks.image_classification import ImageClassification
 
 KINDS = ("gaussian_noise", "defocus_blur", "contrast")
