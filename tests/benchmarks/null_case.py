@@ -30,8 +30,6 @@ from evoray.evolution import evolve
 NOISE = '''
 """Numbers that have nothing to do with the targets; the same for the same outputs."""
 
-import hashlib
-
 import torch
 
 
@@ -40,6 +38,11 @@ def noise(outputs, targets):
     floats = [one.double().nan_to_num(0, 0, 0) for one in parts if one.is_floating_point()]
     numbers = sum(one.reshape(len(one), -1).sum(1) for one in floats)
     return torch.frac(torch.sin(numbers * 1e5) * 43758.5453)
+'''
+NOISE_OF_TEXT = '''
+"""The same of answers, in a module that a reward's process imports at once."""
+
+import hashlib
 
 
 def said(prompt, answer, record):
@@ -52,7 +55,7 @@ NONE = "No improvement shown"
 def verdict(case: cases.Case, out: Path, seed: int) -> str:
     """What one run says at its end."""
     generation = case.name.startswith("generation/")
-    overrides = ['task.reward="nullnoise:said"'] if generation else ['fitness.name="nullnoise:noise"']
+    overrides = ['task.reward="nulltext:said"'] if generation else ['fitness.name="nullnoise:noise"']
     overrides += ['search.strategy="decomposition"', "search.racing=false", "mutation.parts=4", "search.generations=1"]
     overrides += ["search.children=10", "statistics.children_on_test=0", "compute.workers=1"]
     config = load_config(case.config, [*case.overrides, *overrides, f"seed={seed}"])
@@ -63,6 +66,7 @@ def claims(task: str, ground: Path, seeds: Iterable[int]) -> dict[int, str]:
     """By seed: every verdict that claims something. ground: where ``cases.prepare`` has written."""
     case = next(one for name, one in cases.cases_in(ground).items() if name.startswith(f"{task}/"))
     (case.config.parent / "nullnoise.py").write_text(NOISE)
+    (case.config.parent / "nulltext.py").write_text(NOISE_OF_TEXT)
     found = {}
     with tempfile.TemporaryDirectory(prefix="evn") as folder:
         for seed in seeds:
