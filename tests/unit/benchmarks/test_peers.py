@@ -14,10 +14,11 @@ import torch
 from evoray import ModelHost, Space, parse_config
 from evoray.models import canonical_state
 from evoray.runtime.events import RoundDone
+from evoray.study.peers import rules as peer_rules
 from evoray.tasks.generation.task import Answers
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "language"
-NAMES = ("run", "peer_rules", "peer_arms", "peer_costs", "peers")
+NAMES = ("run", "peer_arms", "peer_costs", "peers")
 CONFIG = {"parent": {"name": "resnet18", "weights": "random"}, "data": {"path": "mnist5k"}}
 
 
@@ -37,8 +38,8 @@ def parts():
 
 
 @pytest.fixture
-def rules(parts):
-    return parts.peer_rules
+def rules():
+    return peer_rules
 
 
 def weights(dtype=torch.float32):
@@ -155,7 +156,7 @@ def test_a_stopped_arm_asks_nothing_twice_and_ends_alike(parts, tmp_path, arm, o
     run = getattr(parts.peer_arms, arm)
     wanted = run(whole, tmp_path / "whole", sizes)
     assert (whole.asked.count("select"), whole.asked.count("test")) == (10, on_test)
-    assert parts.peer_rules.drift(whole.weights, whole.home)["same_bits"]
+    assert peer_rules.drift(whole.weights, whole.home)["same_bits"]
 
     stopped = Network()
     answer, calls = stopped.answers, []
@@ -228,13 +229,13 @@ def test_our_children_leave_no_bit_behind_and_the_peers_do(parts, dtype):
     trips = parts.peer_costs.round_trips(host, held, config)
     change, _ = parts.peer_costs.ways_of(host, held, config)["sparse"]
     change(0)
-    changed = parts.peer_rules.drift(held, home)["share_differing"]
+    changed = peer_rules.drift(held, home)["share_differing"]
     host.undo()
     assert 0.02 < changed < 0.2, "a tenth of the weights"
     for rule, same in (("sparse", True), ("es", False), ("randopt", False)):
         for number in range(20):
             trips[rule](number)
-        assert parts.peer_rules.drift(held, home)["same_bits"] is same, rule
+        assert peer_rules.drift(held, home)["same_bits"] is same, rule
 
 
 def test_the_drift_goes_on_where_it_was_stopped(parts, tmp_path, monkeypatch):
