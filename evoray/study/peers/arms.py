@@ -33,7 +33,7 @@ PEERS: Mapping[str, searchers.Search] = {
     "es-at-scale": searchers.es_at_scale,
     "randopt": searchers.randopt,
 }
-"""Gradient-free ones that run in this program."""
+"""Gradient-free ones that need no package of their own."""
 UPPER: Mapping[str, Callable[[Network, Any, int], upper.Found]] = {
     "gradient-descent": upper.gradient_descent,
     "temperature": lambda network, setting, seed: upper.temperature(network, False, seed),

@@ -1,4 +1,7 @@
-"""A peer in an environment of its own: a process that uv starts with its pinned packages, asked a task a line.
+"""Peers in an environment of their own: a process that uv starts with their pinned packages, asked a task a line.
+
+All gradient-free peers run there, also those that need no package: EvoRay changes how its process treats memory
+(``runtime/malloc.py``), which makes a small network's forward pass half as long again without it.
 
 ``python -m evoray.study.peers.environment`` is that process: it reads tasks from its input and answers each by a line.
 """
@@ -13,7 +16,7 @@ from typing import IO
 import torch
 
 from evoray.errors import RunError
-from evoray.study.peers.arms import Task, run_task
+from evoray.study.peers.arms import PEERS, Task, run_task
 
 PINNED = ("evotorch==0.6.1",)
 DONE = "done"
@@ -74,7 +77,7 @@ def main() -> None:
     from evoray.study.peers.in_evotorch import SEARCHES
 
     for line in sys.stdin:
-        run_task(Task.from_json(line), SEARCHES)
+        run_task(Task.from_json(line), {**PEERS, **SEARCHES})
         _say(answers, DONE)
 
 

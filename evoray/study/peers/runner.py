@@ -13,7 +13,7 @@ import torch
 
 from evoray.errors import ConfigError
 from evoray.runtime.progress import Progress
-from evoray.study.peers.arms import DEFAULT, EVOTORCH, FIRST, SEARCHED, SETTINGS, Task, read_outcome, run_task
+from evoray.study.peers.arms import DEFAULT, FIRST, SEARCHED, SETTINGS, Task, read_outcome, run_task
 from evoray.study.peers.environment import OwnEnvironment
 from evoray.study.peers.problem import Problem, Sizes, fashion_mnist
 from evoray.study.small_parents import Recipe, checkpoint, train_parents
@@ -68,8 +68,12 @@ def least(found: Sequence[Any]) -> int:
     return losses.index(min(losses))
 
 
-def run_peers(plan: Plan, progress: Progress | None = None) -> Iterator[str]:
+def run_peers(
+    plan: Plan, progress: Progress | None = None, peer: Callable[[Task], None] | None = None
+) -> Iterator[str]:
     """Runs what is missing, the arms that matter most over all problems first; yields each arm's name when it is done.
+
+    peer: runs a gradient-free peer; None is an environment of its own.
 
     Raises:
         ConfigError: no arm is meant by ``only``, or one needs another's figures that are missing. What
@@ -81,11 +85,11 @@ def run_peers(plan: Plan, progress: Progress | None = None) -> Iterator[str]:
     train_parents(plan.out / "parents", plan.architectures, plan.seeds, Recipe(), progress, EARLY)
     progress.stage("arms", sum(1 for _ in _every(plan)), unit="arms")
     torch.set_num_threads(1)
-    with closing(OwnEnvironment(plan.out / "evotorch.log")) as apart:
+    with closing(OwnEnvironment(plan.out / "peers.log")) as apart:
         for problem, arm in _every(plan):
             for setting in plan.settings(problem, arm):
                 if plan.read(problem, arm, setting) is None:
-                    _run(plan, problem, arm, setting, apart.run if arm.startswith(EVOTORCH) else run_task)
+                    _run(plan, problem, arm, setting, (peer or apart.run) if arm in SEARCHED else run_task)
                     yield f"{problem}/{arm}" + ("" if setting is None else f" at {setting}")
             progress.advance(1)
 
