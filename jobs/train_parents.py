@@ -20,13 +20,15 @@ def main(
     data: Annotated[str, typer.Option(help="Images to train on: 1x28x28, ten classes.")] = "fashion-mnist-train",
     epochs: Annotated[int, typer.Option(min=1)] = 8,
     early: Annotated[int, typer.Option(min=1, help="Steps of the early-stopped parent.")] = 200,
+    kinds: Annotated[str, typer.Option(help="early: stop there, a sixteenth of the time.")] = "normal,early",
 ) -> None:
     """Train small parents; those that are there already are kept."""
     from evoray.study.small_parents import Recipe, train_parents
 
     recipe = Recipe(data, epochs, early)
     with Bars() as bars:
-        paths = train_parents(out, tuple(architectures.split(",")), tuple(map(int, seeds.split(","))), recipe, bars)
+        wanted = tuple(architectures.split(",")), tuple(map(int, seeds.split(",")))
+        paths = train_parents(out, *wanted, recipe, bars, tuple(kinds.split(",")))
     for path in paths:
         typer.echo(path)
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from evoray.runtime.reading import parse_json, read_file, shown
 from evoray.runtime.seeds import Stream, generator
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 4e-3, 0.01, 128
+KINDS = ("normal", "early")
 HELD_OUT = 1 / 12
 """Share of the training images that no step sees: 5,000 of Fashion-MNIST's 60,000."""
 
@@ -56,30 +58,39 @@ class Images:
 
 
 def train_parents(
-    out: Path, architectures: tuple[str, ...], seeds: tuple[int, ...], recipe: Recipe, progress: Progress | None = None
+    out: Path,
+    architectures: tuple[str, ...],
+    seeds: tuple[int, ...],
+    recipe: Recipe,
+    progress: Progress | None = None,
+    kinds: tuple[str, ...] = KINDS,
 ) -> list[Path]:
     """Trains every architecture at every seed; checkpoints that are there already, with the same recipe, are kept.
 
+    kinds: of KINDS; without the normal one training ends once the early one is written, the same bytes.
+
     Raises:
-        ConfigError: an unknown architecture, or a folder that holds parents of another recipe.
+        ConfigError: an unknown architecture or kind, or a folder that holds parents of another recipe.
         DataError: images that are not 1x28x28 of ten classes.
     """
     progress = progress or Progress()
     unknown = [name for name in architectures if name not in small.SMALL]
     if unknown:
         raise ConfigError(f"architecture {unknown[0]!r}: none of {', '.join(small.SMALL)}.")
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise ConfigError(f"kinds {','.join(kinds)!r}: some of {', '.join(KINDS)}.")
     if recipe.epochs < 1 or recipe.early < 1:
         raise ConfigError(f"epochs = {recipe.epochs}, early = {recipe.early}: both are at least 1.")
     out.mkdir(parents=True, exist_ok=True)
-    missing = [(name, seed) for name in architectures for seed in seeds if not _finished(out, name, seed, recipe)]
+    missing = [
+        (name, seed) for name in architectures for seed in seeds if not _finished(out, name, seed, recipe, kinds)
+    ]
     if missing:
         train, held_out = _load(recipe.data)
         for name, seed in missing:
             progress.note(f"training {name}, seed {seed}")
-            _train(out, name, seed, recipe, train, held_out, progress)
-    return [
-        checkpoint(out, name, seed, kind) for name in architectures for seed in seeds for kind in ("normal", "early")
-    ]
+            _train(out, name, seed, recipe, train, held_out, progress, kinds)
+    return [checkpoint(out, name, seed, kind) for name in architectures for seed in seeds for kind in kinds]
 
 
 def checkpoint(out: Path, name: str, seed: int, kind: str) -> Path:
@@ -87,9 +98,9 @@ def checkpoint(out: Path, name: str, seed: int, kind: str) -> Path:
     return out / f"{name}-seed{seed}{'-early' if kind == 'early' else ''}.safetensors"
 
 
-def _finished(out: Path, name: str, seed: int, recipe: Recipe) -> bool:
-    """The normal checkpoint is written last, so it stands for both."""
-    record = checkpoint(out, name, seed, "normal").with_suffix(".json")
+def _finished(out: Path, name: str, seed: int, recipe: Recipe, kinds: tuple[str, ...]) -> bool:
+    """The normal checkpoint is written last, so it stands for both where it is wanted."""
+    record = checkpoint(out, name, seed, "normal" if "normal" in kinds else "early").with_suffix(".json")
     if not record.exists():
         return False
     made = parse_json(read_file(record, error=ConfigError), str(record), ConfigError)
@@ -102,7 +113,14 @@ def _finished(out: Path, name: str, seed: int, recipe: Recipe) -> bool:
 
 
 def _train(
-    out: Path, name: str, seed: int, recipe: Recipe, train: Images, held_out: Images, progress: Progress
+    out: Path,
+    name: str,
+    seed: int,
+    recipe: Recipe,
+    train: Images,
+    held_out: Images,
+    progress: Progress,
+    kinds: tuple[str, ...],
 ) -> None:
     steps = recipe.epochs * -(-len(train) // BATCH)
     if recipe.early >= steps:
@@ -111,8 +129,9 @@ def _train(
         model = getattr(small, name)().model
         optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.2)
-        progress.stage(f"{name} seed {seed}", steps, unit="steps")
-        for step, batch in enumerate(_batches(train, recipe.epochs), start=1):
+        last = steps if "normal" in kinds else recipe.early
+        progress.stage(f"{name} seed {seed}", last, unit="steps")
+        for step, batch in enumerate(islice(_batches(train, recipe.epochs), last), start=1):
             model.train()
             optimiser.zero_grad()
             functional.cross_entropy(model(batch.images), batch.labels).backward()  # type: ignore[no-untyped-call]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from corruptions import CORRUPTIONS
-from images import Images, cut, of_foolbox, shards
+from images import cut, of_foolbox
+
+from evoray.study.peers.problem import Records, one_shard
 
 SEVERITY, VIEWS, SIDE = 5, 2, 160
 CLEAN = {
@@ -35,19 +37,19 @@ def halves(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def corrupted(work: Path, kind: str, seed: int, fold: int) -> Path:
     """A half of the photographs under one corruption, each as it is and mirrored; views of one stand side by side."""
-    records, files, random = Images(), of_foolbox(), np.random.default_rng([20240402, seed, fold])
+    records, files, random = Records(), of_foolbox(), np.random.default_rng([20240402, seed, fold])
     for number in halves(seed)[fold]:
         label = int(files[number].stem.rpartition("_")[2])
         records += [(CORRUPTIONS[kind](view, SEVERITY, random), label) for view in views(cut(files[number], SIDE))]
     records.classes = tuple(f"{label:04d}" for label in range(1000))
-    return shards(work / f"{kind}-{seed}-{fold}", records, 3)
+    return one_shard(work / f"{kind}-{seed}-{fold}", records, 3)
 
 
 def clean(work: Path) -> Path:
     """64 views of eight photographs that are none of the twenty; every label is 0."""
-    records = Images((view, 0) for view in clean_views())
+    records = Records((view, 0) for view in clean_views())
     records.classes = tuple(f"{label:04d}" for label in range(1000))
-    return shards(work / "clean", records, 3)
+    return one_shard(work / "clean", records, 3)
 
 
 def clean_views() -> Iterator[np.ndarray]:

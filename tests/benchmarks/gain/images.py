@@ -9,35 +9,11 @@ import numpy as np
 from corruptions import CORRUPTIONS
 from PIL import Image
 
-from evoray.data import ImageTransform, open_dataset
-from evoray.ingest.ingest import ingest_dataset
+from evoray.study.peers.problem import Records, one_shard
 
-SELECT, TEST = 1000, 2000
-"""Images of Fashion-MNIST's test set."""
 SIDE = 128
 """Pixels of the photographs: a third of the operations of 224."""
 SEVERITIES = (5,)
-
-
-class Images(list):
-    """A torch Dataset: (uint8 array, label) with names of classes."""
-
-    classes: tuple[str, ...] = ()
-
-
-def fashion_mnist(work: Path, seed: int) -> tuple[Path, Path]:
-    """(select, test): other images for every seed."""
-    source = open_dataset("fashion-mnist")
-    shards = [source.load(index) for index in range(len(source.shard_rows))]
-    images = np.concatenate([np.asarray(shard.images) for shard in shards])[:, 0]
-    labels = np.concatenate([np.asarray(shard.labels) for shard in shards])
-    rows = np.random.default_rng([20230501, seed]).permutation(len(labels))
-    found = []
-    for name, part in (("select", rows[:SELECT]), ("test", rows[SELECT : SELECT + TEST])):
-        records = Images((images[row], int(labels[row])) for row in part)
-        records.classes = tuple(source.classes)
-        found.append(shards(work / f"fashion-mnist-{seed}-{name}", records, 1))
-    return found[0], found[1]
 
 
 def photographs(work: Path, seed: int) -> tuple[Path, Path]:
@@ -48,14 +24,14 @@ def photographs(work: Path, seed: int) -> tuple[Path, Path]:
     order = random.permutation(len(files))
     found = []
     for name, part in (("select", order[::2]), ("test", order[1::2])):
-        records = Images()
+        records = Records()
         for number in part:
             image, label = cut(files[number]), int(files[number].stem.rpartition("_")[2])
             records += [
                 (corrupt(image, severity, random), label) for corrupt in CORRUPTIONS.values() for severity in SEVERITIES
             ]
         records.classes = tuple(f"{label:04d}" for label in range(1000))
-        found.append(shards(work / f"photographs-{seed}-{name}", records, 3))
+        found.append(one_shard(work / f"photographs-{seed}-{name}", records, 3))
     return found[0], found[1]
 
 
@@ -74,10 +50,3 @@ def cut(file: Path, inner: int = SIDE) -> np.ndarray:
     image = image.resize((round(image.width * share), round(image.height * share)), Image.Resampling.BICUBIC)
     left, top = (image.width - inner) // 2, (image.height - inner) // 2
     return np.asarray(image.crop((left, top, left + inner, top + inner)))
-
-
-def shards(dest: Path, records: Images, channels: int) -> Path:
-    if not (dest / "manifest.json").exists():
-        transform = ImageTransform(resize=None, crop=None, channels=channels)
-        ingest_dataset(records, dest, transform, shard_size=len(records))
-    return dest

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from arms import ARMS, Setting, settings
-from images import fashion_mnist, photographs
+from images import photographs
 
 from evoray.config import RunConfig, parse_config
 from evoray.data.splits import SearchClosed
@@ -30,6 +30,7 @@ from evoray.evolution import evolve
 from evoray.mutation import Lineage, apply_lineage
 from evoray.runtime.events import Event, StageStarted
 from evoray.search.inputs import Inputs, check_inputs, normalisation
+from evoray.study.peers.problem import fashion_mnist
 from evoray.tasks.base import Preparation
 
 HERE = Path(__file__).parent
@@ -37,6 +38,8 @@ LITE = HERE.parents[1] / "integration"
 """Where lite0.py stands."""
 SMALL = ("cnn", "resnet", "vit")
 PILOT_SEED = 100
+SELECT, TEST = 1000, 2000
+"""Images of Fashion-MNIST's test set."""
 CPU = torch.device("cpu")
 
 
@@ -63,7 +66,7 @@ class Clock:
 
 
 def fashion(name: str, seed: int, options: argparse.Namespace) -> Problem:
-    select, test = fashion_mnist(options.work, seed)
+    select, test = fashion_mnist(options.work, seed, SELECT, TEST)
     values = {
         "seed": seed,
         "parent": {

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import peer_rules
 import torch
 
 from evoray import Evaluator, RunConfig, evolve
@@ -19,6 +18,7 @@ from evoray.runtime.events import RoundDone
 from evoray.search.inputs import check_inputs
 from evoray.search.workers import make_program
 from evoray.statistics import compare
+from evoray.study.peers import rules as peer_rules
 from evoray.tasks.generation.task import Answers
 from evoray.tasks.generation.votes import Votes
 

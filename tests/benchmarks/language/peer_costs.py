@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import peer_rules
 import torch
 from peer_arms import ES, SEED, SIGMAS, Network
 from run import write
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from evoray import ModelHost, RunConfig, Space
 from evoray.mutation import Lineage
 from evoray.strategies import draw_mutation
+from evoray.study.peers import rules as peer_rules
 
 ROUNDS, REPEATS = 100, 3
 """Children a rule: of the drift, and of those that are asked and timed."""

@@ -45,6 +45,18 @@ def test_the_early_parent_is_on_the_way_to_the_normal_one(trained):
     assert not torch.equal(early["output.weight"], normal["output.weight"])
 
 
+def test_the_early_parent_alone_has_the_same_bytes_and_leaves_the_normal_one_to_be_trained(trained, tmp_path):
+    (path,) = train_parents(tmp_path, ("resnet",), (0,), TINY, kinds=("early",))
+    whole = checkpoint(trained, "resnet", 0, "early")
+    assert path.read_bytes() == whole.read_bytes()
+    assert path.with_suffix(".json").read_text() == whole.with_suffix(".json").read_text()
+    assert not checkpoint(tmp_path, "resnet", 0, "normal").exists()
+    train_parents(tmp_path, ("resnet",), (0,), TINY)
+    assert checkpoint(tmp_path, "resnet", 0, "normal").exists()
+    with pytest.raises(ConfigError, match="some of normal, early"):
+        train_parents(tmp_path, ("resnet",), (0,), TINY, kinds=("late",))
+
+
 def test_what_is_there_is_kept_and_another_recipe_is_refused(trained):
     path = checkpoint(trained, "resnet", 0, "normal")
     stamp = path.stat().st_mtime_ns

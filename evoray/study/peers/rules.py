@@ -60,9 +60,17 @@ def there_and_back_(weights: Weights, seed: int, sigma: float) -> None:
 
 
 def evolution_strategy(
-    weights: Weights, evaluate: Evaluate, *, population: int, iterations: int, sigma: float, alpha: float, seed: int
+    weights: Weights,
+    evaluate: Evaluate,
+    *,
+    population: int,
+    iterations: int,
+    sigma: float,
+    alpha: float,
+    seed: int,
+    stepped: Callable[[], None] = lambda: None,
 ) -> list[list[float]]:
-    """Leaves the tuned network in ``weights``; returns each iteration's rewards."""
+    """Leaves the tuned network in ``weights``; returns each iteration's rewards. stepped: called after each step."""
     random, seen = np.random.default_rng(seed), []
     for iteration in range(iterations):
         seeds = random.integers(2**31, size=population).tolist()
@@ -72,6 +80,7 @@ def evolution_strategy(
             rewards.append(evaluate(f"{iteration}-{member:02d}"))
             restore_(weights, own, sigma)
         step_(weights, seeds, z_scores(rewards), alpha)
+        stepped()
         seen.append(rewards)
     return seen
 
