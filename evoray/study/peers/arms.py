@@ -44,7 +44,7 @@ SETTINGS: Mapping[str, tuple[Any, ...]] = {
     "parent": ONE,
     DEFAULT: ONE,
     "evotorch-snes": searchers.WIDE,
-    "evotorch-pgpe": searchers.NARROW,
+    "evotorch-pgpe": searchers.WIDE,
     "evotorch-cma-es": searchers.WIDE,
     "own-loop": searchers.NARROW,
     "temperature": ONE,

@@ -1,7 +1,7 @@
 """Peers in an environment of their own: a process that uv starts with their pinned packages, asked a task a line.
 
 All gradient-free peers run there, also those that need no package: EvoRay changes how its process treats memory
-(``runtime/malloc.py``), which makes a small network's forward pass half as long again without it.
+(``runtime/malloc.py``), and whoever else ran there would gain by it.
 
 ``python -m evoray.study.peers.environment`` is that process: it reads tasks from its input and answers each by a line.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -84,14 +84,24 @@ def run_peers(
         raise ConfigError(f"only = {plan.only!r}: no PROBLEM/ARM of {plan.problems()[0]}/… and {', '.join(names)}.")
     train_parents(plan.out / "parents", plan.architectures, plan.seeds, Recipe(), progress, EARLY)
     progress.stage("arms", sum(1 for _ in _every(plan)), unit="arms")
-    torch.set_num_threads(1)
-    with closing(OwnEnvironment(plan.out / "peers.log")) as apart:
+    with _one_thread(), closing(OwnEnvironment(plan.out / "peers.log")) as apart:
         for problem, arm in _every(plan):
             for setting in plan.settings(problem, arm):
                 if plan.read(problem, arm, setting) is None:
                     _run(plan, problem, arm, setting, (peer or apart.run) if arm in SEARCHED else run_task)
                     yield f"{problem}/{arm}" + ("" if setting is None else f" at {setting}")
             progress.advance(1)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread, for every arm alike, as long as the context is open."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _every(plan: Plan) -> Iterator[tuple[str, str]]:

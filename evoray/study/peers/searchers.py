@@ -14,7 +14,7 @@ import torch
 from evoray.study.peers import rules
 from evoray.study.peers.trial import Trial
 
-NARROW, WIDE = (0.001, 0.003, 0.01), (0.003, 0.01, 0.02)
+NARROW, WIDE = (0.0005, 0.001, 0.003), (0.003, 0.01, 0.02)
 """Three settings a peer, for those that take single steps and those that average many: around what was best on a parent
 of another seed. At 0.03 no network that any of them drew was better than its parent."""
 GUESSED = (0.0025, 0.005, 0.01)

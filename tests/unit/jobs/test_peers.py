@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import runpy
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
+from evoray.errors import ConfigError
 from evoray.models import small, write_state
 from evoray.study.small_parents import Recipe, checkpoint
 
 JOB = Path(__file__).parents[3] / "jobs" / "peers.py"
-SMALL = ["--architectures", "resnet", "--seeds", "0", "--select", "40", "--test", "60", "--evaluations", "60"]
+SMALL = ["--architectures", "resnet", "--seeds", "0", "--select", "40", "--test", "60"]
 
 
 @pytest.fixture
@@ -29,19 +31,38 @@ def out(tmp_path):
     return tmp_path
 
 
-def job(out, *more):
-    return subprocess.run([sys.executable, JOB, "--out", out, *SMALL, *more], capture_output=True, text=True)
+@pytest.fixture
+def job(out):
+    app = typer.Typer()
+    app.command()(runpy.run_path(str(JOB))["main"])
+
+    def call(*more):
+        return CliRunner().invoke(app, ["--out", str(out), *SMALL, *more])
+
+    return call
 
 
-def test_the_command_runs_what_is_meant_writes_tables_and_repeats_nothing(out):
-    assert job(out, "--only", "*/parent").returncode == 0
-    second = job(out, "--only", "*/temperature")
-    assert second.returncode == 0, second.stderr
+def test_the_command_runs_what_is_meant_writes_tables_and_repeats_nothing(out, job):
+    threads = torch.get_num_threads()
+    assert job("--only", "*/parent").exit_code == 0
+    second = job("--only", "*/temperature")
+    assert second.exit_code == 0, second.output
+    assert torch.get_num_threads() == threads
     names = {path.stem for path in (out / "arms" / "resnet-0").glob("*.json")}
     assert names == {"parent", "temperature"}
-    assert "no search: temperature" in second.stdout and (out / "peers.md").exists()
-    again = job(out, "--only", "*/temperature")
-    assert again.returncode == 0 and "done" not in again.stdout + again.stderr
-    assert (out / "peers.md").read_text() in again.stdout
-    other = job(out, "--only", "*/parent", "--evaluations", "80")
-    assert other.returncode == 2 and "other sizes" in other.stderr and "Traceback" not in other.stderr
+    assert "no search: temperature" in second.output and (out / "peers.md").exists()
+    again = job("--only", "*/temperature")
+    assert again.exit_code == 0 and "temperature: done" in second.output and "done" not in again.output
+    assert (out / "peers.md").read_text() in again.output
+
+
+def test_other_sizes_in_the_same_folder_are_refused(job):
+    assert job("--only", "*/parent").exit_code == 0
+    other = job("--only", "*/parent", "--evaluations", "80")
+    assert isinstance(other.exception, ConfigError) and "other sizes" in str(other.exception)
+
+
+def test_tables_alone_run_nothing(out, job):
+    found = job("--tables")
+    assert found.exit_code == 0 and not (out / "arms").exists()
+    assert (out / "peers.md").read_text() in found.output
