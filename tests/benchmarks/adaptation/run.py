@@ -109,7 +109,7 @@ def adapted(config: RunConfig, work: Path, score: bool) -> dict[str, Any]:
         log_p = {name: outputs.double().log_softmax(1) for name, (outputs, _) in answers.items()}
         each = [_answers(inputs, one, path)[0].double().softmax(1) for one in members]
         log_p["ensemble"] = torch.stack(each).mean(0).log() if each else log_p["parent"]
-        rows[half] = {name: _of_photographs(one, labels) for name, one in log_p.items()}
+        rows[half] = {name: of_photographs(one, labels) for name, one in log_p.items()}
     work_done = result.summary["work"]
     return {"fitness": values, "members": len(members), "images": work_done["images"], **spent, "rows": rows}
 
@@ -138,10 +138,15 @@ def _answers(inputs: Inputs, lineage: Lineage, path: str) -> tuple[torch.Tensor,
     data = open_dataset(path)
     how = Preparation(CPU, torch.bfloat16, True, *normalisation(inputs.parent, 3))
     shard = data.load(0)
-    rows = np.argsort([int(source.rpartition("/")[2]) for source in shard.sources])
+    rows = photographs_in_order(shard)
     with torch.inference_mode():
         batch = inputs.task.batch(shard, rows, how)
         return inputs.task.outputs(model, batch)[: len(rows)], inputs.task.targets(shard, rows, CPU)
+
+
+def photographs_in_order(shard: Any) -> np.ndarray:
+    """Rows of a shard, whose order is a shuffle, as they were written."""
+    return np.argsort([int(source.rpartition("/")[2]) for source in shard.sources])
 
 
 def _fitness(inputs: Inputs, outputs: torch.Tensor, labels: torch.Tensor) -> float:
@@ -149,7 +154,7 @@ def _fitness(inputs: Inputs, outputs: torch.Tensor, labels: torch.Tensor) -> flo
     return fitness.value(fitness.layout.row(inputs.task.sums(outputs, labels), fitness.sums(outputs, labels)))
 
 
-def _of_photographs(log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, list[float]]:
+def of_photographs(log_p: torch.Tensor, labels: torch.Tensor) -> dict[str, list[float]]:
     """NLL and top-1 of each photograph of a half, means over its views."""
     nll = -log_p.gather(1, labels[:, None])[:, 0].numpy()
     hit = (log_p.argmax(1) == labels).double().numpy()
@@ -175,7 +180,7 @@ def main() -> None:
     for file in (HERE / "lites.py", LITE / "lite0.py"):
         shutil.copy(file, options.work)
     known = json.loads(options.results.read_text()) if options.results.exists() else {"pilots": {}, "runs": {}}
-    known["about"] = _about()
+    known["about"] = about()
     if options.pilot:
         cases = [("lite0", "agreement", kind, PILOT_SEED, 0, one) for one in SETTINGS for kind in PILOT_KINDS]
         _all(cases, known["pilots"], known, options, score=False)
@@ -214,7 +219,7 @@ def chosen(pilots: dict[str, Any]) -> str:
     return max(gains, key=lambda setting: gains[setting])
 
 
-def _about() -> dict[str, Any]:
+def about() -> dict[str, Any]:
     commit = subprocess.run(["git", "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True).stdout.strip()
     return {
         "commit": commit,

@@ -1,4 +1,4 @@
-"""Tables of ``run.py``'s results, with intervals: ``python tests/benchmarks/adaptation/table.py RESULTS.json``.
+"""Tables of ``run.py``'s results, with intervals: ``python tests/benchmarks/adaptation/table.py RESULTS.json …``.
 
 A photograph is the unit: its views are averaged, and intervals are of 10,000 resamples of the photographs (percentile
 bootstrap, 95%), paired, both halves together. A mean over corruptions resamples whole photographs as well.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 RESAMPLES = 10_000
-NETWORKS = ("soup", "best", "ensemble")
+NETWORKS = ("soup", "best", "ensemble", "statistics")
 Values = Mapping[str, np.ndarray]
 """By corruption, float64 [photographs]."""
 
@@ -38,7 +38,7 @@ def values_of(runs: Mapping[str, Any], case: str, half: str, network: str, figur
     found: dict[str, dict[int, list[float]]] = {}
     for key, run in runs.items():
         kind, fold = key.split("/")[2], key.split("/")[4]
-        if case_of(key) == case:
+        if case_of(key) == case and network in run["rows"][half]:
             found.setdefault(kind, {})[int(fold)] = run["rows"][half][network][figure]
     # what was adapted on in fold 0 is the other half of fold 1: in either case the two folds together are all of them
     wanted = sorted({fold for folds in found.values() for fold in folds})
@@ -60,13 +60,13 @@ def _shown(values: np.ndarray, scale: float) -> str:
     return f"{mean} ({low} to {high})"
 
 
-def kinds_table(runs: Mapping[str, Any], case: str) -> Iterator[str]:
-    """A row a corruption, the soup against the parent on what was adapted on and on the rest."""
+def kinds_table(runs: Mapping[str, Any], case: str, network: str) -> Iterator[str]:
+    """A row a corruption, a network against the parent on what was adapted on and on the rest."""
     yield "| corruption | top-1 before | adapted: points | NLL before | adapted: nats | other: points | other: nats |"
     yield "|---|---|---|---|---|---|---|"
     before = {figure: values_of(runs, case, "adapted", "parent", figure) for figure in ("top1", "nll")}
     found = {
-        (half, figure): differences(runs, case, half, "soup", figure)
+        (half, figure): differences(runs, case, half, network, figure)
         for half in ("adapted", "other")
         for figure in ("top1", "nll")
     }
@@ -86,6 +86,8 @@ def means_table(runs: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     for case in dict.fromkeys(case_of(key) for key in runs):
         for network in NETWORKS:
+            if not values_of(runs, case, "adapted", network, "nll"):
+                continue
             cells = [
                 _shown(_of(differences(runs, case, half, network, figure), "all"), scale)
                 for half in ("adapted", "other")
@@ -101,10 +103,11 @@ def _of(values: Values, kind: str) -> np.ndarray:
 
 
 def main() -> None:
-    known = json.loads(Path(sys.argv[1]).read_text())
-    runs = known["runs"]
+    runs = {key: run for file in sys.argv[1:] for key, run in json.loads(Path(file).read_text())["runs"].items()}
     for case in dict.fromkeys(case_of(key) for key in runs):
-        print(f"\n{case}\n", *kinds_table(runs, case), sep="\n")
+        print(
+            f"\n{case}\n", *kinds_table(runs, case, "statistics" if case.endswith("statistics") else "soup"), sep="\n"
+        )
     print("", *means_table(runs), sep="\n")
 
 
