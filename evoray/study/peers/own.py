@@ -30,6 +30,7 @@ from evoray.study.peers.problem import BATCH, Problem, Sizes
 DENSE = {"parts": 1}
 OVERLAYS: Mapping[str, Mapping[str, Any]] = {
     "evoray": {},
+    "evoray-10": {"search": {"children": 10, "elite": 2}},
     "evoray-one-plus-lambda": {"search": {"strategy": "one-plus-lambda"}},
     "evoray-mu-lambda": {"search": {"strategy": "mu-lambda"}},
     "evoray-es-dense": {"search": {"strategy": "evolution-strategy"}, "mutation": DENSE},
@@ -38,8 +39,6 @@ OVERLAYS: Mapping[str, Mapping[str, Any]] = {
     "evoray-randopt": {"search": {"strategy": "randopt"}},
 }
 """Laid over a run whose other keys are the defaults."""
-MEMBERS = 8
-"""The default of ``ensemble.size``, up to which soups are tried."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def generations_of(config: RunConfig, evaluations: int) -> dict[str, int]:
     a step that are tried, come on top, and the parent once.
     """
     strategy, each = config.search.strategy, 1 + COST
-    soups = len(list(soup_plan(MEMBERS))) if strategy == "decomposition" else 0
+    soups = len(list(soup_plan(config.elite))) if strategy == "decomposition" else 0
     beside = soups or (len(FACTORS) if strategy in ("mu-lambda", "evolution-strategy", "cma-es") else 0)
     most = (evaluations - 1) / (config.search.children * each + beside)
     generations = 1 if strategy == "randopt" else max(1, int(most))

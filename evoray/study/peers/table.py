@@ -22,6 +22,7 @@ LABELS: Mapping[str, str] = {
     "own-loop": "loop of one's own, (1+1)",
     "randopt": "RandOpt's rule, best guess",
     "es-at-scale": "es-at-scale's rule",
+    "evoray-10": "EvoRay, 10 children a generation",
     "evoray-one-plus-lambda": "EvoRay (1+λ)",
     "evoray-mu-lambda": "EvoRay (μ, λ)",
     "evoray-es-dense": "EvoRay evolution strategy, dense",

@@ -13,17 +13,18 @@ from evoray.study.peers.problem import Sizes
 def test_a_run_costs_as_many_evaluations_as_it_may(problem, arm, evaluations):
     config = own.run_config(problem, arm, evaluations)
     search = config.search
-    beside = {"evoray": 8, "evoray-one-plus-lambda": 0, "evoray-randopt": 0}.get(arm, 1)
+    beside = {"evoray": 8, "evoray-10": 2, "evoray-one-plus-lambda": 0, "evoray-randopt": 0}.get(arm, 3)
     spent = 1 + search.generations * (search.children * (1 + own.COST) + beside)
     assert 0.95 * evaluations < spent <= evaluations
-    assert search.children >= 40 or arm == "evoray-randopt" or search.generations == 1
+    asked = 10 if arm == "evoray-10" else 40
+    assert search.children >= asked or arm == "evoray-randopt" or search.generations == 1
 
 
 def test_the_default_is_the_default(problem):
     config = own.run_config(problem, "evoray", 400)
     assert (config.search.strategy, config.search.children, config.search.generations) == ("decomposition", 40, 8)
     assert config.mutation.model_fields_set == {"sigma"} and config.mutation.sigma_is_auto
-    assert config.ensemble.size == own.MEMBERS
+    assert config.elite == 8
 
 
 def test_the_strategies_are_all_that_there_are():
