@@ -164,7 +164,7 @@ def _attempt(ground: Ground, scene: Scene, pending: list[Fault], lengths, played
 def _judge(played: Played, code: int | None, said: str) -> bool:
     """Whether a driver that did not finish ended as one of this run's faults may end it; if not, says it is wrong."""
     kinds = {one.kind for one in played.faults}
-    message = " ".join(said.split())
+    message = _nameless(" ".join(said.split()))
     if code is None:
         played.wrong.append(f"attempt {played.attempts} hangs")
     elif code < 0:
