@@ -1,10 +1,9 @@
 """What strategies share whose children make a step together: (μ/μ, λ), the evolution strategy, CMA-ES.
 
-The gains of many children add up only as far as the fitness is linear. Along the steepest directions, which is where
-the best children agree, it is curved most, so a sum of steps that are right one by one can be ten times too long. A
-step's length is therefore searched for: once a generation's children are told, a round evaluates the step at three
-lengths around the one that was best before. The best of them is the next centre, if it is better than the present one;
-else the centre stays, and the next steps are shorter.
+The gains of many children add up only as far as the fitness is linear, so a sum of steps that are right one by one can
+be ten times too long. A step's length is therefore searched for: once a generation's children are told, a round
+evaluates the step at three lengths around the one that was best before. The best of them is the next centre, if it is
+better than the present one; else the centre stays, and the next steps are shorter.
 """
 
 import math
