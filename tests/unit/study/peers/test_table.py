@@ -39,7 +39,7 @@ def compared(plan, finished):
         finished(problem, "parent", 0.0)
         finished(problem, "evoray", 0.10, ensemble={"nll": 0.8})
         finished(problem, "own-loop", (0.05, 0.15), setting=0.003, select=0.4)
-        finished(problem, "own-loop", 0.5, setting=0.01, select=0.6)
+        finished(problem, "own-loop", 0.5, setting=0.001, select=0.6)
         finished(problem, "evoray-cma-es", 0.09 if problem == "resnet-1" else 0.02)
     return plan
 
@@ -82,7 +82,7 @@ def test_tables_are_written_with_every_number(compared):
     assert path.read_text() == table.markdown(table.read_cells(compared), compared)
     found = json.loads((compared.out / "peers.json").read_text())
     loop = found["problems"]["resnet-0"]["arms"]["own-loop"]
-    assert set(loop["settings"]) == {"0.003", "0.01"} and loop["setting"] == 0.003
+    assert set(loop["settings"]) == {"0.003", "0.001"} and loop["setting"] == 0.003
     assert loop["default_minus_this"]["evaluations"][0] < 0 < loop["default_minus_this"]["seconds"][0]
     assert str(compared.out) not in (compared.out / "peers.json").read_text()
 
