@@ -13,14 +13,12 @@ import typer
 
 from evoray.commands.terminal.bars import Bars as Bars
 from evoray.errors import EvorayError
-from evoray.runtime.reading import NO_MEMORY, screen
+from evoray.runtime.reading import is_short_of_memory, screen
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-OF_TORCH = "an't allocate memory"
-"""How PyTorch says that it was given none."""
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=V", help="Override a key; repeatable.")]
 
 
@@ -37,7 +35,7 @@ def guarded(app: Callable[[], object]) -> None:
         complain(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
-        if not isinstance(error, MemoryError) and not NO_MEMORY.search(said := str(error)) and OF_TORCH not in said:
+        if not is_short_of_memory(error):
             raise
         complain("this machine's memory does not hold what was asked for. Give less, or take a larger machine.")
         sys.exit(EvorayError.exit_code)

@@ -169,6 +169,12 @@ NO_MEMORY = re.compile("annot allocate memory|an't start new thread|failed to ma
 """How the system, the interpreter and the loader say that no memory was given."""
 
 
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether this machine's memory ended, which is no file's fault; PyTorch has an exception of no kind for it."""
+    said = str(error)
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(said)) or "an't allocate memory" in said
+
+
 @contextmanager
 def translated(origin: object, remedy: str, error: type[EvorayError] = DataError) -> Iterator[None]:
     """What a library raises on a stranger's file, as one message that names the file and the remedy.

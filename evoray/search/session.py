@@ -22,7 +22,7 @@ from evoray.fitness import Fitness
 from evoray.runtime import logs
 from evoray.runtime.events import Observer, Observers, RunStarted, WorkersChanged
 from evoray.runtime.importing import check_code, import_function
-from evoray.runtime.reading import said
+from evoray.runtime.reading import is_short_of_memory, said
 from evoray.search.guards.checked import Guard
 from evoray.search.inputs import Inputs
 from evoray.search.resume import IDENTITY, check_same
@@ -163,6 +163,8 @@ def _journal_fits(directory: RunDirectory) -> Iterator[None]:
     except EvorayError:
         raise
     except Exception as error:
+        if is_short_of_memory(error):
+            raise
         raise RunError(
             f"{directory.location}: could not go on with what journal/ holds ({type(error).__name__}: {said(error)}). "
             "Remove its .arrow files, then go on with resume=True: everything is evaluated again."

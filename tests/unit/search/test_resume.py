@@ -5,7 +5,8 @@ from contextlib import nullcontext
 import pytest
 
 from evoray.config import parse_config
-from evoray.errors import UsageError
+from evoray.errors import RunError, UsageError
+from evoray.search import session
 from evoray.search.resume import CONFIG, IDENTITY, check_same
 from evoray.storage.directory import RunDirectory
 
@@ -43,3 +44,12 @@ def test_a_strategy_that_searches_otherwise_since_is_refused(tmp_path, recorded,
     said = "cannot be resumed, search.strategy: decomposition searches otherwise than in the EvoRay that began it"
     with pytest.raises(UsageError, match=said) if refused else nullcontext():
         check_same(directory, of(), {"parent": "x", "strategy": now})
+
+
+def test_memory_that_is_short_is_not_the_journals_fault(tmp_path):
+    """What would have a user remove every result of the run."""
+    directory = RunDirectory(str(tmp_path))
+    with pytest.raises(MemoryError), session._journal_fits(directory):
+        raise MemoryError("Unable to allocate 3 GiB")
+    with pytest.raises(RunError, match="could not go on with what journal/ holds"), session._journal_fits(directory):
+        raise ValueError("records of another version")
