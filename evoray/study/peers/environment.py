@@ -43,9 +43,11 @@ class OwnEnvironment:
             raise RunError(f"{task.arm} on {task.problem.name}: its process failed; {self._log} says why.")
 
     def close(self) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait()
+        if self._process is not None:
+            with self._process as process:  # its pipes are closed, and its end is waited for
+                if process.stdin is not None:
+                    process.stdin.close()
+            self._process = None
 
     def _start(self) -> subprocess.Popen[str]:
         # the project's torch, so that every arm's forward pass is the same code
