@@ -57,11 +57,9 @@ def test_the_wheel_holds_the_code_and_what_it_reads(built):
         names = set(archive.namelist())
         metadata = BytesParser().parsebytes(archive.read(next(name for name in names if name.endswith("/METADATA"))))
     own = {str(path.relative_to(ROOT)) for path in (ROOT / "evoray").rglob("*") if path.is_file()}
-    own = {
-        name
-        for name in own
-        if "__pycache__" not in name and not name.startswith(("evoray/study/", "evoray/benchmarks/", "evoray/LICENSE"))
-    }
+    left_out = ("evoray/study/", "evoray/benchmarks/", "evoray/LICENSE")
+    own = {name for name in own if not name.startswith(left_out) and not name.endswith("README.md")}
+    own = {name for name in own if "__pycache__" not in name}
     assert {name for name in names if name.startswith("evoray/")} == own
     assert {"evoray/report/page.html.j2", "evoray/demo/images.py", "evoray/__main__.py"} <= own
     assert any(re.fullmatch(r"evoray-.*\.dist-info/licenses/evoray/LICENSE", name) for name in names)
