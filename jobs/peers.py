@@ -24,13 +24,18 @@ def main(
     tables: Annotated[bool, typer.Option("--tables", help="Run nothing; tables of what is finished.")] = False,
 ) -> None:
     """EvoTorch, a loop of one's own, RandOpt, es-at-scale, gradient descent and calibration beside EvoRay."""
+    from evoray.errors import ConfigError
+    from evoray.study import seeds_of
     from evoray.study.peers.problem import Sizes
     from evoray.study.peers.runner import Plan, run_peers
     from evoray.study.peers.table import write_tables
+    from evoray.study.small_parents import check_architectures, make_folder
 
-    chosen = tuple(architectures.split(",")), tuple(map(int, seeds.split(",")))
-    plan = Plan(out, *chosen, Sizes(select, test, evaluations), only)
-    out.mkdir(parents=True, exist_ok=True)
+    plan = Plan(out, tuple(architectures.split(",")), seeds_of(seeds), Sizes(select, test, evaluations), only)
+    check_architectures(plan.architectures)
+    if tables and not (out / "arms").is_dir():
+        raise ConfigError(f"--tables: nothing is finished in {out}. Leave it out to run what is missing.")
+    make_folder(out)
     with Bars("the same command goes on") as bars:
         for name in () if tables else run_peers(plan, bars):
             bars.note(f"{name}: done")

@@ -23,11 +23,12 @@ def main(
     kinds: Annotated[str, typer.Option(help="early: stop there, a sixteenth of the time.")] = "normal,early",
 ) -> None:
     """Train small parents; those that are there already are kept."""
+    from evoray.study import seeds_of
     from evoray.study.small_parents import Recipe, train_parents
 
     recipe = Recipe(data, epochs, early)
     with Bars() as bars:
-        wanted = tuple(architectures.split(",")), tuple(map(int, seeds.split(",")))
+        wanted = tuple(architectures.split(",")), seeds_of(seeds)
         paths = train_parents(out, *wanted, recipe, bars, tuple(kinds.split(",")))
     for path in paths:
         typer.echo(path)

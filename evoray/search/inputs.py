@@ -28,7 +28,7 @@ from evoray.mutation import Space, tensors_sha256
 from evoray.runtime.auto import given
 from evoray.runtime.importing import code_of, import_function
 from evoray.runtime.malloc import freed_memory_kept
-from evoray.runtime.reading import shown
+from evoray.runtime.reading import quoted, shown
 from evoray.search.announce import Announced, announced
 from evoray.search.class_outputs import by_outputs, data_classes
 from evoray.search.guards.checked import Guard, guards_identity, with_guards
@@ -242,7 +242,10 @@ def _fitness(config: RunConfig, config_dir: Path | None, task: Task, splits: Spl
 def _with_reference(config: RunConfig, config_dir: Path | None, spec: FitnessSpec, trial: Trial) -> FitnessSpec:
     """What the parent gives clean records, whose classes and labels nobody asks."""
     whole = {"path": config.fitness.reference, "test_path": None, "select": 1.0, "test": 0.0, "outputs": "auto"}
-    clean = Splits(config.data.model_copy(update=whole), config.seed, config_dir)
+    try:
+        clean = Splits(config.data.model_copy(update=whole), config.seed, config_dir)
+    except (DataError, ConfigError) as error:
+        raise type(error)(f"fitness.reference = {quoted(whole['path'])}: {error}") from None
     own, other = trial.splits.described["select"], clean.described["select"]
     if own.image_shape != other.image_shape:
         raise DataError(

@@ -60,6 +60,8 @@ def check_same(directory: RunDirectory, config: RunConfig, identity: Mapping[str
             _put(recorded, path[1:], new)
         elif path[0] == "code":
             differing.append(f"the code of {path[1]} is not what it was")
+        elif path[0] == "reference":
+            differing.append("fitness.reference holds other records than it did")
         elif path[0] == "strategy":
             differing.append(
                 f"search.strategy: {config.search.strategy} searches otherwise than in the EvoRay that began it"

@@ -117,7 +117,12 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyConfig:
 
 
 def seeds_override(given: str) -> str:
-    """``0,1,2`` of ``--seeds`` as an override of the study.
+    """``0,1,2`` of ``--seeds`` as an override of the study; ConfigError where that is no list of whole numbers."""
+    return f"seeds=[{','.join(map(str, seeds_of(given)))}]"
+
+
+def seeds_of(given: str) -> tuple[int, ...]:
+    """``0,1,2`` as numbers.
 
     Raises:
         ConfigError: that is no list of whole numbers.
@@ -125,7 +130,7 @@ def seeds_override(given: str) -> str:
     parts = [part.strip() for part in given.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) <= 19 for part in parts):
         raise ConfigError(f'--seeds "{shown(given, 60)}": give whole numbers from 0, such as --seeds 0,1,2.')
-    return f"seeds=[{','.join(str(int(part)) for part in parts)}]"
+    return tuple(map(int, parts))
 
 
 def parent_files(study: StudyConfig, folder: Path) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -25,7 +25,7 @@ from evoray.data import normalise, open_dataset
 from evoray.errors import ConfigError, DataError
 from evoray.models import small, write_state
 from evoray.runtime.progress import Progress
-from evoray.runtime.reading import parse_json, read_file, shown
+from evoray.runtime.reading import parse_json, read_file, said, shown
 from evoray.runtime.seeds import Stream, generator
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH = 4e-3, 0.01, 128
@@ -74,14 +74,12 @@ def train_parents(
         DataError: images that are not 1x28x28 of ten classes.
     """
     progress = progress or Progress()
-    unknown = [name for name in architectures if name not in small.SMALL]
-    if unknown:
-        raise ConfigError(f"architecture {unknown[0]!r}: none of {', '.join(small.SMALL)}.")
+    check_architectures(architectures)
     if not kinds or not set(kinds) <= set(KINDS):
         raise ConfigError(f"kinds {','.join(kinds)!r}: some of {', '.join(KINDS)}.")
     if recipe.epochs < 1 or recipe.early < 1:
         raise ConfigError(f"epochs = {recipe.epochs}, early = {recipe.early}: both are at least 1.")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     missing = [
         (name, seed) for name in architectures for seed in seeds if not _finished(out, name, seed, recipe, kinds)
     ]
@@ -91,6 +89,21 @@ def train_parents(
             progress.note(f"training {name}, seed {seed}")
             _train(out, name, seed, recipe, train, held_out, progress, kinds)
     return [checkpoint(out, name, seed, kind) for name in architectures for seed in seeds for kind in kinds]
+
+
+def check_architectures(names: Sequence[str]) -> None:
+    """Raises ConfigError for one that is none of ours."""
+    unknown = [name for name in names if name not in small.SMALL]
+    if unknown:
+        raise ConfigError(f"architecture {unknown[0]!r}: none of {', '.join(small.SMALL)}.")
+
+
+def make_folder(out: Path) -> None:
+    """Raises ConfigError where it cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {shown(out)}: no folder can be made there ({said(error)}). Name another.") from None
 
 
 def checkpoint(out: Path, name: str, seed: int, kind: str) -> Path:

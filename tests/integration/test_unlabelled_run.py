@@ -84,6 +84,9 @@ def test_a_resumed_run_must_find_the_same_clean_records(config, shards):
 
 
 def test_clean_records_of_another_size_are_refused(config):
+    for wrong in ("gone", ""):
+        with pytest.raises(DataError, match=r"fitness\.reference = '"):
+            check_inputs(config("labelled", reference=wrong), None)
     with pytest.raises(DataError, match=r"fitness\.reference = .*small.*\(1, 20, 20\).*Ingest both in the same way"):
         check_inputs(config("labelled", "small"), None)
 

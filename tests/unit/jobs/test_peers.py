@@ -63,6 +63,22 @@ def test_other_sizes_in_the_same_folder_are_refused(job):
 
 
 def test_tables_alone_run_nothing(out, job):
+    assert job("--only", "*/parent").exit_code == 0
+    before = sorted((out / "arms").rglob("*"))
     found = job("--tables")
-    assert found.exit_code == 0 and not (out / "arms").exists()
+    assert found.exit_code == 0 and sorted((out / "arms").rglob("*")) == before
     assert (out / "peers.md").read_text() in found.output
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--seeds", "x"], "give whole numbers from 0"),
+        (["--architectures", "foo"], "architecture 'foo': none of"),
+        (["--tables"], "nothing is finished in"),
+        (["--out", __file__], "no folder can be made there"),
+    ],
+)
+def test_what_cannot_be_is_one_message(job, asked, told):
+    done = job("--only", "*/parent", *asked)
+    assert isinstance(done.exception, ConfigError) and told in str(done.exception)
