@@ -55,19 +55,24 @@ def fashion_mnist(work: Path, seed: int, select: int, test: int) -> tuple[Path, 
     Raises:
         ConfigError: more images than there are.
     """
-    source = open_dataset("fashion-mnist")
-    shards = [source.load(index) for index in range(len(source.shard_rows))]
-    images = np.concatenate([np.asarray(shard.images) for shard in shards])[:, 0]
-    labels = np.concatenate([np.asarray(shard.labels) for shard in shards])
+    images, labels, classes = all_of("fashion-mnist")
     if select + test > len(labels):
         raise ConfigError(f"select = {select}, test = {test}: Fashion-MNIST's test set has {len(labels)} images.")
     rows = np.random.default_rng([20230501, seed]).permutation(len(labels))
     found = []
     for name, part in (("select", rows[:select]), ("test", rows[select : select + test])):
         records = Records((images[row], int(labels[row])) for row in part)
-        records.classes = tuple(source.classes)
+        records.classes = classes
         found.append(one_shard(work / f"fashion-mnist-{seed}-{name}", records, 1))
     return found[0], found[1]
+
+
+def all_of(data: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """A grey data set whole: images uint8 [n, h, w], labels int64 [n], and the names of the classes."""
+    source = open_dataset(data)
+    shards = [source.load(index) for index in range(len(source.shard_rows))]
+    images = np.concatenate([np.asarray(shard.images) for shard in shards])[:, 0]
+    return images, np.concatenate([np.asarray(shard.labels) for shard in shards]), tuple(source.classes)
 
 
 def one_shard(dest: Path, records: Records, channels: int) -> Path:

@@ -18,9 +18,8 @@ import numpy as np
 from corruptions import CORRUPTIONS
 
 from evoray.config import parse_config
-from evoray.data import open_dataset
 from evoray.evolution import evolve
-from evoray.study.peers.problem import Records, one_shard
+from evoray.study.peers.problem import Records, all_of, one_shard
 from evoray.study.small_parents import checkpoint
 
 SEVERITY, ADAPTED, OTHER, CLEAN = 3, 1000, 2000, 64
@@ -32,24 +31,23 @@ NORMS = {
 FITNESSES = ("information", "agreement", "entropy")
 
 
-def images(name: str, rows: slice) -> list[tuple[np.ndarray, int]]:
-    """uint8 [28, 28, 1] and labels, in a fixed shuffled order."""
-    source = open_dataset(name)
-    shards = [source.load(index) for index in range(len(source.shard_rows))]
-    pictures = np.concatenate([np.asarray(shard.images) for shard in shards])[:, 0, :, :, None]
-    labels = np.concatenate([np.asarray(shard.labels) for shard in shards])
+def images(name: str, rows: slice) -> Records:
+    """uint8 [28, 28] and labels, in a fixed shuffled order."""
+    pictures, labels, classes = all_of(name)
     order = np.random.default_rng(20260101).permutation(len(labels))[rows]
-    return [(pictures[row], int(labels[row])) for row in order]
+    found = Records((pictures[row], int(labels[row])) for row in order)
+    found.classes = classes
+    return found
 
 
-def shards(work: Path, name: str, found: list[tuple[np.ndarray, int]], kind: str | None) -> Path:
+def shards(work: Path, name: str, found: Records, kind: str | None) -> Path:
     random = np.random.default_rng(7)
     records = Records()
     for image, label in found:
-        three = np.repeat(image, 3, axis=2)
+        three = np.repeat(image[:, :, None], 3, axis=2)
         shown = three if kind is None else CORRUPTIONS[kind](three, SEVERITY, random)
         records.append((np.ascontiguousarray(shown[:, :, 0]), label))
-    records.classes = tuple(open_dataset("fashion-mnist").classes)
+    records.classes = found.classes
     return one_shard(work / f"{name}-{kind or 'clean'}", records, 1)
 
 
